@@ -1,0 +1,44 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** unit: pure rules, no server; db: real Postgres (and Redis where present); stories: the whole system and the browser. */
+export default defineConfig({
+  root,
+  test: {
+    projects: [
+      {
+        root,
+        test: {
+          name: 'unit',
+          include: ['{src,workers,schemas,load-tests}/**/*.test.ts'],
+          exclude: ['**/*.db.test.ts', 'src/testing/**', '**/node_modules/**'],
+        },
+      },
+      {
+        root,
+        test: {
+          name: 'db',
+          include: ['{src,workers,schemas}/**/*.db.test.ts'],
+          exclude: ['src/testing/stories/**', '**/node_modules/**'],
+          globalSetup: 'src/testing/global-setup.ts',
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          maxWorkers: 3,
+        },
+      },
+      {
+        root,
+        test: {
+          name: 'stories',
+          include: ['src/testing/**/*.test.ts'],
+          globalSetup: 'src/testing/global-setup.ts',
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          maxWorkers: 1,
+        },
+      },
+    ],
+  },
+});

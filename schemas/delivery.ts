@@ -1,0 +1,36 @@
+/** The closed vocabularies of a message and its deliveries. The database enums carry the same words. */
+
+export const CHANNELS = ['push', 'sms', 'email'] as const;
+export type Channel = (typeof CHANNELS)[number];
+
+/** Class of a message; it is also its lane. life: never lost; ops: at least once, one resend; bulk: never twice. */
+export const MESSAGE_CLASSES = ['life', 'ops', 'bulk'] as const;
+export type MessageClass = (typeof MESSAGE_CLASSES)[number];
+
+export const DELIVERY_STATES = [
+  'pending',
+  'attempting',
+  'accepted',
+  'unknown',
+  'delivered',
+  'failed',
+  'expired',
+  'cancelled',
+  'unresolved',
+] as const;
+export type DeliveryState = (typeof DELIVERY_STATES)[number];
+
+/**
+ * State of a message. draft -> (scheduled ->) live -> completed | stopped | expired.
+ * `live`: calls are being made or may still be made; `completed`: every delivery is settled, answers are still taken.
+ */
+export const MESSAGE_STATES = ['draft', 'scheduled', 'live', 'completed', 'stopped', 'expired'] as const;
+export type MessageState = (typeof MESSAGE_STATES)[number];
+
+/** How an answer reached us. */
+export const ANSWER_WAYS = ['page', 'sms', 'push'] as const;
+export type AnswerWay = (typeof ANSWER_WAYS)[number];
+
+/** Roles of people who sign in to the console. */
+export const USER_ROLES = ['admin', 'coordinator', 'viewer'] as const;
+export type UserRole = (typeof USER_ROLES)[number];

@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import { audienceSchema } from './audience.ts';
+import { CHANNELS, MESSAGE_CLASSES } from './delivery.ts';
+
+/** BCP 47 language tag; unknown or malformed tags are refused. */
+export const localeSchema = z.string().max(35).refine(isLocale, { message: 'not a BCP 47 language tag that this installation knows, such as "en" or "pt-BR"' });
+
+function isLocale(tag: string): boolean {
+  try {
+    const locale = new Intl.Locale(tag);
+    return new Intl.DisplayNames(['en'], { type: 'language', fallback: 'none' }).of(locale.language) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+// Control characters other than line feed have no meaning in a message and can forge headers downstream.
+// oxlint-disable-next-line no-control-regex
+const printable = (max: number) => z.string().trim().min(1).max(max).regex(/^[^\u0000-\u0009\u000b-\u001f\u007f]*$/, 'contains control characters');
+
+export const answerOptionSchema = z.strictObject({
+  /** What a person may type in an SMS, and the key in every count. */
+  key: z.string().regex(/^[a-z0-9_-]{1,20}$/, 'must be 1-20 of a-z, 0-9, _ and -'),
+  label: printable(60),
+  /** Whether this answer counts as coming (yes) or not. */
+  counts: z.boolean().optional(),
+});
+export type AnswerOption = z.infer<typeof answerOptionSchema>;
+
+const channelSchema = z.enum(CHANNELS);
+
+/** One wave of a plan. `afterSeconds` counts from launch; later waves go to those selected by `to`. */
+export const planStepSchema = z.strictObject({
+  channels: z.array(channelSchema).min(1).max(3),
+  /** first: each person gets the first channel of the list that reaches them; parallel: every channel that does. */
+  mode: z.enum(['first', 'parallel']).default('first'),
+  afterSeconds: z.int().min(0).max(86_400).default(0),
+  to: z.enum(['all', 'not_answered', 'not_reached']).default('not_answered'),
+});
+export type PlanStep = z.infer<typeof planStepSchema>;
+
+/** A list of channels (the class decides how they combine) or an explicit plan of waves. */
+const channelsSchema = z.union([
+  z.array(channelSchema).min(1).max(3).refine((c) => new Set(c).size === c.length, { message: 'a channel may appear once' }),
+  z.strictObject({ plan: z.array(planStepSchema).min(1).max(6) }),
+]);
+
+export const messageInputSchema = z.strictObject({
+  class: z.enum(MESSAGE_CLASSES),
+  drill: z.boolean().default(false),
+  title: printable(120).optional(),
+  /** Text per locale; slots: {{name}}, {{first_name}}, {{link}}. The first locale is the fallback. */
+  text: z.record(localeSchema, printable(1600)).refine((t) => Object.keys(t).length > 0, { message: 'at least one locale is needed' }),
+  audience: audienceSchema,
+  channels: channelsSchema.default(['push', 'sms', 'email']),
+  answers: z.array(answerOptionSchema).max(9).default([]).refine((a) => new Set(a.map((o) => o.key)).size === a.length, { message: 'answer keys must differ' }),
+  share: z.boolean().default(false),
+  expiresAt: z.iso.datetime({ offset: true }).optional(),
+  startAt: z.iso.datetime({ offset: true }).optional(),
+  launch: z.boolean().default(false),
+  /** With `launch`: refuse unless the audience still has this hash. */
+  audienceHash: z.string().max(64).optional(),
+});
+export type MessageInput = z.infer<typeof messageInputSchema>;
+
+export const previewInputSchema = z.strictObject({
+  audience: audienceSchema,
+  class: z.enum(MESSAGE_CLASSES).default('ops'),
+  drill: z.boolean().default(false),
+  channels: channelsSchema.default(['push', 'sms', 'email']),
+  text: messageInputSchema.shape.text.optional(),
+  answers: messageInputSchema.shape.answers,
+  share: z.boolean().default(false),
+});
+export type PreviewInput = z.infer<typeof previewInputSchema>;

@@ -1,0 +1,123 @@
+-- The only doors across tenants. Each is owned by muster_cross, pins its search_path, and gives back ids, never content.
+GRANT SELECT ON tenants, users, sessions, api_keys, senders, messages, waves, batches, deliveries, pending_joins, idempotency_keys TO muster_cross;
+GRANT INSERT ON tenants TO muster_cross;
+GRANT USAGE ON SEQUENCE tenants_tenant_id_seq TO muster_cross;
+GRANT UPDATE ON batches, sessions, api_keys TO muster_cross;
+GRANT DELETE ON idempotency_keys, sessions TO muster_cross;
+
+-- Deliveries are partitioned by ranges of 4096 message ids; partitions are made ahead by whoever creates a message.
+-- Runs as the owner of the tables (only the owner may attach a partition).
+CREATE FUNCTION ensure_delivery_partition(p_message_id bigint) RETURNS void
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+DECLARE
+  lo bigint := (p_message_id / 4096) * 4096;
+  name text := 'deliveries_' || lo;
+BEGIN
+  IF to_regclass(name) IS NOT NULL THEN RETURN; END IF;
+  PERFORM pg_advisory_xact_lock(hashtext('ensure_delivery_partition'));
+  IF to_regclass(name) IS NOT NULL THEN RETURN; END IF;
+  EXECUTE format('CREATE TABLE %I PARTITION OF deliveries FOR VALUES FROM (%s) TO (%s) WITH (fillfactor = 80)', name, lo, lo + 4096);
+  EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
+  EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
+END $$;
+SELECT ensure_delivery_partition(0);
+
+CREATE FUNCTION find_api_key(p_hash bytea)
+  RETURNS TABLE (tenant_id integer, id bigint, mode text, scopes text[], user_id bigint)
+  LANGUAGE sql SECURITY DEFINER SET search_path = public AS $$
+  UPDATE api_keys k SET last_used_at = CASE WHEN k.last_used_at > now() - interval '1 minute' THEN k.last_used_at ELSE now() END
+  WHERE k.key_hash = p_hash AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+  RETURNING k.tenant_id, k.id, k.mode, k.scopes, k.user_id $$;
+
+CREATE FUNCTION find_user(p_email text)
+  RETURNS TABLE (tenant_id integer, id bigint, password_hash text)
+  LANGUAGE sql SECURITY DEFINER STABLE SET search_path = public AS $$
+  SELECT u.tenant_id, u.id, u.password_hash FROM users u WHERE lower(u.email) = lower(p_email) AND u.disabled_at IS NULL $$;
+
+CREATE FUNCTION find_session(p_id_hash bytea)
+  RETURNS TABLE (tenant_id integer, user_id bigint)
+  LANGUAGE sql SECURITY DEFINER STABLE SET search_path = public AS $$
+  SELECT s.tenant_id, s.user_id FROM sessions s WHERE s.id_hash = p_id_hash AND s.expires_at > now() AND s.last_seen_at > now() - interval '30 minutes' $$;
+
+CREATE FUNCTION create_tenant(p_name text, p_locale text, p_country text) RETURNS integer
+  LANGUAGE sql SECURITY DEFINER SET search_path = public AS $$
+  INSERT INTO tenants (name, default_locale, default_country) VALUES (p_name, p_locale, p_country) RETURNING tenant_id $$;
+
+-- A link or a receipt names a message; whose is it?
+CREATE FUNCTION message_tenant(p_message_id bigint) RETURNS integer
+  LANGUAGE sql SECURITY DEFINER STABLE SET search_path = public AS $$
+  SELECT m.tenant_id FROM messages m WHERE m.id = p_message_id $$;
+
+-- An inbound text names our number; whose is it? A number serves one tenant.
+CREATE FUNCTION sender_tenant(p_channel channel, p_address text)
+  RETURNS TABLE (tenant_id integer, sender_id integer)
+  LANGUAGE sql SECURITY DEFINER STABLE SET search_path = public AS $$
+  SELECT s.tenant_id, s.id FROM senders s WHERE s.channel = p_channel AND s.address = p_address ORDER BY s.drill, s.id $$;
+
+-- Claims one due batch of a lane: fair between tenants (the one with the fewest claimed batches first), then oldest.
+-- The loose scan reads one index entry a tenant, not one a batch. Raises the fence.
+CREATE FUNCTION claim_batch(p_lane message_class, p_worker text, p_lease interval)
+  RETURNS TABLE (tenant_id integer, id bigint, message_id bigint, wave smallint, channel channel, sender_id integer,
+                 from_id bigint, to_id bigint, ids bigint[], marked integer, fence integer)
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+#variable_conflict use_column
+DECLARE
+  t integer;
+  b bigint;
+BEGIN
+  FOR t IN
+    WITH RECURSIVE waiting AS (
+      (SELECT x.tenant_id FROM batches x WHERE x.state = 'planned' AND x.lane = p_lane ORDER BY x.tenant_id LIMIT 1)
+      UNION ALL
+      SELECT (SELECT x.tenant_id FROM batches x WHERE x.state = 'planned' AND x.lane = p_lane AND x.tenant_id > w.tenant_id ORDER BY x.tenant_id LIMIT 1)
+      FROM waiting w WHERE w.tenant_id IS NOT NULL
+    )
+    SELECT w.tenant_id FROM waiting w WHERE w.tenant_id IS NOT NULL
+    ORDER BY (SELECT count(*) FROM batches c WHERE c.state = 'claimed' AND c.tenant_id = w.tenant_id AND c.lane = p_lane), random()
+  LOOP
+    SELECT x.id INTO b FROM batches x
+      WHERE x.state = 'planned' AND x.lane = p_lane AND x.tenant_id = t AND x.due_at <= now()
+      ORDER BY x.due_at, x.id LIMIT 1 FOR UPDATE SKIP LOCKED;
+    IF b IS NOT NULL THEN
+      RETURN QUERY UPDATE batches u SET state = 'claimed', fence = u.fence + 1, lease_until = now() + p_lease, claimed_by = p_worker
+        WHERE u.tenant_id = t AND u.id = b
+        RETURNING u.tenant_id, u.id, u.message_id, u.wave, u.channel, u.sender_id, u.from_id, u.to_id, u.ids, u.marked, u.fence;
+      RETURN;
+    END IF;
+  END LOOP;
+END $$;
+
+-- What the sweep must look at. kind: lease (batch), wave, start (message), expire (message), row (message with due rows), nudge (lane).
+CREATE FUNCTION due_work(p_limit integer)
+  RETURNS TABLE (kind text, tenant_id integer, id bigint, lane message_class)
+  LANGUAGE sql SECURITY DEFINER STABLE SET search_path = public AS $$
+  (SELECT 'lease', b.tenant_id, b.id, b.lane FROM batches b WHERE b.state = 'claimed' AND b.lease_until < now() ORDER BY b.lease_until LIMIT p_limit)
+  UNION ALL
+  (SELECT 'wave', w.tenant_id, w.id, NULL FROM waves w WHERE w.state IN ('waiting', 'planning') AND w.due_at <= now() ORDER BY w.due_at LIMIT p_limit)
+  UNION ALL
+  (SELECT 'start', m.tenant_id, m.id, m.class FROM messages m WHERE m.state = 'scheduled' AND m.start_at <= now() ORDER BY m.start_at LIMIT p_limit)
+  UNION ALL
+  (SELECT 'expire', m.tenant_id, m.id, m.class FROM messages m WHERE m.state IN ('live', 'scheduled') AND m.expires_at <= now() LIMIT p_limit)
+  UNION ALL
+  (SELECT DISTINCT 'row', d.tenant_id, d.message_id, NULL::message_class FROM
+    (SELECT x.tenant_id, x.message_id FROM deliveries x WHERE x.state IN ('pending', 'unknown') AND x.next_at <= now() ORDER BY x.next_at LIMIT 10000) d LIMIT p_limit)
+  UNION ALL
+  (SELECT 'nudge', NULL, count(*), l.lane FROM unnest(enum_range(NULL::message_class)) l(lane)
+    CROSS JOIN LATERAL (SELECT 1 FROM batches b WHERE b.state = 'planned' AND b.lane = l.lane AND b.due_at <= now() LIMIT 64) x
+    GROUP BY l.lane) $$;
+
+CREATE FUNCTION forget_old() RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = public AS $$
+  DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours';
+  DELETE FROM sessions WHERE expires_at < now() OR last_seen_at < now() - interval '30 minutes' $$;
+
+DO $$
+DECLARE f regprocedure;
+BEGIN
+  FOR f IN SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE n.nspname = 'public' AND p.prosecdef
+  LOOP
+    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO muster_api, muster_worker', f);
+    IF f::text NOT LIKE 'ensure_delivery_partition%' THEN EXECUTE format('ALTER FUNCTION %s OWNER TO muster_cross', f); END IF;
+  END LOOP;
+END $$;

@@ -1,0 +1,177 @@
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+
+const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+const VALUE = new Map([...ALPHABET].map((c, i) => [c, BigInt(i)]));
+/** 128 bits in base62. */
+const BLOCK_CHARS = 22;
+
+/** What a sealed block is for; a token of one purpose is refused for every other. */
+export type Purpose = 'answer' | 'share' | 'unsubscribe' | 'receipt' | 'bounce' | 'beacon' | 'join' | `id:${string}`;
+
+const PURPOSE_BYTE: Record<string, number> = { answer: 1, share: 2, unsubscribe: 3, receipt: 4, bounce: 5, beacon: 6, join: 7 };
+
+export interface Sealed {
+  /** At most 2^40 - 1. */
+  readonly a: number;
+  /** At most 2^40 - 1. */
+  readonly b: number;
+  /** At most 2^16 - 1: small extra facts such as channel and wave. */
+  readonly extra: number;
+}
+
+/** 16 bytes of plain block: purpose 1, a 5, b 5, extra 2, zero check 3 bytes. */
+function pack(purposeByte: number, { a, b, extra }: Sealed): Buffer {
+  const block = Buffer.alloc(16);
+  block[0] = purposeByte;
+  block.writeUIntBE(a, 1, 5);
+  block.writeUIntBE(b, 6, 5);
+  block.writeUInt16BE(extra, 11);
+  return block;
+}
+
+function crypt(key: Buffer, block: Buffer, seal: boolean): Buffer {
+  // One block, so ECB is the plain block cipher; there is no second block to leak a pattern.
+  const cipher = seal ? createCipheriv('aes-128-ecb', key, null) : createDecipheriv('aes-128-ecb', key, null);
+  cipher.setAutoPadding(false);
+  return cipher.update(block);
+}
+
+function toBase62(block: Buffer): string {
+  let n = (block.readBigUInt64BE(0) << 64n) | block.readBigUInt64BE(8);
+  let text = '';
+  // Ten digits at a time fit a double exactly (62^8 < 2^53), so only three divisions are big ones.
+  for (let i = 0; i < 3; i++) {
+    let low = Number(n % 218_340_105_584_896n);
+    n /= 218_340_105_584_896n;
+    for (let j = 0; j < 8 && text.length < BLOCK_CHARS; j++) {
+      text = ALPHABET[low % 62] + text;
+      low = Math.floor(low / 62);
+    }
+  }
+  return text;
+}
+
+function fromBase62(text: string): Buffer | undefined {
+  if (text.length !== BLOCK_CHARS) return undefined;
+  let n = 0n;
+  for (const c of text) {
+    const value = VALUE.get(c);
+    if (value === undefined) return undefined;
+    n = n * 62n + value;
+  }
+  if (n >> 128n !== 0n) return undefined;
+  const block = Buffer.alloc(16);
+  block.writeBigUInt64BE(n >> 64n, 0);
+  block.writeBigUInt64BE(n & 0xffff_ffff_ffff_ffffn, 8);
+  return block;
+}
+
+function open(key: Buffer, purposeByte: number, text: string): Sealed | undefined {
+  const sealed = fromBase62(text);
+  if (!sealed) return undefined;
+  return openBlock(crypt(key, sealed, false), purposeByte);
+}
+
+function openBlock(block: Buffer, purposeByte: number): Sealed | undefined {
+  if (block[0] !== purposeByte || block[13] !== 0 || block[14] !== 0 || block[15] !== 0) return undefined;
+  return { a: block.readUIntBE(1, 5), b: block.readUIntBE(6, 5), extra: block.readUInt16BE(11) };
+}
+
+export interface KeyRing {
+  /** First key seals; all open. */
+  readonly keys: readonly { readonly id: string; readonly secret: Buffer }[];
+}
+
+/**
+ * Links and references that carry their own meaning: one AES-128 block under a key of its purpose, in base62, after
+ * one character that names the key of the ring. Nothing is stored per link; 24 zero bits, the purpose byte and the
+ * existence of the named row stand against guessing.
+ */
+export class Tokens {
+  readonly #ring: readonly { mark: string; secret: Buffer; byPurpose: Map<string, Buffer> }[];
+
+  constructor(ring: KeyRing) {
+    this.#ring = ring.keys.map((key) => ({ mark: keyMark(key.id), secret: key.secret, byPurpose: new Map() }));
+  }
+
+  /** @returns 23 characters of base62 */
+  seal(purpose: Purpose, value: Sealed): string {
+    const first = this.#ring[0];
+    if (!first) throw new Error('the key ring is empty');
+    return first.mark + toBase62(crypt(derive(first, purpose), pack(byteOf(purpose), value), true));
+  }
+
+  open(purpose: Purpose, token: string): Sealed | undefined {
+    const key = this.#ring.find((k) => k.mark === token[0]);
+    return key && open(derive(key, purpose), byteOf(purpose), token.slice(1));
+  }
+
+  /** As `seal`, but 34 characters that survive lower-casing: for mail addresses. */
+  sealLower(purpose: Purpose, value: Sealed): string {
+    const first = this.#ring[0];
+    if (!first) throw new Error('the key ring is empty');
+    return lowerMark(first.mark) + crypt(derive(first, purpose), pack(byteOf(purpose), value), true).toString('hex');
+  }
+
+  openLower(purpose: Purpose, token: string): Sealed | undefined {
+    if (!/^[0-9a-z]{2}[0-9a-f]{32}$/i.test(token)) return undefined;
+    const text = token.toLowerCase();
+    const key = this.#ring.find((k) => lowerMark(k.mark) === text.slice(0, 2));
+    return key && openBlock(crypt(derive(key, purpose), Buffer.from(text.slice(2), 'hex'), false), byteOf(purpose));
+  }
+
+  /** Keyed hash for nonces, erasure lists and visitor counts. 32 bytes. */
+  mac(purpose: string, text: string): Buffer {
+    const first = this.#ring[0];
+    if (!first) throw new Error('the key ring is empty');
+    return createHmac('sha256', derive(first, `mac:${purpose}`)).update(text).digest();
+  }
+
+  /** True when `mac` was made by any key of the ring. */
+  verifyMac(purpose: string, text: string, mac: Buffer): boolean {
+    return this.#ring.some((key) => {
+      const expected = createHmac('sha256', derive(key, `mac:${purpose}`)).update(text).digest();
+      return mac.length <= expected.length && mac.length >= 10 && timingSafeEqual(expected.subarray(0, mac.length), mac);
+    });
+  }
+}
+
+/** Two characters without case. */
+const lowerMark = (mark: string): string => ALPHABET.indexOf(mark).toString(36).padStart(2, '0');
+const byteOf = (purpose: Purpose): number => PURPOSE_BYTE[purpose] ?? 0xff;
+/** One base62 character from the key's id: the id itself where it is one, else a checksum. */
+const keyMark = (id: string): string => (id.length === 1 && VALUE.has(id) ? id : (ALPHABET[[...id].reduce((sum, c) => (sum * 31 + (c.codePointAt(0) ?? 0)) % 62, 7)] ?? '0'));
+
+function derive(key: { secret: Buffer; byPurpose: Map<string, Buffer> }, purpose: string): Buffer {
+  let derived = key.byPurpose.get(purpose);
+  if (!derived) {
+    derived = Buffer.from(hkdfSync('sha256', key.secret, '', `muster ${purpose}`, 16));
+    key.byPurpose.set(purpose, derived);
+  }
+  return derived;
+}
+
+const ID_KINDS = { msg: 1, rcp: 2, usr: 3, key: 4, snd: 5, sub: 6, inb: 7, wav: 8, bat: 9 } as const;
+export type IdKind = keyof typeof ID_KINDS;
+
+/**
+ * Public ids: a row's number sealed under a key of this installation that never changes, so that ids neither tell
+ * how many rows there are nor can be counted through. `msg_` + 22 base62 characters.
+ */
+export class PublicIds {
+  readonly #key: Buffer;
+  constructor(idKey: Buffer) {
+    this.#key = idKey;
+  }
+
+  encode(kind: IdKind, id: string | number): string {
+    return `${kind}_${toBase62(crypt(this.#key, pack(ID_KINDS[kind], { a: Number(id), b: 0, extra: 0 }), true))}`;
+  }
+
+  /** @returns the row's number as a string, or undefined for anything this installation never gave out */
+  decode(kind: IdKind, text: string): string | undefined {
+    if (!text.startsWith(`${kind}_`)) return undefined;
+    const value = open(this.#key, ID_KINDS[kind], text.slice(kind.length + 1));
+    return value && value.b === 0 && value.extra === 0 ? String(value.a) : undefined;
+  }
+}

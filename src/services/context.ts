@@ -1,0 +1,50 @@
+import { sql } from 'kysely';
+import type { Database, Tx } from '#db/database.ts';
+import type { Clock } from '#platform/clock.ts';
+import type { Config } from '#platform/config.ts';
+import type { Log } from '#platform/log.ts';
+import type { PublicIds, Tokens } from '#platform/tokens.ts';
+import type { JobName, Jobs } from '#schemas/jobs.ts';
+
+/** Sends a nudge. Never throws: a lost nudge is found by the sweep. */
+export interface Nudger {
+  nudge<N extends JobName>(name: N, data: Jobs[N], options?: { delayMs?: number; dedupKey?: string }): Promise<void>;
+}
+
+/** What every verb is built from; made once per process in `runtime.ts`. */
+export interface Deps {
+  readonly config: Config;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly db: Database;
+  readonly queue: Nudger;
+  readonly tokens: Tokens;
+  readonly ids: PublicIds;
+}
+
+export type Scope = 'read' | 'write' | 'send:life' | 'send:ops' | 'send:bulk' | 'admin';
+
+/** Who is acting. `label` goes to the audit log: `user:12`, `key:7`, `system`, `link`. */
+export interface Actor {
+  readonly label: string;
+  /** The person behind it, also through that person's API keys; null for the system and links. */
+  readonly userId: string | null;
+  readonly scopes: ReadonlySet<Scope>;
+  /** A test key can reach drill senders alone. */
+  readonly mode: 'live' | 'test';
+}
+
+export interface Context extends Deps {
+  readonly tenantId: number;
+  readonly actor: Actor;
+  readonly requestId: string;
+}
+
+export const systemActor: Actor = { label: 'system', userId: null, scopes: new Set(['read', 'write', 'send:life', 'send:ops', 'send:bulk', 'admin']), mode: 'live' };
+
+export const inTenant = <T>(ctx: Context, work: (tx: Tx) => Promise<T>): Promise<T> => ctx.db.withTenant(ctx.tenantId, work);
+
+/** Tells watchers (server-sent events) that a message's counts moved. Delivered at commit. */
+export async function notifyProgress(tx: Tx, tenantId: number, messageId: string): Promise<void> {
+  await sql`SELECT pg_notify('progress', ${`${tenantId}:${messageId}`})`.execute(tx);
+}
