@@ -13,7 +13,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{src,workers,schemas,load-tests}/**/*.test.ts'],
-          exclude: ['**/*.db.test.ts', 'src/testing/**', '**/node_modules/**'],
+          exclude: ['**/*.db.test.ts', 'src/testing/stories/**', '**/node_modules/**'],
         },
       },
       {
@@ -32,7 +32,7 @@ export default defineConfig({
         root,
         test: {
           name: 'stories',
-          include: ['src/testing/**/*.test.ts'],
+          include: ['src/testing/stories/**/*.test.ts'],
           globalSetup: 'src/testing/global-setup.ts',
           testTimeout: 120_000,
           hookTimeout: 120_000,
