@@ -1,0 +1,37 @@
+import type { SlotName, Template } from '#domain/channel.ts';
+
+const ENTITY: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+
+export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => ENTITY[c] ?? c);
+
+/** HTML with slots. Made by `markup` alone, so that nothing unescaped gets in by mistake. */
+export interface Markup {
+  readonly html: Template;
+}
+
+type Value = string | { readonly slot: SlotName } | Markup | readonly Markup[];
+
+/** Tagged template: strings are escaped, slots stay slots, other markup is put in as it is. */
+export function markup(literals: TemplateStringsArray, ...values: Value[]): Markup {
+  const parts: Template[number][] = [literals[0] ?? ''];
+  for (const [i, value] of values.entries()) parts.push(...flat(value), literals[i + 1] ?? '');
+  return { html: join(parts) };
+}
+
+function flat(value: Value): Template {
+  if (typeof value === 'string') return [escapeHtml(value)];
+  if (Array.isArray(value)) return (value as readonly Markup[]).flatMap((part) => part.html);
+  return 'html' in value ? (value as Markup).html : [value as { slot: SlotName }];
+}
+
+/** Neighbouring literals become one, so that filling a slot costs as few steps as possible. */
+export function join(parts: Template): Template {
+  const joined: Template[number][] = [];
+  for (const part of parts) {
+    const last = joined.at(-1);
+    if (part === '') continue;
+    if (typeof part === 'string' && typeof last === 'string') joined[joined.length - 1] = last + part;
+    else joined.push(part);
+  }
+  return joined;
+}

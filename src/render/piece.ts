@@ -1,0 +1,61 @@
+import type { MessageClass } from '#schemas/delivery.ts';
+import type { AnswerOption } from '#schemas/message.ts';
+import type { Template } from '#domain/channel.ts';
+import { parseTemplate } from '#domain/template.ts';
+import { chooseLocale } from './choose-locale.ts';
+import { type Words, wordsFor } from './words.ts';
+
+/** A message as its rendering sees it; nothing personal. */
+export interface RenderInput {
+  readonly class: MessageClass;
+  readonly drill: boolean;
+  readonly kind: 'original' | 'correction' | 'all_clear' | 'join';
+  /** Short mark by which a person recognises a double, with or without `#`; '' for none. */
+  readonly mark: string;
+  readonly title: string | null;
+  /** Text per locale, with `{{name}}`, `{{first_name}}`, `{{link}}`. */
+  readonly text: Readonly<Record<string, string>>;
+  readonly fallbackLocale: string;
+  readonly answers: readonly AnswerOption[];
+  readonly share: boolean;
+  readonly tenantName: string;
+  /** `https://host`: mail says that its links begin with it, so that a forged one stands out. */
+  readonly publicUrl: string;
+  readonly expiresAt: Date | null;
+  /** IANA zone in which "valid until" is written; UTC where not given. */
+  readonly timeZone?: string;
+  readonly now: Date;
+  /** Names the message at the push service; a correction has that of the message it follows, and so replaces it. */
+  readonly topicKey: string;
+}
+
+/** One locale's text, ready to be laid out for a channel. */
+export interface Piece {
+  readonly message: RenderInput;
+  readonly locale: string;
+  readonly words: Words;
+  /** EXERCISE and CORRECTION or ALL CLEAR, where they apply; '' else. */
+  readonly prefix: string;
+  readonly text: Template;
+  readonly mark: string;
+}
+
+/** Chooses the locale and says what stands before and after the coordinator's text. */
+export function pieceOf(message: RenderInput, wanted: string): Piece {
+  const locale = chooseLocale(message.text, message.fallbackLocale, wanted);
+  const words = wordsFor(locale);
+  const kind = message.kind === 'correction' ? words.correction : message.kind === 'all_clear' ? words.allClear : '';
+  // A text that already starts with the drill mark is not marked twice.
+  const written = (message.text[locale] ?? '').trim().replace(message.drill ? /^EXERCISE\b[\s:.!-]*/ : /^(?!)/, '');
+  const mark = message.class === 'life' && message.mark ? (message.mark.startsWith('#') ? message.mark : `#${message.mark}`) : '';
+  return { message, locale, words, prefix: (message.drill ? words.exercise : '') + kind, text: parseTemplate(written), mark };
+}
+
+/** A text whose first line repeats the title loses that line where the title stands above it anyway. */
+export function withoutTitleLine(text: Template, title: string): Template {
+  const first = text[0];
+  if (typeof first !== 'string') return text;
+  const end = first.indexOf('\n');
+  if (end < 0 || first.slice(0, end).trim() !== title.trim()) return text;
+  return [first.slice(end).trimStart(), ...text.slice(1)];
+}

@@ -1,0 +1,102 @@
+import { createHash } from 'node:crypto';
+import type { Channel } from '#schemas/delivery.ts';
+import type { AnswerOption } from '#schemas/message.ts';
+import type { Content, PushContent, SmsContent, Template } from '#domain/channel.ts';
+import { hasSlot, slotProblems } from '#domain/template.ts';
+import type { FieldError } from '#platform/errors.ts';
+import { join } from './markup.ts';
+import { type Piece, pieceOf, type RenderInput, withoutTitleLine } from './piece.ts';
+import { renderEmail } from './render-email.ts';
+
+export { chooseLocale } from './choose-locale.ts';
+export type { RenderInput } from './piece.ts';
+
+/**
+ * Renders a message for one channel and one locale. Called once per message, channel and locale; personal parts stay
+ * slots.
+ * @param locale the reader's locale; the text falls back as in `chooseLocale`
+ */
+export function renderMessage(message: RenderInput, locale: string, channel: Channel): Content {
+  const piece = pieceOf(message, locale);
+  if (channel === 'sms') return renderSms(piece);
+  if (channel === 'email') return renderEmail(piece);
+  return renderPush(piece);
+}
+
+/** Unknown or unclosed slots, as errors of the field `text.<locale>`. */
+export function assertSlots(text: Readonly<Record<string, string>>): FieldError[] {
+  return Object.entries(text).flatMap(([locale, written]) => slotProblems(written).map((problem) => ({ field: `text.${locale}`, ...problem })));
+}
+
+/** Twilio's ValidityPeriod: 1 to 36,000 seconds. */
+const MAX_VALIDITY_SECONDS = 36_000;
+
+function renderSms({ message, words, prefix, text, mark }: Piece): SmsContent {
+  const parts: Template[number][] = [prefix, ...text];
+  if (message.answers.length > 0) parts.push(`\n${words.smsReply}${answerHint(message.answers)}`);
+  if ((message.answers.length > 0 || message.share) && !hasSlot(text, 'link')) parts.push('\n', { slot: 'link' });
+  if (mark) parts.push(`\n${mark}`);
+  const left = secondsLeft(message) ?? MAX_VALIDITY_SECONDS;
+  return { channel: 'sms', body: join(parts), validitySeconds: Math.min(MAX_VALIDITY_SECONDS, Math.max(1, left)) };
+}
+
+/** "1 Yes, 2 No". Keys that are numbers themselves are shown as they are, so that no number means two things. */
+export function answerHint(answers: readonly AnswerOption[]): string {
+  const byKey = answers.some((answer) => /^[0-9]+$/.test(answer.key));
+  return answers.map((answer, i) => `${byKey ? answer.key : i + 1} ${answer.label}`).join(', ');
+}
+
+/** Whole seconds until the message expires, at least 0; null where it does not. */
+const secondsLeft = ({ expiresAt, now }: RenderInput): number | null => expiresAt && Math.max(0, Math.floor((expiresAt.getTime() - now.getTime()) / 1000));
+
+const PUSH_URGENCY = { life: 'high', ops: 'normal', bulk: 'low' } as const;
+/** Without an expiry: the longest that the class may live. */
+const CLASS_TTL_SECONDS = { life: 86_400, ops: 86_400, bulk: 259_200 } as const;
+/** Four weeks: push services keep nothing longer. */
+const MAX_TTL_SECONDS = 2_419_200;
+/** Of 3,993 bytes (RFC 8291 section 4) the rest is for title, links, buttons and the delivery's own reference. */
+const MAX_PUSH_BODY_BYTES = 1500;
+
+function renderPush({ message, locale, prefix, text, mark }: Piece): PushContent {
+  const title = message.title?.replace(/\s+/g, ' ').trim() || message.tenantName;
+  const body = shorten(message.title ? withoutTitleLine(text, message.title) : text, MAX_PUSH_BODY_BYTES);
+  return {
+    channel: 'push',
+    title: [prefix + title],
+    body: join([prefix, ...body, mark && `\n${mark}`]),
+    actions: message.answers.slice(0, 2).map((answer) => ({ action: answer.key, title: answer.label })),
+    ttlSeconds: Math.min(MAX_TTL_SECONDS, secondsLeft(message) ?? CLASS_TTL_SECONDS[message.class]),
+    pushUrgency: PUSH_URGENCY[message.class],
+    topic: createHash('sha256').update(`topic ${message.topicKey}`).digest('base64url').slice(0, 32),
+    lang: locale,
+  };
+}
+
+/** Cuts between graphemes, so that no letter or emoji is broken; slots are counted as 60 bytes each. */
+function shorten(text: Template, maxBytes: number): Template {
+  const kept: Template[number][] = [];
+  let bytes = 0;
+  for (const part of text) {
+    const size = typeof part === 'string' ? Buffer.byteLength(part) : 60;
+    if (bytes + size <= maxBytes) {
+      kept.push(part);
+      bytes += size;
+      continue;
+    }
+    if (typeof part === 'string') kept.push(cut(part, maxBytes - bytes - 3));
+    kept.push('…');
+    break;
+  }
+  return kept;
+}
+
+function cut(text: string, maxBytes: number): string {
+  let end = 0;
+  let bytes = 0;
+  for (const { segment, index } of new Intl.Segmenter().segment(text)) {
+    bytes += Buffer.byteLength(segment);
+    if (bytes > maxBytes) break;
+    end = index + segment.length;
+  }
+  return text.slice(0, end).trimEnd();
+}
