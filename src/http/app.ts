@@ -1,0 +1,25 @@
+import { OpenAPIHono } from '@hono/zod-openapi';
+import { methodNotAllowed } from 'hono/method-not-allowed';
+import { bodyLimit } from './body-limit.ts';
+import type { AppEnv, Deps } from './env.ts';
+import { gate } from './gate.ts';
+import { errorHandler, methodNotAllowedHandler, notFoundHandler, validationHook } from './problem.ts';
+import { type Observe, requestLog } from './request-log.ts';
+import { securityHeaders } from './security-headers.ts';
+
+export interface AppExtras {
+  observe?: Observe;
+}
+
+/**
+ * The whole HTTP surface: API, hooks, public pages, console and operations. Route files under /v1 write their paths
+ * without the prefix and find their Context in `c.var.ctx`; all others write full paths.
+ */
+export function createApp(deps: Deps, extras: AppExtras = {}): OpenAPIHono<AppEnv> {
+  const app = new OpenAPIHono<AppEnv>({ defaultHook: validationHook });
+  app.onError(errorHandler(deps));
+  app.notFound(notFoundHandler);
+  app.use(requestLog(deps, extras.observe), securityHeaders(deps), methodNotAllowed({ app, onMethodNotAllowed: methodNotAllowedHandler }), bodyLimit());
+  app.use('/v1/*', gate(deps));
+  return app;
+}

@@ -1,0 +1,119 @@
+import type { Hook } from '@hono/zod-openapi';
+import type { Context as HonoContext, ErrorHandler, NotFoundHandler } from 'hono';
+import { HTTPException } from 'hono/http-exception';
+import { STATUS_CODES } from 'node:http';
+import { Problem } from '#platform/errors.ts';
+import type { AppEnv, Deps } from './env.ts';
+import { jsonFault } from './json-fault.ts';
+import { isUnavailable } from './unavailable.ts';
+import { fieldErrors } from './validation.ts';
+
+/** `application/problem+json` (RFC 9457) as every refusal has it. */
+export interface ProblemBody {
+  type: string;
+  title: string;
+  status: number;
+  /** Stable; part of the API. */
+  code: string;
+  detail: string;
+  errors: readonly { field: string; code: string; detail: string }[];
+  requestId: string;
+  [more: string]: unknown;
+}
+
+export function problemBody(problem: Problem, requestId: string): ProblemBody {
+  return {
+    ...problem.extra,
+    type: `urn:muster:problem:${problem.code}`,
+    title: STATUS_CODES[problem.status] ?? 'Error',
+    status: problem.status,
+    code: problem.code,
+    detail: problem.message,
+    errors: problem.errors,
+    requestId,
+  };
+}
+
+/** `extra.retryAfterSeconds` of a Problem also becomes the Retry-After header, `extra.allow` (405) the Allow header. */
+export function problemResponse(c: HonoContext<AppEnv>, problem: Problem): Response {
+  const headers = new Headers({ 'Content-Type': 'application/problem+json' });
+  const { retryAfterSeconds, allow } = problem.extra;
+  if (typeof retryAfterSeconds === 'number') headers.set('Retry-After', String(Math.max(1, Math.ceil(retryAfterSeconds))));
+  if (Array.isArray(allow)) headers.set('Allow', allow.join(', '));
+  if (problem.status === 401) headers.set('WWW-Authenticate', `Bearer realm="muster"${problem.code === 'invalid_api_key' ? ', error="invalid_token"' : ''}`);
+  // The rest of a refused body is not worth reading; the client learns that this connection ends.
+  if (problem.status === 413) headers.set('Connection', 'close');
+  return c.body(JSON.stringify(problemBody(problem, c.get('requestId') ?? '')), { status: problem.status as 400, headers });
+}
+
+/** For `new OpenAPIHono({ defaultHook })`; the app sets it, so mounted route files inherit it. */
+export const validationHook: Hook<unknown, AppEnv, string, Response | undefined> = (result, c) => {
+  if (result.success) return undefined;
+  const errors = fieldErrors(result.error, (result as { data?: unknown }).data);
+  const where = { json: 'body', form: 'form', query: 'query', param: 'path', header: 'header', cookie: 'cookie' }[result.target] ?? 'request';
+  return problemResponse(
+    c,
+    new Problem(422, 'invalid_request', `The ${where} is not valid: ${errors.length} field${errors.length === 1 ? '' : 's'} to correct.`, { errors }),
+  );
+};
+
+/** Whatever a handler or middleware threw, as a Problem; undefined for what nobody foresaw. */
+export async function toProblem(error: unknown, c?: HonoContext<AppEnv>): Promise<Problem | undefined> {
+  if (error instanceof Problem) return error;
+  if (error instanceof HTTPException) return fromHttpException(error, c);
+  if (isZodError(error)) return new Problem(422, 'invalid_request', 'The request is not valid.', { errors: fieldErrors(error) });
+  if (isUnavailable(error))
+    return new Problem(503, 'unavailable', 'The database cannot be reached or is busy. Repeat the request with the same Idempotency-Key.', {
+      extra: { retryAfterSeconds: 2 },
+      cause: error,
+    });
+  return undefined;
+}
+
+async function fromHttpException(error: HTTPException, c: HonoContext<AppEnv> | undefined): Promise<Problem> {
+  if (error.status === 415)
+    return new Problem(415, 'unsupported_media_type', 'This Content-Type is not taken here; the OpenAPI document names those that are.');
+  if (error.status === 400 && c && /JSON/.test(error.message)) return malformedJson(c);
+  return new Problem(error.status, error.status === 400 ? 'malformed_request' : 'refused', error.message || (STATUS_CODES[error.status] ?? 'Refused'));
+}
+
+/** Hono swallows why the body could not be read; its cached read still knows: too large, cut off, or not JSON and where. */
+async function malformedJson(c: HonoContext<AppEnv>): Promise<Problem> {
+  let text: string;
+  try {
+    text = await c.req.text();
+  } catch (reason) {
+    return reason instanceof Problem ? reason : new Problem(400, 'incomplete_body', 'The body ended early.');
+  }
+  const fault = jsonFault(text);
+  if (!fault) return new Problem(400, 'malformed_json', 'The body could not be read as JSON.');
+  const { line, column, position, expected } = fault;
+  return new Problem(400, 'malformed_json', `The body is not JSON: line ${line}, column ${column}: expected ${expected}.`, {
+    extra: { line, column, position },
+  });
+}
+
+const isZodError = (error: unknown): error is Parameters<typeof fieldErrors>[0] =>
+  error instanceof Error && error.name === 'ZodError' && Array.isArray((error as { issues?: unknown }).issues);
+
+export const notFoundHandler: NotFoundHandler<AppEnv> = (c) => problemResponse(c, new Problem(404, 'not_found', 'There is nothing at this address.'));
+
+export const methodNotAllowedHandler = (c: HonoContext<AppEnv>, methods: string[]): Response =>
+  problemResponse(c, new Problem(405, 'method_not_allowed', `This address takes ${methods.join(', ')}.`, { extra: { allow: methods } }));
+
+/** The one place where errors become answers. Nothing of an unforeseen error leaves the process but the request id. */
+export const errorHandler =
+  (deps: Pick<Deps, 'log'>): ErrorHandler<AppEnv> =>
+  async (error, c) => {
+    const problem = await toProblem(error, c);
+    if (problem) {
+      if (problem.status >= 500)
+        deps.log.warn({ requestId: c.get('requestId'), code: problem.code, cause: (problem.cause as { code?: string } | undefined)?.code }, 'refused for now');
+      return problemResponse(c, problem);
+    }
+    deps.log.error(
+      { requestId: c.get('requestId'), err: { name: error.name, code: (error as { code?: string }).code, stack: error.stack } },
+      'unforeseen error',
+    );
+    return problemResponse(c, new Problem(500, 'internal_error', 'Something failed here that nobody foresaw. The request id finds it in the log.'));
+  };
