@@ -1,0 +1,196 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { glob } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { CHANNELS } from '#schemas/delivery.ts';
+import * as rules from './architecture.ts';
+import type { Rule, SourceFile } from './architecture.ts';
+
+const skip = (path: string): boolean => /(^|\/)(node_modules|\.muster|\.git|results|vendor)(\/|$)/.test(path);
+
+async function read(...patterns: string[]): Promise<SourceFile[]> {
+  const paths: string[] = [];
+  for await (const path of glob(patterns, { exclude: skip })) if (!skip(path)) paths.push(path);
+  return paths.sort().map((path) => ({ path: path.replaceAll('\\', '/'), text: readFileSync(path, 'utf8') }));
+}
+
+const sources = await read('{src,workers,schemas,load-tests}/**/*.{ts,mjs,js}');
+const everything = [
+  ...sources,
+  ...(await read(
+    '*.{json,md}',
+    '.*.json',
+    '.npmrc',
+    '.config/*',
+    '.ci/*',
+    '{docs,deploy}/**/*.*',
+    'deploy/Dockerfile',
+    'schemas/**/*.sql',
+    'src/**/*.{css,html}',
+  )),
+];
+
+/** Every rule over sources, with a seeded violation that it must catch and a near miss that it must let pass. */
+const TABLE: { rule: Rule; name: string; bad: SourceFile[]; good: SourceFile[] }[] = [
+  {
+    rule: rules.layers,
+    name: 'layers import downwards only',
+    bad: [
+      { path: 'src/domain/x.ts', text: `import { a } from '#platform/clock.ts';` },
+      { path: 'src/channels/sms/x.ts', text: `import type { A } from '#db/database.ts';` },
+      { path: 'src/services/x.ts', text: `export { a } from '#http/app.ts';` },
+      { path: 'src/simulator/x.ts', text: `const a = await import('#services/context.ts');` },
+      { path: 'workers/deliver.ts', text: `import {\n  a,\n  b,\n} from '#db/database.ts';` },
+      { path: 'src/services/y.ts', text: `import { a } from '#services/context.ts';` },
+    ],
+    good: [
+      { path: 'src/services/x.ts', text: `import { a } from '#db/database.ts';\nimport b from './context.ts';` },
+      { path: 'src/main.ts', text: `import { a } from '#queue/queues.ts';` },
+      { path: 'src/domain/x.test.ts', text: `import { a } from '#testing/deps.ts';` },
+    ],
+  },
+  {
+    rule: rules.noParentImports,
+    name: 'no import climbs to a parent folder',
+    bad: [{ path: 'src/services/x.ts', text: `import { a } from '../db/database.ts';` }],
+    good: [{ path: 'src/db/x.ts', text: `const a = new URL('../../schemas/', import.meta.url);` }],
+  },
+  {
+    rule: rules.testsStayOutside,
+    name: 'product code imports no test code',
+    bad: [{ path: 'src/up.ts', text: `import { a } from '#testing/deps.ts';` }],
+    good: [{ path: 'src/up.test.ts', text: `import { a } from '#testing/deps.ts';` }],
+  },
+  {
+    rule: rules.librariesStayHome,
+    name: 'libraries stay in the folder that owns them',
+    bad: [
+      { path: 'src/http/x.ts', text: `import { sql } from 'kysely';` },
+      { path: 'src/services/x.ts', text: `import { Queue } from 'bullmq';` },
+      { path: 'src/services/y.ts', text: `import { html } from 'hono/html';` },
+      { path: 'src/render/x.ts', text: `import nodemailer from 'nodemailer';` },
+    ],
+    good: [
+      { path: 'src/services/x.ts', text: `import { sql } from 'kysely';` },
+      { path: 'src/web/x.ts', text: `import { html } from 'hono/html';` },
+    ],
+  },
+  {
+    rule: rules.environment,
+    name: 'only config.ts reads the environment',
+    bad: [
+      { path: 'src/main.ts', text: `const port = process.env.PORT;` },
+      { path: 'workers/main.ts', text: `const port = process['env'].PORT;` },
+      { path: 'src/http/x.ts', text: `import { env } from 'node:process';` },
+    ],
+    good: [{ path: 'src/main.ts', text: `// process.env is read by config alone\nconst env = processEnvironment();` }],
+  },
+  {
+    rule: rules.time,
+    name: 'only clock.ts reads time',
+    bad: [
+      { path: 'src/services/x.ts', text: `const at = Date.now();` },
+      { path: 'src/services/x.ts', text: `const at = new Date();` },
+      { path: 'src/http/x.ts', text: `const at = performance.now();` },
+    ],
+    good: [
+      { path: 'src/services/x.ts', text: `const at = new Date(ctx.clock.now());` },
+      { path: 'src/web/assets/board.js', text: `const at = Date.now();` },
+    ],
+  },
+  {
+    rule: rules.sqlStaysHome,
+    name: 'SQL is written in src/db and src/services',
+    bad: [
+      { path: 'src/http/x.ts', text: 'await sql<{ n: number }>`SELECT 1`.execute(db);' },
+      { path: 'workers/x.ts', text: `await client.query('DELETE FROM waves');` },
+    ],
+    good: [
+      { path: 'src/services/x.ts', text: 'await sql`SELECT 1`.execute(db);' },
+      { path: 'src/web/x.ts', text: `html\`<select name="from">\`` },
+    ],
+  },
+  {
+    rule: rules.jobNames,
+    name: 'job names live in schemas/jobs.ts',
+    bad: [
+      { path: 'src/services/x.ts', text: `const lane = 'deliver-life';` },
+      { path: 'src/queue/x.ts', text: 'const name = `deliver-${lane}`;' },
+    ],
+    good: [{ path: 'workers/main.ts', text: `consume({ 'deliver-life': handle });` }],
+  },
+  {
+    rule: rules.size,
+    name: 'no file is longer than 300 lines, no test longer than 500',
+    bad: [
+      { path: 'src/services/x.ts', text: 'a\n'.repeat(301) },
+      { path: 'src/services/x.test.ts', text: 'a\n'.repeat(501) },
+    ],
+    good: [
+      { path: 'src/services/x.ts', text: 'a\n'.repeat(300) },
+      { path: 'src/services/x.test.ts', text: 'a\n'.repeat(500) },
+    ],
+  },
+];
+
+test.each(TABLE)('$name', ({ rule, bad, good }) => {
+  for (const file of bad) expect(rule(file), `must be caught: ${file.text.slice(0, 80)}`).not.toEqual([]);
+  for (const file of good) expect(rule(file), `must pass: ${file.text.slice(0, 80)}`).toEqual([]);
+  expect(sources.length).toBeGreaterThan(30);
+  expect(sources.filter((file) => !file.path.startsWith('src/testing/architecture')).flatMap(rule)).toEqual([]);
+});
+
+test('nothing mentions a registry host or a path of another machine', () => {
+  expect(rules.speaksOfItself({ path: 'x', text: 'see https://registry.npmjs' + '.org/x' })).toHaveLength(1);
+  expect(everything.flatMap(rules.speaksOfItself)).toEqual([]);
+});
+
+test('lint holds the same rows: every layer of the table has an override with restricted imports', () => {
+  const config = JSON.parse(readFileSync('.oxlintrc.json', 'utf8')) as { overrides: { files: string[]; rules: Record<string, unknown> }[] };
+  const held = config.overrides.filter((o) => 'no-restricted-imports' in o.rules).flatMap((o) => o.files);
+  for (const folder of [
+    'schemas',
+    'src/platform',
+    'src/domain',
+    'src/render',
+    'src/channels',
+    'src/db',
+    'src/queue',
+    'src/services',
+    'src/web',
+    'src/http',
+    'src/cli',
+    'src/simulator',
+    'workers',
+  ])
+    expect(held).toContain(`${folder}/**`);
+});
+
+test('every channel has an adapter in the registry', () => {
+  const registry = readFileSync('src/channels/registry.ts', 'utf8');
+  for (const channel of CHANNELS) expect(registry, channel).toMatch(new RegExp(`\\b${channel}\\b`));
+});
+
+/** Paths in back quotes or links, and `npm run` commands, of a page. */
+function named(text: string): { paths: string[]; scripts: string[] } {
+  const quoted = [...text.matchAll(/`([^`\n]+)`/g)].map((m) => m[1] ?? '');
+  const links = [...text.matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)[^)]*\)/g)].map((m) => m[1] ?? '');
+  const paths = quoted.filter((word) => /^(src|workers|schemas|load-tests|deploy|docs|\.ci|\.config)(\/[\w.@-]+)*\/?$/.test(word) && word.includes('/'));
+  const scripts = [...text.matchAll(/\bnpm run ([a-z][\w:-]*)/g)].map((m) => m[1] ?? '');
+  return { paths: [...paths, ...links], scripts };
+}
+
+test('every path and npm script that the README and docs name exists', async () => {
+  expect(named('see `src/none.ts`, [x](docs/none.md) and `npm run none`')).toEqual({ paths: ['src/none.ts', 'docs/none.md'], scripts: ['none'] });
+  const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
+  const pages = await read('README.md', '{docs,deploy}/**/*.md');
+  expect(pages.map((page) => page.path)).toContain('README.md');
+  const missing = pages.flatMap((page) => {
+    const found = named(page.text);
+    const folder = page.path.split('/').slice(0, -1).join('/');
+    return [
+      ...found.paths.filter((path) => !existsSync(path) && !existsSync(`${folder || '.'}/${path}`)).map((path) => `${page.path}: ${path}`),
+      ...found.scripts.filter((script) => !(script in scripts)).map((script) => `${page.path}: npm run ${script}`),
+    ];
+  });
+  expect(missing).toEqual([]);
+});

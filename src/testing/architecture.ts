@@ -1,0 +1,161 @@
+/** Rules of the house that lint cannot say, each as a pure function of one file, so that a test can seed its violation. */
+
+export interface SourceFile {
+  /** Path from the root of the checkout, with forward slashes. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** A rule gives back one line for each violation. */
+export type Rule = (file: SourceFile) => string[];
+
+/** What each layer may import, by the `#name` of package.json's import map. The lint configuration says the same. */
+const LAYERS: readonly { readonly path: RegExp; readonly may: readonly string[] }[] = [
+  { path: /^schemas\//, may: [] },
+  { path: /^src\/platform\//, may: ['schemas'] },
+  { path: /^src\/domain\//, may: ['schemas'] },
+  { path: /^src\/(render|channels|db|queue)\//, may: ['schemas', 'platform', 'domain'] },
+  { path: /^src\/services\//, may: ['schemas', 'platform', 'domain', 'render', 'channels', 'db', 'queue'] },
+  { path: /^src\/web\//, may: ['schemas', 'platform', 'domain', 'services'] },
+  { path: /^src\/http\//, may: ['schemas', 'platform', 'domain', 'services', 'web'] },
+  { path: /^src\/cli\//, may: ['schemas', 'platform'] },
+  { path: /^src\/simulator\//, may: ['schemas', 'platform'] },
+  { path: /^workers\//, may: ['schemas', 'platform', 'domain', 'services', 'queue'] },
+];
+
+/** Construction: these few files put the parts together and may import every part. */
+const CONSTRUCTION = /^(src\/[^/]+|workers\/main|src\/simulator\/main)\.(ts|mjs)$/;
+
+const isTest = (path: string): boolean => path.startsWith('src/testing/') || path.startsWith('load-tests/') || path.endsWith('.test.ts');
+
+/** Runs in a browser, which has neither our clock nor our modules. */
+const isBrowser = (path: string): boolean => path.startsWith('src/web/assets/');
+
+/** Lines without comments (a line that starts one, or the inside of a block). */
+const code = (text: string): string[] =>
+  text
+    .replace(/\/\*[\s\S]*?\*\//g, (block) => block.replace(/[^\n]/g, ' '))
+    .split('\n')
+    .map((line) => line.replace(/(^|\s)\/\/.*$/, ''));
+
+const matches = (file: SourceFile, pattern: RegExp, why: string): string[] =>
+  code(file.text).flatMap((line, i) => (pattern.test(line) ? [`${file.path}:${i + 1}: ${why}`] : []));
+
+/** Every module specifier of a file: static, type-only, side-effect and dynamic imports, and re-exports. */
+export function importsOf(text: string): string[] {
+  const body = code(text).join('\n');
+  return [
+    ...body.matchAll(/(?:^|\n)\s*(?:import|export)\b[^'";]*?from\s*['"]([^'"]+)['"]|(?:^|\n)\s*import\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/g),
+  ].map((m) => m[1] ?? m[2] ?? m[3] ?? '');
+}
+
+export const layers: Rule = ({ path, text }) => {
+  if (isTest(path) || CONSTRUCTION.test(path)) return [];
+  const row = LAYERS.find((layer) => layer.path.test(path));
+  const own = path.startsWith('src/') ? path.split('/')[1] : path.split('/')[0];
+  return importsOf(text).flatMap((specifier) => {
+    const layer = /^#([^/]+)\//.exec(specifier)?.[1];
+    if (layer === undefined) return [];
+    if (layer === own) return [`${path}: inside a folder write ./file.ts, not ${specifier}`];
+    return row?.may.includes(layer) ? [] : [`${path}: may not import ${specifier}`];
+  });
+};
+
+export const noParentImports: Rule = ({ path, text }) =>
+  importsOf(text)
+    .filter((specifier) => specifier.startsWith('../'))
+    .map((specifier) => `${path}: write #layer/file.ts instead of ${specifier}`);
+
+export const testsStayOutside: Rule = ({ path, text }) =>
+  isTest(path)
+    ? []
+    : importsOf(text)
+        .filter((specifier) => specifier.startsWith('#testing/') || specifier === 'vitest')
+        .map((specifier) => `${path}: product code imports ${specifier}`);
+
+/** Libraries and the folders that own them; a test may use any. */
+const OWNED: readonly { readonly library: RegExp; readonly in: RegExp }[] = [
+  { library: /^(kysely|pg-copy-streams|pg-cursor)(\/|$)/, in: /^(src\/db|src\/services|schemas)\// },
+  // The queue needs one connection to create BullMQ's own tables.
+  { library: /^pg(\/|$)/, in: /^src\/(db|queue)\// },
+  { library: /^(bullmq|ioredis)(\/|$)/, in: /^src\/queue\// },
+  { library: /^(twilio|nodemailer|web-push|smtp-server|mailparser)(\/|$)/, in: /^src\/(channels|simulator)\// },
+  { library: /^(hono|@hono\/.*)$/, in: /^(src\/(http|web|simulator)\/|src\/main\.ts)/ },
+];
+
+export const librariesStayHome: Rule = ({ path, text }) =>
+  isTest(path)
+    ? []
+    : importsOf(text).flatMap((specifier) =>
+        OWNED.some((owned) => owned.library.test(specifier.replace(/^hono\/.*/, 'hono')) && !owned.in.test(path))
+          ? [`${path}: ${specifier} belongs to another folder`]
+          : [],
+      );
+
+/** Files that read the environment besides config.ts, each with its reason. */
+const ENVIRONMENT: Readonly<Record<string, string>> = {
+  'src/platform/config.ts': 'the one reader',
+  'src/setup.mjs': 'runs before anything is installed and hands the environment on',
+};
+
+export const environment: Rule = (file) =>
+  file.path in ENVIRONMENT || isTest(file.path) || !/^(src|workers|schemas)\//.test(file.path) || isBrowser(file.path)
+    ? []
+    : matches(
+        file,
+        /\bprocess\s*(\.|\?\.|\[['"])\s*env\b|\bimport\s*\{[^}]*\benv\b[^}]*\}\s*from\s*['"]node:process/,
+        'only src/platform/config.ts reads the environment',
+      );
+
+/** Files that read time besides clock.ts, each with its reason. */
+const TIME: Readonly<Record<string, string>> = {
+  'src/platform/clock.ts': 'the one reader',
+  'src/setup.mjs': 'runs before anything is installed',
+};
+
+export const time: Rule = (file) =>
+  file.path in TIME || isTest(file.path) || !/^(src|workers|schemas)\//.test(file.path) || isBrowser(file.path)
+    ? []
+    : matches(
+        file,
+        /\bDate\.now\b|\bnew Date\(\s*\)|\bperformance\.now\b|\bprocess\.(hrtime|uptime)\b|\bfrom\s*['"]node:perf_hooks/,
+        'only src/platform/clock.ts reads time',
+      );
+
+/** SQL text is written in src/db, in the verbs of src/services and in migrations. */
+export const sqlStaysHome: Rule = (file) =>
+  isTest(file.path) || /^(src\/(db|services|queue)|schemas)\//.test(file.path) || isBrowser(file.path)
+    ? []
+    : matches(
+        file,
+        /\bsql(<[^>]*>)?`|['"`]\s*(SELECT\s.+\sFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|LISTEN\s)\b/,
+        'SQL belongs in src/db or src/services',
+      );
+
+/** Job names are typed where they are used as arguments; a free string outside the contract could not be renamed. */
+export const jobNames: Rule = (file) =>
+  isTest(file.path) || file.path === 'schemas/jobs.ts'
+    ? []
+    : matches(file, /(?<!nudge\()['"`]deliver-(life|ops|bulk)['"`](?!\s*:)|['"`]deliver-\$\{/, 'job names live in schemas/jobs.ts');
+
+export const size: Rule = ({ path, text }) => {
+  const lines = text.replace(/\n$/, '').split('\n').length;
+  const limit = isTest(path) ? 500 : 300;
+  return lines > limit ? [`${path}: ${lines} lines, more than ${limit}`] : [];
+};
+
+// Spelled in halves so that this file itself names none of them.
+const OUTSIDE = [
+  'registry.npmjs' + '.org',
+  'deb.debian' + '.org',
+  'proxy.golang' + '.org',
+  'pypi' + '.org',
+  'crates' + '.io',
+  '/work' + '/main',
+  '/work' + '/shared',
+  '/work' + '/.library',
+  'issues' + ' show',
+];
+
+/** The project speaks of itself alone: no registry host, no path of the machine it was written on. */
+export const speaksOfItself: Rule = ({ path, text }) => OUTSIDE.filter((word) => text.includes(word)).map((word) => `${path}: mentions ${word}`);
