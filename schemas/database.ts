@@ -275,6 +275,7 @@ export interface InboundTextsTable {
   recipient_id: Id | null;
   message_id: Id | null;
   body: string;
+  reply: Generated<string>;
   outcome: 'answer' | 'stop' | 'start' | 'help' | 'join' | 'unclear' | 'unmatched' | 'late';
   needs_human: Generated<boolean>;
   at: GeneratedAlways<Date>;
@@ -292,14 +293,33 @@ export interface JoinsTable {
   joined_at: GeneratedAlways<Date>;
 }
 
+export interface SharesTable {
+  tenant_id: number;
+  message_id: Id;
+  parent_id: Id;
+  generation: number;
+  first_at: GeneratedAlways<Date>;
+  visits: Generated<number>;
+  joins: Generated<number>;
+}
+
+export interface ShareVisitsTable {
+  tenant_id: number;
+  message_id: Id;
+  parent_id: Id;
+  day: string;
+  visitor: Buffer;
+}
+
 export interface PendingJoinsTable {
   tenant_id: number;
   id: GeneratedAlways<Id>;
   message_id: Id;
   parent_id: Id;
   channel: Channel;
-  address: string | null;
+  address: string;
   code: string;
+  consent: MessageClass[];
   locale: string | null;
   created_at: GeneratedAlways<Date>;
   expires_at: Time;
@@ -351,6 +371,8 @@ export interface Schema {
   answer_events: AnswerEventsTable;
   inbound_texts: InboundTextsTable;
   joins: JoinsTable;
+  shares: SharesTable;
+  share_visits: ShareVisitsTable;
   pending_joins: PendingJoinsTable;
   idempotency_keys: IdempotencyKeysTable;
   audit_log: AuditLogTable;

@@ -8,14 +8,14 @@ export interface DeliveryRef {
   readonly wave: number;
 }
 
-/** Fits the three numbers of a sealed block: a message, b recipient, extra channel and wave. */
+/** Fits the three numbers of a sealed block: a message, b recipient, extra channel (2 bits) and wave (14 bits: joins may add many waves). */
 export const packRef = (ref: DeliveryRef): { a: number; b: number; extra: number } => ({
   a: Number(ref.messageId),
   b: Number(ref.recipientId),
-  extra: CHANNELS.indexOf(ref.channel) * 256 + ref.wave,
+  extra: CHANNELS.indexOf(ref.channel) * 16_384 + ref.wave,
 });
 
 export function unpackRef(sealed: { a: number; b: number; extra: number }): DeliveryRef | undefined {
-  const channel = CHANNELS[sealed.extra >> 8];
-  return channel && { messageId: String(sealed.a), recipientId: String(sealed.b), channel, wave: sealed.extra & 0xff };
+  const channel = CHANNELS[sealed.extra >> 14];
+  return channel && { messageId: String(sealed.a), recipientId: String(sealed.b), channel, wave: sealed.extra & 0x3fff };
 }
