@@ -3,6 +3,7 @@ import { methodNotAllowed } from 'hono/method-not-allowed';
 import { bodyLimit } from './body-limit.ts';
 import type { AppEnv, Deps } from './env.ts';
 import { gate } from './gate.ts';
+import { idempotency } from './idempotency.ts';
 import { errorHandler, methodNotAllowedHandler, notFoundHandler, validationHook } from './problem.ts';
 import { type Observe, requestLog } from './request-log.ts';
 import { securityHeaders } from './security-headers.ts';
@@ -20,6 +21,6 @@ export function createApp(deps: Deps, extras: AppExtras = {}): OpenAPIHono<AppEn
   app.onError(errorHandler(deps));
   app.notFound(notFoundHandler);
   app.use(requestLog(deps, extras.observe), securityHeaders(deps), methodNotAllowed({ app, onMethodNotAllowed: methodNotAllowedHandler }), bodyLimit());
-  app.use('/v1/*', gate(deps));
+  app.use('/v1/*', gate(deps), idempotency());
   return app;
 }

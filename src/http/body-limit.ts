@@ -8,9 +8,11 @@ const LIMIT_BYTES = MB;
 /** A real national alert is 882 kB of polygons. */
 const CAP_LIMIT_BYTES = 2 * MB;
 
-/** undefined: streamed by its handler, of any size. */
+/** Read by its handler as it comes, of any size. */
+export const isStreamedPath = (path: string): boolean => path === '/v1/recipients/import' || path === '/people/import';
+
 function limitOf(path: string): number | undefined {
-  if (path === '/v1/recipients/import' || path === '/people/import') return undefined;
+  if (isStreamedPath(path)) return undefined;
   return path === '/v1/cap' ? CAP_LIMIT_BYTES : LIMIT_BYTES;
 }
 

@@ -38,6 +38,17 @@ export interface Context extends Deps {
   readonly tenantId: number;
   readonly actor: Actor;
   readonly requestId: string;
+  /** Set where the caller sent an Idempotency-Key. */
+  readonly idempotency?: IdempotentAnswer;
+}
+
+/**
+ * A verb that makes something calls `complete` as the last statement of its own transaction, so that the key's answer
+ * and the thing are committed together: a process killed before it replies leaves an answer that the repeat is given.
+ * Throws 409 when a repeat took the key over meanwhile; the transaction must then roll back.
+ */
+export interface IdempotentAnswer {
+  complete(tx: Tx, status: number, body: unknown): Promise<void>;
 }
 
 export const systemActor: Actor = { label: 'system', userId: null, scopes: new Set(['read', 'write', 'send:life', 'send:ops', 'send:bulk', 'admin']), mode: 'live' };

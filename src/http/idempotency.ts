@@ -1,0 +1,141 @@
+import type { Context as HonoContext, MiddlewareHandler } from 'hono';
+import { createHash, type Hash } from 'node:crypto';
+import { conflict, invalidField } from '#platform/errors.ts';
+import type { Context } from '#services/context.ts';
+import { claimKey, releaseKey, renewKey, storeAnswer, type StoredAnswer } from '#services/idempotency-keys.ts';
+import { isStreamedPath } from './body-limit.ts';
+import type { AppEnv } from './env.ts';
+
+const RENEW_MS = 5_000;
+const KEPT_HEADERS = ['content-type', 'location'];
+
+/**
+ * Idempotency-Key on a POST (draft-ietf-httpapi-idempotency-key-header): the same key and the same request give the
+ * first answer again, byte for byte, for 24 hours; another request under the key is 422; one that still runs is 409.
+ * Answers of 5xx and 429 are not kept, so that the repeat executes. "The same request" is method, address, key holder,
+ * Content-Type and body. A streamed import is hashed as it passes; its repeat is hashed too, and read to no other end.
+ */
+export function idempotency(): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    const key = c.req.method === 'POST' ? c.req.header('idempotency-key') : undefined;
+    if (key === undefined) return next();
+    if (!/^[\x21-\x7e]{1,255}$/.test(key))
+      throw invalidField('Idempotency-Key', 'invalid_idempotency_key', 'must be 1 to 255 visible ASCII characters, such as a UUID');
+    const streamed = isStreamedPath(c.req.path);
+    const hash = hashOf(c);
+    if (!streamed) hash.update(new Uint8Array(await c.req.arrayBuffer()));
+    // What a streamed request is known by until its body has passed.
+    const claimHash = hash
+      .copy()
+      .update(streamed ? '\nstreamed' : '')
+      .digest();
+    const claim = await claimKey(c.var.ctx, key, claimHash);
+    if (claim.kind === 'mine') return execute(c, next, { key, fence: claim.fence, body: streamed ? passThrough(c, hash) : undefined });
+    const asked = claim.kind === 'answered' && streamed ? await digestRest(c, hash) : claimHash;
+    if (!asked.equals(claim.requestHash))
+      throw invalidField(
+        'Idempotency-Key',
+        'idempotency_key_reused',
+        'This key was used within 24 hours for another request; use a new one for each new request.',
+      );
+    if (claim.kind === 'running')
+      throw conflict('idempotency_key_in_progress', 'The first request with this key is still being worked on; repeat in a moment.', {
+        retryAfterSeconds: claim.retryAfterSeconds,
+      });
+    return replay(claim.answer);
+  };
+}
+
+interface Held {
+  readonly key: string;
+  readonly fence: string;
+  /** Streamed bodies: the hash over all of it, once it has been read to its end. */
+  readonly body: (() => Buffer | undefined) | undefined;
+}
+
+async function execute(c: HonoContext<AppEnv>, next: () => Promise<void>, held: Held): Promise<Response | undefined> {
+  const { ctx } = c.var;
+  let inTransaction: StoredAnswer | undefined;
+  const complete: NonNullable<Context['idempotency']>['complete'] = async (tx, status, body) => {
+    const answer = { status, headers: null, body: JSON.stringify(body) };
+    if (!(await storeAnswer(tx, ctx.tenantId, held.key, held.fence, answer)))
+      throw conflict('idempotency_key_in_progress', 'A repeat of this request was faster.', { retryAfterSeconds: 1 });
+    inTransaction = answer;
+  };
+  c.set('ctx', { ...ctx, idempotency: { complete } });
+  const renewal = setInterval(() => void renewKey(ctx, held.key, held.fence).catch((error: unknown) => warn(ctx, error)), RENEW_MS).unref();
+  try {
+    await next();
+  } finally {
+    clearInterval(renewal);
+  }
+  // Byte for byte what a repeat will be given.
+  if (inTransaction && c.res.ok) c.res = answerResponse(inTransaction);
+  else await settle(c, held).catch((error: unknown) => warn(ctx, error));
+  return undefined;
+}
+
+async function settle(c: HonoContext<AppEnv>, held: Held): Promise<void> {
+  const { ctx } = c.var;
+  const { status } = c.res;
+  const wholeHash = held.body?.();
+  const known = held.body === undefined || wholeHash !== undefined;
+  if (status >= 500 || status === 429 || !known) return releaseKey(ctx, held.key, held.fence);
+  const body = await c.res.text();
+  const headers = Object.fromEntries(KEPT_HEADERS.flatMap((name) => (c.res.headers.has(name) ? [[name, c.res.headers.get(name) ?? '']] : [])));
+  c.res = new Response(body, { status, headers: c.res.headers });
+  const kept = await ctx.db.withTenant(ctx.tenantId, (tx) => storeAnswer(tx, ctx.tenantId, held.key, held.fence, { status, headers, body }, wholeHash));
+  if (!kept) ctx.log.warn({ requestId: ctx.requestId }, 'an idempotency key was taken over before its answer was kept');
+}
+
+function replay(answer: StoredAnswer): Response {
+  const response = answerResponse(answer);
+  response.headers.set('Idempotency-Replayed', 'true');
+  return response;
+}
+
+function answerResponse(answer: StoredAnswer): Response {
+  const headers = new Headers(answer.headers ?? { 'Content-Type': 'application/json' });
+  // Kept inside a verb's transaction, which knows no addresses.
+  if (answer.headers === null && answer.status === 201) {
+    const { id } = JSON.parse(answer.body) as { id?: unknown };
+    if (typeof id === 'string') headers.set('Location', `/v1/messages/${id}`);
+  }
+  return new Response(answer.body, { status: answer.status, headers });
+}
+
+function hashOf(c: HonoContext<AppEnv>): Hash {
+  const { pathname, search } = new URL(c.req.url);
+  return createHash('sha256').update([c.req.method, pathname + search, c.var.ctx.actor.label, c.req.header('content-type') ?? '', ''].join('\n'));
+}
+
+/** Hashes the body while its handler reads it. */
+function passThrough(c: HonoContext<AppEnv>, hash: Hash): () => Buffer | undefined {
+  let whole: Buffer | undefined = c.req.raw.body ? undefined : hash.copy().digest();
+  if (c.req.raw.body) {
+    const reader = c.req.raw.body.getReader();
+    const body = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        const { done, value } = await reader.read();
+        if (done) {
+          whole = hash.digest();
+          controller.close();
+        } else {
+          hash.update(value);
+          controller.enqueue(value);
+        }
+      },
+      cancel: (reason) => reader.cancel(reason),
+    });
+    c.req.raw = new Request(c.req.raw, { body, duplex: 'half' } as RequestInit);
+  }
+  return () => whole;
+}
+
+async function digestRest(c: HonoContext<AppEnv>, hash: Hash): Promise<Buffer> {
+  if (c.req.raw.body) for await (const chunk of c.req.raw.body as unknown as AsyncIterable<Uint8Array>) hash.update(chunk);
+  return hash.digest();
+}
+
+const warn = (ctx: Context, error: unknown): void =>
+  ctx.log.warn({ requestId: ctx.requestId, code: (error as { code?: string }).code }, 'an idempotency key could not be kept');

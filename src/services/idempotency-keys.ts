@@ -1,0 +1,80 @@
+import { sql } from 'kysely';
+import type { Tx } from '#db/database.ts';
+import { type Context, inTenant } from './context.ts';
+
+/** How long a request may go without a sign of life before a repeat may take its key over. */
+const LOCK_SECONDS = 15;
+
+export interface StoredAnswer {
+  readonly status: number;
+  readonly headers: Record<string, string> | null;
+  readonly body: string;
+}
+
+export type KeyClaim =
+  /** This request executes. `fence` is when the claim was made: whoever takes the key over later has another one. */
+  | { readonly kind: 'mine'; readonly fence: string }
+  | { readonly kind: 'answered'; readonly requestHash: Buffer; readonly answer: StoredAnswer }
+  | { readonly kind: 'running'; readonly requestHash: Buffer; readonly retryAfterSeconds: number };
+
+interface KeyRow {
+  request_hash: Buffer;
+  status: number | null;
+  headers: Record<string, string> | null;
+  body: string | null;
+  seconds: number;
+}
+
+/**
+ * Takes the key for this request, or says what became of it. Of any number of equal requests at once, one gets it.
+ * A key is free again after 24 hours, and when the request that held it died without an answer.
+ */
+export async function claimKey(ctx: Context, key: string, requestHash: Buffer): Promise<KeyClaim> {
+  return inTenant(ctx, async (tx) => {
+    for (let tries = 0; ; tries++) {
+      const claimed = await sql<{ fence: string }>`
+        INSERT INTO idempotency_keys AS k (tenant_id, key, request_hash, locked_until)
+        VALUES (${ctx.tenantId}, ${key}, ${requestHash}, clock_timestamp() + make_interval(secs => ${LOCK_SECONDS}))
+        ON CONFLICT (tenant_id, key) DO UPDATE SET request_hash = excluded.request_hash, status = NULL, headers = NULL, body = NULL,
+          created_at = clock_timestamp(), locked_until = excluded.locked_until
+        WHERE k.created_at < clock_timestamp() - interval '24 hours'
+          OR (k.status IS NULL AND k.locked_until < clock_timestamp() AND k.request_hash = excluded.request_hash)
+        RETURNING k.created_at::text AS fence`.execute(tx);
+      const mine = claimed.rows[0];
+      if (mine) return { kind: 'mine', fence: mine.fence };
+      const found = await sql<KeyRow>`
+        SELECT request_hash, status, headers, body, extract(epoch FROM locked_until - clock_timestamp())::float8 AS seconds
+        FROM idempotency_keys WHERE tenant_id = ${ctx.tenantId} AND key = ${key}`.execute(tx);
+      const row = found.rows[0];
+      if (row && row.status !== null)
+        return { kind: 'answered', requestHash: row.request_hash, answer: { status: row.status, headers: row.headers, body: row.body ?? '' } };
+      if (row) return { kind: 'running', requestHash: row.request_hash, retryAfterSeconds: Math.max(1, Math.min(row.seconds, 2)) };
+      // Released between the two statements: take it, unless somebody does that for ever.
+      if (tries === 3) return { kind: 'running', requestHash, retryAfterSeconds: 1 };
+    }
+  });
+}
+
+/** Keeps the key's answer, if the key is still this request's and has none. @returns false when it is not */
+export async function storeAnswer(tx: Tx, tenantId: number, key: string, fence: string, answer: StoredAnswer, requestHash?: Buffer): Promise<boolean> {
+  const { numAffectedRows } = await sql`
+    UPDATE idempotency_keys SET status = ${answer.status}, headers = ${answer.headers === null ? null : JSON.stringify(answer.headers)}, body = ${answer.body},
+      request_hash = coalesce(${requestHash ?? null}, request_hash)
+    WHERE tenant_id = ${tenantId} AND key = ${key} AND created_at = ${fence}::timestamptz AND status IS NULL`.execute(tx);
+  return numAffectedRows === 1n;
+}
+
+/** Lets a repeat execute: the request ended without an answer worth keeping. */
+export async function releaseKey(ctx: Context, key: string, fence: string): Promise<void> {
+  await inTenant(ctx, (tx) =>
+    sql`DELETE FROM idempotency_keys WHERE tenant_id = ${ctx.tenantId} AND key = ${key} AND created_at = ${fence}::timestamptz AND status IS NULL`.execute(tx),
+  );
+}
+
+/** A sign of life of a long request, such as an import. */
+export async function renewKey(ctx: Context, key: string, fence: string): Promise<void> {
+  await inTenant(ctx, (tx) =>
+    sql`UPDATE idempotency_keys SET locked_until = clock_timestamp() + make_interval(secs => ${LOCK_SECONDS})
+        WHERE tenant_id = ${ctx.tenantId} AND key = ${key} AND created_at = ${fence}::timestamptz AND status IS NULL`.execute(tx),
+  );
+}
