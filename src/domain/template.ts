@@ -1,7 +1,11 @@
 import type { SlotName, SlotValues, Template } from './channel.ts';
 
 /** What a coordinator writes between double braces, and the slot it stands for. */
-export const WRITTEN_SLOTS: Readonly<Record<string, SlotName>> = { name: 'name', first_name: 'firstName', link: 'link' };
+export const WRITTEN_SLOTS: ReadonlyMap<string, SlotName> = new Map([
+  ['name', 'name'],
+  ['first_name', 'firstName'],
+  ['link', 'link'],
+]);
 
 const WRITTEN = /\{\{\s*([^{}]*?)\s*\}\}/g;
 
@@ -10,7 +14,7 @@ export function parseTemplate(text: string): Template {
   const parts: Template[number][] = [];
   let from = 0;
   for (const match of text.matchAll(WRITTEN)) {
-    const slot = WRITTEN_SLOTS[match[1] ?? ''];
+    const slot = WRITTEN_SLOTS.get(match[1] ?? '');
     if (!slot) continue;
     if (match.index > from) parts.push(text.slice(from, match.index));
     parts.push({ slot });
@@ -22,12 +26,10 @@ export function parseTemplate(text: string): Template {
 
 /** What is wrong with the braces in a text: slots nobody fills, and braces that do not close. */
 export function slotProblems(text: string): { code: 'unknown_slot' | 'slot_not_closed'; detail: string }[] {
-  const known = Object.keys(WRITTEN_SLOTS)
-    .map((name) => `{{${name}}}`)
-    .join(', ');
+  const known = Array.from(WRITTEN_SLOTS.keys(), (name) => `{{${name}}}`).join(', ');
   const problems: { code: 'unknown_slot' | 'slot_not_closed'; detail: string }[] = [];
   for (const [whole, name] of text.matchAll(WRITTEN))
-    if (!WRITTEN_SLOTS[name ?? '']) problems.push({ code: 'unknown_slot', detail: `${whole} is not a slot; there are ${known}` });
+    if (!WRITTEN_SLOTS.has(name ?? '')) problems.push({ code: 'unknown_slot', detail: `${whole} is not a slot; there are ${known}` });
   const rest = text.replace(WRITTEN, '');
   if (rest.includes('{{') || rest.includes('}}')) problems.push({ code: 'slot_not_closed', detail: `"{{" and "}}" must enclose a slot: ${known}` });
   return problems;
@@ -51,7 +53,7 @@ export function fillTemplate(template: Template, values: SlotValues, escape: (va
   let hole = false;
   for (const part of template) {
     if (typeof part === 'string') {
-      text += hole ? closeHole(text, part) : part;
+      text = hole ? closeHole(text, part) : text + part;
       hole = false;
       continue;
     }
@@ -65,11 +67,12 @@ export function fillTemplate(template: Template, values: SlotValues, escape: (va
       text += escape(value);
     }
   }
-  return text;
+  return hole ? text.replace(/,$/, '') : text;
 }
 
-/** The literal after an empty name: at the start of a line or a sentence its comma and space go too. */
+/** Joins what stands before and after an empty name: no comma or space is left over. */
 function closeHole(before: string, after: string): string {
-  if (before === '' || before.endsWith('\n') || before.endsWith('>')) return after.replace(/^[,:;!]? +/, '');
-  return before.endsWith(':') ? after.replace(/^[,:;!]? +/, ' ') : after;
+  if (before === '' || before.endsWith('\n') || before.endsWith('>')) return before + after.replace(/^[,:;!]? +/, '');
+  if (before.endsWith(':')) return before + after.replace(/^[,:;!]? +/, ' ');
+  return (/^[,.!?;:\n]/.test(after) ? before.replace(/,$/, '') : before) + after;
 }

@@ -45,10 +45,11 @@ export function pieceOf(message: RenderInput, wanted: string): Piece {
   const locale = chooseLocale(message.text, message.fallbackLocale, wanted);
   const words = wordsFor(locale);
   const kind = message.kind === 'correction' ? words.correction : message.kind === 'all_clear' ? words.allClear : '';
+  const written = (message.text[locale] ?? '').trim();
   // A text that already starts with the drill mark is not marked twice.
-  const written = (message.text[locale] ?? '').trim().replace(message.drill ? /^EXERCISE\b[\s:.!-]*/ : /^(?!)/, '');
+  const text = message.drill ? written.replace(/^EXERCISE\b[\s:.!-]*/, '') : written;
   const mark = message.class === 'life' && message.mark ? (message.mark.startsWith('#') ? message.mark : `#${message.mark}`) : '';
-  return { message, locale, words, prefix: (message.drill ? words.exercise : '') + kind, text: parseTemplate(written), mark };
+  return { message, locale, words, prefix: (message.drill ? words.exercise : '') + kind, text: parseTemplate(text), mark };
 }
 
 /** A text whose first line repeats the title loses that line where the title stands above it anyway. */
