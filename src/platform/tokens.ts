@@ -124,13 +124,26 @@ export class Tokens {
   mac(purpose: string, text: string): Buffer {
     const first = this.#ring[0];
     if (!first) throw new Error('the key ring is empty');
-    return createHmac('sha256', derive(first, `mac:${purpose}`)).update(text).digest();
+    return createHmac('sha256', derive(first, `mac:${purpose}`))
+      .update(text)
+      .digest();
+  }
+
+  /** The same text under every key of the ring, first key first: for looking up what may have been stored under an older one. */
+  macs(purpose: string, text: string): Buffer[] {
+    return this.#ring.map((key) =>
+      createHmac('sha256', derive(key, `mac:${purpose}`))
+        .update(text)
+        .digest(),
+    );
   }
 
   /** True when `mac` was made by any key of the ring. */
   verifyMac(purpose: string, text: string, mac: Buffer): boolean {
     return this.#ring.some((key) => {
-      const expected = createHmac('sha256', derive(key, `mac:${purpose}`)).update(text).digest();
+      const expected = createHmac('sha256', derive(key, `mac:${purpose}`))
+        .update(text)
+        .digest();
       return mac.length <= expected.length && mac.length >= 10 && timingSafeEqual(expected.subarray(0, mac.length), mac);
     });
   }
@@ -140,7 +153,8 @@ export class Tokens {
 const lowerMark = (mark: string): string => ALPHABET.indexOf(mark).toString(36).padStart(2, '0');
 const byteOf = (purpose: Purpose): number => PURPOSE_BYTE[purpose] ?? 0xff;
 /** One base62 character from the key's id: the id itself where it is one, else a checksum. */
-const keyMark = (id: string): string => (id.length === 1 && VALUE.has(id) ? id : (ALPHABET[[...id].reduce((sum, c) => (sum * 31 + (c.codePointAt(0) ?? 0)) % 62, 7)] ?? '0'));
+const keyMark = (id: string): string =>
+  id.length === 1 && VALUE.has(id) ? id : (ALPHABET[[...id].reduce((sum, c) => (sum * 31 + (c.codePointAt(0) ?? 0)) % 62, 7)] ?? '0');
 
 function derive(key: { secret: Buffer; byPurpose: Map<string, Buffer> }, purpose: string): Buffer {
   let derived = key.byPurpose.get(purpose);

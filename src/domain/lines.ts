@@ -1,0 +1,41 @@
+export interface Line {
+  /** Physical line in the file, from 1. */
+  readonly line: number;
+  /** Without its line break; undefined for one longer than `MAX_LINE`, whose text was not kept. */
+  readonly text: string | undefined;
+}
+
+/** Characters. A person fits in a few hundred; a longer line is no list of people, and memory must stay flat. */
+export const MAX_LINE = 65_536;
+
+/** Cuts pieces of text into lines: LF, CRLF, and CR alone where the first piece has no LF. */
+export class LineSplitter {
+  #rest = '';
+  #line = 0;
+  #separator: string | undefined;
+  #overlong = false;
+
+  push(piece: string): Line[] {
+    this.#separator ??= piece.includes('\n') || !piece.includes('\r') ? '\n' : '\r';
+    const parts = (this.#rest + piece).split(this.#separator);
+    this.#rest = parts.pop() ?? '';
+    const lines = parts.map((part) => this.#finish(part));
+    if (this.#rest.length > MAX_LINE) {
+      this.#overlong = true;
+      this.#rest = '';
+    }
+    return lines;
+  }
+
+  /** The last line, when the file does not end in a line break. */
+  end(): Line[] {
+    return this.#rest === '' && !this.#overlong ? [] : [this.#finish(this.#rest)];
+  }
+
+  #finish(part: string): Line {
+    this.#line += 1;
+    const overlong = this.#overlong || part.length > MAX_LINE;
+    this.#overlong = false;
+    return { line: this.#line, text: overlong ? undefined : part.endsWith('\r') ? part.slice(0, -1) : part };
+  }
+}

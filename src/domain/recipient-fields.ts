@@ -1,0 +1,192 @@
+import { domainToASCII } from 'node:url';
+import type { CountryCode } from 'libphonenumber-js/max';
+import type { FieldError } from '#platform/errors.ts';
+import { MESSAGE_CLASSES, type MessageClass } from '#schemas/delivery.ts';
+import { localeSchema } from '#schemas/message.ts';
+import { readPhone } from './phone.ts';
+
+/** What can be said about a person from outside; the columns of an import file, the fields of the API. */
+export const RECIPIENT_COLUMNS = ['external_id', 'name', 'phone', 'email', 'locale', 'time_zone', 'lat', 'lon', 'tags', 'skills', 'consent'] as const;
+export type RecipientColumn = (typeof RECIPIENT_COLUMNS)[number];
+
+/** Normalised and checked. Absent: not given, so that nothing is overwritten. */
+export interface RecipientFields {
+  external_id?: string;
+  name?: string;
+  /** E.164. */
+  phone?: string;
+  /** Lower case. */
+  email?: string;
+  /** Canonical BCP 47. */
+  locale?: string;
+  /** IANA. */
+  time_zone?: string;
+  lat?: number;
+  lon?: number;
+  /** Sorted, without repeats. */
+  tags?: string[];
+  skills?: string[];
+  /** In the order of MESSAGE_CLASSES; empty: asked, and agreed to nothing. */
+  consent?: MessageClass[];
+}
+
+export interface FieldsReading {
+  readonly fields: RecipientFields;
+  readonly errors: FieldError[];
+  readonly warnings: FieldError[];
+}
+
+/** Values as they come: text from CSV; text, numbers and arrays from JSON. */
+export type RawFields = Readonly<Partial<Record<RecipientColumn, unknown>>>;
+
+class Reading implements FieldsReading {
+  readonly fields: RecipientFields = {};
+  readonly errors: FieldError[] = [];
+  readonly warnings: FieldError[] = [];
+  refuse(field: RecipientColumn, code: string, detail: string): undefined {
+    this.errors.push({ field, code, detail });
+    return undefined;
+  }
+}
+
+/** Checks and normalises one person. Every wrong field is reported, not only the first. */
+export function readRecipient(raw: RawFields, country: CountryCode): FieldsReading {
+  const reading = new Reading();
+  const { fields } = reading;
+  const set = <K extends keyof RecipientFields>(key: K, value: RecipientFields[K] | undefined) => {
+    if (value !== undefined) fields[key] = value;
+  };
+  set('external_id', line(reading, 'external_id', raw.external_id, 200));
+  set('name', line(reading, 'name', raw.name, 200));
+  set('phone', phone(reading, raw.phone, country));
+  set('email', email(reading, raw.email));
+  set('locale', known(reading, 'locale', raw.locale, canonicalLocale));
+  set('time_zone', known(reading, 'time_zone', raw.time_zone, canonicalTimeZone));
+  set('lat', degrees(reading, 'lat', raw.lat, 90));
+  set('lon', degrees(reading, 'lon', raw.lon, 180));
+  set('tags', words(reading, 'tags', raw.tags));
+  set('skills', words(reading, 'skills', raw.skills));
+  set('consent', consent(reading, raw.consent));
+  if (reading.errors.length === 0 && (fields.lat === undefined) !== (fields.lon === undefined))
+    reading.refuse(fields.lat === undefined ? 'lat' : 'lon', 'place_incomplete', 'lat and lon are needed together');
+  return reading;
+}
+
+// oxlint-disable-next-line no-control-regex
+const CONTROL = /[\u0000-\u001f\u007f\u0085\u2028\u2029]/;
+
+/** Spreadsheets are told by a leading ' that + = - @ is no formula; our own export writes it too. */
+const unescapeFormula = (text: string): string => (/^'[=+\-@\t\r]/.test(text) ? text.slice(1) : text);
+
+function text(reading: Reading, field: RecipientColumn, value: unknown): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === 'number' && Number.isFinite(value)) return String(value);
+  if (typeof value !== 'string') return reading.refuse(field, 'wrong_type', `${field} must be text`);
+  const trimmed = unescapeFormula(value.trim());
+  return trimmed === '' ? undefined : trimmed;
+}
+
+function line(reading: Reading, field: RecipientColumn, value: unknown, max: number): string | undefined {
+  const given = text(reading, field, value);
+  if (given === undefined) return undefined;
+  if (CONTROL.test(given)) return reading.refuse(field, 'control_character', `${field} contains a line break or another control character`);
+  if (given.length > max) return reading.refuse(field, 'too_long', `${field} is longer than ${max} characters`);
+  return given;
+}
+
+function phone(reading: Reading, value: unknown, country: CountryCode): string | undefined {
+  const given = text(reading, 'phone', value);
+  if (given === undefined) return undefined;
+  const result = readPhone(given, country);
+  if ('problem' in result) return reading.refuse('phone', 'bad_phone', `phone ${result.problem} (read with default country ${country})`);
+  if (result.doubt === 'unassigned')
+    reading.warnings.push({ field: 'phone', code: 'phone_unassigned', detail: 'no known numbering plan assigns this number; it is kept' });
+  if (result.doubt === 'landline')
+    reading.warnings.push({ field: 'phone', code: 'phone_landline', detail: 'this looks like a landline, which may take no SMS; it is kept' });
+  return result.e164;
+}
+
+// Dot-atom of RFC 5322 section 3.2.3 in ASCII: quoted local parts and SMTPUTF8 are refused by too many relays to promise them.
+const LOCAL_PART = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/;
+const DOMAIN = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$/;
+
+function email(reading: Reading, value: unknown): string | undefined {
+  const given = text(reading, 'email', value);
+  if (given === undefined) return undefined;
+  const at = given.lastIndexOf('@');
+  const local = given.slice(0, at);
+  const host = given.slice(at + 1).toLowerCase();
+  const domain = DOMAIN.test(host) ? host : domainToASCII(host);
+  // Limits of RFC 5321 section 4.5.3.1. Lower case as a whole: no real mailbox tells Ann@ from ann@, and one person must be one row.
+  if (at < 1 || at > 64 || given.length > 254 || !LOCAL_PART.test(local) || !DOMAIN.test(domain))
+    return reading.refuse('email', 'bad_email', 'email is not an address such as ann@example.org');
+  return `${local.toLowerCase()}@${domain}`;
+}
+
+/** Values seen before, so that Intl is asked once each; bounded, since a file may hold anything. */
+function remembered(compute: (text: string) => string | undefined): (text: string) => string | undefined {
+  const memory = new Map<string, string | undefined>();
+  return (given) => {
+    if (memory.has(given)) return memory.get(given);
+    if (memory.size >= 1_000) memory.clear();
+    const result = compute(given);
+    memory.set(given, result);
+    return result;
+  };
+}
+
+const canonicalLocale = remembered((given) => {
+  // en_US is how half of all systems write it.
+  const tag = given.replaceAll('_', '-');
+  return localeSchema.safeParse(tag).success ? Intl.getCanonicalLocales(tag)[0] : undefined;
+});
+
+const canonicalTimeZone = remembered((given) => {
+  try {
+    // An offset such as +02:00 is accepted by Intl but knows no summer time.
+    return /^[+-]/.test(given) ? undefined : new Intl.DateTimeFormat('en', { timeZone: given }).resolvedOptions().timeZone;
+  } catch {
+    return undefined;
+  }
+});
+
+function known(reading: Reading, field: 'locale' | 'time_zone', value: unknown, canonical: (text: string) => string | undefined): string | undefined {
+  const given = line(reading, field, value, 64);
+  if (given === undefined) return undefined;
+  const hint = field === 'locale' ? 'a BCP 47 language tag such as en or pt-BR' : 'an IANA time zone such as Europe/Berlin';
+  return canonical(given) ?? reading.refuse(field, `bad_${field}`, `${field} is not ${hint}`);
+}
+
+function degrees(reading: Reading, field: 'lat' | 'lon', value: unknown, max: number): number | undefined {
+  const given = text(reading, field, value);
+  if (given === undefined) return undefined;
+  const number = Number(given);
+  if (!/^[+-]?\d/.test(given) || !Number.isFinite(number) || Math.abs(number) > max)
+    return reading.refuse(field, `bad_${field}`, `${field} must be degrees from -${max} to ${max}`);
+  return number;
+}
+
+function list(reading: Reading, field: RecipientColumn, value: unknown): string[] | undefined {
+  const parts = Array.isArray(value) ? (value as unknown[]) : text(reading, field, value)?.split(';');
+  if (parts === undefined) return undefined;
+  const clean = new Set<string>();
+  for (const part of parts) {
+    const word = line(reading, field, part, 100);
+    if (word !== undefined) clean.add(word);
+  }
+  if (clean.size > 200) return reading.refuse(field, 'too_many', `${field} has more than 200 entries`);
+  return [...clean].sort();
+}
+
+const words = (reading: Reading, field: 'tags' | 'skills', value: unknown): string[] | undefined => list(reading, field, value);
+
+/** `none` is how a file says that the person was asked and agreed to nothing. */
+function consent(reading: Reading, value: unknown): MessageClass[] | undefined {
+  const given = list(reading, 'consent', value)?.map((word) => word.toLowerCase());
+  if (given === undefined) return undefined;
+  const purposes = given.filter((word) => word !== 'none');
+  const wrong = purposes.find((word) => !(MESSAGE_CLASSES as readonly string[]).includes(word));
+  if (wrong !== undefined) return reading.refuse('consent', 'bad_consent', `consent must be of life, ops and bulk (or none), not "${wrong.slice(0, 30)}"`);
+  if (purposes.length > 0 && purposes.length < given.length) return reading.refuse('consent', 'bad_consent', 'consent cannot be none and something');
+  return MESSAGE_CLASSES.filter((purpose) => purposes.includes(purpose));
+}

@@ -1,0 +1,179 @@
+import type { Tx } from '#db/database.ts';
+import { findByKeys, insertPeople, lockRecipients, updatePeople } from '#db/recipient-sql.ts';
+import { IdSet } from '#domain/id-set.ts';
+import { type MergeIssue, type MergePlan, type MergeRow, planMerge } from '#domain/merge-recipients.ts';
+import { isCountry } from '#domain/phone.ts';
+import { type FileRow, type ImportFormat, readerFor } from '#domain/recipient-file.ts';
+import { readRecipient } from '#domain/recipient-fields.ts';
+import { Problem } from '#platform/errors.ts';
+import { type Context, inTenant } from './context.ts';
+import { erasedAmong } from './erasures.ts';
+import { spoolUtf8 } from './import-spool.ts';
+
+export interface ImportResult {
+  /** Rows that held data; the five counts below sum to it. */
+  rows: number;
+  created: number;
+  updated: number;
+  unchanged: number;
+  /** Rows folded into a person of an earlier row, or into whom their address already belongs to. */
+  merged: number;
+  rejected: number;
+  /** The first thousand, in the order of the file; `field` is `row` where the row as a whole is wrong. */
+  errors: MergeIssue[];
+  errorsTruncated: boolean;
+  /** Rows that were taken, with something to look at. The first hundred. */
+  warnings: MergeIssue[];
+  warningCount: number;
+}
+
+const MAX_ERRORS = 1_000;
+const MAX_WARNINGS = 100;
+/** 500 costs a third more in round trips; 5,000 gains nothing and blocks other writers for longer. */
+const BATCH = 2_000;
+
+/**
+ * Imports people from a CSV or NDJSON file of any size. The upload is taken in and proved to be UTF-8 first; a wrong
+ * encoding, a broken connection or a bad header writes nothing. Then each batch is a transaction of its own, so that memory
+ * stays flat and nobody waits long for a lock; a repeat of the same file changes nothing more.
+ *
+ * Problems: 422 `wrong_encoding`, `missing_header`, `unknown_column`, `repeated_column`, `missing_column`. Wrong rows are
+ * no problem: they are reported in the result and never stop the good ones.
+ */
+export async function importRecipients(ctx: Context, stream: AsyncIterable<Uint8Array>, input: { format: ImportFormat }): Promise<ImportResult> {
+  const spool = await spoolUtf8(ctx.config.dataFolder, stream);
+  try {
+    const work = new Import(ctx, await countryOf(ctx));
+    const reader = readerFor(input.format);
+    for await (const piece of spool.text()) await work.take(reader.push(piece));
+    await work.take(reader.end());
+    return await work.finish();
+  } finally {
+    await spool.close();
+  }
+}
+
+/** Country of telephone numbers that are written without one. */
+export async function countryOf(ctx: Context) {
+  const tenant = await inTenant(ctx, (tx) =>
+    tx.selectFrom('tenants').select('default_country').where('tenant_id', '=', ctx.tenantId).executeTakeFirstOrThrow(),
+  );
+  if (!isCountry(tenant.default_country))
+    throw new Problem(409, 'bad_default_country', `The tenant's default country ${tenant.default_country} has no telephone numbers.`);
+  return tenant.default_country;
+}
+
+type Country = Awaited<ReturnType<typeof countryOf>>;
+
+class Import {
+  readonly #ctx: Context;
+  readonly #country: Country;
+  readonly #seen = new IdSet();
+  readonly #result: ImportResult = {
+    rows: 0,
+    created: 0,
+    updated: 0,
+    unchanged: 0,
+    merged: 0,
+    rejected: 0,
+    errors: [],
+    errorsTruncated: false,
+    warnings: [],
+    warningCount: 0,
+  };
+  #batch: MergeRow[] = [];
+  /** The batch that Postgres is working on while the next one is read: it takes both about as long. */
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(ctx: Context, country: Country) {
+    this.#ctx = ctx;
+    this.#country = country;
+  }
+
+  async take(rows: readonly FileRow[]): Promise<void> {
+    for (const row of rows) {
+      this.#read(row);
+      if (this.#batch.length >= BATCH) await this.#flush();
+    }
+  }
+
+  #read(row: FileRow): void {
+    this.#result.rows += 1;
+    if ('error' in row) return this.#reject([{ line: row.line, ...row.error }]);
+    const { fields, errors, warnings } = readRecipient(row.raw, this.#country);
+    if (errors.length > 0) return this.#reject(errors.map((error) => ({ line: row.line, ...error })));
+    if (fields.external_id === undefined && fields.phone === undefined && fields.email === undefined)
+      return this.#reject([{ line: row.line, field: 'row', code: 'no_identity', detail: 'the row has no external_id, phone or email' }]);
+    this.#warn(warnings.map((warning) => ({ line: row.line, ...warning })));
+    this.#batch.push({ line: row.line, fields });
+  }
+
+  #reject(errors: readonly MergeIssue[]): void {
+    this.#result.rejected += 1;
+    this.#report(errors);
+  }
+
+  #report(errors: readonly MergeIssue[]): void {
+    const room = MAX_ERRORS - this.#result.errors.length;
+    this.#result.errors.push(...errors.slice(0, room));
+    if (errors.length > room) this.#result.errorsTruncated = true;
+  }
+
+  #warn(warnings: readonly MergeIssue[]): void {
+    this.#result.warningCount += warnings.length;
+    this.#result.warnings.push(...warnings.slice(0, MAX_WARNINGS - this.#result.warnings.length));
+  }
+
+  async #flush(): Promise<void> {
+    const batch = this.#batch;
+    this.#batch = [];
+    await this.#writing;
+    this.#writing = this.#write(batch);
+    // Looked at with the next batch or at the end; until then a failure must not count as unhandled.
+    this.#writing.catch(() => undefined);
+  }
+
+  async #write(batch: readonly MergeRow[]): Promise<void> {
+    const { plan, createdIds, erased } = await withRetry(() => inTenant(this.#ctx, (tx) => this.#merge(tx, batch)));
+    for (const id of [...plan.touched, ...createdIds]) this.#seen.add(id);
+    for (const [key, n] of Object.entries(plan.counts) as [keyof MergePlan['counts'], number][]) this.#result[key] += n;
+    for (const issue of erased) this.#reject([issue]);
+    this.#report(plan.errors);
+    this.#warn(plan.warnings);
+  }
+
+  async #merge(tx: Tx, batch: readonly MergeRow[]): Promise<{ plan: MergePlan; createdIds: string[]; erased: MergeIssue[] }> {
+    const { tenantId } = this.#ctx;
+    await lockRecipients(tx, tenantId);
+    const erased = await erasedAmong(this.#ctx, tx, batch);
+    const barred = new Set(erased.map((issue) => issue.line));
+    const rows = barred.size === 0 ? batch : batch.filter((row) => !barred.has(row.line));
+    const all = <K extends 'external_id' | 'phone' | 'email'>(key: K) => rows.flatMap((row) => row.fields[key] ?? []);
+    const stored = await findByKeys(tx, tenantId, { externalIds: all('external_id'), phones: all('phone'), emails: all('email') });
+    const plan = planMerge(stored, rows, (id) => this.#seen.has(id));
+    await updatePeople(tx, tenantId, plan.changed, plan.freed);
+    const createdIds = await insertPeople(tx, tenantId, plan.created, 'import');
+    return { plan, createdIds, erased };
+  }
+
+  async finish(): Promise<ImportResult> {
+    if (this.#batch.length > 0) await this.#flush();
+    await this.#writing;
+    this.#result.errors.sort((a, b) => a.line - b.line);
+    this.#result.warnings.sort((a, b) => a.line - b.line);
+    return this.#result;
+  }
+}
+
+/** Somebody may join by a share link in the very moment: then the address is taken now, and the batch is planned anew. */
+async function withRetry<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work();
+    } catch (error) {
+      const code = (error as { code?: string }).code ?? '';
+      // unique_violation, deadlock_detected, serialization_failure
+      if (tries >= 5 || !['23505', '40P01', '40001'].includes(code)) throw error;
+    }
+  }
+}
