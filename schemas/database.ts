@@ -307,7 +307,7 @@ export interface ShareVisitsTable {
   tenant_id: number;
   message_id: Id;
   parent_id: Id;
-  day: string;
+  day: ColumnType<Date, string, string>;
   visitor: Buffer;
 }
 
