@@ -1,0 +1,55 @@
+const DAY_MS = 86_400_000;
+const HALF_DAY_MS = DAY_MS / 2;
+/** "13:45" read at 13:50 is five minutes ago, not tomorrow: somebody who is just arriving. */
+const GRACE_MS = 2 * 3_600_000;
+/** Without am or pm the past is less likely than the other half of the day. */
+const SHORT_GRACE_MS = 10 * 60_000;
+
+/** Milliseconds by which wall clocks of the zone are ahead of UTC at that instant. */
+function offsetMs(at: number, timeZone: string): number {
+  const parts = new Intl.DateTimeFormat('en-US', {
+    timeZone,
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: 'numeric',
+    day: 'numeric',
+    hour: 'numeric',
+    minute: 'numeric',
+    second: 'numeric',
+  }).formatToParts(at);
+  const get = (type: string) => Number(parts.find((part) => part.type === type)?.value);
+  return Date.UTC(get('year'), get('month') - 1, get('day'), get('hour'), get('minute'), get('second')) - Math.floor(at / 1000) * 1000;
+}
+
+/** An IANA zone that this runtime knows, else UTC. */
+export function knownZone(timeZone: string | null | undefined): string {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: timeZone ?? 'UTC' }).resolvedOptions().timeZone;
+  } catch {
+    return 'UTC';
+  }
+}
+
+/**
+ * The instant that a person means by a time on the clock: the next one, or one just past. `H:MM` with one digit leaves
+ * morning or afternoon open, so the nearer one counts.
+ * @returns milliseconds since the epoch
+ */
+export function instantOfClock(clock: string, now: number, timeZone: string): number {
+  const [hour = 0, minute = 0] = clock.split(':').map(Number);
+  const local = now + offsetMs(now, timeZone);
+  const midnight = Math.floor(local / DAY_MS) * DAY_MS;
+  const open = /^\d:/.test(clock);
+  let wanted = midnight + (hour * 60 + minute) * 60_000;
+  const step = open ? HALF_DAY_MS : DAY_MS;
+  const grace = open ? SHORT_GRACE_MS : GRACE_MS;
+  while (wanted < local - grace) wanted += step;
+  while (wanted - step >= local - grace) wanted -= step;
+  const guess = wanted - offsetMs(now, timeZone);
+  // Once more with the offset of that instant: the clocks may change in between.
+  return wanted - offsetMs(guess, timeZone);
+}
+
+/** `14:10` in the zone. */
+export const clockOf = (at: number | Date, timeZone: string): string =>
+  new Intl.DateTimeFormat('en-GB', { timeZone, hourCycle: 'h23', hour: '2-digit', minute: '2-digit' }).format(at);

@@ -1,0 +1,120 @@
+import { sql } from 'kysely';
+import type { Tx } from '#db/database.ts';
+import type { AnswerWay } from '#schemas/delivery.ts';
+
+/** One answer on its way into the database. */
+export interface AnswerRow {
+  readonly messageId: string;
+  readonly recipientId: string;
+  readonly key: string;
+  readonly way: AnswerWay;
+  readonly etaAt: Date | null;
+  readonly note: string | null;
+  readonly dedupKey: string | null;
+}
+
+/** What became of it: written as the first, the person has answered before, or why it is not taken. */
+export type Verdict = 'first' | 'again' | 'not_found' | 'closed' | 'erased' | 'unknown_answer';
+
+/** Links work until 72 hours after the message's end, and for 30 days at most. Over alias `m`. */
+export const linkExpiresSql = sql<Date>`LEAST(m.expires_at + interval '72 hours', COALESCE(m.launched_at, m.created_at) + interval '30 days')`;
+
+const columns = (rows: readonly AnswerRow[]) => sql`unnest(
+  ${rows.map((r) => r.messageId)}::bigint[], ${rows.map((r) => r.recipientId)}::bigint[], ${rows.map((r) => r.key)}::text[], ${rows.map((r) => r.way)}::text[],
+  ${rows.map((r) => r.etaAt?.toISOString() ?? null)}::timestamptz[], ${rows.map((r) => r.note)}::text[], ${rows.map((r) => r.dedupKey)}::text[])
+  WITH ORDINALITY AS i(message_id, recipient_id, key, way, eta_at, note, dedup_key, n)`;
+
+/**
+ * Writes every first answer of a group in one statement: checks, answer and event. At most one row a person and
+ * message. Rows go in key order, so that two groups never wait for each other.
+ */
+export async function writeFirst(tx: Tx, tenantId: number, rows: readonly AnswerRow[]): Promise<Verdict[]> {
+  const { rows: found } = await sql<{ verdict: Verdict }>`
+    WITH input AS MATERIALIZED (
+      SELECT i.*, CASE
+          WHEN m.id IS NULL OR r.id IS NULL THEN 'not_found'
+          WHEN m.state IN ('draft', 'scheduled') THEN 'not_found'
+          WHEN r.erased_at IS NOT NULL THEN 'erased'
+          WHEN ${linkExpiresSql} <= now() THEN 'closed'
+          WHEN NOT (m.answers @> jsonb_build_array(jsonb_build_object('key', i.key)) OR (i.key = 'seen' AND m.answers = '[]'::jsonb)) THEN 'unknown_answer'
+        END AS refusal
+      FROM ${columns(rows)}
+      LEFT JOIN messages m ON m.tenant_id = ${tenantId} AND m.id = i.message_id
+      LEFT JOIN recipients r ON r.tenant_id = ${tenantId} AND r.id = i.recipient_id
+    ), ins AS (
+      INSERT INTO answers (message_id, recipient_id, tenant_id, first_key, first_at, key, answered_at, way, eta_at, note)
+      SELECT i.message_id, i.recipient_id, ${tenantId}, i.key, now(), i.key, now(), i.way, i.eta_at, i.note
+      FROM input i WHERE i.refusal IS NULL ORDER BY i.message_id, i.recipient_id
+      ON CONFLICT (message_id, recipient_id) DO NOTHING
+      RETURNING message_id, recipient_id, key
+    ), events AS (
+      INSERT INTO answer_events (tenant_id, message_id, recipient_id, at, key, way, eta_at, note, dedup_key)
+      SELECT ${tenantId}, i.message_id, i.recipient_id, now(), i.key, i.way, i.eta_at, i.note, i.dedup_key
+      FROM ins JOIN input i USING (message_id, recipient_id)
+    )
+    SELECT COALESCE(i.refusal, CASE WHEN ins.message_id IS NULL THEN 'again' ELSE 'first' END) AS verdict
+    FROM input i LEFT JOIN ins USING (message_id, recipient_id) ORDER BY i.n`.execute(tx);
+  return found.map((row) => row.verdict);
+}
+
+interface Standing {
+  readonly key: string;
+  readonly etaAt: Date | null;
+  readonly note: string | null;
+}
+
+/**
+ * The answers in force, locked in key order; those whose dedup key is known already are marked `seen`. Two statements:
+ * the second must see what was committed while the first waited for its locks.
+ */
+async function lockStanding(tx: Tx, tenantId: number, rows: readonly AnswerRow[]): Promise<{ standing: (Standing | undefined)[]; seen: ReadonlySet<string> }> {
+  const { rows: found } = await sql<{ message_id: string; recipient_id: string; key: string; eta_at: Date | null; note: string | null }>`
+    SELECT a.message_id, a.recipient_id, a.key, a.eta_at, a.note FROM answers a
+    JOIN unnest(${rows.map((r) => r.messageId)}::bigint[], ${rows.map((r) => r.recipientId)}::bigint[]) i(message_id, recipient_id) USING (message_id, recipient_id)
+    ORDER BY a.message_id, a.recipient_id FOR UPDATE OF a`.execute(tx);
+  const byPerson = new Map(found.map((row) => [`${row.message_id}:${row.recipient_id}`, { key: row.key, etaAt: row.eta_at, note: row.note }]));
+  const keys = rows.flatMap((r) => r.dedupKey ?? []);
+  const known =
+    keys.length === 0
+      ? []
+      : await tx.selectFrom('answer_events').select('dedup_key').where('tenant_id', '=', tenantId).where('dedup_key', 'in', keys).execute();
+  return { standing: rows.map((r) => byPerson.get(`${r.messageId}:${r.recipientId}`)), seen: new Set(known.flatMap((k) => k.dedup_key ?? [])) };
+}
+
+const unchanged = (row: AnswerRow, old: Standing): boolean =>
+  // A tap on the same button says nothing new about a time or a note given before.
+  row.key === old.key && (row.etaAt === null || row.etaAt.getTime() === old.etaAt?.getTime()) && (row.note === null || row.note === old.note);
+
+/**
+ * Later answers of people who have answered before: the answer in force moves, the first one stays, the change is kept.
+ * A repeat of the same answer, or of the same inbound text, changes nothing.
+ *
+ * @returns per row the answer that stood before, and whether this one replaced it
+ */
+export async function writeAgain(tx: Tx, tenantId: number, rows: readonly AnswerRow[]): Promise<{ previousKey: string | null; changed: boolean }[]> {
+  const { standing, seen } = await lockStanding(tx, tenantId, rows);
+  const changes = rows.filter((row, i) => {
+    const old = standing[i];
+    return old !== undefined && !unchanged(row, old) && !(row.dedupKey !== null && seen.has(row.dedupKey));
+  });
+  if (changes.length > 0) {
+    await sql`
+      WITH input AS MATERIALIZED (SELECT * FROM ${columns(changes)}), upd AS (
+        UPDATE answers a SET key = i.key, answered_at = now(), way = i.way, eta_at = i.eta_at, note = i.note, changes = a.changes + 1
+        FROM input i WHERE a.message_id = i.message_id AND a.recipient_id = i.recipient_id AND a.tenant_id = ${tenantId}
+      )
+      INSERT INTO answer_events (tenant_id, message_id, recipient_id, at, key, way, eta_at, note, dedup_key)
+      SELECT ${tenantId}, i.message_id, i.recipient_id, now(), i.key, i.way, i.eta_at, i.note, i.dedup_key FROM input i`.execute(tx);
+  }
+  return standing.map((old, i) => ({ previousKey: old?.key ?? null, changed: changes.includes(rows[i] as AnswerRow) }));
+}
+
+/** Moves the counts per answer in one statement, last in its transaction: these rows are the ones that others wait for. */
+export async function moveTallies(tx: Tx, tenantId: number, moves: readonly { messageId: string; key: string; n: number }[]): Promise<void> {
+  await sql`
+    INSERT INTO tallies AS t (message_id, kind, key, slot, tenant_id, n)
+    SELECT d.message_id, 'answer', d.key, pg_backend_pid() % 16, ${tenantId}, sum(d.n)
+    FROM unnest(${moves.map((m) => m.messageId)}::bigint[], ${moves.map((m) => m.key)}::text[], ${moves.map((m) => m.n)}::int[]) d(message_id, key, n)
+    GROUP BY d.message_id, d.key HAVING sum(d.n) <> 0 ORDER BY d.message_id, d.key
+    ON CONFLICT (message_id, kind, key, slot) DO UPDATE SET n = t.n + excluded.n`.execute(tx);
+}

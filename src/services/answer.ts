@@ -1,0 +1,196 @@
+import type { AnswerWay } from '#schemas/delivery.ts';
+import { type AnswerRow, moveTallies, type Verdict, writeAgain, writeFirst } from './answer-sql.ts';
+import { type Deps, notifyProgress } from './context.ts';
+import { conflict, notFound, Problem } from '#platform/errors.ts';
+
+export interface AnswerInput {
+  readonly tenantId: number;
+  readonly messageId: string;
+  readonly recipientId: string;
+  /** One of the message's answer keys; `seen` where it offers none. */
+  readonly key: string;
+  readonly way: AnswerWay;
+  readonly etaAt?: Date | undefined;
+  /** Kept as written, at most 500 characters. */
+  readonly note?: string | undefined;
+  /** MessageSid of an inbound text: the same one counts once. */
+  readonly dedupKey?: string | undefined;
+}
+
+export interface AnswerResult {
+  /** True for the one answer that set the first time. */
+  readonly first: boolean;
+  readonly key: string;
+  readonly previousKey: string | null;
+}
+
+export interface AnswerWriter {
+  /** Resolves after its commit. Refuses with `not_found`, `gone`, `closed` or `unknown_answer`. */
+  answer(input: AnswerInput): Promise<AnswerResult>;
+}
+
+/** 2 ms of waiting costs nobody anything and turned 4,400 answers a second into 19,500. */
+const GATHER_MS = 2;
+const GROUP_MAX = 500;
+/** Groups of one tenant in the database at a time; more would only queue on the same rows. */
+const IN_FLIGHT = 2;
+const RETRIES = 3;
+/** deadlock_detected, serialization_failure, unique_violation (a text that another process is just recording). */
+const RETRYABLE = new Set(['40P01', '40001', '23505']);
+
+interface Waiting {
+  readonly row: AnswerRow;
+  readonly done: (result: AnswerResult) => void;
+  readonly fail: (error: Error) => void;
+}
+
+interface Line {
+  waiting: Waiting[];
+  timer: NodeJS.Timeout | undefined;
+  inFlight: number;
+}
+
+const REFUSALS: Record<Exclude<Verdict, 'first' | 'again'>, () => Problem> = {
+  not_found: () => notFound('message'),
+  closed: () => new Problem(410, 'closed', 'This message is over; answers are no longer taken.'),
+  erased: () => new Problem(410, 'gone', 'This person is no longer known here.'),
+  unknown_answer: () =>
+    new Problem(422, 'unknown_answer', 'That is not one of the answers of this message.', {
+      errors: [{ field: 'answer', code: 'unknown_answer', detail: 'not one of the answers of this message' }],
+    }),
+};
+
+// oxlint-disable-next-line no-control-regex
+const clean = (note: string | undefined): string | null =>
+  note
+    ?.replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, ' ')
+    .trim()
+    .slice(0, 500) || null;
+
+/** Gathers concurrent answers of a tenant into one transaction with set-based SQL. One per process. */
+export function createAnswerWriter(deps: Pick<Deps, 'db'>): AnswerWriter {
+  const lines = new Map<number, Line>();
+
+  const flush = (tenantId: number, line: Line): void => {
+    clearTimeout(line.timer);
+    line.timer = undefined;
+    if (line.inFlight >= IN_FLIGHT || line.waiting.length === 0) return;
+    const group = line.waiting.splice(0, GROUP_MAX);
+    line.inFlight += 1;
+    void settle(deps, tenantId, group).finally(() => {
+      line.inFlight -= 1;
+      if (line.waiting.length > 0) flush(tenantId, line);
+      else if (line.inFlight === 0 && line.timer === undefined) lines.delete(tenantId);
+    });
+    if (line.waiting.length > 0) flush(tenantId, line);
+  };
+
+  return {
+    answer: (input) =>
+      new Promise((done, fail) => {
+        const line: Line = lines.get(input.tenantId) ?? { waiting: [], timer: undefined, inFlight: 0 };
+        lines.set(input.tenantId, line);
+        const row: AnswerRow = {
+          messageId: input.messageId,
+          recipientId: input.recipientId,
+          key: input.key,
+          way: input.way,
+          etaAt: input.etaAt ?? null,
+          note: clean(input.note),
+          dedupKey: input.dedupKey ?? null,
+        };
+        line.waiting.push({ row, done, fail });
+        if (line.waiting.length >= GROUP_MAX) flush(input.tenantId, line);
+        else line.timer ??= setTimeout(() => flush(input.tenantId, line), GATHER_MS);
+      }),
+  };
+}
+
+/** Never throws: each caller gets its own result or error. */
+async function settle(deps: Pick<Deps, 'db'>, tenantId: number, group: readonly Waiting[]): Promise<void> {
+  try {
+    const results = await write(
+      deps,
+      tenantId,
+      group.map((w) => w.row),
+    );
+    for (const [i, waiting] of group.entries()) {
+      const result = results[i];
+      if (result === undefined) waiting.fail(conflict('lost', 'The answer was not written.'));
+      else if (result instanceof Problem) waiting.fail(result);
+      else waiting.done(result);
+    }
+  } catch (error) {
+    // One row that the database refuses must not take the others of its group with it.
+    if (group.length > 1 && /^2[23]/.test((error as { code?: string }).code ?? '')) for (const one of group) await settle(deps, tenantId, [one]);
+    else for (const one of group) one.fail(error instanceof Error ? error : new Error('the answer was not written', { cause: error }));
+  }
+}
+
+async function write(deps: Pick<Deps, 'db'>, tenantId: number, rows: readonly AnswerRow[]): Promise<(AnswerResult | Problem)[]> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await writeOnce(deps, tenantId, rows);
+    } catch (error) {
+      if (tries >= RETRIES || !RETRYABLE.has((error as { code?: string }).code ?? '')) throw error;
+    }
+  }
+}
+
+const personOf = (row: AnswerRow): string => `${row.messageId}:${row.recipientId}`;
+
+/** Statements take one row a person, so several answers of one person go in rounds, in the order they came. */
+function rounds(rows: readonly AnswerRow[]): number[][] {
+  const made: number[][] = [];
+  const seen = new Map<string, number>();
+  for (const [i, row] of rows.entries()) {
+    const round = seen.get(personOf(row)) ?? 0;
+    seen.set(personOf(row), round + 1);
+    (made[round] ??= []).push(i);
+  }
+  return made;
+}
+
+async function writeOnce(deps: Pick<Deps, 'db'>, tenantId: number, rows: readonly AnswerRow[]): Promise<(AnswerResult | Problem)[]> {
+  const results: (AnswerResult | Problem)[] = [];
+  await deps.db.withTenant(tenantId, async (tx) => {
+    const moves: { messageId: string; key: string; n: number }[] = [];
+    for (const round of rounds(rows)) {
+      const part = round.flatMap((i) => rows[i] ?? []);
+      const verdicts = await writeFirst(tx, tenantId, part);
+      const again = part.filter((_, i) => verdicts[i] === 'again');
+      const previous = again.length > 0 ? await writeAgain(tx, tenantId, again) : [];
+      for (const [place, i] of round.entries()) {
+        const row = rows[i];
+        const verdict = verdicts[place];
+        if (!row || !verdict) continue;
+        if (verdict === 'first') {
+          moves.push({ messageId: row.messageId, key: row.key, n: 1 });
+          results[i] = { first: true, key: row.key, previousKey: null };
+        } else if (verdict === 'again') {
+          const old = previous[again.indexOf(row)];
+          if (old?.changed) moves.push({ messageId: row.messageId, key: row.key, n: 1 }, { messageId: row.messageId, key: old.previousKey ?? row.key, n: -1 });
+          results[i] = { first: false, key: old?.changed === false ? (old.previousKey ?? row.key) : row.key, previousKey: old?.previousKey ?? null };
+        } else results[i] = REFUSALS[verdict]();
+      }
+    }
+    if (moves.length > 0) await moveTallies(tx, tenantId, moves);
+    for (const messageId of new Set(moves.map((move) => move.messageId))) await notifyProgress(tx, tenantId, messageId);
+  });
+  return results;
+}
+
+const writers = new WeakMap<object, AnswerWriter>();
+
+/** The writer of this process, so that every door (page, text, push) gathers into the same groups. */
+export function answerWriter(deps: Pick<Deps, 'db'>): AnswerWriter {
+  let writer = writers.get(deps.db);
+  if (!writer) {
+    writer = createAnswerWriter(deps);
+    writers.set(deps.db, writer);
+  }
+  return writer;
+}
+
+/** Records one person's answer to one message; see `AnswerWriter`. */
+export const recordAnswer = (deps: Pick<Deps, 'db'>, input: AnswerInput): Promise<AnswerResult> => answerWriter(deps).answer(input);
