@@ -6,6 +6,7 @@ import { gate } from './gate.ts';
 import { idempotency } from './idempotency.ts';
 import { errorHandler, methodNotAllowedHandler, notFoundHandler, validationHook } from './problem.ts';
 import { type Observe, requestLog } from './request-log.ts';
+import { messagesRoutes } from './routes/messages.ts';
 import { securityHeaders } from './security-headers.ts';
 
 export interface AppExtras {
@@ -22,5 +23,6 @@ export function createApp(deps: Deps, extras: AppExtras = {}): OpenAPIHono<AppEn
   app.notFound(notFoundHandler);
   app.use(requestLog(deps, extras.observe), securityHeaders(deps), methodNotAllowed({ app, onMethodNotAllowed: methodNotAllowedHandler }), bodyLimit());
   app.use('/v1/*', gate(deps), idempotency());
+  app.route('/v1', messagesRoutes(deps));
   return app;
 }

@@ -78,7 +78,7 @@ test('a key without the scope is refused with 403 that names it', async () => {
   );
   const response = await post('/v1/recipients', '{}', { authorization: `Bearer ${other.apiKey}` });
   expect(response.status).toBe(403);
-  expect(await problemOf(response)).toMatchObject({ code: 'missing_scope', scopes: ['write'] });
+  expect(await problemOf(response)).toMatchObject({ code: 'scope_missing', scopes: ['write'] });
 });
 
 test('an address that keeps trying wrong keys has to wait, while a key known before still works', async () => {

@@ -79,5 +79,5 @@ export function neededScopes(method: string, path: string): readonly Scope[] {
 
 function requireOneOf(actor: Actor, scopes: readonly Scope[]): void {
   if (actor.scopes.has('admin') || scopes.some((scope) => actor.scopes.has(scope))) return;
-  throw new Problem(403, 'missing_scope', `This key may not do that; it needs the scope ${scopes.join(' or ')}.`, { extra: { scopes } });
+  throw new Problem(403, 'scope_missing', `This key may not do that; it needs the scope ${scopes.join(' or ')}.`, { extra: { scopes } });
 }

@@ -1,0 +1,172 @@
+import { createHash } from 'node:crypto';
+import { monotonicMs } from '#platform/clock.ts';
+import type { MessageView } from '#schemas/views.ts';
+import { type Context, type Deps, systemActor } from '#services/context.ts';
+import { getMessage } from '#services/get-message.ts';
+import { createProgressListener } from './progress-listener.ts';
+
+/** At most 4 updates a second for each message: faster cannot be read, and each costs a query. */
+const GAP_MS = 250;
+const HEARTBEAT_MS = 15_000;
+
+/** A message as it stood; made once and shared by all its watchers. */
+export interface ProgressFrame {
+  /** Changes with the view: the event's id. */
+  readonly id: string;
+  readonly json: string;
+  readonly view: MessageView;
+}
+
+export interface Watcher {
+  frame(frame: ProgressFrame): void;
+  /** Every 15 s, so that proxies and clients see that the line is alive. */
+  beat?(): void;
+  /** The process is shutting down. */
+  end?(): void;
+}
+
+export interface ProgressHub {
+  /**
+   * Follows a message: the current frame at once, then each change. Throws the 404 of an unknown id.
+   * @returns ends the watching
+   */
+  watch(ctx: Context, publicId: string, watcher: Watcher): Promise<() => void>;
+  /** Ends every watcher and the LISTEN connection. */
+  close(): Promise<void>;
+  readonly stats: { readonly watchers: number; readonly messages: number; readonly reads: number };
+}
+
+interface Topic {
+  readonly ctx: Context;
+  readonly publicId: string;
+  readonly watchers: Set<Watcher>;
+  last: ProgressFrame | undefined;
+  readAt: number;
+  reading: Promise<ProgressFrame> | undefined;
+  timer: NodeJS.Timeout | undefined;
+  /** Something changed after the read that runs had begun. */
+  dirty: boolean;
+}
+
+const frameOf = (view: MessageView): ProgressFrame => {
+  const json = JSON.stringify(view);
+  return { id: createHash('sha1').update(json).digest('base64url').slice(0, 16), json, view };
+};
+
+/** Follows messages for any number of watchers: one LISTEN connection a process, one read per message and change. */
+export function createProgressHub(deps: Deps): ProgressHub {
+  const topics = new Map<string, Topic>();
+  let reads = 0;
+  let closed = false;
+
+  async function read(topic: Topic): Promise<ProgressFrame> {
+    topic.readAt = monotonicMs();
+    topic.dirty = false;
+    reads += 1;
+    const frame = frameOf(await getMessage(topic.ctx, topic.publicId));
+    if (frame.id !== topic.last?.id) {
+      topic.last = frame;
+      for (const watcher of topic.watchers) watcher.frame(frame);
+    }
+    return frame;
+  }
+
+  function refresh(topic: Topic): Promise<ProgressFrame> {
+    topic.reading ??= read(topic).finally(() => {
+      topic.reading = undefined;
+      if (topic.dirty) schedule(topic);
+    });
+    return topic.reading;
+  }
+
+  function schedule(topic: Topic): void {
+    topic.dirty = true;
+    if (topic.reading || topic.timer || topic.watchers.size === 0) return;
+    topic.timer = setTimeout(
+      () => {
+        topic.timer = undefined;
+        refresh(topic).catch((error: unknown) => {
+          deps.log.warn({ code: (error as { code?: string }).code }, 'progress could not be read');
+          schedule(topic);
+        });
+      },
+      Math.max(0, topic.readAt + GAP_MS - monotonicMs()),
+    );
+  }
+
+  const listener = createProgressListener(deps, {
+    changed: (key) => {
+      const topic = topics.get(key);
+      if (topic) schedule(topic);
+    },
+    // Notifications may have been missed while there was no connection.
+    connected: () => topics.forEach(schedule),
+  });
+
+  const heart = setInterval(() => {
+    for (const topic of topics.values()) for (const watcher of topic.watchers) watcher.beat?.();
+  }, HEARTBEAT_MS).unref();
+
+  function leave(key: string, topic: Topic, watcher: Watcher): void {
+    topic.watchers.delete(watcher);
+    if (topic.watchers.size > 0) return;
+    clearTimeout(topic.timer);
+    if (topics.get(key) === topic) topics.delete(key);
+  }
+
+  return {
+    async watch(ctx, publicId, watcher) {
+      const key = `${ctx.tenantId}:${ctx.ids.decode('msg', publicId) ?? ''}`;
+      await listener.ready();
+      const topic = topics.get(key) ?? {
+        ctx: { ...deps, tenantId: ctx.tenantId, actor: systemActor, requestId: 'progress' },
+        publicId,
+        watchers: new Set(),
+        last: undefined,
+        readAt: Number.NEGATIVE_INFINITY,
+        reading: undefined,
+        timer: undefined,
+        dirty: false,
+      };
+      // A newcomer gets the frame that the others have: it is at most one gap old.
+      const known = topic.last;
+      if (known) watcher.frame(known);
+      topic.watchers.add(watcher);
+      topics.set(key, topic);
+      if (!known) {
+        try {
+          await refresh(topic);
+        } catch (error) {
+          leave(key, topic, watcher);
+          throw error;
+        }
+      }
+      if (closed) watcher.end?.();
+      return () => leave(key, topic, watcher);
+    },
+    async close() {
+      closed = true;
+      clearInterval(heart);
+      for (const topic of topics.values()) {
+        clearTimeout(topic.timer);
+        for (const watcher of topic.watchers) watcher.end?.();
+      }
+      topics.clear();
+      await listener.close();
+    },
+    get stats() {
+      let watchers = 0;
+      for (const topic of topics.values()) watchers += topic.watchers.size;
+      return { watchers, messages: topics.size, reads };
+    },
+  };
+}
+
+const hubs = new WeakMap<object, ProgressHub>();
+
+/** The one hub of this process: API streams and console boards share it. */
+export function progressHub(deps: Deps): ProgressHub {
+  const hub = hubs.get(deps.db) ?? createProgressHub(deps);
+  hubs.set(deps.db, hub);
+  return hub;
+}

@@ -1,0 +1,141 @@
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { MESSAGE_STATES } from '#schemas/delivery.ts';
+import { messageInputSchema } from '#schemas/message.ts';
+import { approveMessage } from '#services/approve-message.ts';
+import { correctMessage } from '#services/correct-message.ts';
+import { createMessage } from '#services/create-message.ts';
+import { getMessage } from '#services/get-message.ts';
+import { launchMessage } from '#services/launch-message.ts';
+import { listMessages } from '#services/list-messages.ts';
+import { stopMessage } from '#services/stop-message.ts';
+import type { AppEnv, Deps } from '#http/env.ts';
+import { idempotencyHeader, jsonOf, messageViewSchema, pageOf, refusals } from '#http/view-schemas.ts';
+import { messageParams, registerDeliveries } from './message-deliveries.ts';
+import { registerEvents } from './message-events.ts';
+import { registerStop } from './stop.ts';
+
+const tags = ['messages'];
+const message = (description: string) => jsonOf(messageViewSchema, description);
+const body = <T extends z.ZodType>(schema: T) => ({ required: true, content: { 'application/json': { schema } } });
+
+const create = createRoute({
+  method: 'post',
+  path: '/messages',
+  tags,
+  summary: 'Write a message as a draft, or launch it at once',
+  request: { headers: idempotencyHeader, body: body(messageInputSchema) },
+  responses: { 201: message('The message; `state` says whether it was launched.'), ...refusals },
+});
+
+const list = createRoute({
+  method: 'get',
+  path: '/messages',
+  tags,
+  summary: 'Messages, newest first',
+  request: {
+    query: z.strictObject({
+      cursor: z.string().max(64).optional(),
+      limit: z.coerce.number().int().min(1).max(100).optional(),
+      state: z.enum(MESSAGE_STATES).optional(),
+    }),
+  },
+  responses: { 200: jsonOf(pageOf(messageViewSchema), 'One page.'), ...refusals },
+});
+
+const get = createRoute({
+  method: 'get',
+  path: '/messages/{id}',
+  tags,
+  summary: 'One message with its counts as they are now',
+  request: { params: messageParams },
+  responses: { 200: message('The message.'), ...refusals },
+});
+
+// Bodies of verbs that need none may be left out altogether.
+const shownAudience = {
+  content: {
+    'application/json': {
+      schema: z.strictObject({ audienceHash: z.string().max(64).optional().openapi({ description: 'Refuse unless the audience still has this hash.' }) }),
+    },
+  },
+};
+
+const launch = createRoute({
+  method: 'post',
+  path: '/messages/{id}/launch',
+  tags,
+  summary: 'Launch a draft now, or schedule it for its startAt',
+  request: { params: messageParams, headers: idempotencyHeader, body: shownAudience },
+  responses: { 202: message('Launched or scheduled.'), ...refusals },
+});
+
+const approve = createRoute({
+  method: 'post',
+  path: '/messages/{id}/approve',
+  tags,
+  summary: 'Approve a draft as its second person',
+  request: { params: messageParams, headers: idempotencyHeader, body: shownAudience },
+  responses: { 200: message('Approved.'), ...refusals },
+});
+
+const stop = createRoute({
+  method: 'post',
+  path: '/messages/{id}/stop',
+  tags,
+  summary: 'Stop a message: no further call starts within a second',
+  request: { params: messageParams, headers: idempotencyHeader },
+  responses: {
+    200: jsonOf(
+      z.object({ message: messageViewSchema, inFlight: z.int(), cancelled: z.int() }),
+      'Stopped; `inFlight` calls had already started, `cancelled` were still waiting.',
+    ),
+    ...refusals,
+  },
+});
+
+const followUp = z.strictObject({ text: messageInputSchema.shape.text, title: messageInputSchema.shape.title });
+
+const correct = createRoute({
+  method: 'post',
+  path: '/messages/{id}/correct',
+  tags,
+  summary: 'Correct a message to everyone who may have had it',
+  request: { params: messageParams, headers: idempotencyHeader, body: body(followUp) },
+  responses: { 201: message('The correction, launched.'), ...refusals },
+});
+
+const allClear = createRoute({
+  method: 'post',
+  path: '/messages/{id}/all-clear',
+  tags,
+  summary: 'Tell everyone who may have had the message that it is over',
+  request: { params: messageParams, headers: idempotencyHeader, body: body(followUp) },
+  responses: { 201: message('The all-clear, launched.'), ...refusals },
+});
+
+/** Everything under /v1/messages that one message's life needs, and the stop of everything. */
+export function messagesRoutes(deps: Deps): OpenAPIHono<AppEnv> {
+  const routes = new OpenAPIHono<AppEnv>();
+  const at = (id: string) => ({ Location: `/v1/messages/${id}` });
+  routes.openapi(create, async (c) => {
+    const made = await createMessage(c.var.ctx, c.req.valid('json'));
+    return c.json(made, 201, at(made.id));
+  });
+  routes.openapi(list, async (c) => c.json(await listMessages(c.var.ctx, c.req.valid('query')), 200));
+  routes.openapi(get, async (c) => c.json(await getMessage(c.var.ctx, c.req.valid('param').id), 200));
+  routes.openapi(launch, async (c) => c.json(await launchMessage(c.var.ctx, c.req.valid('param').id, c.req.valid('json')), 202));
+  routes.openapi(approve, async (c) => c.json(await approveMessage(c.var.ctx, c.req.valid('param').id, c.req.valid('json')), 200));
+  routes.openapi(stop, async (c) => c.json(await stopMessage(c.var.ctx, c.req.valid('param').id), 200));
+  routes.openapi(correct, async (c) => {
+    const made = await correctMessage(c.var.ctx, c.req.valid('param').id, { ...c.req.valid('json'), kind: 'correction' });
+    return c.json(made, 201, at(made.id));
+  });
+  routes.openapi(allClear, async (c) => {
+    const made = await correctMessage(c.var.ctx, c.req.valid('param').id, { ...c.req.valid('json'), kind: 'all_clear' });
+    return c.json(made, 201, at(made.id));
+  });
+  registerDeliveries(routes);
+  registerEvents(routes, deps);
+  registerStop(routes);
+  return routes;
+}

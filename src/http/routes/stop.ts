@@ -1,0 +1,32 @@
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { CHANNELS } from '#schemas/delivery.ts';
+import { stopEverything } from '#services/stop-everything.ts';
+import type { AppEnv } from '#http/env.ts';
+import { idempotencyHeader, jsonOf, refusals } from '#http/view-schemas.ts';
+
+const stopSchema = z
+  .strictObject({
+    scope: z.enum(['installation', 'tenant', 'channel']),
+    channel: z.enum(CHANNELS).optional().openapi({ description: 'With scope "channel".' }),
+    release: z.boolean().optional().openapi({ description: 'true lets sending go on.' }),
+  })
+  .refine((stop) => (stop.scope === 'channel') === (stop.channel !== undefined), {
+    path: ['channel'],
+    message: 'is needed with the scope "channel", and with no other',
+  });
+
+const route = createRoute({
+  method: 'post',
+  path: '/stop',
+  tags: ['messages'],
+  summary: 'Stop all sending of the installation, the tenant or one channel, or release the stop',
+  request: { headers: idempotencyHeader, body: { required: true, content: { 'application/json': { schema: stopSchema } } } },
+  responses: { 200: jsonOf(z.object({ inFlight: z.int() }), 'In force within a second; `inFlight` calls had already started.'), ...refusals },
+});
+
+export function registerStop(routes: OpenAPIHono<AppEnv>): void {
+  routes.openapi(route, async (c) => {
+    const { scope, channel, release } = c.req.valid('json');
+    return c.json(await stopEverything(c.var.ctx, { scope, channel, release }), 200);
+  });
+}

@@ -1,0 +1,118 @@
+import { z } from '@hono/zod-openapi';
+import { audienceSchema } from '#schemas/audience.ts';
+import { CHANNELS, DELIVERY_STATES, MESSAGE_CLASSES, MESSAGE_STATES } from '#schemas/delivery.ts';
+import { answerOptionSchema, planStepSchema } from '#schemas/message.ts';
+import type { DeliveryView, Forecast, MessageView } from '#schemas/views.ts';
+
+// Shapes of answers, for the OpenAPI document; the types hold them equal to what the verbs return.
+
+const count = z.int().min(0);
+const time = z.iso.datetime({ offset: true });
+const maybeTime = time.nullable();
+
+/** Named once, since it holds itself. */
+export const namedAudience = audienceSchema.openapi('Audience');
+
+const stateCounts = z.object({
+  pending: count,
+  attempting: count,
+  accepted: count,
+  unknown: count,
+  delivered: count,
+  failed: count,
+  expired: count,
+  cancelled: count,
+  unresolved: count,
+} satisfies Record<(typeof DELIVERY_STATES)[number], typeof count>);
+
+const forecast: z.ZodType<Forecast> = z.object({
+  seconds: z.number().nullable(),
+  perChannel: z.array(
+    z.object({ channel: z.enum(CHANNELS), people: count, units: count, unitsPerSecond: z.number().nullable(), seconds: z.number().nullable() }),
+  ),
+});
+
+export const messageViewSchema = z
+  .object({
+    id: z.string().openapi({ example: 'msg_4vyHJh2tDQTB5s0yZ0pXQA' }),
+    state: z.enum(MESSAGE_STATES),
+    class: z.enum(MESSAGE_CLASSES),
+    drill: z.boolean(),
+    kind: z.enum(['original', 'correction', 'all_clear', 'join']),
+    followsId: z.string().nullable(),
+    title: z.string().nullable(),
+    text: z.record(z.string(), z.string()),
+    fallbackLocale: z.string(),
+    answerOptions: z.array(answerOptionSchema),
+    share: z.boolean(),
+    plan: z.array(planStepSchema.required()),
+    audience: z.object({ expression: namedAudience, count: count.nullable(), hash: z.string().nullable() }),
+    deliveries: stateCounts.openapi({ description: 'Over all waves and channels; the sum is the number of planned deliveries.' }),
+    waves: z.array(stateCounts.extend({ wave: count, channel: z.enum(CHANNELS), planned: count, units: count })),
+    answers: z.record(z.string(), count).openapi({ description: 'People per answer key in force now; `none`: asked and silent.' }),
+    spread: z.object({ shares: count, visits: count, joins: count, generations: count }),
+    times: z.object({
+      createdAt: time,
+      startAt: maybeTime,
+      expiresAt: maybeTime,
+      launchedAt: maybeTime,
+      firstCallAt: maybeTime,
+      lastCallAt: maybeTime,
+      completedAt: maybeTime,
+      stoppedAt: maybeTime,
+    }),
+    createdBy: z.string(),
+    forecast: forecast.nullable(),
+  } satisfies { [K in keyof MessageView]: z.ZodType })
+  .openapi('Message');
+
+export const deliveryViewSchema = z
+  .object({
+    recipientId: z.string(),
+    name: z.string().nullable(),
+    channel: z.enum(CHANNELS),
+    wave: count,
+    state: z.enum(DELIVERY_STATES),
+    attempts: count,
+    code: z.string().nullable().openapi({ description: 'Raw code of the provider, or our own reason.' }),
+    markedAt: maybeTime,
+    settledAt: maybeTime,
+    providerId: z.string().nullable(),
+  } satisfies { [K in keyof DeliveryView]: z.ZodType })
+  .openapi('Delivery');
+
+export const pageOf = <T extends z.ZodType>(item: T) =>
+  z.object({ items: z.array(item), next: z.string().nullable().openapi({ description: 'Cursor of the next page; null on the last.' }) });
+
+export const problemSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    code: z.string().openapi({ description: 'Stable; for programs.' }),
+    detail: z.string(),
+    errors: z.array(z.object({ field: z.string(), code: z.string(), detail: z.string() })),
+    requestId: z.string(),
+  })
+  .openapi('Problem');
+
+const problem = (description: string) => ({ description, content: { 'application/problem+json': { schema: problemSchema } } });
+
+/** Refusals that any route under /v1 may give. */
+export const refusals = {
+  401: problem('No valid API key.'),
+  403: problem('The key lacks the scope.'),
+  404: problem('No such thing in this tenant.'),
+  409: problem('The state does not allow this now; or the first request with this Idempotency-Key still runs.'),
+  422: problem('A field is not valid, unknown, or refused by a rule; or the Idempotency-Key was used for another request.'),
+  503: problem('The database cannot be reached; repeat after Retry-After.'),
+} as const;
+
+export const idempotencyHeader = z.object({
+  'idempotency-key': z
+    .string()
+    .optional()
+    .openapi({ description: 'The same key and the same request give the first answer again for 24 hours.', example: '5f3c6f0a-6d0e-4a6a-9d0b-4a1f5b8d1c2e' }),
+});
+
+export const jsonOf = <T extends z.ZodType>(schema: T, description: string) => ({ description, content: { 'application/json': { schema } } });
