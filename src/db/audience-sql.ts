@@ -87,12 +87,12 @@ export function addressSql(channel: Channel): Condition {
 /**
  * Whether this sender can reach the person, alias `r`: an address that works and no suppression of (sender, address).
  * Push has no suppression: a person ends it by dropping the subscription. No sender: nobody.
- * Suppressed mail addresses are kept in lower case.
+ * Mail addresses are stored in lower case everywhere.
  */
 export function reachSql(channel: Channel, senderId: number | null | undefined): Condition {
   if (senderId === null || senderId === undefined) return FALSE;
   if (channel === 'push') return addressSql(channel);
-  const address = channel === 'sms' ? sql`r.phone` : sql`lower(r.email)`;
+  const address = channel === 'sms' ? sql`r.phone` : sql`r.email`;
   return sql<SqlBool>`(${addressSql(channel)} AND NOT EXISTS (SELECT 1 FROM suppressions s
     WHERE s.tenant_id = r.tenant_id AND s.sender_id = ${senderId}::integer AND s.address = ${address}))`;
 }
