@@ -11,12 +11,12 @@ export interface Jobs {
   'deliver-life': { messageId: string };
   'deliver-ops': { messageId: string };
   'deliver-bulk': { messageId: string };
-  /** Periodic: find everything that is due (leases passed, scheduled launches, waves, expiry). */
-  sweep: Record<string, never>;
+  /** Close what a stopped or expired message still has queued. */
+  close: { tenantId: number; messageId: string };
 }
 export type JobName = keyof Jobs;
 export type DeliverJobName = `deliver-${MessageClass}`;
 
-export const JOB_NAMES = ['plan', 'deliver-life', 'deliver-ops', 'deliver-bulk', 'sweep'] as const satisfies readonly JobName[];
+export const JOB_NAMES = ['plan', 'deliver-life', 'deliver-ops', 'deliver-bulk', 'close'] as const satisfies readonly JobName[];
 
 export const deliverJob = (lane: MessageClass): DeliverJobName => `deliver-${lane}`;

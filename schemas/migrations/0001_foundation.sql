@@ -105,7 +105,8 @@ CREATE TABLE recipients (
   external_id text,
   name text,
   phone text,
-  email text,
+  -- always lower case: under row-level security lower() is not leakproof, so an index on lower(email) is never used
+  email text CHECK (email = lower(email)),
   locale text,
   time_zone text,
   lat double precision,
@@ -129,7 +130,7 @@ CREATE TABLE recipients (
 );
 CREATE UNIQUE INDEX recipients_external_id ON recipients (tenant_id, external_id) WHERE external_id IS NOT NULL;
 CREATE UNIQUE INDEX recipients_phone ON recipients (tenant_id, phone) WHERE phone IS NOT NULL;
-CREATE UNIQUE INDEX recipients_email ON recipients (tenant_id, lower(email)) WHERE email IS NOT NULL;
+CREATE UNIQUE INDEX recipients_email ON recipients (tenant_id, email) WHERE email IS NOT NULL;
 
 CREATE TABLE push_subscriptions (
   tenant_id integer NOT NULL,
@@ -210,6 +211,9 @@ CREATE TABLE messages (
 );
 CREATE INDEX messages_list ON messages (tenant_id, id DESC);
 CREATE INDEX messages_open ON messages (state, start_at) WHERE state IN ('scheduled', 'live');
+-- stopped or expired, with rows that still have to be closed
+CREATE INDEX messages_closing ON messages (id) WHERE state IN ('stopped', 'expired') AND completed_at IS NULL;
+CREATE INDEX messages_follows ON messages (tenant_id, follows_id) WHERE follows_id IS NOT NULL;
 
 CREATE TABLE waves (
   tenant_id integer NOT NULL,
@@ -281,8 +285,8 @@ CREATE TABLE deliveries (
   code text,
   PRIMARY KEY (message_id, recipient_id, channel, wave)
 ) PARTITION BY RANGE (message_id);
-CREATE INDEX deliveries_waiting ON deliveries (next_at) WHERE state IN ('pending', 'unknown');
-CREATE INDEX deliveries_attempting ON deliveries (batch_id) WHERE state = 'attempting';
+-- Few rows wait at any time, so this index stays small however large the table is.
+CREATE INDEX deliveries_waiting ON deliveries (batch_id) WHERE state IN ('pending', 'unknown');
 
 -- Counts per state, spread over slots so that workers do not queue on one row. pending includes people not yet marked.
 CREATE TABLE delivery_counts (
@@ -359,6 +363,8 @@ CREATE TABLE inbound_texts (
   recipient_id bigint,
   message_id bigint,
   body text NOT NULL,
+  -- what we answered, so that a repeated webhook gets the same; '' for nothing
+  reply text NOT NULL DEFAULT '',
   outcome text NOT NULL CHECK (outcome IN ('answer', 'stop', 'start', 'help', 'join', 'unclear', 'unmatched', 'late')),
   needs_human boolean NOT NULL DEFAULT false,
   at timestamptz NOT NULL DEFAULT now(),
@@ -383,16 +389,40 @@ CREATE TABLE joins (
 );
 CREATE INDEX joins_parent ON joins (message_id, parent_id);
 
--- Asked to join, not yet confirmed (second half of the double opt-in).
+-- A person is a sharer once somebody visited or joined through his link.
+CREATE TABLE shares (
+  tenant_id integer NOT NULL,
+  message_id bigint NOT NULL,
+  parent_id bigint NOT NULL,
+  generation smallint NOT NULL,
+  first_at timestamptz NOT NULL DEFAULT now(),
+  visits integer NOT NULL DEFAULT 0,
+  joins integer NOT NULL DEFAULT 0,
+  PRIMARY KEY (message_id, parent_id)
+);
+
+-- Visitors of a day as HMAC under that day's name, kept two days, only so that one visitor counts once a day.
+CREATE TABLE share_visits (
+  tenant_id integer NOT NULL,
+  message_id bigint NOT NULL,
+  parent_id bigint NOT NULL,
+  day date NOT NULL,
+  visitor bytea NOT NULL,
+  PRIMARY KEY (message_id, parent_id, day, visitor)
+);
+CREATE INDEX share_visits_day ON share_visits (day);
+
+-- Asked to join by e-mail, not yet confirmed (second half of the double opt-in). One row per message and address.
 CREATE TABLE pending_joins (
   tenant_id integer NOT NULL,
   id bigint GENERATED ALWAYS AS IDENTITY,
   message_id bigint NOT NULL,
   parent_id bigint NOT NULL,
   channel channel NOT NULL,
-  -- e-mail address; NULL for SMS, where the person writes first and the code in the text names this row
-  address text,
+  address text NOT NULL,
+  -- fingerprint (HMAC) of message and address: asking again renews this row
   code text NOT NULL,
+  consent message_class[] NOT NULL,
   locale text,
   created_at timestamptz NOT NULL DEFAULT now(),
   expires_at timestamptz NOT NULL,

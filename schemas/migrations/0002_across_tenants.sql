@@ -3,7 +3,8 @@ GRANT SELECT ON tenants, users, sessions, api_keys, senders, messages, waves, ba
 GRANT INSERT ON tenants TO muster_cross;
 GRANT USAGE ON SEQUENCE tenants_tenant_id_seq TO muster_cross;
 GRANT UPDATE ON batches, sessions, api_keys TO muster_cross;
-GRANT DELETE ON idempotency_keys, sessions TO muster_cross;
+GRANT DELETE ON idempotency_keys, sessions, share_visits TO muster_cross;
+GRANT SELECT ON share_visits TO muster_cross;
 
 -- Deliveries are partitioned by ranges of 4096 message ids; partitions are made ahead by whoever creates a message.
 -- Runs as the owner of the tables (only the owner may attach a partition).
@@ -58,7 +59,7 @@ CREATE FUNCTION sender_tenant(p_channel channel, p_address text)
 -- The loose scan reads one index entry a tenant, not one a batch. Raises the fence.
 CREATE FUNCTION claim_batch(p_lane message_class, p_worker text, p_lease interval)
   RETURNS TABLE (tenant_id integer, id bigint, message_id bigint, wave smallint, channel channel, sender_id integer,
-                 from_id bigint, to_id bigint, ids bigint[], marked integer, fence integer)
+                 from_id bigint, to_id bigint, ids bigint[], marked integer, fence integer, crashes smallint)
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
 #variable_conflict use_column
 DECLARE
@@ -81,13 +82,13 @@ BEGIN
     IF b IS NOT NULL THEN
       RETURN QUERY UPDATE batches u SET state = 'claimed', fence = u.fence + 1, lease_until = now() + p_lease, claimed_by = p_worker
         WHERE u.tenant_id = t AND u.id = b
-        RETURNING u.tenant_id, u.id, u.message_id, u.wave, u.channel, u.sender_id, u.from_id, u.to_id, u.ids, u.marked, u.fence;
+        RETURNING u.tenant_id, u.id, u.message_id, u.wave, u.channel, u.sender_id, u.from_id, u.to_id, u.ids, u.marked, u.fence, u.crashes;
       RETURN;
     END IF;
   END LOOP;
 END $$;
 
--- What the sweep must look at. kind: lease (batch), wave, start (message), expire (message), row (message with due rows), nudge (lane).
+-- What the sweep must look at. kind: lease (batch), wave, start, expire, close (message), nudge (lane with due batches).
 CREATE FUNCTION due_work(p_limit integer)
   RETURNS TABLE (kind text, tenant_id integer, id bigint, lane message_class)
   LANGUAGE sql SECURITY DEFINER STABLE SET search_path = public AS $$
@@ -99,15 +100,14 @@ CREATE FUNCTION due_work(p_limit integer)
   UNION ALL
   (SELECT 'expire', m.tenant_id, m.id, m.class FROM messages m WHERE m.state IN ('live', 'scheduled') AND m.expires_at <= now() LIMIT p_limit)
   UNION ALL
-  (SELECT DISTINCT 'row', d.tenant_id, d.message_id, NULL::message_class FROM
-    (SELECT x.tenant_id, x.message_id FROM deliveries x WHERE x.state IN ('pending', 'unknown') AND x.next_at <= now() ORDER BY x.next_at LIMIT 10000) d LIMIT p_limit)
+  (SELECT 'close', m.tenant_id, m.id, m.class FROM messages m WHERE m.state IN ('stopped', 'expired') AND m.completed_at IS NULL LIMIT p_limit)
   UNION ALL
-  (SELECT 'nudge', NULL, count(*), l.lane FROM unnest(enum_range(NULL::message_class)) l(lane)
-    CROSS JOIN LATERAL (SELECT 1 FROM batches b WHERE b.state = 'planned' AND b.lane = l.lane AND b.due_at <= now() LIMIT 64) x
-    GROUP BY l.lane) $$;
+  (SELECT 'nudge', NULL, NULL, l.lane FROM unnest(enum_range(NULL::message_class)) l(lane)
+    WHERE EXISTS (SELECT 1 FROM batches b WHERE b.state = 'planned' AND b.lane = l.lane AND b.due_at <= now())) $$;
 
 CREATE FUNCTION forget_old() RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = public AS $$
   DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours';
+  DELETE FROM share_visits WHERE day < current_date - 1;
   DELETE FROM sessions WHERE expires_at < now() OR last_seen_at < now() - interval '30 minutes' $$;
 
 DO $$

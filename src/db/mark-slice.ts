@@ -1,0 +1,115 @@
+import { sql } from 'kysely';
+import type { PushSubscriptionKeys } from '#domain/channel.ts';
+import { holdAgainstStop } from './stop-lock.ts';
+import type { Tx } from './database.ts';
+import { type ClaimedBatch, LEASE_SECONDS } from './claim-batch.ts';
+
+/** A person whose delivery is now `attempting` and may be called once this transaction has committed. */
+export interface MarkedPerson {
+  id: string;
+  name: string | null;
+  address: string;
+  locale: string | null;
+  attempts: number;
+  subscriptions: PushSubscriptionKeys[];
+}
+
+/** Why nothing was marked although people wait. `held`: the batch is no longer ours. */
+export type MarkRefusal = 'lost' | 'closed' | 'paused';
+
+export interface Slice {
+  /** People of this slice, all within the batch's range. */
+  ids: string[];
+  /** How far the batch is marked when this slice is written; unchanged for retries. */
+  markedTo: number;
+}
+
+const ADDRESS = {
+  push: sql`CASE WHEN p.push_count > 0 THEN '' END`,
+  sms: sql`CASE WHEN p.phone_invalid_at IS NULL THEN p.phone END`,
+  email: sql`CASE WHEN p.email_invalid_at IS NULL THEN p.email END`,
+};
+
+/**
+ * Writes the delivery rows of a slice in state `attempting` and hands back whom to call, with address and locale.
+ * Everything that forbids a call is checked in this one statement: fence, lease, stop of installation, tenant,
+ * channel, message and sender, expiry, drill, erasure, missing address, suppression, consent, an answer given in between.
+ * Who is refused gets a `failed` row with the reason, so that rows always equal the frozen audience.
+ */
+export async function markSlice(tx: Tx, batch: ClaimedBatch, slice: Slice): Promise<MarkedPerson[] | MarkRefusal> {
+  await holdAgainstStop(tx);
+  const { tenantId, messageId, wave, channel, senderId, fence } = batch;
+  const { rows } = await sql<MarkedPerson & { held: boolean }>`
+    WITH gate AS (
+      SELECT m.class, w.selects FROM messages m
+      JOIN tenants t ON t.tenant_id = m.tenant_id
+      JOIN senders s ON s.tenant_id = m.tenant_id AND s.id = ${senderId}
+      JOIN waves w ON w.tenant_id = m.tenant_id AND w.message_id = m.id AND w.ordinal = ${wave}
+      CROSS JOIN installation i
+      WHERE m.tenant_id = ${tenantId} AND m.id = ${messageId} AND m.state = 'live'
+        AND (m.expires_at IS NULL OR m.expires_at > now())
+        AND i.stopped_at IS NULL AND t.stopped_at IS NULL AND t.suspended_at IS NULL
+        AND NOT ${channel}::channel = ANY (t.stopped_channels)
+        AND s.stopped_at IS NULL AND s.drill = m.drill
+    ), held AS (
+      UPDATE batches b SET marked = GREATEST(b.marked, ${slice.markedTo}), lease_until = now() + ${LEASE_SECONDS} * interval '1 second'
+      WHERE b.tenant_id = ${tenantId} AND b.id = ${batch.id} AND b.fence = ${fence} AND b.state = 'claimed' AND b.lease_until > now()
+        AND EXISTS (SELECT 1 FROM gate)
+      RETURNING 1
+    ), person AS (
+      SELECT u.id, p.name, p.locale, ${ADDRESS[channel]} AS address,
+        CASE
+          WHEN p.id IS NULL OR p.erased_at IS NOT NULL THEN 'erased'
+          WHEN ${ADDRESS[channel]} IS NULL THEN 'no_address'
+          WHEN EXISTS (SELECT 1 FROM suppressions x WHERE x.tenant_id = ${tenantId} AND x.sender_id = ${senderId} AND x.address = lower(${ADDRESS[channel]})) THEN 'suppressed'
+          WHEN g.class <> 'life' AND NOT COALESCE(g.class = ANY (p.consent), g.class <> 'bulk') THEN 'no_consent'
+          WHEN g.selects = 'not_answered' AND EXISTS (SELECT 1 FROM answers a WHERE a.message_id = ${messageId} AND a.recipient_id = u.id) THEN 'answered'
+        END AS refusal
+      FROM unnest(${slice.ids}::bigint[]) u(id)
+      CROSS JOIN gate g
+      LEFT JOIN recipients p ON p.tenant_id = ${tenantId} AND p.id = u.id
+      WHERE EXISTS (SELECT 1 FROM held)
+    ), marked AS (
+      INSERT INTO deliveries AS d (message_id, recipient_id, channel, wave, tenant_id, sender_id, batch_id, state, attempts, fence, marked_at, code)
+      SELECT ${messageId}, id, ${channel}::channel, ${wave}, ${tenantId}, ${senderId}, ${batch.id},
+        CASE WHEN refusal IS NULL THEN 'attempting' ELSE 'failed' END::delivery_state, (refusal IS NULL)::int, ${fence}, clock_timestamp(), refusal
+      FROM person ORDER BY id
+      ON CONFLICT (message_id, recipient_id, channel, wave) DO UPDATE SET
+        state = excluded.state, attempts = d.attempts + excluded.attempts, fence = excluded.fence,
+        marked_at = excluded.marked_at, code = excluded.code, next_at = NULL
+      WHERE d.state = 'pending' AND COALESCE(d.next_at, now()) <= now()
+      RETURNING d.recipient_id, d.state, d.attempts
+    ), counted AS (
+      INSERT INTO delivery_counts AS c (message_id, wave, channel, slot, tenant_id, pending, attempting, failed)
+      SELECT ${messageId}, ${wave}, ${channel}::channel, pg_backend_pid() % 16, ${tenantId}, -count(*),
+        count(*) FILTER (WHERE state = 'attempting'), count(*) FILTER (WHERE state = 'failed')
+      FROM marked HAVING count(*) > 0
+      ON CONFLICT (message_id, wave, channel, slot) DO UPDATE SET
+        pending = c.pending + excluded.pending, attempting = c.attempting + excluded.attempting, failed = c.failed + excluded.failed
+    )
+    SELECT p.id, p.name, p.locale, COALESCE(p.address, '') AS address, m.attempts, ${channel === 'push' ? SUBSCRIPTIONS(tenantId) : sql`'[]'::jsonb`} AS subscriptions
+    FROM marked m JOIN person p ON p.id = m.recipient_id WHERE m.state = 'attempting'`.execute(tx);
+  if (rows.length > 0) return rows;
+  return whyNothing(tx, batch);
+}
+
+const SUBSCRIPTIONS = (tenantId: number) => sql`(
+  SELECT COALESCE(jsonb_agg(jsonb_build_object('id', s.id::text, 'endpoint', s.endpoint, 'p256dh', s.p256dh, 'auth', s.auth)), '[]')
+  FROM push_subscriptions s WHERE s.tenant_id = ${tenantId} AND s.recipient_id = p.id)`;
+
+/** Asked only when a mark came back empty. An empty list means that everybody of the slice was refused or done. */
+async function whyNothing(tx: Tx, batch: ClaimedBatch): Promise<MarkedPerson[] | MarkRefusal> {
+  const { rows } = await sql<{ ours: boolean; live: boolean; open: boolean }>`
+    SELECT
+      EXISTS (SELECT 1 FROM batches b WHERE b.tenant_id = ${batch.tenantId} AND b.id = ${batch.id} AND b.fence = ${batch.fence} AND b.state = 'claimed' AND b.lease_until > now()) AS ours,
+      m.state = 'live' AND (m.expires_at IS NULL OR m.expires_at > now()) AS live,
+      i.stopped_at IS NULL AND t.stopped_at IS NULL AND t.suspended_at IS NULL AND NOT ${batch.channel}::channel = ANY (t.stopped_channels)
+        AND s.stopped_at IS NULL AND s.drill = m.drill AS open
+    FROM messages m JOIN tenants t ON t.tenant_id = m.tenant_id
+    JOIN senders s ON s.tenant_id = m.tenant_id AND s.id = ${batch.senderId} CROSS JOIN installation i
+    WHERE m.tenant_id = ${batch.tenantId} AND m.id = ${batch.messageId}`.execute(tx);
+  const facts = rows[0];
+  if (!facts?.ours) return 'lost';
+  if (!facts.live) return 'closed';
+  return facts.open ? [] : 'paused';
+}

@@ -1,0 +1,104 @@
+import { type SqlBool, type RawBuilder, sql } from 'kysely';
+import type { Channel, MessageClass } from '#schemas/delivery.ts';
+import { consentSql, idHashSql, reachSql } from './audience-sql.ts';
+import type { Tx } from './database.ts';
+
+/** What one page of planning needs to know of its wave. */
+export interface PagePlan {
+  tenantId: number;
+  messageId: string;
+  wave: number;
+  waveId: string;
+  lane: MessageClass;
+  channels: readonly Channel[];
+  mode: 'first' | 'parallel';
+  senders: Partial<Record<Channel, number>>;
+  /** Who belongs to it, over alias `r`. */
+  condition: RawBuilder<SqlBool>;
+  /** Correction: each channel is used only where the message it follows may have arrived by it. */
+  followsId: string | null;
+  /** Whether the page counts toward the frozen audience (a first wave, or joins). */
+  freezes: boolean;
+  cursorId: string;
+  maxId: string | null;
+  limit: number;
+}
+
+export interface PlannedPage {
+  /** People read; fewer than the limit means that the wave is planned. */
+  people: number;
+  lastId: string;
+  batches: number;
+}
+
+/** People of a batch: large enough that SQL costs little a person, small enough that many workers share a message. */
+export const BATCH_SIZE = 250;
+
+/**
+ * Plans one page in one statement: reads people by keyset, gives each a channel (or every channel that reaches them),
+ * writes the batches, counts, cursor and hash. People whom nothing reaches get a `failed` row with the reason at once,
+ * on the first channel, so that states always sum to the audience.
+ */
+export async function planPage(tx: Tx, plan: PagePlan): Promise<PlannedPage> {
+  const { tenantId, messageId, wave, lane } = plan;
+  const reach = (channel: Channel) => {
+    const base = sql`(${consentSql(lane)} AND ${reachSql(channel, plan.senders[channel])})`;
+    return plan.followsId === null ? base : sql`(${base} AND ${mayHaveIt(plan.followsId, channel)})`;
+  };
+  const available = sql.join(plan.channels.map((channel) => sql`CASE WHEN ${reach(channel)} THEN ${channel}::channel END`));
+  const chosen = plan.mode === 'first' ? sql`ARRAY[COALESCE(${available}, NULL)]` : sql`ARRAY[${available}]`;
+  const senderOf = sql`CASE a.channel ${sql.join(Object.entries(plan.senders).map(([channel, id]) => sql`WHEN ${channel}::channel THEN ${id}::integer`), sql` `)} END`;
+  const { rows } = await sql<{ people: number; last_id: string; batches: number }>`
+    WITH page AS MATERIALIZED (
+      SELECT r.id, ${idHashSql} AS hash, array_remove(${chosen}, NULL) AS channels, ${consentSql(lane)} AS consented,
+        ${sql.join(plan.channels.map((channel) => hasAddress(channel)), sql` OR `)} AS addressed
+      FROM recipients r
+      WHERE r.tenant_id = ${tenantId} AND r.id > ${plan.cursorId} AND (${plan.maxId}::bigint IS NULL OR r.id <= ${plan.maxId}) AND r.erased_at IS NULL AND ${plan.condition}
+      ORDER BY r.id LIMIT ${plan.limit}
+    ), assigned AS (
+      SELECT p.id, c.channel, (row_number() OVER (PARTITION BY c.channel ORDER BY p.id) - 1) / ${BATCH_SIZE}::int AS chunk
+      FROM page p CROSS JOIN LATERAL unnest(p.channels) c(channel)
+    ), batched AS (
+      INSERT INTO batches (tenant_id, message_id, wave, lane, channel, sender_id, from_id, to_id, ids, due_at)
+      SELECT ${tenantId}, ${messageId}, ${wave}, ${lane}::message_class, a.channel, ${Object.keys(plan.senders).length > 0 ? senderOf : sql`0`}, min(a.id), max(a.id), array_agg(a.id ORDER BY a.id), now()
+      FROM assigned a GROUP BY a.channel, a.chunk ORDER BY min(a.id)
+      RETURNING 1
+    ), unreached AS (
+      INSERT INTO deliveries (message_id, recipient_id, channel, wave, tenant_id, state, code, marked_at)
+      SELECT ${messageId}, p.id, ${plan.channels[0]}::channel, ${wave}, ${tenantId}, 'failed',
+        CASE WHEN NOT p.addressed THEN 'unreachable' WHEN NOT p.consented THEN 'no_consent' ELSE 'suppressed' END, now()
+      FROM page p WHERE cardinality(p.channels) = 0
+      ON CONFLICT DO NOTHING
+      RETURNING 1
+    ), counted AS (
+      INSERT INTO delivery_counts AS c (message_id, wave, channel, slot, tenant_id, pending, failed)
+      SELECT ${messageId}, ${wave}, x.channel, pg_backend_pid() % 16, ${tenantId}, sum(x.pending), sum(x.failed)
+      FROM (SELECT a.channel, count(*) AS pending, 0 AS failed FROM assigned a GROUP BY a.channel
+        UNION ALL SELECT ${plan.channels[0]}::channel, 0, count(*) FROM unreached HAVING count(*) > 0) x
+      GROUP BY x.channel
+      ON CONFLICT (message_id, wave, channel, slot) DO UPDATE SET pending = c.pending + excluded.pending, failed = c.failed + excluded.failed
+    ), frozen AS (
+      UPDATE messages m SET frozen_count = m.frozen_count + f.n, frozen_hash = m.frozen_hash # f.hash
+      FROM (SELECT count(*) AS n, COALESCE(bit_xor(hash), 0) AS hash FROM page) f
+      WHERE m.tenant_id = ${tenantId} AND m.id = ${messageId} AND f.n > 0 AND ${plan.freezes}
+    ), moved AS (
+      UPDATE waves w SET cursor_id = GREATEST(w.cursor_id, f.last_id), planned = w.planned + f.n
+      FROM (SELECT count(*) AS n, COALESCE(max(id), 0) AS last_id FROM page) f
+      WHERE w.tenant_id = ${tenantId} AND w.id = ${plan.waveId}
+    )
+    SELECT (SELECT count(*)::int FROM page) AS people, (SELECT COALESCE(max(id), 0)::text FROM page) AS last_id, (SELECT count(*)::int FROM batched) AS batches`.execute(tx);
+  const row = rows[0];
+  return { people: row?.people ?? 0, lastId: row?.last_id ?? plan.cursorId, batches: row?.batches ?? 0 };
+}
+
+function hasAddress(channel: Channel): RawBuilder<SqlBool> {
+  if (channel === 'push') return sql`r.push_count > 0`;
+  if (channel === 'sms') return sql`(r.phone IS NOT NULL AND r.phone_invalid_at IS NULL)`;
+  return sql`(r.email IS NOT NULL AND r.email_invalid_at IS NULL)`;
+}
+
+/** Whether a message may have reached the person (alias `r`), by this channel or by any. */
+export function mayHaveIt(messageId: string, channel?: Channel): RawBuilder<SqlBool> {
+  return sql`EXISTS (SELECT 1 FROM deliveries d WHERE d.message_id = ${messageId} AND d.recipient_id = r.id
+    AND d.state IN ('attempting', 'accepted', 'unknown', 'unresolved', 'delivered') ${channel ? sql`AND d.channel = ${channel}::channel` : sql``})`;
+}

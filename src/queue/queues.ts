@@ -1,0 +1,82 @@
+import { JOB_NAMES, type JobName, type Jobs } from '#schemas/jobs.ts';
+import type { Queue } from 'bullmq';
+import { chooseBackend, makeQueue, makeWorker, type QueueOptions } from './connection.ts';
+
+export interface Queues {
+  /** Which servers carry the nudges. */
+  readonly backend: 'redis' | 'postgres';
+  /** Sends a nudge; never throws and never waits long: a lost nudge is found by the sweep. */
+  nudge<N extends JobName>(name: N, data: Jobs[N], options?: { delayMs?: number; dedupKey?: string }): Promise<void>;
+  /** Asks the queue's server for a sign of life. */
+  health(): Promise<'up' | 'down'>;
+  close(): Promise<void>;
+}
+
+/** The sending half. Queues are opened on first use, so a process pays only for those it nudges. */
+export function openQueues(options: QueueOptions): Queues {
+  const backend = chooseBackend(options);
+  const open = new Map<JobName, ReturnType<typeof makeQueue>>();
+  const queueOf = (name: JobName): Queue => {
+    let entry = open.get(name);
+    if (!entry) {
+      entry = makeQueue(name, backend);
+      entry.queue.on('error', (error: Error) => options.log.debug({ queue: name, error: error.message }, 'queue'));
+      open.set(name, entry);
+    }
+    return entry.queue;
+  };
+  return {
+    backend: backend.kind,
+    nudge: async (name, data, nudgeOptions = {}) => {
+      try {
+        await queueOf(name).add(name, data, {
+          removeOnComplete: true,
+          removeOnFail: 100,
+          ...(nudgeOptions.delayMs === undefined ? {} : { delay: nudgeOptions.delayMs }),
+          ...(nudgeOptions.dedupKey === undefined ? {} : { deduplication: { id: nudgeOptions.dedupKey } }),
+        });
+      } catch (error) {
+        options.log.warn({ queue: name, error: (error as Error).message }, 'nudge lost; the sweep will find the work');
+      }
+    },
+    health: async () => {
+      try {
+        await withDeadline(queueOf('plan').getWaitingCount(), 2_000);
+        return 'up';
+      } catch {
+        return 'down';
+      }
+    },
+    close: async () => {
+      await Promise.allSettled([...open.values()].map((entry) => entry.end()));
+    },
+  };
+}
+
+export type Handlers = { [N in JobName]?: (data: Jobs[N]) => Promise<void> };
+
+/** The receiving half: one BullMQ worker per queue that has a handler. */
+export function consume(handlers: Handlers, concurrency: number, options: QueueOptions): { close(): Promise<void> } {
+  const backend = chooseBackend(options);
+  const workers = JOB_NAMES.flatMap((name) => {
+    const handler = handlers[name] as ((data: unknown) => Promise<void>) | undefined;
+    if (!handler) return [];
+    const entry = makeWorker(name, handler, concurrency, backend);
+    entry.worker.on('error', (error: Error) => options.log.debug({ queue: name, error: error.message }, 'queue worker'));
+    entry.worker.on('failed', (_job: unknown, error: Error) => options.log.error({ queue: name, error: error.message }, 'job failed'));
+    return [entry];
+  });
+  return {
+    close: async () => {
+      await Promise.allSettled(workers.map((entry) => withDeadline(entry.end(), 5_000)));
+    },
+  };
+}
+
+function withDeadline<T>(work: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, fail) => {
+    timer = setTimeout(() => fail(new Error(`no answer within ${ms} ms`)), ms);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}

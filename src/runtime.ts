@@ -1,0 +1,38 @@
+import { openDatabase } from '#db/database.ts';
+import { systemClock } from '#platform/clock.ts';
+import { type Config, type Environment, readConfig } from '#platform/config.ts';
+import { createLog, type Log } from '#platform/log.ts';
+import { PublicIds, Tokens } from '#platform/tokens.ts';
+import { openQueues, type Queues } from '#queue/queues.ts';
+import type { Deps } from '#services/context.ts';
+
+export interface Runtime {
+  readonly config: Config;
+  readonly log: Log;
+  readonly deps: Deps;
+  readonly queues: Queues;
+  close(): Promise<void>;
+}
+
+/** Connections kept for verbs; lanes of a worker have pools of their own. */
+const POOL: Record<'api' | 'worker', number> = { api: 16, worker: 6 };
+
+/** Builds what one process needs from its environment: nothing else constructs these. */
+export async function createRuntime(env: Environment, kind: 'api' | 'worker'): Promise<Runtime> {
+  const config = readConfig(env);
+  const log = createLog(kind, config.logLevel);
+  const db = openDatabase({ url: config.databaseUrl, role: kind === 'api' ? 'muster_api' : 'muster_worker', max: POOL[kind], name: `muster-${kind}`, log });
+  const queues = openQueues({ redisUrls: config.redisUrls, databaseUrl: config.databaseUrl, log });
+  const installation = await db.across.selectFrom('installation').select('id_key').executeTakeFirstOrThrow();
+  const deps: Deps = { config, log, clock: systemClock, db, queue: queues, tokens: new Tokens(config.secretKeys), ids: new PublicIds(installation.id_key) };
+  return {
+    config,
+    log,
+    deps,
+    queues,
+    close: async () => {
+      await queues.close();
+      await db.close();
+    },
+  };
+}

@@ -1,0 +1,94 @@
+import { sql } from 'kysely';
+import { audienceCondition, countAndHash } from '#db/audience-sql.ts';
+import type { Tx } from '#db/database.ts';
+import { expiryOf, markOf } from '#domain/plan.ts';
+import { assertSlots } from '#render/render-message.ts';
+import { type FieldError, Problem } from '#platform/errors.ts';
+import type { Audience } from '#schemas/audience.ts';
+import type { MessageInput } from '#schemas/message.ts';
+import type { MessageView } from '#schemas/views.ts';
+import { appendAudit } from './audit.ts';
+import { type Context, inTenant } from './context.ts';
+import { launchInTx, nudgeLaunched, requireScope } from './launch-message.ts';
+import { viewMessages } from './message-view.ts';
+
+/** Facts that come with a message from elsewhere. */
+export interface MessageOrigin {
+  /** Fields of the CAP alert that it was made from. */
+  cap?: unknown;
+}
+
+/**
+ * Writes a draft (or, with `launch`, a launched message) in one transaction together with its audit entry and the
+ * answer to its Idempotency-Key.
+ * @throws Problem 422 naming the fields
+ */
+export async function createMessage(ctx: Context, input: MessageInput, origin: MessageOrigin = {}): Promise<MessageView> {
+  requireScope(ctx, 'write');
+  const problems: FieldError[] = [...assertSlots(input.text), ...unknownIds(ctx, input.audience, 'audience')];
+  const startAt = input.startAt === undefined ? null : Date.parse(input.startAt);
+  const expiry = expiryOf(input.class, input.expiresAt === undefined ? null : Date.parse(input.expiresAt), startAt, ctx.clock.now());
+  if ('code' in expiry && (input.launch || expiry.code !== 'expiry_required' || origin.cap === undefined)) problems.push({ field: 'expiresAt', ...expiry });
+  problems.push(...drillProblems(input));
+  if (problems.length > 0) throw new Problem(422, 'invalid_message', problems.map((p) => `${p.field}: ${p.detail}`).join('; '), { errors: problems });
+
+  const result = await inTenant(ctx, async (tx) => {
+    const id = await insert(tx, ctx, input, origin, 'code' in expiry ? null : new Date(expiry.expiresAt));
+    await appendAudit(tx, ctx, 'message.create', id, { class: input.class, drill: input.drill });
+    const waves = input.launch ? await launchInTx(tx, ctx, id, { audienceHash: input.audienceHash }) : [];
+    const rows = await tx.selectFrom('messages').selectAll().where('tenant_id', '=', ctx.tenantId).where('id', '=', id).execute();
+    const [view] = await viewMessages(tx, ctx, rows);
+    if (!view) throw new Error('an inserted message has a view');
+    await ctx.idempotency?.complete(tx, 201, view);
+    return { view, waves };
+  });
+  await nudgeLaunched(ctx, result.waves);
+  return result.view;
+}
+
+async function insert(tx: Tx, ctx: Context, input: MessageInput, origin: MessageOrigin, expiresAt: Date | null): Promise<string> {
+  const counted = await countAndHash(tx, ctx.tenantId, audienceCondition(input.audience, (id) => ctx.ids.decode('rcp', id)));
+  const { id } = await tx
+    .insertInto('messages')
+    .values({
+      tenant_id: ctx.tenantId,
+      class: input.class,
+      drill: input.drill,
+      title: input.title ?? null,
+      text: JSON.stringify(input.text),
+      fallback_locale: Object.keys(input.text)[0] ?? 'en',
+      answers: JSON.stringify(input.answers),
+      share: input.share,
+      audience: JSON.stringify(input.audience),
+      channels: JSON.stringify(input.channels),
+      audience_count: String(counted.count),
+      audience_hash: counted.hash,
+      cap: origin.cap === undefined ? null : JSON.stringify(origin.cap),
+      expires_at: expiresAt,
+      start_at: input.startAt ?? null,
+      created_by: ctx.actor.label,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  await tx.updateTable('messages').set({ mark: markOf(id) }).where('tenant_id', '=', ctx.tenantId).where('id', '=', id).execute();
+  // The partition for its deliveries is made ahead, so that launching never waits for a table to be made.
+  await sql`SELECT ensure_delivery_partition(${id}), ensure_delivery_partition(${id}::bigint + 4096)`.execute(tx);
+  return id;
+}
+
+/** A drill says so itself, and may not deny it. */
+function drillProblems(input: MessageInput): FieldError[] {
+  if (!input.drill) return [];
+  return Object.entries(input.text)
+    .filter(([, text]) => /not\s+a\s+drill/i.test(text))
+    .map(([locale]) => ({ field: `text.${locale}`, code: 'drill_text', detail: 'a drill must not say "this is not a drill"' }));
+}
+
+/** Ids in an audience that this installation never gave out. */
+export function unknownIds(ctx: Context, audience: Audience, path: string): FieldError[] {
+  if ('ids' in audience)
+    return audience.ids.flatMap((id, i) => (ctx.ids.decode('rcp', id) === undefined ? [{ field: `${path}.ids[${i}]`, code: 'unknown_recipient', detail: 'is not the id of a recipient (rcp_…)' }] : []));
+  if ('and' in audience) return audience.and.flatMap((one, i) => unknownIds(ctx, one, `${path}.and[${i}]`));
+  if ('or' in audience) return audience.or.flatMap((one, i) => unknownIds(ctx, one, `${path}.or[${i}]`));
+  return 'not' in audience ? unknownIds(ctx, audience.not, `${path}.not`) : [];
+}

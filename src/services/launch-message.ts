@@ -1,0 +1,123 @@
+import { audienceCondition, countAndHash } from '#db/audience-sql.ts';
+import type { Tx } from '#db/database.ts';
+import { type ExpiryProblem, expiryOf, planOf, policyOf } from '#domain/plan.ts';
+import { conflict, invalidField, notFound, Problem } from '#platform/errors.ts';
+import type { Audience } from '#schemas/audience.ts';
+import type { MessageInput } from '#schemas/message.ts';
+import type { MessageView } from '#schemas/views.ts';
+import { appendAudit } from './audit.ts';
+import { type Context, inTenant, type Scope } from './context.ts';
+import { loadMessage, messageIdOf, type MessageRow } from './message-row.ts';
+import { viewMessages } from './message-view.ts';
+
+export interface LaunchInput {
+  /** Refuse unless the audience still has this hash. */
+  audienceHash?: string | undefined;
+}
+
+/** Waves that may be planned at once; nudged after the commit. */
+export type DueWave = { tenantId: number; waveId: string };
+
+export function requireScope(ctx: Context, scope: Scope): void {
+  if (!ctx.actor.scopes.has(scope)) throw new Problem(403, 'scope_missing', `This needs the scope "${scope}".`, { extra: { scope } });
+}
+
+/**
+ * Launches a draft now, or schedules it for its `startAt`.
+ * @throws Problem 409 wrong state, audience changed, approval needed; 422 empty audience, expired
+ */
+export async function launchMessage(ctx: Context, publicId: string, input: LaunchInput = {}): Promise<MessageView> {
+  const { view, waves } = await inTenant(ctx, async (tx) => {
+    const due = await launchInTx(tx, ctx, messageIdOf(ctx, publicId), input);
+    const [launched] = await viewMessages(tx, ctx, [await loadMessage(tx, ctx, publicId)]);
+    if (!launched) throw notFound('message');
+    await ctx.idempotency?.complete(tx, 202, launched);
+    return { view: launched, waves: due };
+  });
+  await nudgeLaunched(ctx, waves);
+  return view;
+}
+
+/** The launch itself, inside the caller's transaction: the race between two launches is decided by the row lock. */
+export async function launchInTx(tx: Tx, ctx: Context, messageId: string, input: LaunchInput): Promise<DueWave[]> {
+  const row = await tx.selectFrom('messages').selectAll().where('tenant_id', '=', ctx.tenantId).where('id', '=', messageId).forUpdate().executeTakeFirst();
+  if (!row) throw notFound('message');
+  requireScope(ctx, `send:${row.class}`);
+  if (row.state !== 'draft') throw conflict('not_a_draft', `The message is ${row.state}; only a draft can be launched.`, { state: row.state });
+  if (ctx.actor.mode === 'test' && !row.drill) throw new Problem(403, 'test_key', 'A test key can launch drills alone; use a live key or set "drill": true.');
+  await checkTenant(tx, ctx, row);
+  const now = ctx.clock.now();
+  const expiry = expiryOf(row.class, row.expires_at?.getTime() ?? null, row.start_at?.getTime() ?? null, now);
+  if ('code' in expiry) throw expiryProblem(expiry);
+  const counted = await countAndHash(tx, ctx.tenantId, audienceCondition(row.audience as Audience, (id) => ctx.ids.decode('rcp', id)));
+  if (counted.count === 0) throw invalidField('audience', 'empty_audience', 'The audience is empty: nobody matches it.');
+  if (input.audienceHash !== undefined && input.audienceHash !== counted.hash)
+    throw conflict('audience_changed', 'The audience is no longer the one that was shown: look at it again and launch with its new hash.', { count: counted.count, hash: counted.hash });
+  await checkApproval(tx, ctx, row, counted);
+  const scheduled = row.start_at !== null && row.start_at.getTime() > now;
+  await tx
+    .updateTable('messages')
+    .set({
+      state: scheduled ? 'scheduled' : 'live',
+      audience_count: String(counted.count),
+      audience_hash: counted.hash,
+      audience_max_id: counted.maxId,
+      expires_at: new Date(expiry.expiresAt),
+      launched_at: scheduled ? null : new Date(now),
+      launched_by: ctx.actor.label,
+    })
+    .where('tenant_id', '=', ctx.tenantId)
+    .where('id', '=', row.id)
+    .execute();
+  await appendAudit(tx, ctx, scheduled ? 'message.schedule' : 'message.launch', row.id, { count: counted.count, hash: counted.hash });
+  return scheduled ? [] : writeWaves(tx, ctx.tenantId, row, now);
+}
+
+/** Writes the plan's waves, due from now on; returns those that are due at once. */
+export async function writeWaves(tx: Tx, tenantId: number, row: Pick<MessageRow, 'id' | 'class' | 'channels'>, now: number): Promise<DueWave[]> {
+  const steps = planOf(row.class, row.channels as MessageInput['channels']);
+  const waves = await tx
+    .insertInto('waves')
+    .values(
+      steps.map((step, ordinal) => ({
+        tenant_id: tenantId,
+        message_id: row.id,
+        ordinal,
+        channels: step.channels,
+        mode: step.mode,
+        selects: step.to,
+        recipient_ids: null,
+        due_at: new Date(now + step.afterSeconds * 1000),
+      })),
+    )
+    .returning(['id', 'ordinal'])
+    .execute();
+  return waves.filter((wave) => (steps[wave.ordinal]?.afterSeconds ?? 0) === 0).map((wave) => ({ tenantId, waveId: wave.id }));
+}
+
+export async function nudgeLaunched(ctx: Pick<Context, 'queue'>, waves: readonly DueWave[]): Promise<void> {
+  await Promise.all(waves.map((wave) => ctx.queue.nudge('plan', wave)));
+}
+
+async function checkTenant(tx: Tx, ctx: Context, row: MessageRow): Promise<void> {
+  const tenant = await tx.selectFrom('tenants').select(['suspended_at', 'stopped_at']).where('tenant_id', '=', ctx.tenantId).executeTakeFirstOrThrow();
+  const installation = await tx.selectFrom('installation').select('stopped_at').executeTakeFirstOrThrow();
+  if (tenant.suspended_at) throw conflict('tenant_suspended', 'This organisation is suspended; nothing can be sent.');
+  if (tenant.stopped_at || installation.stopped_at) throw conflict('stopped', 'Sending is stopped. Release the stop first, then launch.');
+  const steps = planOf(row.class, row.channels as MessageInput['channels']);
+  const channels = [...new Set(steps.flatMap((step) => step.channels))];
+  const senders = await tx.selectFrom('senders').select(['channel', 'classes']).where('tenant_id', '=', ctx.tenantId).where('drill', '=', row.drill).execute();
+  if (!senders.some((sender) => channels.includes(sender.channel)))
+    throw invalidField('channels', 'no_sender', `No ${row.drill ? 'drill ' : ''}sender is set up for ${channels.join(', ')}.`);
+}
+
+async function checkApproval(tx: Tx, ctx: Context, row: MessageRow, counted: { count: number; hash: string }): Promise<void> {
+  const { policy } = await tx.selectFrom('tenants').select('policy').where('tenant_id', '=', ctx.tenantId).executeTakeFirstOrThrow();
+  const limit = policyOf(policy).approvalAbove[row.class];
+  if (limit === null || counted.count <= limit) return;
+  if (row.approved_at === null)
+    throw conflict('approval_required', `More than ${limit} people: a second person must approve this ${row.class} message first.`, { count: counted.count, limit });
+  if (row.audience_hash !== counted.hash) throw conflict('audience_changed', 'The audience changed after the approval; it must be approved again.', { count: counted.count, hash: counted.hash });
+}
+
+const expiryProblem = (problem: ExpiryProblem): Problem => invalidField('expiresAt', problem.code, problem.detail);

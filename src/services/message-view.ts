@@ -1,0 +1,85 @@
+import { sql } from 'kysely';
+import type { Tx } from '#db/database.ts';
+import { planOf } from '#domain/plan.ts';
+import type { Audience } from '#schemas/audience.ts';
+import { type Channel, DELIVERY_STATES, type DeliveryState } from '#schemas/delivery.ts';
+import type { MessageInput } from '#schemas/message.ts';
+import type { Forecast, MessageView, StateCounts } from '#schemas/views.ts';
+import type { Context } from './context.ts';
+import type { MessageRow } from './message-row.ts';
+
+type WaveCounts = { message_id: string; wave: number; channel: Channel; units: number } & StateCounts;
+
+const zero = (): StateCounts => Object.fromEntries(DELIVERY_STATES.map((state) => [state, 0])) as StateCounts;
+const iso = (time: Date | null): string | null => time?.toISOString() ?? null;
+
+/** Builds the views of some messages from counters alone: never counts deliveries, however many there are. */
+export async function viewMessages(tx: Tx, ctx: Context, rows: readonly MessageRow[]): Promise<MessageView[]> {
+  if (rows.length === 0) return [];
+  const ids = rows.map((row) => row.id);
+  const counts = await sql<WaveCounts>`
+    SELECT message_id, wave, channel, sum(units)::float8 AS units, ${sql.join(DELIVERY_STATES.map((s) => sql`sum(${sql.ref(s)})::float8 AS ${sql.ref(s)}`))}
+    FROM delivery_counts WHERE message_id = ANY (${ids}::bigint[]) GROUP BY message_id, wave, channel ORDER BY message_id, wave, channel`.execute(tx);
+  const tallies = await sql<{ message_id: string; kind: string; key: string; n: number }>`
+    SELECT message_id, kind, key, sum(n)::float8 AS n FROM tallies WHERE message_id = ANY (${ids}::bigint[]) GROUP BY message_id, kind, key`.execute(tx);
+  return rows.map((row) => view(ctx, row, counts.rows.filter((c) => c.message_id === row.id), tallies.rows.filter((t) => t.message_id === row.id)));
+}
+
+function view(ctx: Context, row: MessageRow, counts: WaveCounts[], tallies: { kind: string; key: string; n: number }[]): MessageView {
+  const deliveries = zero();
+  const waves = counts.map(({ message_id: _, ...wave }) => {
+    let planned = 0;
+    for (const state of DELIVERY_STATES) {
+      deliveries[state] += wave[state];
+      planned += wave[state];
+    }
+    return { ...wave, planned };
+  });
+  const of = (kind: string) => tallies.filter((t) => t.kind === kind);
+  const sum = (kind: string) => of(kind).reduce((total, t) => total + t.n, 0);
+  const joins = of('join').filter((t) => t.n > 0);
+  const answers: Record<string, number> = Object.fromEntries(row.answers.map((option) => [option.key, 0]));
+  for (const t of of('answer')) answers[t.key] = t.n;
+  const audienceCount = row.audience_count === null ? null : Number(row.audience_count);
+  const asked = row.launched_at === null ? 0 : Number(row.frozen_count);
+  answers['none'] = Math.max(0, asked - sum('answer'));
+  return {
+    id: ctx.ids.encode('msg', row.id),
+    state: row.state,
+    class: row.class,
+    drill: row.drill,
+    kind: row.kind,
+    followsId: row.follows_id && ctx.ids.encode('msg', row.follows_id),
+    title: row.title,
+    text: row.text,
+    fallbackLocale: row.fallback_locale,
+    answerOptions: row.answers.map(({ key, label, counts: c }) => ({ key, label, ...(c === undefined ? {} : { counts: c }) })),
+    share: row.share,
+    plan: planOf(row.class, row.channels as MessageInput['channels']),
+    audience: { expression: row.audience as Audience, count: audienceCount, hash: row.audience_hash },
+    deliveries,
+    waves: waves.map((wave) => ({ ...wave, wave: wave.wave })),
+    answers,
+    spread: {
+      shares: sum('share'),
+      visits: sum('visit'),
+      joins: sum('join'),
+      generations: joins.reduce((deepest, t) => Math.max(deepest, Number(t.key) || 0), 0),
+    },
+    times: {
+      createdAt: row.created_at.toISOString(),
+      startAt: iso(row.start_at),
+      expiresAt: iso(row.expires_at),
+      launchedAt: iso(row.launched_at),
+      firstCallAt: iso(row.first_call_at),
+      lastCallAt: iso(row.last_call_at),
+      completedAt: iso(row.completed_at),
+      stoppedAt: iso(row.stopped_at),
+    },
+    createdBy: row.created_by,
+    forecast: row.forecast as Forecast | null,
+  };
+}
+
+/** Which states mean that a call is over, for progress bars. */
+export const SETTLED: readonly DeliveryState[] = ['accepted', 'delivered', 'failed', 'expired', 'cancelled', 'unresolved', 'unknown'];

@@ -1,0 +1,98 @@
+import { type Channel, CHANNELS, type MessageClass } from '#schemas/delivery.ts';
+import { deliverJob } from '#schemas/jobs.ts';
+import type { Audience } from '#schemas/audience.ts';
+import type { Tx } from '#db/database.ts';
+import { planPage, type PlannedPage } from '#db/plan-page.ts';
+import { wavePeople } from '#db/wave-people.ts';
+import { type Deps, notifyProgress } from './context.ts';
+
+/** A small first page lets sending start at once; later pages are read as fast as the database gives them. */
+const FIRST_PAGE = 250;
+const PAGE = 2_000;
+
+/** Nudges for one page: enough to wake every worker, few enough to cost nothing. Workers find the rest in the rows. */
+const MAX_NUDGES = 16;
+
+interface Step {
+  page: PlannedPage;
+  lane: MessageClass;
+  messageId: string;
+  done: boolean;
+}
+
+/**
+ * Plans a wave page by page, each in its own transaction, nudging workers after each, so that sending starts while
+ * planning goes on. Resumable: the wave's row holds the position, and its lock keeps two planners apart.
+ */
+export async function planWave(deps: Deps, tenantId: number, waveId: string, stopping: () => boolean = () => false): Promise<void> {
+  for (let limit = FIRST_PAGE; !stopping(); limit = PAGE) {
+    const step = await deps.db.withTenant(tenantId, (tx) => planOne(tx, deps, tenantId, waveId, limit));
+    if (!step) return;
+    const nudges = Math.min(step.page.batches, MAX_NUDGES);
+    for (let i = 0; i < nudges; i++) await deps.queue.nudge(deliverJob(step.lane), { messageId: step.messageId });
+    if (step.done) return;
+  }
+}
+
+async function planOne(tx: Tx, deps: Deps, tenantId: number, waveId: string, limit: number): Promise<Step | undefined> {
+  const wave = await tx
+    .selectFrom('waves')
+    .selectAll()
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', waveId)
+    .where('state', 'in', ['waiting', 'planning'])
+    .forUpdate()
+    .skipLocked()
+    .executeTakeFirst();
+  if (!wave) return undefined;
+  const message = await tx.selectFrom('messages').selectAll().where('tenant_id', '=', tenantId).where('id', '=', wave.message_id).executeTakeFirstOrThrow();
+  // A stop or expiry ends waves that have not begun. One that has begun is planned to its end, so that everybody of the
+  // frozen audience has a row that says what became of him; its batches are closed as they come.
+  if (wave.state === 'waiting' && message.state !== 'live' && message.state !== 'completed') {
+    await tx.updateTable('waves').set({ state: 'cancelled' }).where('tenant_id', '=', tenantId).where('id', '=', waveId).execute();
+    return undefined;
+  }
+  if (message.state === 'completed') await tx.updateTable('messages').set({ state: 'live', completed_at: null }).where('tenant_id', '=', tenantId).where('id', '=', message.id).execute();
+  const page = await planPage(tx, {
+    tenantId,
+    messageId: message.id,
+    wave: wave.ordinal,
+    waveId,
+    lane: message.class,
+    channels: wave.channels,
+    mode: wave.mode,
+    senders: await sendersFor(tx, tenantId, message.class, message.drill),
+    condition: wavePeople(
+      { selects: wave.selects, ordinal: wave.ordinal, messageId: message.id, followsId: message.follows_id, recipientIds: wave.recipient_ids, audience: message.audience as Audience },
+      (id) => deps.ids.decode('rcp', id),
+    ),
+    followsId: wave.selects === 'reached' ? message.follows_id : null,
+    freezes: wave.ordinal === 0 || wave.selects === 'ids',
+    cursorId: wave.cursor_id,
+    maxId: wave.selects === 'ids' ? null : message.audience_max_id,
+    limit,
+  });
+  const done = page.people < limit;
+  await tx
+    .updateTable('waves')
+    .set(done ? { state: 'planned', planned_at: new Date(deps.clock.now()) } : { state: 'planning' })
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', waveId)
+    .execute();
+  await notifyProgress(tx, tenantId, message.id);
+  return { page, lane: message.class, messageId: message.id, done };
+}
+
+/** The sender of each channel for this class: the first that serves it. A stopped one still queues. */
+export async function sendersFor(tx: Tx, tenantId: number, klass: MessageClass, drill: boolean): Promise<Partial<Record<Channel, number>>> {
+  const rows = await tx.selectFrom('senders').select(['id', 'channel', 'classes']).where('tenant_id', '=', tenantId).where('drill', '=', drill).orderBy('id').execute();
+  const senders: Partial<Record<Channel, number>> = {};
+  for (const channel of CHANNELS) {
+    const sender = rows.find((row) => row.channel === channel && classesOf(row.classes).includes(klass));
+    if (sender) senders[channel] = sender.id;
+  }
+  return senders;
+}
+
+/** Arrays of our own enums come from the driver as Postgres text: `{life,ops}`. */
+export const classesOf = (value: readonly MessageClass[] | string): MessageClass[] => (typeof value === 'string' ? (value.replace(/[{}]/g, '').split(',').filter(Boolean) as MessageClass[]) : [...value]);

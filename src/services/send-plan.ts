@@ -1,0 +1,116 @@
+import type { Database } from '#db/database.ts';
+import type { ChannelAdapter, PreparedSend, SlotValues, Target } from '#domain/channel.ts';
+import { packRef } from '#domain/refs.ts';
+import { chooseLocale, renderMessage, type RenderInput } from '#render/render-message.ts';
+import { slotValues } from '#render/slot-values.ts';
+import type { ClaimedBatch } from '#db/claim-batch.ts';
+import type { MarkedPerson } from '#db/mark-slice.ts';
+import type { Channel } from '#schemas/delivery.ts';
+import type { Deps } from './context.ts';
+
+/** What stays the same for all batches of a message on one channel and sender: rendered once per locale. */
+export interface SendPlan {
+  readonly class: 'life' | 'ops' | 'bulk';
+  /** Whether the sender has a rate, so that its budget must be asked. */
+  readonly paced: boolean;
+  readonly unitsPerSecond: number | null;
+  targetOf(person: MarkedPerson, batch: ClaimedBatch): { prepared: PreparedSend; target: Target };
+}
+
+/** A launched message never changes, so plans are kept; a few hundred messages are live at once at most. */
+export class SendPlans {
+  readonly #plans = new Map<string, Promise<SendPlan>>();
+  readonly #deps: Pick<Deps, 'db' | 'config' | 'tokens' | 'clock'>;
+  readonly #channels: Readonly<Partial<Record<Channel, ChannelAdapter>>>;
+
+  constructor(deps: Pick<Deps, 'db' | 'config' | 'tokens' | 'clock'>, channels: Readonly<Partial<Record<Channel, ChannelAdapter>>>) {
+    this.#deps = deps;
+    this.#channels = channels;
+  }
+
+  of(db: Database, batch: ClaimedBatch): Promise<SendPlan> {
+    const key = `${batch.messageId}.${batch.channel}.${batch.senderId}`;
+    let plan = this.#plans.get(key);
+    if (!plan) {
+      if (this.#plans.size >= 500) this.#plans.delete(this.#plans.keys().next().value ?? '');
+      plan = this.#load(db, batch);
+      plan.catch(() => this.#plans.delete(key));
+      this.#plans.set(key, plan);
+    }
+    return plan;
+  }
+
+  async #load(db: Database, batch: ClaimedBatch): Promise<SendPlan> {
+    const { tokens, config, clock } = this.#deps;
+    const adapter = this.#channels[batch.channel];
+    const facts = await db.withTenant(batch.tenantId, (tx) =>
+      tx
+        .selectFrom('messages')
+        .innerJoin('tenants', 'tenants.tenant_id', 'messages.tenant_id')
+        .innerJoin('senders', 'senders.tenant_id', 'messages.tenant_id')
+        .selectAll('messages')
+        .select(['tenants.name as tenant_name', 'tenants.default_locale', 'senders.id as sender_id', 'senders.address', 'senders.units_per_second'])
+        .where('messages.tenant_id', '=', batch.tenantId)
+        .where('messages.id', '=', batch.messageId)
+        .where('senders.id', '=', batch.senderId)
+        .executeTakeFirstOrThrow(),
+    );
+    const input: RenderInput = {
+      class: facts.class,
+      drill: facts.drill,
+      kind: facts.kind,
+      mark: facts.mark,
+      title: facts.title,
+      text: facts.text,
+      fallbackLocale: facts.fallback_locale,
+      answers: facts.answers,
+      share: facts.share,
+      tenantName: facts.tenant_name,
+      publicUrl: config.publicUrl,
+      expiresAt: facts.expires_at,
+      now: new Date(clock.now()),
+      topicKey: facts.follows_id ?? facts.id,
+    };
+    const byLocale = new Map<string, PreparedSend>();
+    const preparedFor = (wanted: string | null): PreparedSend => {
+      const locale = chooseLocale(facts.text, facts.fallback_locale, wanted ?? facts.default_locale);
+      let prepared = byLocale.get(locale);
+      if (!prepared) {
+        const sender = { id: facts.sender_id, address: facts.address };
+        prepared = adapter ? adapter.prepare(renderMessage(input, locale, batch.channel), sender) : NO_ADAPTER;
+        byLocale.set(locale, prepared);
+      }
+      return prepared;
+    };
+    const share = facts.share || facts.kind === 'join';
+    const slotsOf = (person: MarkedPerson, wave: number): SlotValues => {
+      const pair = { a: Number(batch.messageId), b: Number(person.id) };
+      return slotValues({
+        name: person.name,
+        publicUrl: config.publicUrl,
+        answerToken: tokens.seal('answer', { ...pair, extra: 0 }),
+        ...(share ? { shareToken: tokens.seal('share', { ...pair, extra: 0 }) } : {}),
+        ...(batch.channel === 'email'
+          ? { unsubscribeToken: tokens.seal('unsubscribe', packRef({ messageId: batch.messageId, recipientId: person.id, channel: 'email', wave })) }
+          : {}),
+      });
+    };
+    return {
+      class: facts.class,
+      paced: facts.units_per_second !== null,
+      unitsPerSecond: facts.units_per_second,
+      targetOf: (person, claimed) => {
+        const ref = packRef({ messageId: claimed.messageId, recipientId: person.id, channel: claimed.channel, wave: claimed.wave });
+        const sealed = claimed.channel === 'sms' ? tokens.seal('receipt', ref) : claimed.channel === 'email' ? tokens.sealLower('bounce', ref) : tokens.seal('beacon', ref);
+        return {
+          prepared: preparedFor(person.locale),
+          target: { address: person.address, ref: sealed, slots: slotsOf(person, claimed.wave), ...(claimed.channel === 'push' ? { subscriptions: person.subscriptions } : {}) },
+        };
+      },
+    };
+  }
+}
+
+const NO_ADAPTER: PreparedSend = {
+  send: () => Promise.resolve({ outcome: { kind: 'misconfigured', code: 'no_credentials', detail: 'this process has no credentials for the channel' } }),
+};

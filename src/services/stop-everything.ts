@@ -1,0 +1,38 @@
+import { sql } from 'kysely';
+import { lockForStop } from '#db/stop-lock.ts';
+import { invalidField } from '#platform/errors.ts';
+import type { Channel } from '#schemas/delivery.ts';
+import { appendAudit } from './audit.ts';
+import { type Context, inTenant } from './context.ts';
+import { requireScope } from './launch-message.ts';
+
+export interface StopEverything {
+  scope: 'installation' | 'tenant' | 'channel';
+  channel?: Channel | undefined;
+  /** Let sending go on again. */
+  release?: boolean | undefined;
+}
+
+/** Holds (or releases) all sending of the tenant, of one of its channels, or of the installation. What is queued waits. */
+export async function stopEverything(ctx: Context, input: StopEverything): Promise<{ inFlight: number }> {
+  requireScope(ctx, input.scope === 'installation' ? 'admin' : 'write');
+  if (input.scope === 'channel' && input.channel === undefined) throw invalidField('channel', 'required', 'name the channel: push, sms or email');
+  return inTenant(ctx, async (tx) => {
+    await lockForStop(tx);
+    const release = input.release === true;
+    if (input.scope === 'installation')
+      await tx.updateTable('installation').set({ stopped_at: release ? null : sql`now()`, stopped_by: release ? null : ctx.actor.label }).execute();
+    else if (input.scope === 'tenant') await tx.updateTable('tenants').set({ stopped_at: release ? null : sql`now()` }).where('tenant_id', '=', ctx.tenantId).execute();
+    else {
+      const channel = sql`${input.channel ?? null}::channel`;
+      await tx
+        .updateTable('tenants')
+        .set({ stopped_channels: release ? sql`array_remove(stopped_channels, ${channel})` : sql`array_append(array_remove(stopped_channels, ${channel}), ${channel})` })
+        .where('tenant_id', '=', ctx.tenantId)
+        .execute();
+    }
+    await appendAudit(tx, ctx, release ? 'stop.release' : 'stop', input.scope, input.channel ? { channel: input.channel } : {});
+    const { rows } = await sql<{ n: number }>`SELECT COALESCE(sum(c.attempting), 0)::float8 AS n FROM delivery_counts c JOIN messages m ON m.tenant_id = c.tenant_id AND m.id = c.message_id WHERE m.tenant_id = ${ctx.tenantId} AND m.state = 'live'`.execute(tx);
+    return { inFlight: rows[0]?.n ?? 0 };
+  });
+}

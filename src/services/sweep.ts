@@ -1,0 +1,87 @@
+import { sql } from 'kysely';
+import { expireLease } from '#db/claim-batch.ts';
+import { DOUBT_WINDOW_MS } from '#domain/delivery.ts';
+import type { MessageClass } from '#schemas/delivery.ts';
+import { appendAudit } from './audit.ts';
+import { closeMessage } from './close-message.ts';
+import { type Context, type Deps, notifyProgress, systemActor } from './context.ts';
+import { writeWaves } from './launch-message.ts';
+
+interface DueWork {
+  kind: 'lease' | 'wave' | 'start' | 'expire' | 'close' | 'nudge';
+  tenant_id: number;
+  id: string;
+  lane: MessageClass;
+}
+
+export interface SweepResult {
+  /** Lanes with batches that are due; the caller wakes its own slots for them. */
+  lanes: Set<MessageClass>;
+  waves: { tenantId: number; waveId: string }[];
+  inDoubt: number;
+}
+
+/** A scheduled start that comes this late (the installation was down, or restored from a backup) asks a human first. */
+const LATE_START_MS = 15 * 60_000;
+
+/**
+ * Finds everything that is due from rows alone, so that lost nudges, dead workers and an empty Redis change nothing but
+ * the delay. Every step is guarded in its own WHERE, so any number of processes may sweep at once.
+ */
+export async function sweep(deps: Deps): Promise<SweepResult> {
+  const { rows } = await sql<DueWork>`SELECT * FROM due_work(200)`.execute(deps.db.across);
+  const result: SweepResult = { lanes: new Set(), waves: [], inDoubt: 0 };
+  for (const work of rows) {
+    if (work.kind === 'nudge') result.lanes.add(work.lane);
+    else if (work.kind === 'wave') result.waves.push({ tenantId: work.tenant_id, waveId: work.id });
+    else if (work.kind === 'close') await closeMessage(deps, work.tenant_id, work.id);
+    else if (work.kind === 'expire') await expireMessage(deps, work.tenant_id, work.id);
+    else if (work.kind === 'start') result.waves.push(...(await startScheduled(deps, work.tenant_id, work.id)));
+    else result.inDoubt += await endLease(deps, work);
+  }
+  return result;
+}
+
+async function endLease(deps: Deps, work: DueWork): Promise<number> {
+  return deps.db.withTenant(work.tenant_id, async (tx) => {
+    const ended = await expireLease(tx, work.tenant_id, work.id, DOUBT_WINDOW_MS);
+    if (!ended) return 0;
+    deps.log.warn({ batchId: work.id, messageId: ended.messageId, inDoubt: ended.inDoubt }, 'lease passed: its worker is gone');
+    await notifyProgress(tx, work.tenant_id, ended.messageId);
+    return ended.inDoubt;
+  });
+}
+
+async function expireMessage(deps: Deps, tenantId: number, messageId: string): Promise<void> {
+  await deps.db.withTenant(tenantId, async (tx) => {
+    const { rows } = await sql<{ id: string }>`
+      UPDATE messages SET state = 'expired' WHERE tenant_id = ${tenantId} AND id = ${messageId} AND state IN ('live', 'scheduled') AND expires_at <= now() RETURNING id`.execute(tx);
+    if (rows.length === 0) return;
+    await tx.updateTable('waves').set({ state: 'cancelled' }).where('tenant_id', '=', tenantId).where('message_id', '=', messageId).where('state', '=', 'waiting').execute();
+    await notifyProgress(tx, tenantId, messageId);
+  });
+  await closeMessage(deps, tenantId, messageId);
+}
+
+async function startScheduled(deps: Deps, tenantId: number, messageId: string): Promise<{ tenantId: number; waveId: string }[]> {
+  const ctx: Context = { ...deps, tenantId, actor: systemActor, requestId: 'sweep' };
+  return deps.db.withTenant(tenantId, async (tx) => {
+    const { rows } = await sql<{ id: string; class: MessageClass; channels: unknown; state: string; now: Date }>`
+      UPDATE messages SET
+        state = CASE WHEN start_at < now() - ${LATE_START_MS} * interval '1 ms' THEN 'draft' ELSE 'live' END::message_state,
+        launched_at = CASE WHEN start_at < now() - ${LATE_START_MS} * interval '1 ms' THEN NULL ELSE now() END
+      WHERE tenant_id = ${tenantId} AND id = ${messageId} AND state = 'scheduled' AND start_at <= now()
+      RETURNING id, class, channels, state, now()`.execute(tx);
+    const row = rows[0];
+    if (!row) return [];
+    await notifyProgress(tx, tenantId, messageId);
+    if (row.state === 'draft') {
+      deps.log.warn({ messageId }, 'scheduled start was missed by more than 15 minutes: back to draft, a human decides');
+      await appendAudit(tx, ctx, 'message.missed_start', messageId);
+      return [];
+    }
+    await appendAudit(tx, ctx, 'message.launch', messageId, { scheduled: true });
+    return writeWaves(tx, tenantId, row, row.now.getTime());
+  });
+}
+

@@ -1,0 +1,85 @@
+import { hostname } from 'node:os';
+import { createChannels } from '#channels/registry.ts';
+import { openDatabase, type Database } from '#db/database.ts';
+import { consume, type Handlers } from '#queue/queues.ts';
+import { deliverJob } from '#schemas/jobs.ts';
+import type { MessageClass } from '#schemas/delivery.ts';
+import { closeMessage } from '#services/close-message.ts';
+import { planWave } from '#services/plan-wave.ts';
+import { SendPlans } from '#services/send-plan.ts';
+import { sweep } from '#services/sweep.ts';
+import type { Runtime } from '#src/runtime.ts';
+import { Lane } from './lane.ts';
+
+/** Batches in flight per lane and process. Four overlap mark, send and settle; more only make the doubt of a crash larger. */
+const SLOTS: Record<MessageClass, number> = { life: 4, ops: 4, bulk: 4 };
+const SWEEP_MS = 1_000;
+/** SIGTERM to exit; what is not settled by then is in doubt and found by the sweep. */
+const DRAIN_MS = 18_000;
+
+export interface RunningWorker {
+  close(): Promise<void>;
+}
+
+/** One worker process: lanes, planner, closer and sweep. Any number may run, on any hosts. */
+export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
+  const { deps, config, log } = runtime;
+  const channels = createChannels(config, log);
+  const workerName = `${hostname()}:${process.pid}`;
+  const plans = new SendPlans(deps, channels);
+  const databases: Database[] = [];
+  const lanes = new Map<MessageClass, Lane>();
+  for (const lane of config.workerLanes) {
+    const db = openDatabase({ url: config.databaseUrl, role: 'muster_worker', max: SLOTS[lane] * 2 + 1, name: `muster-worker-${lane}`, log });
+    databases.push(db);
+    lanes.set(lane, new Lane({ lane, slots: SLOTS[lane], db, workerName, deps: { ...deps, plans, random: Math.random }, log }));
+  }
+  let stopping = false;
+  const handlers: Handlers = {
+    plan: ({ tenantId, waveId }) => planWave(deps, tenantId, waveId, () => stopping),
+    close: ({ tenantId, messageId }) => closeMessage(deps, tenantId, messageId),
+  };
+  for (const [name, lane] of lanes)
+    handlers[deliverJob(name)] = () => {
+      lane.wake();
+      return Promise.resolve();
+    };
+  const consumers = consume(handlers, 4, { redisUrls: config.redisUrls, databaseUrl: config.databaseUrl, log });
+  const ticking = tick(async () => {
+    const found = await sweep(deps);
+    for (const lane of found.lanes) lanes.get(lane)?.wake();
+    for (const { tenantId, waveId } of found.waves) await planWave(deps, tenantId, waveId, () => stopping);
+  }, runtime);
+  log.info({ lanes: config.workerLanes, queue: config.redisUrls.length > 0 ? 'redis' : 'postgres' }, 'worker started');
+  return {
+    close: async () => {
+      stopping = true;
+      const deadline = new Promise<void>((done) => setTimeout(done, DRAIN_MS).unref());
+      await Promise.race([Promise.all([ticking.close(), consumers.close(), ...[...lanes.values()].map((lane) => lane.drain())]), deadline]);
+      await Promise.allSettled(Object.values(channels).map((channel) => channel.close()));
+      await Promise.allSettled(databases.map((db) => db.close()));
+    },
+  };
+}
+
+/** Runs `work` every second, never twice at once; a failure (database away) is logged and tried again. */
+function tick(work: () => Promise<void>, { log }: Runtime): { close(): Promise<void> } {
+  let timer: NodeJS.Timeout | undefined;
+  let closed = false;
+  let running: Promise<void> = Promise.resolve();
+  const next = (): void => {
+    if (closed) return;
+    timer = setTimeout(() => {
+      running = work().catch((error: unknown) => log.warn({ error: (error as Error).message }, 'sweep failed; it is tried again'));
+      void running.then(next);
+    }, SWEEP_MS);
+  };
+  next();
+  return {
+    close: async () => {
+      closed = true;
+      clearTimeout(timer);
+      await running;
+    },
+  };
+}
