@@ -1,0 +1,135 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Dispatcher } from 'undici';
+
+/** An answer with a status line. A body cut short is kept as far as it came: the status line alone is the verdict. */
+export interface HttpReply {
+  readonly kind: 'reply';
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+/**
+ * No answer. `written`: the request was handed to a socket, so it may have been accepted.
+ *
+ * Handing over is the only border that can be proven. A request of ours is under 5 KB and leaves in one write, so the
+ * kernel takes all of it or the connection is already dead; whether the peer read it cannot be known from here.
+ */
+export interface HttpFailure {
+  readonly kind: 'failure';
+  readonly written: boolean;
+  readonly code: string;
+}
+
+export interface CallRequest {
+  readonly path: string;
+  readonly headers: Record<string, string>;
+  readonly body: string | Buffer;
+  /** Milliseconds for everything: waiting for a connection, connecting, writing, reading. */
+  readonly deadlineMs: number;
+  /** Bytes of the answer that are kept; a longer one is cut and its connection closed. */
+  readonly maxReplyBytes: number;
+  /** undici may repeat a request that HTTP/2 proves unprocessed. Without this a second start is refused. */
+  readonly replayable?: boolean;
+}
+
+const errorCode = (error: unknown): string => {
+  const { code, name } = error as { code?: unknown; name?: unknown };
+  return typeof code === 'string' ? code : typeof name === 'string' ? name : 'ERROR';
+};
+
+class Call implements Dispatcher.DispatchHandler {
+  readonly #request: CallRequest;
+  readonly #settle: (result: HttpReply | HttpFailure) => void;
+  readonly #timer: NodeJS.Timeout;
+  #controller: Dispatcher.DispatchController | undefined;
+  #settled = false;
+  #status = 0;
+  #headers: IncomingHttpHeaders = {};
+  #chunks: Buffer[] = [];
+  #bytes = 0;
+
+  constructor(request: CallRequest, settle: (result: HttpReply | HttpFailure) => void) {
+    this.#request = request;
+    this.#settle = settle;
+    this.#timer = setTimeout(() => this.#stop('DEADLINE'), request.deadlineMs);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    // Reported already (deadline passed in the queue), or undici wants to write it a second time after a cut: when
+    // pipelining it does so silently for all but the first request of the line, which would send an SMS twice.
+    if (this.#settled || (this.#controller && !this.#request.replayable)) {
+      controller.abort(new Error('not again'));
+      return;
+    }
+    this.#controller = controller;
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    if (status < 200) return;
+    this.#status = status;
+    this.#headers = headers;
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+    if (this.#bytes <= this.#request.maxReplyBytes) return;
+    this.#finish();
+    controller.abort(new Error('answer too long'));
+  }
+
+  onResponseEnd(): void {
+    this.#finish();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.fail(errorCode(error));
+  }
+
+  /** Also called when `dispatch` itself throws. */
+  fail(code: string): void {
+    if (this.#status !== 0) this.#finish();
+    else this.#done({ kind: 'failure', written: this.#controller !== undefined, code });
+  }
+
+  #stop(code: string): void {
+    const controller = this.#controller;
+    this.fail(code);
+    controller?.abort(new Error(code));
+  }
+
+  #finish(): void {
+    const body = Buffer.concat(this.#chunks).subarray(0, this.#request.maxReplyBytes).toString();
+    this.#done({ kind: 'reply', status: this.#status, headers: this.#headers, body });
+  }
+
+  #done(result: HttpReply | HttpFailure): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    clearTimeout(this.#timer);
+    this.#settle(result);
+  }
+}
+
+/** One POST. Never rejects; redirects are answers like any other and are not followed. */
+export function post(dispatcher: Dispatcher, request: CallRequest): Promise<HttpReply | HttpFailure> {
+  return new Promise((settle) => {
+    const call = new Call(request, settle);
+    try {
+      dispatcher.dispatch({ method: 'POST', path: request.path, headers: request.headers, body: request.body }, call);
+    } catch (error) {
+      call.fail(errorCode(error));
+    }
+  });
+}
+
+const MAX_RETRY_AFTER_MS = 3_600_000;
+
+/** RFC 9110 section 10.2.3: seconds or a date. At most one hour is believed. */
+export function retryAfterMs(value: string | string[] | undefined, now: number, otherwise: number): number {
+  const text = Array.isArray(value) ? value[0] : value;
+  if (!text) return otherwise;
+  const ms = /^\s*\d+\s*$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
+  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS) : otherwise;
+}

@@ -1,0 +1,45 @@
+import { type ParsedMail, simpleParser } from 'mailparser';
+import { isMailboxGone } from './codes.ts';
+
+/** What a delivery status notification says about our one recipient (RFC 3464 section 2.3). */
+export interface Bounce {
+  readonly action: 'failed' | 'delayed';
+  /** Will never work: the relay gave up with a 5.y.z. */
+  readonly permanent: boolean;
+  /** The mailbox or its domain does not exist: suppress the address. */
+  readonly mailboxGone: boolean;
+  /** Enhanced status, such as 5.1.1 */
+  readonly status: string;
+  /** The remote server's words, at most 500 characters. May contain the address: not for logs. */
+  readonly diagnostic: string;
+}
+
+/** `ignored`: a report of success or relaying. `unreadable`: no DSN, such as an out-of-office reply. */
+export type Report = Bounce | 'ignored' | 'unreadable';
+
+/** Header-like blocks: the first is about the message, each further one about a recipient; lines may be folded. */
+const blocks = (text: string): Map<string, string>[] =>
+  text
+    .replace(/\r\n?/g, '\n')
+    .replace(/\n[ \t]+/g, ' ')
+    .split(/\n{2,}/)
+    .map((block) => new Map([...block.matchAll(/^([\w-]+):[ \t]*(.*)$/gm)].map(([, key = '', value = '']) => [key.toLowerCase(), value.trim()])))
+    .filter((fields) => fields.size > 0);
+
+const statusPart = (mail: ParsedMail): string | undefined =>
+  mail.attachments.find((part) => /^message\/(global-)?delivery-status$/i.test(part.contentType))?.content.toString('utf8');
+
+export async function readReport(raw: Buffer): Promise<Report> {
+  const mail = await simpleParser(raw, { keepDeliveryStatus: true, skipHtmlToText: true, skipTextToHtml: true, skipImageLinks: true, skipTextLinks: true });
+  const text = statusPart(mail);
+  const fields = text === undefined ? undefined : blocks(text).find((block) => block.has('action'));
+  const action = fields?.get('action')?.toLowerCase();
+  const status = /\b[245]\.\d{1,3}\.\d{1,3}\b/.exec(fields?.get('status') ?? '')?.[0];
+  if (!fields || !action || !status) return 'unreadable';
+  if (action !== 'failed' && action !== 'delayed') return 'ignored';
+  const permanent = action === 'failed' && status.startsWith('5');
+  const diagnostic = (fields.get('diagnostic-code') ?? '').replace(/^smtp;\s*/i, '').slice(0, 500);
+  // Some relays write a bare 5.0.0 and keep the exact code in the diagnostic.
+  const exact = /\b[45]\.\d{1,3}\.\d{1,3}\b/.exec(diagnostic)?.[0];
+  return { action, permanent, mailboxGone: permanent && (isMailboxGone(status) || (exact !== undefined && isMailboxGone(exact))), status, diagnostic };
+}

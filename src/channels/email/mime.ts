@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto';
+import addressparser from 'nodemailer/lib/addressparser';
+import { encodeWord, foldLines, quoteString } from 'nodemailer/lib/mime-funcs';
+import MimeNode from 'nodemailer/lib/mime-node';
+import { encode as qpEncode, wrap as qpWrap } from 'nodemailer/lib/qp';
+import { prepareTemplate } from '#channels/fill.ts';
+import type { EmailContent, Target } from '#domain/channel.ts';
+
+/** RFC 5322 atoms and dots, no quoting; and something like a domain. Anything else is refused before it meets SMTP. */
+const ADDRESS = /^[^\s<>()[\]\\,;:"@\p{Cc}]{1,64}@[^\s<>()[\]\\,;:"@\p{Cc}]{1,255}$/u;
+
+/** https only as printable ASCII: nothing that could end the header or the brackets. */
+const LINK = /^https?:\/\/[\x21-\x3b\x3d\x3f-\x7e]{1,800}$/;
+
+/** The link as it goes between angle brackets, or undefined when it must not go into a header. */
+const headerLink = (link: string | undefined): string | undefined => (link !== undefined && LINK.test(link) ? link : undefined);
+
+export const isMailAddress = (text: string): boolean => ADDRESS.test(text);
+
+/** Plain text that needs no encoding: printable ASCII, nothing that looks like an encoded word, foldable. */
+const isPlain = (text: string): boolean => /^[\x20-\x7e]*$/.test(text) && !text.includes('=?') && !/[^ ]{61}/.test(text);
+
+/** RFC 2047 unstructured text. */
+const headerText = (text: string): string => (isPlain(text) ? text : encodeWord(text, 'Q', 52));
+
+const headerName = (name: string): string => (isPlain(name) ? quoteString(name) : encodeWord(name, 'Q', 52));
+
+const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => ESCAPES[c] ?? c);
+
+/** Quoted-printable with lines of at most 76 (RFC 2045 section 6.7). */
+const quoted = (text: string): string => qpWrap(qpEncode(text.replace(/\r\n?|\n/g, '\r\n')), 76);
+
+/**
+ * Each slot stands on lines of its own between soft breaks, which readers join again: so a value is encoded and
+ * wrapped alone, whatever stands around it, and the literal parts are encoded once per message.
+ */
+const SOFT = '=\r\n';
+const quotedSlot = (text: string): string => SOFT + quoted(text) + SOFT;
+
+/** `Name <a@b>` -> the From header's value and the bare address. */
+export function parseSender(from: string): { header: string; address: string } | undefined {
+  const [mailbox] = addressparser(from, { flatten: true });
+  return mailbox?.address && isMailAddress(mailbox.address) ? { header: MimeNode.encodeHeaderValue('From', [mailbox]), address: mailbox.address } : undefined;
+}
+
+export interface MimeOptions {
+  readonly fromHeader: string;
+  readonly returnDomain: string;
+}
+
+/** A message, or why this person's values do not make one. */
+export type Built = { readonly message: string } | { readonly refused: 'bad_address' | 'bad_unsubscribe_link'; readonly addressInvalid?: true };
+
+const part = (type: string): string => `Content-Type: ${type}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n`;
+
+/** multipart/alternative, encoded once but for the slots. Slot values must be free of control characters. */
+export function prepareMime(content: EmailContent, options: MimeOptions): (target: Target, now: number) => Built {
+  const boundary = `=_${randomBytes(12).toString('hex')}`;
+  const subject = prepareTemplate(content.subject);
+  const text = prepareTemplate(content.text, quoted, quotedSlot);
+  const html = prepareTemplate(content.html, quoted, (value) => quotedSlot(escapeHtml(value)));
+  const fixed = [
+    foldLines(`From: ${options.fromHeader}`),
+    'MIME-Version: 1.0',
+    // RFC 3834 section 5: no out-of-office replies, please.
+    'Auto-Submitted: auto-generated',
+    ...(content.oneClickUnsubscribe ? ['Precedence: bulk', 'List-Unsubscribe-Post: List-Unsubscribe=One-Click'] : []),
+    `Content-Type: multipart/alternative; boundary="${boundary}"`,
+  ].join('\r\n');
+  const beforeText = `\r\n\r\n--${boundary}\r\n${part('text/plain')}`;
+  const beforeHtml = `\r\n--${boundary}\r\n${part('text/html')}`;
+  const end = `\r\n--${boundary}--\r\n`;
+
+  return ({ address, slots, ref }, now) => {
+    if (!isMailAddress(address)) return { refused: 'bad_address', addressInvalid: true };
+    const unsubscribe = headerLink(slots.unsubscribeLink);
+    if (content.oneClickUnsubscribe && !unsubscribe) return { refused: 'bad_unsubscribe_link' };
+    const headers = [
+      foldLines(`To: ${slots.name ? `${headerName(slots.name)} <${address}>` : address}`),
+      foldLines(`Subject: ${headerText(subject(slots).replace(/\s+/g, ' '))}`),
+      `Date: ${new Date(now).toUTCString().replace('GMT', '+0000')}`,
+      `Message-ID: <${ref}@${options.returnDomain}>`,
+      ...(content.oneClickUnsubscribe ? [`List-Unsubscribe: <${unsubscribe}>`] : []),
+    ].join('\r\n');
+    return { message: `${headers}\r\n${fixed}${beforeText}${text(slots)}${beforeHtml}${html(slots)}${end}` };
+  };
+}

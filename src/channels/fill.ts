@@ -1,0 +1,25 @@
+import type { SlotValues, Template } from '#domain/channel.ts';
+
+// C0, DEL and C1: a line break in a name would end a mail header, and none of them belongs in a name or a link.
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+
+/** True when no value carries a line break or another control character. */
+export function slotsAreClean(slots: SlotValues): boolean {
+  for (const value of Object.values(slots)) if (CONTROL.test(value)) return false;
+  return true;
+}
+
+/** A template whose literal parts were encoded once; only the slots are encoded per person. */
+export type Prepared = (slots: SlotValues) => string;
+
+/** A slot without a value is left empty: wording that reads well without it is the template's business. */
+export function prepareTemplate(template: Template, literal: (text: string) => string = String, slot: (value: string) => string = String): Prepared {
+  const parts = template.map((part) => (typeof part === 'string' ? literal(part) : part));
+  const only = parts[0];
+  if (parts.length === 1 && typeof only === 'string') return () => only;
+  return (slots) => {
+    let text = '';
+    for (const part of parts) text += typeof part === 'string' ? part : slot(slots[part.slot] ?? '');
+    return text;
+  };
+}

@@ -1,0 +1,110 @@
+import type { Pool } from 'undici';
+import { post, retryAfterMs } from '#channels/call.ts';
+import { slotsAreClean } from '#channels/fill.ts';
+import { InFlight } from '#channels/in-flight.ts';
+import type { ChannelAdapter, PushContent, PushSubscriptionKeys, SendResult, Target } from '#domain/channel.ts';
+import type { Outcome } from '#domain/outcome.ts';
+import { type Clock, systemClock } from '#platform/clock.ts';
+import { Problem } from '#platform/errors.ts';
+import type { Log } from '#platform/log.ts';
+import { bestOutcome, statusOutcome } from './codes.ts';
+import { CONCURRENCY, DEADLINE_MS, MAX_REPLY_BYTES, RETRY_AFTER_MS } from './constants.ts';
+import { encrypt } from './encrypt.ts';
+import { assertAllowedEndpoint, isTestOrigin } from './endpoint.ts';
+import { OriginPools } from './origins.ts';
+import { preparePayload } from './payload.ts';
+import type { Resolve } from './public-lookup.ts';
+import { createVapid, type VapidKeys } from './vapid.ts';
+
+export interface PushAdapterOptions {
+  readonly vapid: VapidKeys;
+  /** Besides the known services: `host`, `.suffix`, or `http://host:port` of a test service. */
+  readonly allowedHosts: readonly string[];
+  /** Beacons go to `${publicUrl}/r/beacon/${target.ref}`. */
+  readonly publicUrl: string;
+  readonly log: Log;
+  readonly clock?: Clock;
+  readonly deadlineMs?: number;
+  /** How names become addresses; tests play a hostile DNS. */
+  readonly resolve?: Resolve;
+}
+
+/** Web push (RFC 8030, 8291, 8292) to every subscription of a person; the best outcome counts. */
+export function createPushAdapter(options: PushAdapterOptions): ChannelAdapter<PushContent> {
+  const clock = options.clock ?? systemClock;
+  const deadlineMs = options.deadlineMs ?? DEADLINE_MS;
+  const pools = new OriginPools(deadlineMs, options.resolve);
+  const authorization = createVapid(options.vapid, clock);
+  const inFlight = new InFlight();
+
+  const locate = (endpoint: string): { pool: Pool; url: URL } | undefined => {
+    try {
+      const url = assertAllowedEndpoint(endpoint, options.allowedHosts);
+      return { url, pool: pools.get(url.origin, isTestOrigin(url, options.allowedHosts)) };
+    } catch (error) {
+      if (error instanceof Problem) return undefined;
+      throw error;
+    }
+  };
+
+  const sendOne = async (subscription: PushSubscriptionKeys, payload: Buffer, headers: Record<string, string>): Promise<Outcome> => {
+    const place = locate(subscription.endpoint);
+    if (!place) return { kind: 'rejected', code: 'endpoint_refused', addressInvalid: true };
+    const body = await encrypt(payload, subscription);
+    if (!body) return { kind: 'rejected', code: 'bad_subscription_keys', addressInvalid: true };
+    const reply = await post(place.pool, {
+      path: place.url.pathname + place.url.search,
+      headers: { ...headers, authorization: authorization(place.url.origin) },
+      body,
+      deadlineMs,
+      maxReplyBytes: MAX_REPLY_BYTES,
+      // A push repeated by HTTP/2 replaces itself (same Topic, same tag).
+      replayable: true,
+    });
+    if (reply.kind === 'reply') {
+      const { location } = reply.headers;
+      return statusOutcome(
+        reply.status,
+        retryAfterMs(reply.headers['retry-after'], clock.now(), RETRY_AFTER_MS),
+        typeof location === 'string' ? location.slice(0, 200) : null,
+      );
+    }
+    if (reply.code === 'EPRIVATE') return { kind: 'rejected', code: 'endpoint_private' };
+    return { kind: reply.written ? 'unknown' : 'retryable', code: reply.code };
+  };
+
+  const sendAll = async (target: Target, payload: Buffer, headers: Record<string, string>): Promise<SendResult> => {
+    const subscriptions = target.subscriptions ?? [];
+    const outcomes = await Promise.all(subscriptions.map((one) => sendOne(one, payload, headers)));
+    const goneSubscriptions = subscriptions.filter((_, i) => outcomes[i]?.kind === 'gone').map((one) => one.id);
+    const outcome = bestOutcome(outcomes) ?? { kind: 'gone', code: 'no_subscription', reason: 'subscription_gone' };
+    return goneSubscriptions.length > 0 ? { outcome, goneSubscriptions } : { outcome };
+  };
+
+  return {
+    channel: 'push',
+    concurrency: CONCURRENCY,
+    prepare(content: PushContent) {
+      const payload = preparePayload(content, `${options.publicUrl}/r/beacon`);
+      const headers = {
+        'content-type': 'application/octet-stream',
+        'content-encoding': 'aes128gcm',
+        ttl: String(Math.max(0, Math.floor(content.ttlSeconds))),
+        urgency: content.pushUrgency,
+        topic: content.topic,
+      };
+      return {
+        async send(target: Target) {
+          if (inFlight.closing) return { outcome: { kind: 'retryable', code: 'closing' } };
+          const bytes = slotsAreClean(target.slots) ? payload(target) : undefined;
+          if (!bytes) return { outcome: { kind: 'rejected', code: slotsAreClean(target.slots) ? 'payload_too_large' : 'bad_slot_value' } };
+          return inFlight.track(() => sendAll(target, bytes, headers));
+        },
+      };
+    },
+    async close() {
+      await inFlight.drain(deadlineMs);
+      await pools.destroy();
+    },
+  };
+}

@@ -1,0 +1,35 @@
+/** For one call, whatever happens; a push service that hangs must not hold a batch. */
+export const DEADLINE_MS = 8_000;
+
+/** Bytes of a push service's answer that are read; the rest is cut. */
+export const MAX_REPLY_BYTES = 4_096;
+
+/** People in flight per process; each may have several subscriptions. */
+export const CONCURRENCY = 64;
+
+/** Connections to one push service; over HTTP/2 each carries up to 100 requests. */
+export const CONNECTIONS_PER_ORIGIN = 32;
+
+/** Push services keep idle connections for minutes, and a doubtful push may be sent again (same Topic and tag). */
+export const KEEP_ALIVE_MS = 60_000;
+
+/** Known push services are a handful of hosts; this only bounds what hostile subscriptions could open. */
+export const MAX_ORIGINS = 64;
+
+/** When a 429 does not say how long. */
+export const RETRY_AFTER_MS = 5_000;
+
+/** RFC 8030 section 7.2: a service must take 4096 bytes; 103 of them are the encryption's. */
+export const MAX_PLAINTEXT_BYTES = 3_993;
+
+/** RFC 8292 section 2 allows 24 hours; half of it leaves room for clocks that differ. */
+export const VAPID_LIFE_SECONDS = 12 * 3_600;
+
+/** Hosts of the browsers' push services. A leading dot means "any host below". */
+export const KNOWN_HOSTS = [
+  'fcm.googleapis.com', // Chrome, Edge on Android, Opera, Samsung Internet
+  '.push.services.mozilla.com', // Firefox
+  'web.push.apple.com', // Safari
+  '.push.apple.com', // Safari
+  '.notify.windows.com', // Edge on Windows
+] as const;

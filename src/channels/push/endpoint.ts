@@ -1,0 +1,39 @@
+import { invalidField } from '#platform/errors.ts';
+import { KNOWN_HOSTS } from './constants.ts';
+
+const MAX_LENGTH = 2_048;
+
+/** Whether `host` is `name` itself, or below it when the name begins with a dot. Never a substring match. */
+const matches = (host: string, name: string): boolean => (name.startsWith('.') ? host.endsWith(name) && host.length > name.length : host === name);
+
+/**
+ * An origin that the operator named in full (`http://127.0.0.1:8090`): a test service, so plain HTTP, another port and
+ * a private address are meant.
+ */
+export const isTestOrigin = (url: URL, allowedHosts: readonly string[]): boolean =>
+  allowedHosts.some((extra) => extra.includes('://') && URL.canParse(extra) && new URL(extra).origin === url.origin);
+
+function whyNot(url: URL, allowedHosts: readonly string[]): string | undefined {
+  if (url.username !== '' || url.password !== '') return 'must not carry a user name or password';
+  if (url.hash !== '') return 'must not carry a fragment';
+  if (isTestOrigin(url, allowedHosts)) return undefined;
+  if (url.protocol !== 'https:') return 'must be an https URL';
+  if (url.port !== '') return 'must use port 443';
+  const named = allowedHosts.filter((extra) => !extra.includes('://')).map((extra) => extra.toLowerCase());
+  return [...KNOWN_HOSTS, ...named].some((name) => matches(url.hostname, name)) ? undefined : 'is not at a known push service (PUSH_HOSTS allows more)';
+}
+
+/**
+ * The endpoint as a URL if we may ever connect to it. Subscriptions come from strangers, so without this list anybody
+ * could make the server call any address (SSRF).
+ *
+ * @param allowedHosts operator's extras: `push.example.org`, `.push.example.org` for all hosts below, or
+ *   `http://host:port` for a test service
+ * @throws Problem 422 `push_endpoint_refused` that names the field `endpoint`
+ */
+export function assertAllowedEndpoint(endpoint: string, allowedHosts: readonly string[]): URL {
+  const url = endpoint.length <= MAX_LENGTH && URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+  const reason = url ? whyNot(url, allowedHosts) : `must be a URL of at most ${MAX_LENGTH} characters`;
+  if (url && !reason) return url;
+  throw invalidField('endpoint', 'push_endpoint_refused', `The push endpoint ${reason}.`);
+}

@@ -1,0 +1,101 @@
+import twilio from 'twilio';
+import { Pool } from 'undici';
+import { retryAfterMs } from '#channels/call.ts';
+import { prepareTemplate, slotsAreClean } from '#channels/fill.ts';
+import { InFlight } from '#channels/in-flight.ts';
+import type { ChannelAdapter, SenderIdentity, SmsContent, Target } from '#domain/channel.ts';
+import type { Outcome } from '#domain/outcome.ts';
+import { type Clock, systemClock } from '#platform/clock.ts';
+import type { Log } from '#platform/log.ts';
+import { refusalOutcome } from './codes.ts';
+import { CONNECTIONS, DEADLINE_MS, KEEP_ALIVE_MS, RETRY_AFTER_MS, VALIDITY_SECONDS } from './constants.ts';
+import { createHttpClient, NoReply, Refused } from './http-client.ts';
+
+export interface SmsAdapterOptions {
+  readonly accountSid: string;
+  readonly authToken: string;
+  /** Base URL without a trailing slash; https://api.twilio.com or a stand-in, possibly with a path. */
+  readonly apiUrl: string;
+  /** Public base URL that Twilio calls back: `${callbackBase}/hooks/twilio/status/${target.ref}`. */
+  readonly callbackBase: string;
+  readonly log: Log;
+  readonly clock?: Clock;
+  readonly deadlineMs?: number;
+  readonly connections?: number;
+}
+
+/**
+ * SMS through Twilio's Messages resource. There is no client-side deduplication key, so every outcome that is not
+ * proven is `unknown`; the status callback URL carries our own reference and settles it later.
+ */
+export function createSmsAdapter(options: SmsAdapterOptions): ChannelAdapter<SmsContent> {
+  const api = new URL(options.apiUrl);
+  const connections = options.connections ?? CONNECTIONS;
+  const deadlineMs = options.deadlineMs ?? DEADLINE_MS;
+  const clock = options.clock ?? systemClock;
+  // HTTP/1.1 only: on HTTP/2 undici repeats requests by itself when a stream is refused.
+  const pool = new Pool(api.origin, { connections, pipelining: 1, keepAliveTimeout: KEEP_ALIVE_MS, connect: { timeout: deadlineMs }, allowH2: false });
+  const httpClient = createHttpClient(pool, {
+    basePath: api.pathname.replace(/\/+$/, ''),
+    authorization: `Basic ${Buffer.from(`${options.accountSid}:${options.authToken}`).toString('base64')}`,
+    deadlineMs,
+  });
+  const { messages } = twilio(options.accountSid, options.authToken, { httpClient });
+  const inFlight = new InFlight();
+
+  const call = async (fields: Parameters<typeof messages.create>[0]): Promise<Outcome> => {
+    try {
+      const message = await messages.create(fields);
+      return { kind: 'accepted', providerId: message.sid ?? null, units: Math.max(1, Number(message.numSegments) || 1) };
+    } catch (error) {
+      return outcomeOf(error, clock.now(), options.log);
+    }
+  };
+
+  return {
+    channel: 'sms',
+    concurrency: connections,
+    prepare(content: SmsContent, sender: SenderIdentity) {
+      const body = prepareTemplate(content.body);
+      const origin = sender.address.startsWith('MG') ? { messagingServiceSid: sender.address } : { from: sender.address };
+      const validityPeriod = Math.min(Math.max(Math.floor(content.validitySeconds), VALIDITY_SECONDS.min), VALIDITY_SECONDS.max);
+      return {
+        async send(target: Target) {
+          if (inFlight.closing) return { outcome: { kind: 'retryable', code: 'closing' } };
+          if (!slotsAreClean(target.slots)) return { outcome: { kind: 'rejected', code: 'bad_slot_value' } };
+          const statusCallback = `${options.callbackBase}/hooks/twilio/status/${target.ref}`;
+          const fields = { to: target.address, body: body(target.slots), statusCallback, validityPeriod, ...origin };
+          return { outcome: await inFlight.track(() => call(fields)) };
+        },
+      };
+    },
+    async close() {
+      await inFlight.drain(deadlineMs);
+      await pool.destroy();
+    },
+  };
+}
+
+function outcomeOf(error: unknown, now: number, log: Log): Outcome {
+  if (error instanceof NoReply) return { kind: error.written ? 'unknown' : 'retryable', code: error.code };
+  if (error instanceof Refused) {
+    const { status, headers, body } = error.reply;
+    const after = headers['retry-after'];
+    const asked = after === undefined ? undefined : retryAfterMs(after, now, RETRY_AFTER_MS);
+    return refusalOutcome({ status, code: providerCode(body) ?? `http_${status}`, retryAfterMs: asked }, RETRY_AFTER_MS);
+  }
+  // A 2xx whose body is not a Message: something between us and Twilio answered, which proves nothing.
+  if (error instanceof SyntaxError) return { kind: 'unknown', code: 'unreadable_reply' };
+  log.error({ err: error }, 'sms adapter failed');
+  throw error;
+}
+
+/** Both error shapes, `{code, message, status}` and RFC 9457, carry a numeric `code`. */
+function providerCode(body: string): string | undefined {
+  try {
+    const { code } = JSON.parse(body) as { code?: unknown };
+    return typeof code === 'number' || typeof code === 'string' ? String(code) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,25 @@
+/** For one call, whatever happens: waiting for a connection, connecting, writing, reading. */
+export const DEADLINE_MS = 15_000;
+
+/** A Message resource is about 1 KB. */
+export const MAX_REPLY_BYTES = 65_536;
+
+/**
+ * 32 connections with one request on each: 49,600 calls/s on loopback at 18 us CPU, against 26,300 at 33 us for 4
+ * connections with 8 pipelined requests. Pipelining is also unsafe here: after a cut undici fails only the first
+ * request of the line and silently writes the others again.
+ */
+export const CONNECTIONS = 32;
+
+/**
+ * An idle connection is dropped after this unless the server names its own time (`Keep-Alive: timeout=`). Short,
+ * because a request written onto a connection that the server is just closing ends as `unknown`, which a campaign
+ * never sends again; a new handshake costs far less than a doubt.
+ */
+export const KEEP_ALIVE_MS = 10_000;
+
+/** When a 429 does not say how long. Twilio's limits are per second. */
+export const RETRY_AFTER_MS = 1_000;
+
+/** Twilio's bounds for ValidityPeriod, seconds. */
+export const VALIDITY_SECONDS = { min: 1, max: 36_000 } as const;
