@@ -39,7 +39,7 @@ const TABLE: { rule: Rule; name: string; bad: SourceFile[]; good: SourceFile[] }
       { path: 'src/channels/sms/x.ts', text: `import type { A } from '#db/database.ts';` },
       { path: 'src/services/x.ts', text: `export { a } from '#http/app.ts';` },
       { path: 'src/simulator/x.ts', text: `const a = await import('#services/context.ts');` },
-      { path: 'workers/deliver.ts', text: `import {\n  a,\n  b,\n} from '#db/database.ts';` },
+      { path: 'workers/deliver.ts', text: `import {\n  a,\n  b,\n} from '#http/app.ts';` },
       { path: 'src/services/y.ts', text: `import { a } from '#services/context.ts';` },
     ],
     good: [
@@ -72,6 +72,21 @@ const TABLE: { rule: Rule; name: string; bad: SourceFile[]; good: SourceFile[] }
     good: [
       { path: 'src/services/x.ts', text: `import { sql } from 'kysely';` },
       { path: 'src/web/x.ts', text: `import { html } from 'hono/html';` },
+    ],
+  },
+  {
+    rule: rules.dependenciesOf(Object.keys((JSON.parse(readFileSync('package.json', 'utf8')) as { dependencies: object }).dependencies)),
+    name: 'product code imports production dependencies alone',
+    bad: [
+      { path: 'src/up.ts', text: `import { chromium } from 'playwright-core';` },
+      { path: 'src/http/x.ts', text: `import { x } from '@twilio/cli-core/lib';` },
+    ],
+    good: [
+      {
+        path: 'src/http/x.ts',
+        text: `import { html } from 'hono/html';\nimport { readFile } from 'node:fs/promises';\nimport { OpenAPIHono } from '@hono/zod-openapi';`,
+      },
+      { path: 'src/http/x.test.ts', text: `import { chromium } from 'playwright-core';` },
     ],
   },
   {

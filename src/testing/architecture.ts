@@ -20,11 +20,12 @@ const LAYERS: readonly { readonly path: RegExp; readonly may: readonly string[] 
   { path: /^src\/http\//, may: ['schemas', 'platform', 'domain', 'services', 'web'] },
   { path: /^src\/cli\//, may: ['schemas', 'platform'] },
   { path: /^src\/simulator\//, may: ['schemas', 'platform'] },
-  { path: /^workers\//, may: ['schemas', 'platform', 'domain', 'services', 'queue'] },
+  // A lane has a database pool of its own, which the worker opens.
+  { path: /^workers\//, may: ['schemas', 'platform', 'domain', 'services', 'queue', 'db'] },
 ];
 
 /** Construction: these few files put the parts together and may import every part. */
-const CONSTRUCTION = /^(src\/[^/]+|workers\/main|src\/simulator\/main)\.(ts|mjs)$/;
+const CONSTRUCTION = /^(src\/[^/]+|workers\/(main|start)|src\/simulator\/main)\.(ts|mjs)$/;
 
 const isTest = (path: string): boolean => path.startsWith('src/testing/') || path.startsWith('load-tests/') || path.endsWith('.test.ts');
 
@@ -92,6 +93,18 @@ export const librariesStayHome: Rule = ({ path, text }) =>
           : [],
       );
 
+/** Packages that product code may import are those installed in production. */
+export const dependenciesOf =
+  (dependencies: readonly string[]): Rule =>
+  ({ path, text }) =>
+    isTest(path) || isBrowser(path)
+      ? []
+      : importsOf(text)
+          .filter((specifier) => /^[@a-z]/.test(specifier) && !specifier.startsWith('node:'))
+          .map((specifier) => specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/'))
+          .filter((name) => !dependencies.includes(name))
+          .map((name) => `${path}: ${name} is not among the dependencies of package.json`);
+
 /** Files that read the environment besides config.ts, each with its reason. */
 const ENVIRONMENT: Readonly<Record<string, string>> = {
   'src/platform/config.ts': 'the one reader',
@@ -128,7 +141,7 @@ export const sqlStaysHome: Rule = (file) =>
     ? []
     : matches(
         file,
-        /\bsql(<[^>]*>)?`|['"`]\s*(SELECT\s.+\sFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|LISTEN\s)\b/,
+        /\bsql(<[^>]*>)?`|['"`]\s*(SELECT\s.+\sFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM)\b/,
         'SQL belongs in src/db or src/services',
       );
 
