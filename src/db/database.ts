@@ -35,9 +35,34 @@ export interface DatabaseOptions {
 // numeric and float8 come as numbers; bigint stays a string, since ids are opaque and counts are cast where needed.
 pg.types.setTypeParser(pg.types.builtins.NUMERIC, Number);
 
+const TEXT_ARRAY = 1009 as never;
+
+/** Arrays of our own enums (`channel[]`, `message_class[]`) as arrays of strings; their type ids differ per database. */
+function enumArrays() {
+  const oids = new Set<number>();
+  const parseArray = pg.types.getTypeParser(TEXT_ARRAY);
+  let loaded: Promise<void> | undefined;
+  return {
+    types: { getTypeParser: ((oid: number, format: 'text') => (oids.has(oid) ? parseArray : pg.types.getTypeParser(oid, format))) as typeof pg.types.getTypeParser },
+    load: (client: pg.ClientBase): Promise<void> => {
+      loaded ??= client.query<{ typarray: number }>(`SELECT typarray::int FROM pg_type WHERE typtype = 'e' AND typnamespace = 'public'::regnamespace`).then(
+        ({ rows }) => rows.forEach((row) => oids.add(row.typarray)),
+        (error: unknown) => {
+          loaded = undefined;
+          throw error;
+        },
+      );
+      return loaded;
+    },
+  };
+}
+
 /** Opens a pool whose connections act as an application role that owns nothing (row-level security applies). */
 export function openDatabase(options: DatabaseOptions): Database {
+  const arrays = enumArrays();
   const pool = new pg.Pool({
+    types: arrays.types,
+    onConnect: arrays.load,
     connectionString: options.url,
     max: options.max,
     application_name: options.name,

@@ -88,11 +88,8 @@ export async function sendersFor(tx: Tx, tenantId: number, klass: MessageClass, 
   const rows = await tx.selectFrom('senders').select(['id', 'channel', 'classes']).where('tenant_id', '=', tenantId).where('drill', '=', drill).orderBy('id').execute();
   const senders: Partial<Record<Channel, number>> = {};
   for (const channel of CHANNELS) {
-    const sender = rows.find((row) => row.channel === channel && classesOf(row.classes).includes(klass));
+    const sender = rows.find((row) => row.channel === channel && row.classes.includes(klass));
     if (sender) senders[channel] = sender.id;
   }
   return senders;
 }
-
-/** Arrays of our own enums come from the driver as Postgres text: `{life,ops}`. */
-export const classesOf = (value: readonly MessageClass[] | string): MessageClass[] => (typeof value === 'string' ? (value.replace(/[{}]/g, '').split(',').filter(Boolean) as MessageClass[]) : [...value]);
