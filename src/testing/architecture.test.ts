@@ -43,6 +43,7 @@ const TABLE: { rule: Rule; name: string; bad: SourceFile[]; good: SourceFile[] }
       { path: 'src/services/y.ts', text: `import { a } from '#services/context.ts';` },
     ],
     good: [
+      { path: 'src/http/routes/x.ts', text: `import { a } from '#http/env.ts';` },
       { path: 'src/services/x.ts', text: `import { a } from '#db/database.ts';\nimport b from './context.ts';` },
       { path: 'src/main.ts', text: `import { a } from '#queue/queues.ts';` },
       { path: 'src/domain/x.test.ts', text: `import { a } from '#testing/deps.ts';` },

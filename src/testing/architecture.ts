@@ -50,6 +50,14 @@ export function importsOf(text: string): string[] {
   ].map((m) => m[1] ?? m[2] ?? m[3] ?? '');
 }
 
+/** `http/routes` of both `#http/routes/x.ts` and `src/http/routes/x.ts`. */
+const folderOf = (path: string): string =>
+  path
+    .replace(/^(#|src\/)/, '')
+    .split('/')
+    .slice(0, -1)
+    .join('/');
+
 export const layers: Rule = ({ path, text }) => {
   if (isTest(path) || CONSTRUCTION.test(path)) return [];
   const row = LAYERS.find((layer) => layer.path.test(path));
@@ -57,7 +65,7 @@ export const layers: Rule = ({ path, text }) => {
   return importsOf(text).flatMap((specifier) => {
     const layer = /^#([^/]+)\//.exec(specifier)?.[1];
     if (layer === undefined) return [];
-    if (layer === own) return [`${path}: inside a folder write ./file.ts, not ${specifier}`];
+    if (layer === own) return folderOf(specifier) === folderOf(path) ? [`${path}: inside a folder write ./file.ts, not ${specifier}`] : [];
     return row?.may.includes(layer) ? [] : [`${path}: may not import ${specifier}`];
   });
 };
@@ -139,11 +147,7 @@ export const time: Rule = (file) =>
 export const sqlStaysHome: Rule = (file) =>
   isTest(file.path) || /^(src\/(db|services|queue)|schemas)\//.test(file.path) || isBrowser(file.path)
     ? []
-    : matches(
-        file,
-        /\bsql(<[^>]*>)?`|['"`]\s*(SELECT\s.+\sFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM)\b/,
-        'SQL belongs in src/db or src/services',
-      );
+    : matches(file, /\bsql(<[^>]*>)?`|['"`]\s*(SELECT\s.+\sFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM)\b/, 'SQL belongs in src/db or src/services');
 
 /** Job names are typed where they are used as arguments; a free string outside the contract could not be renamed. */
 export const jobNames: Rule = (file) =>
