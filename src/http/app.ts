@@ -6,6 +6,7 @@ import { gate } from './gate.ts';
 import { idempotency } from './idempotency.ts';
 import { errorHandler, methodNotAllowedHandler, notFoundHandler, validationHook } from './problem.ts';
 import { type Observe, requestLog } from './request-log.ts';
+import { hooksStatusRoutes } from './routes/hooks-status.ts';
 import { messagesRoutes } from './routes/messages.ts';
 import { securityHeaders } from './security-headers.ts';
 
@@ -24,5 +25,6 @@ export function createApp(deps: Deps, extras: AppExtras = {}): OpenAPIHono<AppEn
   app.use(requestLog(deps, extras.observe), securityHeaders(deps), methodNotAllowed({ app, onMethodNotAllowed: methodNotAllowedHandler }), bodyLimit());
   app.use('/v1/*', gate(deps), idempotency());
   app.route('/v1', messagesRoutes(deps));
+  app.route('/', hooksStatusRoutes(deps));
   return app;
 }

@@ -79,7 +79,9 @@ test('a lost LISTEN connection comes back, and what was missed is read', async (
   await hub.watch(ctx, id, watcher);
   const owner = await deps.db.connect();
   await owner.query('SET ROLE NONE');
-  const { rowCount } = await owner.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN progress' AND datname = current_database()`);
+  const { rowCount } = await owner.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN progress' AND datname = current_database()`,
+  );
   expect(rowCount).toBeGreaterThan(0);
   owner.release(true);
   await retitle(id, 'while deaf');

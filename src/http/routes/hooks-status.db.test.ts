@@ -1,0 +1,127 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import twilio from 'twilio';
+import { createApp } from '#http/app.ts';
+import { packRef } from '#domain/refs.ts';
+import { createMessage } from '#services/create-message.ts';
+import { messageIdOf } from '#services/message-row.ts';
+import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+
+const ACCOUNT = `AC${'0'.repeat(32)}`;
+const TOKEN = 'twilio-token';
+let deps: TestDeps;
+let app: ReturnType<typeof createApp>;
+let tenantId: number;
+let messageId: string;
+const recipients: string[] = [];
+
+beforeAll(async () => {
+  deps = await createTestDeps({ TWILIO_ACCOUNT_SID: ACCOUNT, TWILIO_AUTH_TOKEN: TOKEN, PUBLIC_URL: 'https://muster.example' });
+  app = createApp(deps);
+  ({ tenantId } = await deps.tenant());
+  const ctx = deps.as(tenantId);
+  messageId = messageIdOf(
+    ctx,
+    (
+      await createMessage(ctx, {
+        class: 'ops',
+        drill: false,
+        text: { en: 'Come' },
+        audience: { all: true },
+        channels: ['sms'],
+        answers: [],
+        share: false,
+        launch: false,
+      })
+    ).id,
+  );
+  await deps.db.withTenant(tenantId, async (tx) => {
+    for (let i = 0; i < 200; i++) {
+      const { id } = await tx
+        .insertInto('recipients')
+        .values({ tenant_id: tenantId, phone: `+1555010${1000 + i}` })
+        .returning('id')
+        .executeTakeFirstOrThrow();
+      recipients.push(id);
+      await tx
+        .insertInto('deliveries')
+        .values({ tenant_id: tenantId, message_id: messageId, recipient_id: id, channel: 'sms', wave: 0, state: 'attempting', attempts: 1 })
+        .execute();
+    }
+    await tx
+      .insertInto('delivery_counts')
+      .values({ tenant_id: tenantId, message_id: messageId, wave: 0, channel: 'sms', slot: 0, attempting: '200' })
+      .execute();
+  });
+});
+afterAll(() => deps.close());
+
+interface Change {
+  path?: string;
+  signedUrl?: string;
+  params?: Record<string, string>;
+  signature?: string;
+}
+
+function callback(recipientId: string, status: string, change: Change = {}): Promise<Response> {
+  const ref = deps.tokens.seal('receipt', packRef({ messageId, recipientId, channel: 'sms', wave: 0 }));
+  const path = change.path ?? `/hooks/twilio/status/${ref}`;
+  const params = { AccountSid: ACCOUNT, MessageSid: `SM${recipientId.padStart(32, '0')}`, MessageStatus: status, ...change.params };
+  const signature = change.signature ?? twilio.getExpectedTwilioSignature(TOKEN, change.signedUrl ?? `https://muster.example${path}`, params);
+  return Promise.resolve(
+    app.request(path, {
+      method: 'POST',
+      body: new URLSearchParams(params).toString(),
+      headers: { 'content-type': 'application/x-www-form-urlencoded', 'x-twilio-signature': signature, host: 'evil.example' },
+    }),
+  );
+}
+const stateOf = async (recipientId: string) =>
+  (
+    await deps.db.withTenant(tenantId, (tx) =>
+      tx.selectFrom('deliveries').select(['state', 'provider_id']).where('recipient_id', '=', recipientId).executeTakeFirstOrThrow(),
+    )
+  ).state;
+
+test('a signed receipt is committed when 204 is answered, in any order and repeatedly', async () => {
+  const [one = '', two = ''] = recipients;
+  expect((await callback(one, 'delivered')).status).toBe(204);
+  expect(await stateOf(one)).toBe('delivered');
+  for (const late of ['sent', 'queued', 'delivered', 'undelivered']) expect((await callback(one, late)).status).toBe(204);
+  expect(await stateOf(one)).toBe('delivered');
+  expect((await callback(two, 'undelivered', { params: { ErrorCode: '30003' } })).status).toBe(204);
+  expect(await stateOf(two)).toBe('failed');
+});
+
+test('a burst is written in groups, and every 204 is true', async () => {
+  const burst = recipients.slice(2);
+  const answers = await Promise.all(burst.map((id) => callback(id, 'delivered')));
+  expect(new Set(answers.map((r) => r.status))).toEqual(new Set([204]));
+  const rows = await deps.db.withTenant(tenantId, (tx) =>
+    tx
+      .selectFrom('deliveries')
+      .select(['state', (eb) => eb.fn.countAll<string>().as('n')])
+      .groupBy('state')
+      .execute(),
+  );
+  expect(rows.find((row) => row.state === 'delivered')?.n).toBe('199');
+});
+
+test('forged ones are 403: no signature, another URL, another account, changed fields', async () => {
+  const [one = ''] = recipients;
+  const forged = await Promise.all([
+    callback(one, 'failed', { signature: '' }),
+    callback(one, 'failed', { signature: Buffer.alloc(20, 1).toString('base64') }),
+    callback(one, 'failed', { signedUrl: 'https://evil.example/hooks/twilio/status/x' }),
+    callback(one, 'failed', { params: { AccountSid: `AC${'1'.repeat(32)}` } }),
+  ]);
+  expect(forged.map((r) => r.status)).toEqual([403, 403, 403, 403]);
+});
+
+test('a reference that names no delivery of ours is 404', async () => {
+  const [one = ''] = recipients;
+  const unknownMessage = deps.tokens.seal('receipt', packRef({ messageId: '999999', recipientId: one, channel: 'sms', wave: 0 }));
+  const otherPurpose = deps.tokens.seal('answer', { a: Number(messageId), b: Number(one), extra: 0 });
+  for (const ref of [unknownMessage, otherPurpose, 'nonsense'])
+    expect((await callback(one, 'failed', { path: `/hooks/twilio/status/${ref}` })).status).toBe(404);
+  expect(await stateOf(one)).toBe('delivered');
+});

@@ -1,0 +1,59 @@
+import { sql } from 'kysely';
+import { verifyTwilioSignature } from '#channels/sms/signature.ts';
+import { parseTwilioStatus } from '#channels/sms/status.ts';
+import { unpackRef } from '#domain/refs.ts';
+import { notFound, Problem } from '#platform/errors.ts';
+import type { Deps } from './context.ts';
+import { receiptWriter } from './receipt-writer.ts';
+
+export interface TwilioStatus {
+  /** From the callback's path: the sealed delivery reference that we gave Twilio. */
+  readonly token: string;
+  /** The public URL that was called, from configuration and never from the Host header. */
+  readonly url: string;
+  /** X-Twilio-Signature */
+  readonly signature: string | undefined;
+  /** The form fields as received. */
+  readonly params: Readonly<Record<string, string>>;
+}
+
+/**
+ * Records one signed status callback. Resolves when the receipt is committed; a status that says nothing of the
+ * delivery's fate changes nothing.
+ * @throws Problem 403 forged or of another account; 404 a reference that names no message
+ */
+export async function receiveTwilioStatus(deps: Deps, { token, url, signature, params }: TwilioStatus): Promise<void> {
+  const account = deps.config.twilio;
+  if (!account || !verifyTwilioSignature({ authTokens: [account.authToken], signature, url, params }))
+    throw new Problem(403, 'bad_signature', 'The signature does not fit this request.');
+  if (params['AccountSid'] !== account.accountSid) throw new Problem(403, 'other_account', 'This callback is about another account.');
+  const sealed = deps.tokens.open('receipt', token);
+  const ref = sealed && unpackRef(sealed);
+  const tenantId = ref && (await tenantOf(deps, ref.messageId));
+  if (!ref || tenantId === undefined) throw notFound('delivery');
+  const status = parseTwilioStatus(params);
+  if (!status)
+    throw new Problem(422, 'not_a_status', 'MessageSid and MessageStatus are needed.', {
+      errors: [{ field: 'MessageStatus', code: 'required', detail: 'is missing' }],
+    });
+  if (status.state === null) return;
+  const effect = status.address === 'invalid' ? 'address_invalid' : (status.address ?? undefined);
+  await receiptWriter(deps).write(tenantId, { ref, state: status.state, providerId: status.providerId, code: status.code, effect });
+}
+
+/** A message never changes its tenant, and callbacks come in bursts about few messages. */
+const known = new WeakMap<object, Map<string, number>>();
+const KNOWN_MAX = 1_000;
+
+async function tenantOf(deps: Pick<Deps, 'db'>, messageId: string): Promise<number | undefined> {
+  const cache = known.get(deps.db) ?? new Map<string, number>();
+  known.set(deps.db, cache);
+  const cached = cache.get(messageId);
+  if (cached !== undefined) return cached;
+  const { rows } = await sql<{ tenant_id: number | null }>`SELECT message_tenant(${messageId}) AS tenant_id`.execute(deps.db.across);
+  const found = rows[0]?.tenant_id ?? undefined;
+  if (found === undefined) return undefined;
+  if (cache.size >= KNOWN_MAX) cache.clear();
+  cache.set(messageId, found);
+  return found;
+}
