@@ -12,7 +12,11 @@ interface Variable {
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const url = (...protocols: string[]) =>
-  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), { message: `must be a URL starting with ${protocols.map((p) => `${p}//`).join(' or ')}` });
+  z
+    .string()
+    .refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
+      message: `must be a URL starting with ${protocols.map((p) => `${p}//`).join(' or ')}`,
+    });
 
 const redisUrl = z.string().refine((text) => text.split(',').every((one) => URL.canParse(one.trim()) && /^rediss?:$/.test(new URL(one.trim()).protocol)), {
   message: 'must be redis://host:port or rediss://host:port, or a comma list of them for Redis Cluster',
@@ -28,7 +32,12 @@ const keyRing = z.string().transform((text, ctx): KeyRing => {
   return { keys };
 });
 
-const list = z.string().transform((text) => text.split(',').map((item) => item.trim()).filter(Boolean));
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter(Boolean),
+);
 
 const LANES = ['life', 'ops', 'bulk'] as const;
 
@@ -36,18 +45,29 @@ const schema = z.object({
   PORT: port.default(8080),
   HOST: z.string().min(1).default('127.0.0.1'),
   SIMULATOR_PORT: port.default(8090),
+  SIMULATOR_SMTP_PORT: port.default(0),
   MUSTER_DATA: z.string().min(1).default('./.muster'),
   DATABASE_URL: url('postgres:', 'postgresql:').optional(),
   REDIS_URL: redisUrl.optional(),
   PUBLIC_URL: url('http:', 'https:').optional(),
   SECRET_KEYS: keyRing.optional(),
-  TWILIO_ACCOUNT_SID: z.string().regex(/^AC[0-9a-fA-F]{32}$/, 'must be AC and 32 hexadecimal digits').optional(),
+  TWILIO_ACCOUNT_SID: z
+    .string()
+    .regex(/^AC[0-9a-fA-F]{32}$/, 'must be AC and 32 hexadecimal digits')
+    .optional(),
   TWILIO_AUTH_TOKEN: z.string().min(1).optional(),
   TWILIO_API_URL: url('http:', 'https:').default('https://api.twilio.com'),
   SMTP_URL: url('smtp:', 'smtps:').optional(),
+  BOUNCE_SMTP_URL: url('smtp:', 'smtps:').optional(),
   MAIL_FROM: z.string().includes('@', { message: 'must be an address such as Muster <alerts@example.org>' }).default('Muster <muster@localhost.localdomain>'),
-  VAPID_PUBLIC_KEY: z.string().regex(/^[A-Za-z0-9_-]{87}$/, 'must be 65 bytes in URL-safe base64 (87 characters)').optional(),
-  VAPID_PRIVATE_KEY: z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'must be 32 bytes in URL-safe base64 (43 characters)').optional(),
+  VAPID_PUBLIC_KEY: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{87}$/, 'must be 65 bytes in URL-safe base64 (87 characters)')
+    .optional(),
+  VAPID_PRIVATE_KEY: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{43}$/, 'must be 32 bytes in URL-safe base64 (43 characters)')
+    .optional(),
   VAPID_SUBJECT: url('mailto:', 'https:').default('mailto:muster@localhost.localdomain'),
   PUSH_HOSTS: list.default([]),
   TRUSTED_PROXIES: list.default([]),
@@ -64,6 +84,7 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'PORT', default: '8080', about: 'port of the API and console' },
   { name: 'HOST', default: '127.0.0.1', about: 'address that the API listens on' },
   { name: 'SIMULATOR_PORT', default: '8090', about: 'port of the simulated carriers' },
+  { name: 'SIMULATOR_SMTP_PORT', default: 'any free', about: 'port of the simulated mail relay' },
   { name: 'MUSTER_DATA', default: './.muster', about: 'folder for the embedded database and the simulator log' },
   { name: 'DATABASE_URL', default: 'embedded', about: 'PostgreSQL 15 or later; the user must be able to create roles on first start' },
   { name: 'REDIS_URL', default: 'none', about: 'queue on Redis (redis://, rediss://, comma list for Cluster); without it the queue runs on Postgres' },
@@ -73,6 +94,7 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'TWILIO_AUTH_TOKEN', default: 'simulator', about: 'its token; also checks webhook signatures' },
   { name: 'TWILIO_API_URL', default: 'https://api.twilio.com', about: 'override of the API address (simulator, edge)' },
   { name: 'SMTP_URL', default: 'simulator', about: 'smtp://user:password@host:port of the mail relay' },
+  { name: 'BOUNCE_SMTP_URL', default: 'none', about: 'where the simulated mail relay hands in bounces' },
   { name: 'MAIL_FROM', default: 'Muster <muster@localhost.localdomain>', about: 'From of e-mail; its domain is the return path' },
   { name: 'VAPID_PUBLIC_KEY', default: 'made once, kept in MUSTER_DATA', about: 'web push application server key' },
   { name: 'VAPID_PRIVATE_KEY', default: 'made once, kept in MUSTER_DATA', about: 'its private half' },
@@ -128,10 +150,22 @@ function parse(env: Environment): Parsed {
   throw new ConfigError(result.error.issues.map((issue) => `${String(issue.path[0])}: ${issue.message}`));
 }
 
+const publicUrlOf = (raw: Parsed): string =>
+  (raw.PUBLIC_URL ?? `http://${raw.HOST.includes(':') ? `[${raw.HOST}]` : raw.HOST}:${raw.PORT}`).replace(/\/+$/, '');
+
 /** For `up`, which makes what is missing before the rest starts. */
-export function readUpConfig(env: Environment): Pick<Config, 'port' | 'host' | 'simulatorPort' | 'dataFolder' | 'logLevel'> & { databaseUrl: string | undefined } {
+export function readUpConfig(
+  env: Environment,
+): Pick<Config, 'port' | 'host' | 'simulatorPort' | 'dataFolder' | 'logLevel'> & { databaseUrl: string | undefined } {
   const raw = parse(env);
-  return { port: raw.PORT, host: raw.HOST, simulatorPort: raw.SIMULATOR_PORT, dataFolder: resolve(raw.MUSTER_DATA), logLevel: raw.LOG_LEVEL, databaseUrl: raw.DATABASE_URL };
+  return {
+    port: raw.PORT,
+    host: raw.HOST,
+    simulatorPort: raw.SIMULATOR_PORT,
+    dataFolder: resolve(raw.MUSTER_DATA),
+    logLevel: raw.LOG_LEVEL,
+    databaseUrl: raw.DATABASE_URL,
+  };
 }
 
 /**
@@ -155,15 +189,55 @@ export function readConfig(env: Environment): Config {
     dataFolder: resolve(raw.MUSTER_DATA),
     databaseUrl: raw.DATABASE_URL,
     redisUrls: raw.REDIS_URL?.split(',').map((one) => one.trim()) ?? [],
-    publicUrl: (raw.PUBLIC_URL ?? `http://${raw.HOST.includes(':') ? `[${raw.HOST}]` : raw.HOST}:${raw.PORT}`).replace(/\/+$/, ''),
+    publicUrl: publicUrlOf(raw),
     secretKeys: raw.SECRET_KEYS,
-    twilio: raw.TWILIO_ACCOUNT_SID && raw.TWILIO_AUTH_TOKEN ? { accountSid: raw.TWILIO_ACCOUNT_SID, authToken: raw.TWILIO_AUTH_TOKEN, apiUrl: raw.TWILIO_API_URL.replace(/\/+$/, '') } : undefined,
+    twilio:
+      raw.TWILIO_ACCOUNT_SID && raw.TWILIO_AUTH_TOKEN
+        ? { accountSid: raw.TWILIO_ACCOUNT_SID, authToken: raw.TWILIO_AUTH_TOKEN, apiUrl: raw.TWILIO_API_URL.replace(/\/+$/, '') }
+        : undefined,
     smtpUrl: raw.SMTP_URL,
     mailFrom: raw.MAIL_FROM,
-    vapid: raw.VAPID_PUBLIC_KEY && raw.VAPID_PRIVATE_KEY ? { publicKey: raw.VAPID_PUBLIC_KEY, privateKey: raw.VAPID_PRIVATE_KEY, subject: raw.VAPID_SUBJECT } : undefined,
+    vapid:
+      raw.VAPID_PUBLIC_KEY && raw.VAPID_PRIVATE_KEY
+        ? { publicKey: raw.VAPID_PUBLIC_KEY, privateKey: raw.VAPID_PRIVATE_KEY, subject: raw.VAPID_SUBJECT }
+        : undefined,
     pushHosts: raw.PUSH_HOSTS,
     trustedProxies: raw.TRUSTED_PROXIES,
     workerLanes: raw.WORKER_LANES,
+    logLevel: raw.LOG_LEVEL,
+  };
+}
+
+export interface SimulatorConfig {
+  readonly host: string;
+  readonly port: number;
+  /** 0: any free one. */
+  readonly smtpPort: number;
+  /** Absolute path. */
+  readonly dataFolder: string;
+  /** Where Muster's hooks and pages are; without a trailing slash. */
+  readonly publicUrl: string;
+  readonly twilio: { readonly accountSid: string; readonly authToken: string };
+  readonly bounceSmtpUrl: string | undefined;
+  readonly logLevel: Parsed['LOG_LEVEL'];
+}
+
+/** For the simulated carriers, which know no database and no keys. */
+export function readSimulatorConfig(env: Environment): SimulatorConfig {
+  const raw = parse(env);
+  const { TWILIO_ACCOUNT_SID: accountSid, TWILIO_AUTH_TOKEN: authToken } = raw;
+  if (accountSid === undefined || authToken === undefined)
+    throw new ConfigError([
+      `${accountSid === undefined ? 'TWILIO_ACCOUNT_SID' : 'TWILIO_AUTH_TOKEN'}: is required by the simulator, the same as for Muster itself`,
+    ]);
+  return {
+    host: raw.HOST,
+    port: raw.SIMULATOR_PORT,
+    smtpPort: raw.SIMULATOR_SMTP_PORT,
+    dataFolder: resolve(raw.MUSTER_DATA),
+    publicUrl: publicUrlOf(raw),
+    twilio: { accountSid, authToken },
+    bounceSmtpUrl: raw.BOUNCE_SMTP_URL,
     logLevel: raw.LOG_LEVEL,
   };
 }

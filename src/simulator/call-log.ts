@@ -1,0 +1,141 @@
+import { createReadStream } from 'node:fs';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { SimulatedChannel } from './control.ts';
+
+/** One call by a client, as written to calls.ndjson. */
+export interface Call {
+  /** RFC 3339, when the whole call had arrived. */
+  readonly at: string;
+  readonly channel: SimulatedChannel;
+  /** Phone number, mail address, or push subscription id. */
+  readonly to: string;
+  /**
+   * The caller's own name of the delivery. SMS: last path segment of StatusCallback; e-mail: what stands after + in
+   * the return path, else the Message-ID; push: subscription id, and / Topic where one was given.
+   */
+  readonly ref: string;
+  readonly from: string;
+  /** The carrier's name of the message; '' where none was made. */
+  readonly sid: string;
+  readonly outcome: 'accepted' | 'throttled' | 'refused' | 'error' | 'cut' | 'silent';
+  /** True when the person gets it, whatever the caller was told. */
+  readonly taken: boolean;
+  /** The refusal's code; absent when accepted. */
+  readonly code?: string | number;
+  /** SMS: the text. */
+  readonly body?: string;
+  /** SMS: segments. */
+  readonly units?: number;
+  readonly subject?: string;
+  readonly messageId?: string;
+  readonly topic?: string;
+  /** Push: RFC 8030 Urgency and TTL as sent; the payload is encrypted, its size is what the carrier knows. */
+  readonly urgency?: string;
+  readonly ttl?: number;
+  readonly bytes?: number;
+}
+
+export interface CallFilter {
+  readonly channel?: SimulatedChannel | undefined;
+  readonly to?: string | undefined;
+  readonly ref?: string | undefined;
+}
+
+/**
+ * The witness: a call is on file before it is answered. Calls of one turn of the event loop, and those that arrive
+ * while a write is under way, go out in one write. Not synced: it must survive a killed process, not a lost machine.
+ */
+export class CallLog {
+  readonly path: string;
+  readonly #file: FileHandle;
+  #lines: string[] = [];
+  #waiters: { done: () => void; fail: (error: unknown) => void }[] = [];
+  #writing = false;
+  #count = 0;
+
+  private constructor(path: string, file: FileHandle) {
+    this.path = path;
+    this.#file = file;
+  }
+
+  static async open(path: string): Promise<CallLog> {
+    await mkdir(dirname(path), { recursive: true });
+    return new CallLog(path, await open(path, 'a'));
+  }
+
+  /** Calls logged by this process. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Resolves once the line is in the file. Rejects when it could not be written: then the call must not be accepted. */
+  append(call: Call): Promise<void> {
+    this.#count += 1;
+    this.#lines.push(JSON.stringify(call));
+    const written = new Promise<void>((done, fail) => this.#waiters.push({ done, fail }));
+    if (this.#lines.length === 1 && !this.#writing) setImmediate(() => void this.#flush());
+    return written;
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#writing) return;
+    this.#writing = true;
+    while (this.#lines.length > 0) {
+      const lines = this.#lines;
+      const waiters = this.#waiters;
+      this.#lines = [];
+      this.#waiters = [];
+      try {
+        await this.#file.appendFile(`${lines.join('\n')}\n`);
+        for (const waiter of waiters) waiter.done();
+      } catch (error) {
+        for (const waiter of waiters) waiter.fail(error);
+      }
+    }
+    this.#writing = false;
+  }
+
+  /** The last `limit` calls that fit, oldest first, and how many fit in all. Reads the file as a stream. */
+  async read(filter: CallFilter, limit: number): Promise<{ total: number; items: Call[] }> {
+    const items: Call[] = [];
+    let total = 0;
+    for await (const line of createInterface({ input: createReadStream(this.path), crlfDelay: Number.POSITIVE_INFINITY })) {
+      const call = parseCall(line);
+      if (!call || !fits(call, filter)) continue;
+      total += 1;
+      items.push(call);
+      // Dropping the older half now and then keeps this linear.
+      if (items.length >= 2 * limit) items.splice(0, items.length - limit);
+    }
+    return { total, items: limit === 0 ? [] : items.slice(-limit) };
+  }
+
+  /** Forgets every call. */
+  async clear(): Promise<void> {
+    await this.#file.truncate(0);
+    this.#count = 0;
+  }
+
+  async close(): Promise<void> {
+    while (this.#writing || this.#lines.length > 0) await this.#flush().then(() => turn());
+    await this.#file.close();
+  }
+}
+
+const turn = (): Promise<void> => new Promise((done) => setImmediate(done));
+
+const fits = (call: Call, filter: CallFilter): boolean =>
+  (filter.channel === undefined || call.channel === filter.channel) &&
+  (filter.to === undefined || call.to === filter.to) &&
+  (filter.ref === undefined || call.ref === filter.ref);
+
+function parseCall(line: string): Call | undefined {
+  try {
+    return JSON.parse(line) as Call;
+  } catch {
+    // The last line of a process that was killed while writing.
+    return undefined;
+  }
+}

@@ -1,0 +1,76 @@
+import type { Text } from '#simulator/twilio/inbound.ts';
+import type { World } from '#simulator/world.ts';
+import type { Browser } from './browser.ts';
+import { formsIn, joinTextIn } from './page-forms.ts';
+
+/** North American area codes; with 555 behind them the numbers are well formed and nobody's mobile phone. */
+const AREAS = ['201', '202', '203', '205', '206', '207', '208', '209', '210', '212', '213', '214', '215', '216', '217', '218', '219', '224', '225', '228'];
+
+/** People who were not in anybody's list: they open a link that was passed on to them, and some of them join. */
+export class Guests {
+  readonly #world: World;
+  readonly #browser: Browser;
+  readonly #text: (text: Text) => Promise<number>;
+  readonly #known = new Set<string>();
+  /** Other people in every run, although each run starts counting at nought. */
+  readonly #run: number;
+  #made = 0;
+
+  constructor(world: World, browser: Browser, text: (text: Text) => Promise<number>) {
+    this.#world = world;
+    this.#browser = browser;
+    this.#text = text;
+    this.#run = Math.floor(world.clock.now() / 1000);
+  }
+
+  /** How many have asked to join. */
+  get count(): number {
+    return this.#known.size;
+  }
+
+  has(address: string): boolean {
+    return this.#known.has(address);
+  }
+
+  forget(): void {
+    this.#known.clear();
+  }
+
+  /** Somebody passes the link on; those who get it open it in the next minute or so. */
+  invite(link: string): void {
+    const { behaviour, chance, agenda, log } = this.#world;
+    const visitors = 1 + Math.floor(chance.of('visitors', link) * behaviour.crowd.visitsPerShare);
+    for (let n = 0; n < visitors; n++) {
+      const seconds = behaviour.crowd.delay.medianSeconds * 2 * chance.of('visit', link, n);
+      agenda.after(1000 * seconds, () => {
+        this.#visit(link, n).catch((error: unknown) => log.warn({ err: error }, 'a simulated guest stumbled'));
+      });
+    }
+  }
+
+  async #visit(link: string, n: number): Promise<void> {
+    const { behaviour, chance, log } = this.#world;
+    const { crowd } = behaviour;
+    const page = await this.#browser.get(link);
+    if (page.status !== 200 || this.#known.size >= crowd.maxGuests || chance.of('join', link, n) >= crowd.joinShare) return;
+    const byText = joinTextIn(page.html);
+    const form = formsIn(page.html).find(({ action, inputs, method }) => method === 'post' && action.includes('/join') && inputs.includes('email'));
+    this.#made += 1;
+    if (byText && (!form || chance.of('join by text', link, n) < crowd.joinBySmsShare)) {
+      const phone = this.#phone();
+      this.#known.add(phone);
+      const status = await this.#text({ from: phone, to: byText.to, body: byText.body });
+      if (status >= 400 || status === 0) log.warn({ status }, 'a text to join was not taken');
+    } else if (form) {
+      const email = `guest-${this.#run.toString(36)}-${this.#made}@crowd.example`;
+      this.#known.add(email);
+      const answer = await this.#browser.submit(page, form, { channel: 'email', email });
+      if (answer.status >= 400 || answer.status === 0) log.warn({ status: answer.status }, 'a form to join was not taken');
+    }
+  }
+
+  #phone(): string {
+    const number = (this.#run * 131 + this.#made) % (AREAS.length * 10_000);
+    return `+1${AREAS[Math.floor(number / 10_000)]}555${String(number % 10_000).padStart(4, '0')}`;
+  }
+}

@@ -1,0 +1,46 @@
+import { ConfigError, processEnvironment, readSimulatorConfig, type SimulatorConfig } from '#platform/config.ts';
+import { createLog } from '#platform/log.ts';
+import { LIVELY } from './control.ts';
+import { startSimulator } from './start.ts';
+
+/** Closing takes no longer than this, whatever hangs. */
+const CLOSE_MS = 4500;
+
+function configOrExit(): SimulatorConfig {
+  try {
+    return readSimulatorConfig(processEnvironment());
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(78);
+  }
+}
+
+const config = configOrExit();
+const log = createLog('simulator', config.logLevel);
+const simulator = await startSimulator({
+  port: config.port,
+  smtpPort: config.smtpPort,
+  host: config.host,
+  dataFolder: config.dataFolder,
+  publicUrl: config.publicUrl,
+  accountSid: config.twilio.accountSid,
+  authToken: config.twilio.authToken,
+  bounceSmtpUrl: config.bounceSmtpUrl,
+  behaviour: LIVELY,
+  log,
+});
+log.info({ url: simulator.url, smtpUrl: simulator.smtpUrl }, 'simulator ready');
+process.send?.({ ready: { url: simulator.url, smtpUrl: simulator.smtpUrl } });
+
+let closing = false;
+function end(): void {
+  if (closing) return;
+  closing = true;
+  setTimeout(() => process.exit(1), CLOSE_MS).unref();
+  void simulator.close().then(() => process.exit(0));
+}
+process.on('SIGTERM', end);
+process.on('SIGINT', end);
+// The parent died: nobody else would end this process.
+process.on('disconnect', end);

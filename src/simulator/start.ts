@@ -1,0 +1,172 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { type Clock, monotonicMs, systemClock } from '#platform/clock.ts';
+import type { Log } from '#platform/log.ts';
+import { Agenda } from './agenda.ts';
+import { CallLog } from './call-log.ts';
+import { Chance } from './chance.ts';
+import { type Behaviour, type BehaviourChange, changeBehaviour, QUIET } from './control.ts';
+import type { Controls } from './controls.ts';
+import { Crowd } from './crowd/crowd.ts';
+import { Fates } from './fate.ts';
+import { Hooks } from './hooks.ts';
+import { Bouncer } from './mail/bounce.ts';
+import { MailServer } from './mail/mail-server.ts';
+import { Outbox } from './outbox.ts';
+import { PushService } from './push/push-service.ts';
+import { type SubscriptionJson, Subscriptions } from './push/subscriptions.ts';
+import { requestListener } from './routes.ts';
+import { type Text, writeText } from './twilio/inbound.ts';
+import { TwilioApi } from './twilio/twilio-api.ts';
+import type { World } from './world.ts';
+
+export interface SimulatorOptions {
+  /** 0 (default): any free port. */
+  readonly port?: number;
+  readonly smtpPort?: number;
+  readonly host?: string;
+  /** The log goes to `simulator/calls.ndjson` in it. */
+  readonly dataFolder: string;
+  /** Where Muster's hooks and pages are. */
+  readonly publicUrl: string;
+  readonly accountSid: string;
+  readonly authToken: string;
+  /** Where bounce mails are handed in; without it nothing bounces by mail. */
+  readonly bounceSmtpUrl?: string | undefined;
+  /** On top of carriers without a fault and a quiet crowd. */
+  readonly behaviour?: BehaviourChange;
+  readonly log: Log;
+  readonly clock?: Clock;
+}
+
+export interface Simulator extends Controls {
+  /** Of the Twilio-shaped API, the push service, `/control` and the page for people. */
+  readonly url: string;
+  readonly smtpUrl: string;
+  close(): Promise<void>;
+}
+
+/** Starts the simulated carriers: one HTTP server and one SMTP server, on loopback unless told otherwise. */
+export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
+  const host = options.host ?? '127.0.0.1';
+  const folder = join(options.dataFolder, 'simulator');
+  const start = changeBehaviour(QUIET, options.behaviour ?? {});
+  const world = await makeWorld(options, folder, start);
+  const subscriptions = new Subscriptions('v1');
+  const twilio = new TwilioApi(world);
+  const push = new PushService(world, subscriptions);
+  const bouncer = new Bouncer(world, options.bounceSmtpUrl);
+  const mail = new MailServer(world, bouncer);
+  const text = (message: Text): Promise<number> => writeText(world, twilio, message);
+  const crowd = new Crowd(world, text);
+  world.people = crowd;
+  const numbers = await SubscriptionNumbers.open(join(folder, 'subscriptions'));
+  let url = '';
+
+  const controls: Controls = {
+    behaviour: () => world.behaviour,
+    control: (change) => {
+      world.behaviour = changeBehaviour(world.behaviour, change);
+      if (change.seed !== undefined) world.chance = new Chance(change.seed);
+      return world.behaviour;
+    },
+    reset: async ({ calls = false } = {}) => {
+      world.agenda.clear();
+      world.behaviour = start;
+      world.chance = new Chance(start.seed);
+      world.outbox.clear();
+      twilio.forget();
+      crowd.forget();
+      if (calls) await world.calls.clear();
+    },
+    calls: (filter = {}, limit = 100_000) => world.calls.read(filter, limit),
+    subscriptions: async (count, { first, applicationServerKey, origin = url } = {}) => {
+      const from = first ?? (await numbers.take(count));
+      const made: SubscriptionJson[] = [];
+      for (let n = 0; n < count; n++) {
+        made.push(subscriptions.json(subscriptions.id(from + n, applicationServerKey), origin));
+        // 50 us each: let calls through in between.
+        if (n % 100 === 99) await new Promise<void>((done) => setImmediate(done));
+      }
+      return made;
+    },
+    text,
+    state: () => ({ calls: world.calls.count, waiting: world.agenda.waiting, callbacks: world.hooks.open, awake: crowd.awake }),
+  };
+
+  const server = createServer({ keepAliveTimeout: 60_000, requestTimeout: 60_000 }, requestListener({ world, twilio, push, controls }));
+  const port = await listen(server, options.port ?? 0, host);
+  const smtpPort = await mail.listen(options.smtpPort ?? 0, host);
+  const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
+  url = `http://${name}:${port}`;
+
+  return {
+    ...controls,
+    url,
+    smtpUrl: `smtp://${name}:${smtpPort}`,
+    close: async () => {
+      world.agenda.clear();
+      server.close();
+      server.closeAllConnections();
+      await Promise.all([mail.close(), crowd.close(), world.hooks.close()]);
+      bouncer.close();
+      await world.calls.close();
+    },
+  };
+}
+
+const nobody = { awake: false, arrived: () => undefined };
+
+async function makeWorld(options: SimulatorOptions, folder: string, behaviour: Behaviour): Promise<World> {
+  const { accountSid, authToken, log } = options;
+  return {
+    installation: { accountSid, authToken, publicUrl: options.publicUrl.replace(/\/+$/, '') },
+    clock: options.clock ?? systemClock,
+    log,
+    calls: await CallLog.open(join(folder, 'calls.ndjson')),
+    agenda: new Agenda(monotonicMs),
+    fates: new Fates(monotonicMs),
+    outbox: new Outbox(),
+    hooks: new Hooks(authToken, log),
+    people: nobody,
+    behaviour,
+    chance: new Chance(behaviour.seed),
+  };
+}
+
+function listen(server: Server, port: number, host: string): Promise<number> {
+  return new Promise((done, fail) => {
+    server.once('error', fail);
+    server.listen(port, host, () => {
+      server.off('error', fail);
+      done((server.address() as AddressInfo).port);
+    });
+  });
+}
+
+/** The last subscription number given out, kept in a file so that a restart gives out new ones. */
+class SubscriptionNumbers {
+  readonly #path: string;
+  #last: number;
+
+  private constructor(path: string, last: number) {
+    this.#path = path;
+    this.#last = last;
+  }
+
+  static async open(path: string): Promise<SubscriptionNumbers> {
+    const text = await readFile(path, 'utf8').catch(() => '0');
+    return new SubscriptionNumbers(path, Number.parseInt(text, 10) || 0);
+  }
+
+  /** @returns the first of `count` new numbers */
+  async take(count: number): Promise<number> {
+    const first = this.#last + 1;
+    this.#last += count;
+    await mkdir(join(this.#path, '..'), { recursive: true });
+    await writeFile(this.#path, `${this.#last}\n`);
+    return first;
+  }
+}
