@@ -1,0 +1,56 @@
+import { CAP_NAMESPACE, type CapAlert } from '#domain/cap-alert.ts';
+
+const ENTITY: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
+// What XML 1.0 cannot hold at all (production 2), also as a reference.
+// oxlint-disable-next-line no-control-regex
+const IMPOSSIBLE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|\p{Cs}/gu;
+const escapeXml = (text: string): string => text.replace(IMPOSSIBLE, '').replace(/[&<>]/g, (c) => ENTITY[c] ?? c);
+
+/** The schema is a sequence: order matters. */
+const ORDER: Readonly<Record<string, readonly string[]>> = {
+  alert: [
+    'identifier',
+    'sender',
+    'sent',
+    'status',
+    'msgType',
+    'source',
+    'scope',
+    'restriction',
+    'addresses',
+    'code',
+    'note',
+    'references',
+    'incidents',
+    'info',
+  ],
+  info: [
+    ...['language', 'category', 'event', 'responseType', 'urgency', 'severity', 'certainty', 'audience', 'eventCode', 'effective', 'onset', 'expires'],
+    ...['senderName', 'headline', 'description', 'instruction', 'web', 'contact', 'parameter', 'resource', 'area'],
+  ],
+  resource: ['resourceDesc', 'mimeType', 'size', 'uri', 'derefUri', 'digest'],
+  area: ['areaDesc', 'polygon', 'circle', 'geocode', 'altitude', 'ceiling'],
+};
+const NAMED_VALUE = ['valueName', 'value'];
+
+/** Alert -> CAP 1.2 XML, UTF-8, valid against the schema where the alert's values are. */
+export function writeCap(alert: CapAlert): string {
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<alert xmlns="${CAP_NAMESPACE}">\n${children('alert', alert, '  ')}</alert>\n`;
+}
+
+function children(kind: string, value: object, indent: string): string {
+  const fields = value as Readonly<Record<string, unknown>>;
+  return (ORDER[kind] ?? NAMED_VALUE)
+    .map((name) =>
+      [fields[name] ?? []]
+        .flat()
+        .map((one) => element(name, one, indent))
+        .join(''),
+    )
+    .join('');
+}
+
+const element = (name: string, value: unknown, indent: string): string =>
+  typeof value === 'object' && value !== null
+    ? `${indent}<${name}>\n${children(name, value, `${indent}  `)}${indent}</${name}>\n`
+    : `${indent}<${name}>${escapeXml(String(value))}</${name}>\n`;
