@@ -1,0 +1,100 @@
+import type { Context as HonoContext } from 'hono';
+import { RateLimiterMemory } from 'rate-limiter-flexible';
+import { Problem } from '#platform/errors.ts';
+import { contentPolicy, type Html, sentencePage } from '#web/public/layout.ts';
+import { pageWords } from '#web/public/words.ts';
+import { type ClientIp, limitKey } from './client-ip.ts';
+import type { AppEnv, Deps } from './env.ts';
+
+type C = HonoContext<AppEnv>;
+
+export interface ShowOptions {
+  readonly status?: 200 | 403 | 404 | 409 | 410 | 422 | 429;
+  /** The share page's own script may run. */
+  readonly script?: boolean;
+}
+
+/** The headers of security.md, "The answer link". */
+export function publicHeaders(deps: Pick<Deps, 'config'>, script = false): Record<string, string> {
+  return {
+    'Referrer-Policy': 'no-referrer',
+    'Cache-Control': 'no-store',
+    'X-Robots-Tag': 'noindex,nofollow,noarchive',
+    'Content-Security-Policy': contentPolicy(script),
+    'X-Content-Type-Options': 'nosniff',
+    ...(deps.config.publicUrl.startsWith('https:') ? { 'Strict-Transport-Security': 'max-age=31536000; includeSubDomains' } : {}),
+  };
+}
+
+export async function show(c: C, deps: Pick<Deps, 'config'>, page: Html, options: ShowOptions = {}): Promise<Response> {
+  return c.html(await page, options.status ?? 200, publicHeaders(deps, options.script));
+}
+
+/** Browsers fetch ahead of a wish; such a fetch is nobody's act. */
+export const isPrefetch = (c: C): boolean =>
+  /prefetch|prerender/i.test(`${c.req.header('sec-purpose') ?? ''} ${c.req.header('purpose') ?? ''} ${c.req.header('x-moz') ?? ''}`);
+
+/** What the browser asks for, where nothing is known of the reader. */
+export const localeOfBrowser = (c: C): string => /^[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*/i.exec(c.req.header('accept-language') ?? '')?.[0] ?? 'en';
+
+/** The same page for every link that leads nowhere, whatever the reason. */
+export type Miss = (c: C) => Promise<Response>;
+
+/**
+ * Answers links that lead nowhere: a uniform 404, and 429 after 30 a minute from one address. Only misses are counted
+ * and refused: a phone network puts thousands of people behind one address, and none of them may be shut out because
+ * somebody there is guessing.
+ */
+export function missCounter(deps: Pick<Deps, 'config'>, clientIp: ClientIp): Miss {
+  const limiter = new RateLimiterMemory({ points: 30, duration: 60 });
+  return async (c) => {
+    const locale = localeOfBrowser(c);
+    try {
+      await limiter.consume(limitKey(clientIp(c)));
+    } catch {
+      c.header('Retry-After', '60');
+      return show(c, deps, sentencePage(locale, pageWords(locale).tooMany), { status: 429 });
+    }
+    return show(c, deps, sentencePage(locale, pageWords(locale).notFound), { status: 404 });
+  };
+}
+
+const FORM_MAX_BYTES = 16_384;
+
+async function readSmall(c: C): Promise<Uint8Array> {
+  const declared = Number(c.req.header('content-length') ?? 0);
+  const tooLarge = () =>
+    new Problem(413, 'body_too_large', `The body is larger than the ${FORM_MAX_BYTES} bytes taken here.`, { extra: { limitBytes: FORM_MAX_BYTES } });
+  if (declared > FORM_MAX_BYTES) throw tooLarge();
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const part of (c.req.raw.body ?? []) as AsyncIterable<Uint8Array>) {
+    bytes += part.byteLength;
+    if (bytes > FORM_MAX_BYTES) throw tooLarge();
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}
+
+export type Fields = ReadonlyMap<string, string>;
+
+/** A small form, urlencoded or multipart; files are left out. Of a repeated field the last one counts. */
+export async function readForm(c: C): Promise<Fields> {
+  const body = await readSmall(c);
+  const type = c.req.header('content-type') ?? '';
+  if (/^multipart\/form-data/i.test(type)) {
+    const form = await new Response(body as BodyInit, { headers: { 'content-type': type } }).formData().catch(() => undefined);
+    if (!form) throw new Problem(400, 'invalid_form', 'The form could not be read.');
+    return new Map([...form].flatMap(([name, value]) => (typeof value === 'string' ? [[name, value] as const] : [])));
+  }
+  return new Map(new URLSearchParams(Buffer.from(body).toString('utf8')));
+}
+
+export async function readJson(c: C): Promise<unknown> {
+  try {
+    return JSON.parse(Buffer.from(await readSmall(c)).toString('utf8'));
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    throw new Problem(400, 'invalid_json', 'The body is not JSON.', { cause: error });
+  }
+}

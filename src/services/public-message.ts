@@ -1,0 +1,110 @@
+import { sql } from 'kysely';
+import type { Tx } from '#db/database.ts';
+import { fillTemplate, parseTemplate } from '#domain/template.ts';
+import { chooseLocale } from '#render/choose-locale.ts';
+import type { MessageClass, MessageState } from '#schemas/delivery.ts';
+import type { AnswerOption } from '#schemas/message.ts';
+import { linkExpiresSql } from './answer-sql.ts';
+import type { Deps } from './context.ts';
+
+/** A message as anybody with a link may see it: no name, number or other recipient. */
+export interface PublicMessage {
+  readonly tenantId: number;
+  readonly messageId: string;
+  readonly tenantName: string;
+  readonly class: MessageClass;
+  readonly drill: boolean;
+  readonly state: MessageState;
+  readonly answers: readonly AnswerOption[];
+  readonly share: boolean;
+  readonly title: string | null;
+  readonly locale: string;
+  readonly text: string;
+  readonly issuedAt: Date;
+  readonly expiresAt: Date | null;
+  readonly stoppedAt: Date | null;
+  /** Past its own end, though its links still work. */
+  readonly late: boolean;
+  /** Past the end of its links. */
+  readonly over: boolean;
+  /** The latest correction or all clear. */
+  readonly followUp: { readonly kind: 'correction' | 'all_clear'; readonly locale: string; readonly text: string; readonly at: Date } | null;
+}
+
+interface Row {
+  tenant_name: string;
+  class: MessageClass;
+  drill: boolean;
+  state: MessageState;
+  answers: AnswerOption[];
+  share: boolean;
+  title: string | null;
+  text: Record<string, string>;
+  fallback_locale: string;
+  issued_at: Date;
+  expires_at: Date | null;
+  stopped_at: Date | null;
+  late: boolean;
+  over: boolean;
+}
+
+interface FollowRow {
+  kind: 'correction' | 'all_clear';
+  text: Record<string, string>;
+  fallback_locale: string;
+  launched_at: Date;
+}
+
+/** Whose message this is. */
+export async function tenantOfMessage(deps: Pick<Deps, 'db'>, messageId: string | number): Promise<number | undefined> {
+  const { rows } = await sql<{ tenant: number | null }>`SELECT message_tenant(${messageId}) AS tenant`.execute(deps.db.across);
+  return rows[0]?.tenant ?? undefined;
+}
+
+/** Personal slots are left out: the page names nobody. */
+const plain = (text: string): string =>
+  fillTemplate(parseTemplate(text), {})
+    .replace(/[ \t]+$/gm, '')
+    .trim();
+
+/**
+ * @param wanted the reader's locale
+ * @returns undefined for a message that is not launched or does not exist
+ */
+export async function readPublicMessage(tx: Tx, tenantId: number, messageId: string, wanted: string | null): Promise<PublicMessage | undefined> {
+  const { rows } = await sql<Row>`
+    SELECT t.name AS tenant_name, m.class, m.drill, m.state, m.answers, m.share, m.title, m.text, m.fallback_locale, COALESCE(m.launched_at, m.created_at) AS issued_at,
+      m.expires_at, m.stopped_at, COALESCE(m.expires_at <= now(), false) OR m.state = 'expired' AS late, ${linkExpiresSql} <= now() AS over
+    FROM messages m JOIN tenants t USING (tenant_id)
+    WHERE m.tenant_id = ${tenantId} AND m.id = ${messageId} AND m.state NOT IN ('draft', 'scheduled')`.execute(tx);
+  const row = rows[0];
+  if (!row) return undefined;
+  const { rows: follows } = await sql<FollowRow>`
+    WITH RECURSIVE f AS (
+      SELECT id, kind, text, fallback_locale, launched_at FROM messages WHERE tenant_id = ${tenantId} AND follows_id = ${messageId} AND launched_at IS NOT NULL
+      UNION ALL
+      SELECT m.id, m.kind, m.text, m.fallback_locale, m.launched_at FROM messages m JOIN f ON m.follows_id = f.id WHERE m.tenant_id = ${tenantId} AND m.launched_at IS NOT NULL
+    ) SELECT kind, text, fallback_locale, launched_at FROM f WHERE kind IN ('correction', 'all_clear') ORDER BY id DESC LIMIT 1`.execute(tx);
+  const follow = follows[0];
+  const locale = chooseLocale(row.text, row.fallback_locale, wanted);
+  const followLocale = follow ? chooseLocale(follow.text, follow.fallback_locale, wanted) : locale;
+  return {
+    tenantId,
+    messageId,
+    tenantName: row.tenant_name,
+    class: row.class,
+    drill: row.drill,
+    state: row.state,
+    answers: row.answers,
+    share: row.share,
+    title: row.title,
+    locale,
+    text: plain(row.text[locale] ?? ''),
+    issuedAt: row.issued_at,
+    expiresAt: row.expires_at,
+    stoppedAt: row.stopped_at,
+    late: row.late,
+    over: row.over,
+    followUp: follow ? { kind: follow.kind, locale: followLocale, text: plain(follow.text[followLocale] ?? ''), at: follow.launched_at } : null,
+  };
+}

@@ -1,0 +1,145 @@
+/** Muster's own words on the public pages. */
+export interface PageWords {
+  readonly from: string;
+  readonly validUntil: string;
+  readonly issued: string;
+  readonly exercise: string;
+  readonly yourAnswer: string;
+  readonly recorded: string;
+  readonly change: string;
+  readonly seen: string;
+  readonly eta: string;
+  readonly etaHint: string;
+  readonly note: string;
+  readonly more: string;
+  readonly passOn: string;
+  readonly stopped: string;
+  readonly late: string;
+  readonly correction: string;
+  readonly allClear: string;
+  readonly before: string;
+  readonly tryAgain: string;
+  readonly notFound: string;
+  readonly over: string;
+  readonly erased: string;
+  readonly tooMany: string;
+  readonly robots: string;
+}
+
+const en: PageWords = {
+  from: 'From',
+  validUntil: 'Valid until',
+  issued: 'Issued',
+  exercise: 'EXERCISE. This is a drill.',
+  yourAnswer: 'Your answer',
+  recorded: 'recorded',
+  change: 'You can change it until the link ends:',
+  seen: 'I have read this',
+  eta: 'When can you be there?',
+  etaHint: 'minutes, or a time such as 13:45',
+  note: 'A few words',
+  more: 'Add a time or a note',
+  passOn: 'Pass it on',
+  stopped: 'This message was stopped. Answers are still recorded.',
+  late: 'This has ended. Your answer is still recorded, but perhaps nobody is acting on it any more.',
+  correction: 'CORRECTION',
+  allClear: 'ALL CLEAR',
+  before: 'What was said before',
+  tryAgain: 'This page had grown too old. Nothing was recorded: please press your answer once more.',
+  notFound: 'There is nothing at this address.',
+  over: 'This link has ended.',
+  erased: 'This link is no longer in use.',
+  tooMany: 'Too many attempts. Please try again in a minute.',
+  robots: 'Not for people: this link only catches robots',
+};
+
+const de: PageWords = {
+  from: 'Von',
+  validUntil: 'Gültig bis',
+  issued: 'Ausgegeben',
+  exercise: 'EXERCISE (ÜBUNG). Dies ist eine Übung.',
+  yourAnswer: 'Ihre Antwort',
+  recorded: 'gespeichert',
+  change: 'Sie können sie ändern, solange der Link gilt:',
+  seen: 'Ich habe das gelesen',
+  eta: 'Wann können Sie da sein?',
+  etaHint: 'Minuten oder eine Uhrzeit wie 13:45',
+  note: 'Ein paar Worte',
+  more: 'Zeit oder Bemerkung dazu',
+  passOn: 'Weitersagen',
+  stopped: 'Diese Nachricht wurde gestoppt. Antworten werden weiter gespeichert.',
+  late: 'Dies ist vorbei. Ihre Antwort wird noch gespeichert, aber vielleicht handelt niemand mehr danach.',
+  correction: 'KORREKTUR',
+  allClear: 'ENTWARNUNG',
+  before: 'Was zuvor gesagt wurde',
+  tryAgain: 'Diese Seite war zu alt. Nichts wurde gespeichert: bitte drücken Sie Ihre Antwort noch einmal.',
+  notFound: 'Unter dieser Adresse gibt es nichts.',
+  over: 'Dieser Link ist abgelaufen.',
+  erased: 'Dieser Link wird nicht mehr verwendet.',
+  tooMany: 'Zu viele Versuche. Bitte in einer Minute noch einmal.',
+  robots: 'Nicht für Menschen: dieser Link fängt nur Roboter',
+};
+
+const fr: PageWords = {
+  from: 'De',
+  validUntil: "Valable jusqu'au",
+  issued: 'Émis',
+  exercise: 'EXERCISE (EXERCICE). Ceci est un exercice.',
+  yourAnswer: 'Votre réponse',
+  recorded: 'enregistrée',
+  change: 'Vous pouvez la changer tant que le lien est valable :',
+  seen: "J'ai lu ceci",
+  eta: 'Quand pouvez-vous être là ?',
+  etaHint: 'minutes, ou une heure comme 13:45',
+  note: 'Quelques mots',
+  more: 'Ajouter une heure ou une remarque',
+  passOn: 'Faites passer',
+  stopped: 'Ce message a été arrêté. Les réponses sont encore enregistrées.',
+  late: "C'est terminé. Votre réponse est encore enregistrée, mais peut-être que personne n'y donnera suite.",
+  correction: 'RECTIFICATIF',
+  allClear: "FIN D'ALERTE",
+  before: 'Ce qui avait été dit',
+  tryAgain: "Cette page était trop ancienne. Rien n'a été enregistré : appuyez encore une fois sur votre réponse.",
+  notFound: "Il n'y a rien à cette adresse.",
+  over: 'Ce lien a expiré.',
+  erased: "Ce lien n'est plus utilisé.",
+  tooMany: "Trop d'essais. Réessayez dans une minute.",
+  robots: "Pas pour les humains : ce lien n'attrape que les robots",
+};
+
+const es: PageWords = {
+  from: 'De',
+  validUntil: 'Válido hasta',
+  issued: 'Emitido',
+  exercise: 'EXERCISE (SIMULACRO). Esto es un simulacro.',
+  yourAnswer: 'Su respuesta',
+  recorded: 'registrada',
+  change: 'Puede cambiarla mientras el enlace sea válido:',
+  seen: 'Lo he leído',
+  eta: '¿Cuándo puede estar allí?',
+  etaHint: 'minutos, o una hora como 13:45',
+  note: 'Unas palabras',
+  more: 'Añadir una hora o una nota',
+  passOn: 'Páselo',
+  stopped: 'Este mensaje se detuvo. Las respuestas aún se registran.',
+  late: 'Esto ha terminado. Su respuesta aún se registra, pero quizá ya nadie actúe.',
+  correction: 'CORRECCIÓN',
+  allClear: 'FIN DE LA ALERTA',
+  before: 'Lo que se dijo antes',
+  tryAgain: 'Esta página era demasiado antigua. No se registró nada: pulse su respuesta otra vez.',
+  notFound: 'No hay nada en esta dirección.',
+  over: 'Este enlace ha terminado.',
+  erased: 'Este enlace ya no se usa.',
+  tooMany: 'Demasiados intentos. Inténtelo en un minuto.',
+  robots: 'No es para personas: este enlace solo atrapa robots',
+};
+
+const CATALOGUE: Readonly<Record<string, PageWords>> = { en, de, fr, es };
+const RTL = new Set(['ar', 'he', 'fa', 'ur', 'ps', 'dv', 'yi', 'ckb', 'sd', 'ug']);
+
+const languageOf = (locale: string): string => (locale.split(/[-_]/)[0] ?? '').toLowerCase();
+
+/** The language in which Muster itself speaks to this reader: his own where Muster knows it, else English. */
+export const pageLanguage = (locale: string): string => (languageOf(locale) in CATALOGUE ? languageOf(locale) : 'en');
+export const pageWords = (locale: string): PageWords => CATALOGUE[languageOf(locale)] ?? en;
+export const directionOf = (locale: string): 'rtl' | 'ltr' => (RTL.has(languageOf(locale)) ? 'rtl' : 'ltr');
