@@ -70,6 +70,7 @@ export interface SendersTable {
   address: string;
   classes: Generated<MessageClass[]>;
   drill: Generated<boolean>;
+  simulated: Generated<boolean>;
   units_per_second: number | null;
   throttle: Generated<number>;
   next_free_at: Time;

@@ -289,6 +289,7 @@ CREATE TABLE recipients (
   created_at timestamp with time zone NOT NULL DEFAULT now(),
   updated_at timestamp with time zone NOT NULL DEFAULT now(),
   erased_at timestamp with time zone,
+  CONSTRAINT recipients_email_check CHECK ((email = lower(email))),
   CONSTRAINT recipients_origin_check CHECK ((origin = ANY (ARRAY['import'::text, 'api'::text, 'share'::text]))),
   CONSTRAINT recipients_pkey PRIMARY KEY (tenant_id, id),
   CONSTRAINT recipients_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id)
@@ -438,6 +439,7 @@ CREATE INDEX idempotency_keys_age ON public.idempotency_keys USING btree (create
 CREATE INDEX inbound_texts_human ON public.inbound_texts USING btree (tenant_id, at DESC) WHERE (needs_human AND (handled_at IS NULL));
 CREATE INDEX inbound_texts_message ON public.inbound_texts USING btree (tenant_id, message_id);
 CREATE INDEX joins_parent ON public.joins USING btree (message_id, parent_id);
+CREATE UNIQUE INDEX messages_cap ON public.messages USING btree (tenant_id, ((cap ->> 'sender'::text)), ((cap ->> 'identifier'::text)), ((cap ->> 'sent'::text))) WHERE (cap IS NOT NULL);
 CREATE INDEX messages_closing ON public.messages USING btree (id) WHERE ((state = ANY (ARRAY['stopped'::message_state, 'expired'::message_state])) AND (completed_at IS NULL));
 CREATE INDEX messages_follows ON public.messages USING btree (tenant_id, follows_id) WHERE (follows_id IS NOT NULL);
 CREATE INDEX messages_list ON public.messages USING btree (tenant_id, id DESC);
@@ -445,7 +447,7 @@ CREATE INDEX messages_open ON public.messages USING btree (state, start_at) WHER
 CREATE UNIQUE INDEX pending_joins_code ON public.pending_joins USING btree (tenant_id, code);
 CREATE INDEX pending_joins_parent ON public.pending_joins USING btree (tenant_id, message_id, parent_id, created_at);
 CREATE INDEX push_subscriptions_recipient ON public.push_subscriptions USING btree (tenant_id, recipient_id);
-CREATE UNIQUE INDEX recipients_email ON public.recipients USING btree (tenant_id, lower(email)) WHERE (email IS NOT NULL);
+CREATE UNIQUE INDEX recipients_email ON public.recipients USING btree (tenant_id, email) WHERE (email IS NOT NULL);
 CREATE UNIQUE INDEX recipients_external_id ON public.recipients USING btree (tenant_id, external_id) WHERE (external_id IS NOT NULL);
 CREATE UNIQUE INDEX recipients_phone ON public.recipients USING btree (tenant_id, phone) WHERE (phone IS NOT NULL);
 CREATE INDEX senders_address ON public.senders USING btree (channel, address);
@@ -682,6 +684,24 @@ CREATE OR REPLACE FUNCTION public.message_tenant(p_message_id bigint)
 AS $function$
   SELECT m.tenant_id FROM messages m WHERE m.id = p_message_id $function$;
 
+CREATE OR REPLACE FUNCTION public.operation_facts()
+ RETURNS TABLE(name text, lane message_class, label text, value double precision)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'public'
+AS $function$
+  (SELECT 'delivery_state', m.class, s.state, sum(s.n)::float8 FROM messages m JOIN delivery_counts c ON c.message_id = m.id
+    CROSS JOIN LATERAL (VALUES ('pending', c.pending), ('attempting', c.attempting), ('accepted', c.accepted), ('unknown', c.unknown), ('delivered', c.delivered),
+      ('failed', c.failed), ('expired', c.expired), ('cancelled', c.cancelled), ('unresolved', c.unresolved)) s(state, n)
+    WHERE m.state = 'live' GROUP BY m.class, s.state)
+  UNION ALL
+  (SELECT 'oldest_due_seconds', l.lane, '', COALESCE((SELECT extract(epoch FROM now() - min(b.due_at))::float8 FROM batches b
+    WHERE b.state = 'planned' AND b.lane = l.lane AND b.due_at <= now()), 0) FROM unnest(enum_range(NULL::message_class)) l(lane))
+  UNION ALL
+  (SELECT 'messages_live', m.class, '', count(*)::float8 FROM messages m WHERE m.state = 'live' GROUP BY m.class)
+  UNION ALL
+  (SELECT 'senders_stopped', NULL, s.channel::text, count(*)::float8 FROM senders s WHERE s.stopped_at IS NOT NULL GROUP BY s.channel) $function$;
+
 CREATE OR REPLACE FUNCTION public.sender_tenant(p_channel channel, p_address text)
  RETURNS TABLE(tenant_id integer, sender_id integer)
  LANGUAGE sql
@@ -700,6 +720,7 @@ ALTER FUNCTION find_session(bytea) OWNER TO muster_cross;
 ALTER FUNCTION find_user(text) OWNER TO muster_cross;
 ALTER FUNCTION forget_old() OWNER TO muster_cross;
 ALTER FUNCTION message_tenant(bigint) OWNER TO muster_cross;
+ALTER FUNCTION operation_facts() OWNER TO muster_cross;
 ALTER FUNCTION sender_tenant(channel,text) OWNER TO muster_cross;
 
 -- Grants
@@ -724,6 +745,7 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON deliveries TO muster_worker;
 GRANT SELECT ON deliveries TO muster_cross;
 GRANT DELETE, INSERT, SELECT, UPDATE ON delivery_counts TO muster_api;
 GRANT DELETE, INSERT, SELECT, UPDATE ON delivery_counts TO muster_worker;
+GRANT SELECT ON delivery_counts TO muster_cross;
 GRANT DELETE, INSERT, SELECT, UPDATE ON erasures TO muster_api;
 GRANT DELETE, INSERT, SELECT, UPDATE ON erasures TO muster_worker;
 GRANT DELETE, INSERT, SELECT, UPDATE ON idempotency_keys TO muster_api;
@@ -806,4 +828,5 @@ GRANT EXECUTE ON FUNCTION find_session(bytea) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION find_user(text) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION forget_old() TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION message_tenant(bigint) TO muster_api, muster_worker;
+GRANT EXECUTE ON FUNCTION operation_facts() TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION sender_tenant(channel,text) TO muster_api, muster_worker;

@@ -87,6 +87,8 @@ CREATE TABLE senders (
   address text NOT NULL,
   classes message_class[] NOT NULL DEFAULT '{life,ops,bulk}',
   drill boolean NOT NULL DEFAULT false,
+  -- the provider behind it is the simulator: test keys may use it
+  simulated boolean NOT NULL DEFAULT false,
   -- NULL: as fast as the provider takes it. Units: SMS segments, else messages.
   units_per_second double precision CHECK (units_per_second > 0),
   -- 1 normally; lowered when the provider throttles, climbs back.
@@ -210,6 +212,8 @@ CREATE TABLE messages (
   UNIQUE (id)
 );
 CREATE INDEX messages_list ON messages (tenant_id, id DESC);
+-- One draft per CAP alert, however often it is posted.
+CREATE UNIQUE INDEX messages_cap ON messages (tenant_id, (cap ->> 'sender'), (cap ->> 'identifier'), (cap ->> 'sent')) WHERE cap IS NOT NULL;
 CREATE INDEX messages_open ON messages (state, start_at) WHERE state IN ('scheduled', 'live');
 -- stopped or expired, with rows that still have to be closed
 CREATE INDEX messages_closing ON messages (id) WHERE state IN ('stopped', 'expired') AND completed_at IS NULL;

@@ -1,5 +1,5 @@
 -- The only doors across tenants. Each is owned by muster_cross, pins its search_path, and gives back ids, never content.
-GRANT SELECT ON tenants, users, sessions, api_keys, senders, messages, waves, batches, deliveries, pending_joins, idempotency_keys TO muster_cross;
+GRANT SELECT ON tenants, users, sessions, api_keys, senders, messages, waves, batches, deliveries, delivery_counts, pending_joins, idempotency_keys TO muster_cross;
 GRANT INSERT ON tenants TO muster_cross;
 GRANT USAGE ON SEQUENCE tenants_tenant_id_seq TO muster_cross;
 GRANT UPDATE ON batches, sessions, api_keys TO muster_cross;
@@ -104,6 +104,22 @@ CREATE FUNCTION due_work(p_limit integer)
   UNION ALL
   (SELECT 'nudge', NULL, NULL, l.lane FROM unnest(enum_range(NULL::message_class)) l(lane)
     WHERE EXISTS (SELECT 1 FROM batches b WHERE b.state = 'planned' AND b.lane = l.lane AND b.due_at <= now())) $$;
+
+-- Counts for the metrics page, over all tenants: no ids, no content.
+CREATE FUNCTION operation_facts()
+  RETURNS TABLE (name text, lane message_class, label text, value double precision)
+  LANGUAGE sql SECURITY DEFINER STABLE SET search_path = public AS $$
+  (SELECT 'delivery_state', m.class, s.state, sum(s.n)::float8 FROM messages m JOIN delivery_counts c ON c.message_id = m.id
+    CROSS JOIN LATERAL (VALUES ('pending', c.pending), ('attempting', c.attempting), ('accepted', c.accepted), ('unknown', c.unknown), ('delivered', c.delivered),
+      ('failed', c.failed), ('expired', c.expired), ('cancelled', c.cancelled), ('unresolved', c.unresolved)) s(state, n)
+    WHERE m.state = 'live' GROUP BY m.class, s.state)
+  UNION ALL
+  (SELECT 'oldest_due_seconds', l.lane, '', COALESCE((SELECT extract(epoch FROM now() - min(b.due_at))::float8 FROM batches b
+    WHERE b.state = 'planned' AND b.lane = l.lane AND b.due_at <= now()), 0) FROM unnest(enum_range(NULL::message_class)) l(lane))
+  UNION ALL
+  (SELECT 'messages_live', m.class, '', count(*)::float8 FROM messages m WHERE m.state = 'live' GROUP BY m.class)
+  UNION ALL
+  (SELECT 'senders_stopped', NULL, s.channel::text, count(*)::float8 FROM senders s WHERE s.stopped_at IS NOT NULL GROUP BY s.channel) $$;
 
 CREATE FUNCTION forget_old() RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = public AS $$
   DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours';

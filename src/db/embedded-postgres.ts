@@ -21,6 +21,8 @@ export interface EmbeddedPostgres {
 export interface EmbeddedOptions {
   /** Folder that should hold the database. */
   readonly folder: string;
+  /** Loopback port; any free one unless told. */
+  readonly port?: number;
   /** Further `-c name=value` settings. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly onNotice?: (line: string) => void;
@@ -152,7 +154,7 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
   }
   accessSync(passwordFile, constants.R_OK);
   const password = readFileSync(passwordFile, 'utf8').trim();
-  const port = await freePort();
+  const port = options.port ?? (await freePort());
   const settings: Record<string, string> = {
     listen_addresses: '127.0.0.1',
     port: String(port),

@@ -58,6 +58,7 @@ const schema = z.object({
   TWILIO_AUTH_TOKEN: z.string().min(1).optional(),
   TWILIO_API_URL: url('http:', 'https:').default('https://api.twilio.com'),
   SMTP_URL: url('smtp:', 'smtps:').optional(),
+  BOUNCE_SMTP_PORT: port.optional(),
   BOUNCE_SMTP_URL: url('smtp:', 'smtps:').optional(),
   MAIL_FROM: z.string().includes('@', { message: 'must be an address such as Muster <alerts@example.org>' }).default('Muster <muster@localhost.localdomain>'),
   VAPID_PUBLIC_KEY: z
@@ -94,6 +95,7 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'TWILIO_AUTH_TOKEN', default: 'simulator', about: 'its token; also checks webhook signatures' },
   { name: 'TWILIO_API_URL', default: 'https://api.twilio.com', about: 'override of the API address (simulator, edge)' },
   { name: 'SMTP_URL', default: 'simulator', about: 'smtp://user:password@host:port of the mail relay' },
+  { name: 'BOUNCE_SMTP_PORT', default: 'off', about: 'port on which the API takes bounce mail for the return path of MAIL_FROM' },
   { name: 'BOUNCE_SMTP_URL', default: 'none', about: 'where the simulated mail relay hands in bounces' },
   { name: 'MAIL_FROM', default: 'Muster <muster@localhost.localdomain>', about: 'From of e-mail; its domain is the return path' },
   { name: 'VAPID_PUBLIC_KEY', default: 'made once, kept in MUSTER_DATA', about: 'web push application server key' },
@@ -121,6 +123,8 @@ export interface Config {
   readonly twilio: { readonly accountSid: string; readonly authToken: string; readonly apiUrl: string } | undefined;
   readonly smtpUrl: string | undefined;
   readonly mailFrom: string;
+  /** Where bounces to the return path come in; undefined: not taken. */
+  readonly bounceSmtpPort: number | undefined;
   readonly vapid: { readonly publicKey: string; readonly privateKey: string; readonly subject: string } | undefined;
   readonly pushHosts: readonly string[];
   readonly trustedProxies: readonly string[];
@@ -197,6 +201,7 @@ export function readConfig(env: Environment): Config {
         : undefined,
     smtpUrl: raw.SMTP_URL,
     mailFrom: raw.MAIL_FROM,
+    bounceSmtpPort: raw.BOUNCE_SMTP_PORT,
     vapid:
       raw.VAPID_PUBLIC_KEY && raw.VAPID_PRIVATE_KEY
         ? { publicKey: raw.VAPID_PUBLIC_KEY, privateKey: raw.VAPID_PRIVATE_KEY, subject: raw.VAPID_SUBJECT }

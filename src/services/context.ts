@@ -30,7 +30,7 @@ export interface Actor {
   /** The person behind it, also through that person's API keys; null for the system and links. */
   readonly userId: string | null;
   readonly scopes: ReadonlySet<Scope>;
-  /** A test key can reach drill senders alone. */
+  /** A test key can reach simulated senders alone. */
   readonly mode: 'live' | 'test';
 }
 

@@ -11,6 +11,8 @@ export interface NewSender {
   address: string;
   classes?: MessageClass[];
   drill?: boolean;
+  /** The provider behind it is the simulator. */
+  simulated?: boolean;
   unitsPerSecond?: number | null;
 }
 
@@ -54,6 +56,7 @@ export async function createTenant(deps: Pick<Deps, 'db'>, input: NewTenant): Pr
           address: sender.address,
           classes: sql`${sender.classes ?? ['life', 'ops', 'bulk']}::message_class[]`,
           drill: sender.drill ?? false,
+          simulated: sender.simulated ?? false,
           units_per_second: sender.unitsPerSecond ?? null,
         })
         .execute();

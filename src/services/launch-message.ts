@@ -44,7 +44,6 @@ export async function launchInTx(tx: Tx, ctx: Context, messageId: string, input:
   if (!row) throw notFound('message');
   requireScope(ctx, `send:${row.class}`);
   if (row.state !== 'draft') throw conflict('not_a_draft', `The message is ${row.state}; only a draft can be launched.`, { state: row.state });
-  if (ctx.actor.mode === 'test' && !row.drill) throw new Problem(403, 'test_key', 'A test key can launch drills alone; use a live key or set "drill": true.');
   await checkTenant(tx, ctx, row);
   const now = ctx.clock.now();
   const expiry = expiryOf(row.class, row.expires_at?.getTime() ?? null, row.start_at?.getTime() ?? null, now);
@@ -106,8 +105,11 @@ async function checkTenant(tx: Tx, ctx: Context, row: MessageRow): Promise<void>
   if (tenant.stopped_at || installation.stopped_at) throw conflict('stopped', 'Sending is stopped. Release the stop first, then launch.');
   const steps = planOf(row.class, row.channels as MessageInput['channels']);
   const channels = [...new Set(steps.flatMap((step) => step.channels))];
-  const senders = await tx.selectFrom('senders').select(['channel', 'classes']).where('tenant_id', '=', ctx.tenantId).where('drill', '=', row.drill).execute();
-  if (!senders.some((sender) => channels.includes(sender.channel)))
+  const senders = await tx.selectFrom('senders').select(['channel', 'classes', 'simulated']).where('tenant_id', '=', ctx.tenantId).where('drill', '=', row.drill).execute();
+  const used = senders.filter((sender) => channels.includes(sender.channel) && sender.classes.includes(row.class));
+  if (ctx.actor.mode === 'test' && used.some((sender) => !sender.simulated))
+    throw new Problem(403, 'test_key', 'A test key reaches simulated senders alone; this message would leave by a real one. Use a live key.');
+  if (used.length === 0)
     throw invalidField('channels', 'no_sender', `No ${row.drill ? 'drill ' : ''}sender is set up for ${channels.join(', ')}.`);
 }
 

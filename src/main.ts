@@ -1,0 +1,35 @@
+import { startBounceIntake } from '#channels/email/bounce-intake.ts';
+import { createApp } from '#http/app.ts';
+import { serve } from '#http/server.ts';
+import { runProcess } from '#platform/lifecycle.ts';
+import { isOurReturnPath, receiveBounce } from '#services/receive-bounce.ts';
+import { createRuntime } from './runtime.ts';
+
+/** Long requests (an import, an export) may finish; what is left after this is cut and can be repeated. */
+const DRAIN_MS = 10_000;
+
+await runProcess('api', async (env) => {
+  const runtime = await createRuntime(env, 'api');
+  const { deps, config, log } = runtime;
+  const app = createApp(deps, { queue: runtime.queues });
+  const server = await serve(app, { port: config.port, host: config.host });
+  const bounces =
+    config.bounceSmtpPort === undefined
+      ? undefined
+      : await startBounceIntake({
+          port: config.bounceSmtpPort,
+          host: config.host,
+          accepts: (ref) => isOurReturnPath(deps, ref),
+          onBounce: (ref, bounce) => receiveBounce(deps, ref, bounce),
+          log,
+        });
+  log.info({ url: server.url, queue: runtime.queues.backend }, 'api started');
+  return {
+    log,
+    close: async () => {
+      await server.close(DRAIN_MS);
+      await bounces?.close();
+      await runtime.close();
+    },
+  };
+});

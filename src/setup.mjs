@@ -1,0 +1,55 @@
+// Plain JavaScript that an old Node runs too: brings Node 24 and everything else through npm, then hands over to it.
+//   node src/setup.mjs <script.ts> [arguments]     node src/setup.mjs --run <npm script>
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const modules = join(root, 'node_modules');
+const stamp = join(modules, '.muster-installed');
+const lock = join(root, 'package-lock.json');
+const node = join(modules, '.bin', 'node');
+
+if (Number(process.versions.node.split('.')[0]) < 20) {
+  process.stderr.write(`Node 20 or later is needed to install (this is ${process.version}).\n`);
+  process.exit(1);
+}
+
+const wanted = createHash('sha256').update(readFileSync(lock)).digest('hex');
+
+function installed() {
+  if (!existsSync(node)) return false;
+  if (existsSync(stamp)) return readFileSync(stamp, 'utf8') === wanted;
+  // Installed by hand: npm's own record is as new as the lock file.
+  const record = join(modules, '.package-lock.json');
+  return existsSync(record) && statSync(record).mtimeMs >= statSync(lock).mtimeMs;
+}
+
+if (!installed()) {
+  process.stdout.write('Installing what is missing (about a minute) …\n');
+  // Scripts of packages are not run: nothing of ours needs one, and none gets the chance.
+  const npm = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: 'inherit' });
+  if (npm.status !== 0) {
+    process.stderr.write(`npm ci failed${npm.error ? `: ${npm.error.message}` : ''}\n`);
+    process.exit(npm.status || 1);
+  }
+}
+if (!existsSync(node)) {
+  process.stderr.write(`No Node 24 for ${process.platform}-${process.arch} came with the install; run with a Node 24 of your own.\n`);
+  process.exit(1);
+}
+writeFileSync(stamp, wanted);
+
+const [first, ...rest] = process.argv.slice(2);
+const env = { ...process.env, PATH: `${join(modules, '.bin')}:${process.env.PATH}` };
+const child =
+  first === '--run'
+    ? spawn('npm', ['run', '--silent', ...rest], { cwd: root, stdio: 'inherit', env })
+    : spawn(node, [join(root, first), ...rest], { cwd: root, stdio: 'inherit', env });
+// Ctrl-C reaches the child by itself; a signal to us alone is passed on. We end when it has ended.
+process.on('SIGINT', () => {});
+process.on('SIGTERM', () => child.kill('SIGTERM'));
+process.on('SIGHUP', () => child.kill('SIGTERM'));
+child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 143)));

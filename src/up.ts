@@ -1,0 +1,158 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { request } from 'undici';
+import { ConfigError, environmentHelp, processEnvironment, readUpConfig } from '#platform/config.ts';
+import { createLog } from '#platform/log.ts';
+import { migrateAll } from './migrate.ts';
+import { createDemo } from './up/demo.ts';
+import { freePort, SupervisedPostgres } from './up/install.ts';
+import { loadSecrets, saveSecrets, type UpSecrets } from './up/secrets.ts';
+import { Supervised } from './up/supervise.ts';
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const fileOf = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+if (process.argv.includes('--help')) {
+  say(`muster up: everything on this machine, with simulated carriers\n\nEnvironment:\n${environmentHelp()}`);
+  process.exit(0);
+}
+
+type UpConfig = ReturnType<typeof readUpConfig>;
+
+/** Two installations on one data folder would fight over it. */
+function lockFolder(folder: string): string {
+  const file = join(folder, 'up.pid');
+  const pid = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
+  if (pid > 0 && pid !== process.pid && existsSync(`/proc/${pid}/cmdline`) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('up.ts'))
+    throw new ConfigError([`MUSTER_DATA: ${folder} is in use by another "npm run up" (process ${pid}); stop that one or choose another folder`]);
+  writeFileSync(file, String(process.pid));
+  return file;
+}
+
+async function until(what: string, url: string, ok: (status: number) => boolean): Promise<void> {
+  for (let i = 0; i < 600; i++) {
+    try {
+      const { statusCode, body } = await request(url, { headersTimeout: 2_000 });
+      await body.dump();
+      if (ok(statusCode)) return;
+    } catch {
+      // not listening yet
+    }
+    await delay(100);
+  }
+  throw new Error(`${what} did not become ready within a minute; its log is in the data folder under logs/`);
+}
+
+/** Environment of the children: what the person set wins; the rest is made to fit together. */
+async function environmentFor(config: UpConfig, secrets: UpSecrets, databaseUrl: string) {
+  const simulator = `http://127.0.0.1:${config.simulatorPort}`;
+  const smtpPort = await freePort();
+  const bouncePort = await freePort();
+  const given = Object.fromEntries(Object.entries(processEnvironment()).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''));
+  const env: Record<string, string> = {
+    PUBLIC_URL: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${config.port}`,
+    SECRET_KEYS: secrets.secretKeys,
+    VAPID_PUBLIC_KEY: secrets.vapidPublicKey,
+    VAPID_PRIVATE_KEY: secrets.vapidPrivateKey,
+    ...(given['TWILIO_ACCOUNT_SID'] ? {} : { TWILIO_ACCOUNT_SID: secrets.twilioAccountSid, TWILIO_AUTH_TOKEN: secrets.twilioAuthToken, TWILIO_API_URL: simulator }),
+    ...(given['SMTP_URL'] ? {} : { SMTP_URL: `smtp://127.0.0.1:${smtpPort}`, MAIL_FROM: 'Harbour District <alerts@muster.example>' }),
+    PUSH_HOSTS: simulator,
+    BOUNCE_SMTP_PORT: String(bouncePort),
+    ...given,
+    DATABASE_URL: databaseUrl,
+    MUSTER_DATA: config.dataFolder,
+    PORT: String(config.port),
+    HOST: config.host,
+  };
+  // The simulator plays its own account, whoever else's the installation may be set up for.
+  const simulatorEnv = {
+    ...env,
+    SIMULATOR_PORT: String(config.simulatorPort),
+    SIMULATOR_SMTP_PORT: String(smtpPort),
+    BOUNCE_SMTP_URL: `smtp://127.0.0.1:${bouncePort}`,
+    TWILIO_ACCOUNT_SID: secrets.twilioAccountSid,
+    TWILIO_AUTH_TOKEN: secrets.twilioAuthToken,
+  };
+  return { env, simulatorEnv, simulator };
+}
+
+async function demoSubscriptions(simulator: string, count: number): Promise<{ endpoint: string; keys: { p256dh: string; auth: string } }[]> {
+  const { body } = await request(`${simulator}/control/subscriptions`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ count }) });
+  const answer = (await body.json()) as { subscriptions: { endpoint: string; keys: { p256dh: string; auth: string } }[] };
+  return answer.subscriptions;
+}
+
+async function up(): Promise<void> {
+  const config = readUpConfig(processEnvironment());
+  const logFolder = join(config.dataFolder, 'logs');
+  mkdirSync(logFolder, { recursive: true });
+  const lock = lockFolder(config.dataFolder);
+  const log = createLog('up', 'warn');
+  const children: Supervised[] = [];
+  let postgres: SupervisedPostgres | undefined;
+  let ending: Promise<void> | undefined;
+  const end = (): Promise<void> => {
+    ending ??= (async () => {
+      say('\nEnding …');
+      // Nothing new comes in, then what has begun is finished, then the carriers, then the database.
+      await Promise.all(children.slice(1).map((child) => child.stop(7_000)));
+      await children[0]?.stop(1_000);
+      await postgres?.stop();
+      rmSync(lock, { force: true });
+      say('Ended; nothing is lost. "npm run up" goes on from here.');
+    })();
+    return ending;
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void end().then(() => process.exit(0)));
+
+  let databaseUrl = config.databaseUrl;
+  if (databaseUrl === undefined) {
+    say('Starting PostgreSQL …');
+    postgres = new SupervisedPostgres(config.dataFolder, say);
+    databaseUrl = (await postgres.start()).url;
+  }
+  await migrateAll(databaseUrl);
+  let secrets = loadSecrets(config.dataFolder);
+  const { env, simulatorEnv, simulator } = await environmentFor(config, secrets, databaseUrl);
+  const launch = (name: string, script: string, childEnv: Record<string, string>): void => {
+    const child = new Supervised({ name, script: fileOf(script), env: childEnv, logFolder, say });
+    children.push(child);
+    child.start();
+  };
+  launch('simulator', './simulator/main.ts', simulatorEnv);
+  await until('the simulator', `${simulator}/control`, (status) => status === 200);
+  if (secrets.apiKey === undefined) {
+    say('Making the demo tenant …');
+    secrets = await createDemo(databaseUrl, secrets, log, (count) => demoSubscriptions(simulator, count));
+    saveSecrets(config.dataFolder, secrets);
+  }
+  launch('api', './main.ts', env);
+  launch('worker', '../workers/main.ts', env);
+  const url = env['PUBLIC_URL'] ?? '';
+  const local = `http://${config.host === '0.0.0.0' ? '127.0.0.1' : config.host}:${config.port}`;
+  await until('the API', `${local}/readyz`, (status) => status === 200);
+  if (ending) return;
+  const ready = { console: url, api: `${url}/v1`, apiKey: secrets.apiKey, simulator };
+  writeFileSync(join(config.dataFolder, 'ready.json'), `${JSON.stringify(ready)}\n`, { mode: 0o600 });
+  say(`
+Muster is running.
+  Console     ${url}   sign in as ${secrets.consoleEmail} with password ${secrets.consolePassword}
+  Carriers    ${simulator}   what the simulated phones, browsers and mailboxes received
+  Queue       ${env['REDIS_URL'] ? 'Redis' : 'Postgres (set REDIS_URL to use Redis)'}
+  Data, logs  ${config.dataFolder}
+  End with Ctrl-C.
+READY ${JSON.stringify(ready)}`);
+}
+
+try {
+  await up();
+} catch (error) {
+  if (error instanceof ConfigError) {
+    for (const problem of error.problems) process.stderr.write(`${problem}\n`);
+    process.exit(78);
+  }
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exit(1);
+}
