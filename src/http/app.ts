@@ -5,13 +5,17 @@ import type { AppEnv, Deps } from './env.ts';
 import { gate } from './gate.ts';
 import { idempotency } from './idempotency.ts';
 import { errorHandler, methodNotAllowedHandler, notFoundHandler, validationHook } from './problem.ts';
-import { type Observe, requestLog } from './request-log.ts';
+import { createMetrics } from './metrics.ts';
+import { openApiDocument } from './openapi.ts';
+import { requestLog } from './request-log.ts';
 import { hooksStatusRoutes } from './routes/hooks-status.ts';
+import { opsRoutes, type QueueHealth } from './routes/ops.ts';
 import { messagesRoutes } from './routes/messages.ts';
 import { securityHeaders } from './security-headers.ts';
 
 export interface AppExtras {
-  observe?: Observe;
+  /** For /readyz: what carries the nudges. */
+  queue?: QueueHealth;
 }
 
 /**
@@ -22,7 +26,10 @@ export function createApp(deps: Deps, extras: AppExtras = {}): OpenAPIHono<AppEn
   const app = new OpenAPIHono<AppEnv>({ defaultHook: validationHook });
   app.onError(errorHandler(deps));
   app.notFound(notFoundHandler);
-  app.use(requestLog(deps, extras.observe), securityHeaders(deps), methodNotAllowed({ app, onMethodNotAllowed: methodNotAllowedHandler }), bodyLimit());
+  const metrics = createMetrics(deps);
+  app.use(requestLog(deps, metrics.observe), securityHeaders(deps), methodNotAllowed({ app, onMethodNotAllowed: methodNotAllowedHandler }), bodyLimit());
+  // Before the gate: the description of the API needs no key.
+  app.route('/', opsRoutes(deps, { metrics, queue: extras.queue, document: () => openApiDocument(app) }));
   app.use('/v1/*', gate(deps), idempotency());
   app.route('/v1', messagesRoutes(deps));
   app.route('/', hooksStatusRoutes(deps));

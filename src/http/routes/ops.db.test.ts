@@ -1,0 +1,79 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createApp } from '#http/app.ts';
+import { openDatabase } from '#db/database.ts';
+import { createMessage } from '#services/create-message.ts';
+import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+
+let deps: TestDeps;
+beforeAll(async () => {
+  deps = await createTestDeps();
+});
+afterAll(() => deps.close());
+
+test('live and ready, without a key', async () => {
+  const app = createApp(deps, { queue: { backend: 'redis', health: () => Promise.resolve('up') } });
+  expect((await app.request('/livez')).status).toBe(200);
+  const ready = await app.request('/readyz');
+  expect([ready.status, await ready.json()]).toEqual([200, { status: 'ready', degraded: [] }]);
+});
+
+test('Redis down is degraded, not unready', async () => {
+  const app = createApp(deps, { queue: { backend: 'redis', health: () => Promise.resolve('down') } });
+  const ready = await app.request('/readyz');
+  expect([ready.status, await ready.json()]).toEqual([200, { status: 'degraded', degraded: ['redis'] }]);
+});
+
+test('without its database the API is alive, not ready, and answers 503 with Retry-After', async () => {
+  const { apiKey } = await deps.tenant();
+  const away = { ...deps, db: openDatabase({ url: 'postgres://nobody@127.0.0.1:1/none', role: 'muster_api', max: 2, name: 'away', log: deps.log }) };
+  const app = createApp(away);
+  for (const [path, headers] of [
+    ['/readyz', {}],
+    ['/v1/messages', { authorization: `Bearer ${apiKey}` }],
+  ] as const) {
+    const response = await app.request(path, { headers });
+    expect(response.status).toBe(503);
+    expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(await response.json()).toMatchObject({ code: 'unavailable', status: 503 });
+  }
+  expect((await app.request('/livez')).status).toBe(200);
+  expect(await (await app.request('/metrics')).text()).toContain('muster_store_up 0');
+  await away.db.close();
+});
+
+test('metrics count by route pattern and tell of nobody', async () => {
+  const { tenantId, apiKey } = await deps.tenant();
+  const ctx = deps.as(tenantId);
+  await deps.db.withTenant(tenantId, (tx) =>
+    tx.insertInto('recipients').values({ tenant_id: tenantId, name: 'Canary Person', phone: '+15559998877' }).execute(),
+  );
+  const { id } = await createMessage(ctx, {
+    class: 'life',
+    drill: false,
+    text: { en: 'Canary text' },
+    audience: { all: true },
+    channels: ['sms'],
+    answers: [],
+    share: false,
+    launch: true,
+    expiresAt: new Date(deps.clock.now() + 3_600_000).toISOString(),
+  });
+  const app = createApp(deps);
+  await app.request(`/v1/messages/${id}`, { headers: { authorization: `Bearer ${apiKey}` } });
+  await app.request(`/nowhere/${id}?phone=%2B15559998877`);
+  const text = await (await app.request('/metrics')).text();
+  expect(text).toMatch(/muster_http_seconds_count\{route="\/v1\/messages\/:id",method="GET",status="200"\} 1/);
+  expect(text).toMatch(/muster_http_seconds_count\{route="none",method="GET",status="404"\} 1/);
+  expect(text).toContain('muster_messages_live{lane="life"} 1');
+  expect(text).toContain('muster_oldest_due_seconds{lane="life"} 0');
+  for (const canary of [id, '15559998877', 'Canary', apiKey]) expect(text).not.toContain(canary);
+});
+
+test('the documentation is a page without script or anything from elsewhere', async () => {
+  const response = await createApp(deps).request('/docs');
+  expect(response.status).toBe(200);
+  expect(response.headers.get('content-security-policy')).toContain("default-src 'none'; style-src 'sha256-");
+  const page = await response.text();
+  expect(page).toContain('/v1/messages/{id}/launch');
+  expect(page).not.toMatch(/<script|src=|https?:\/\/(?!json-schema)/);
+});

@@ -1,0 +1,70 @@
+import { html, raw } from 'hono/html';
+import { createHash } from 'node:crypto';
+
+const STYLE = `
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
+body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+h2 { margin-top: 2.5rem; text-transform: capitalize; }
+article { border-top: 1px solid #8886; padding: .75rem 0; }
+h3 { font: 600 1rem ui-monospace, monospace; margin: 0; overflow-wrap: anywhere; }
+.method { display: inline-block; min-width: 4.5rem; }
+pre { overflow-x: auto; font-size: .85rem; background: #8881; padding: .75rem; }
+p { margin: .25rem 0; } summary { cursor: pointer; } code { overflow-wrap: anywhere; }
+`;
+
+/** What a Content-Security-Policy must allow for the page's own style. */
+export const DOCS_STYLE_HASH = `'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`;
+
+interface Operation {
+  tags?: string[];
+  summary?: string;
+  description?: string;
+  parameters?: unknown[];
+  requestBody?: unknown;
+  responses?: Record<string, { description?: string }>;
+}
+type Listed = { path: string; method: string; operation: Operation };
+
+const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
+
+function listOf(paths: Record<string, unknown>): Listed[] {
+  return Object.entries(paths).flatMap(([path, item]) =>
+    METHODS.flatMap((method) => {
+      const operation = (item as Partial<Record<(typeof METHODS)[number], Operation>>)[method];
+      return operation ? [{ path, method, operation }] : [];
+    }),
+  );
+}
+
+/** The API's reference, from its own OpenAPI document: no script, nothing from elsewhere. */
+export function docsPage(document: { info: { title: string; description?: string }; paths?: object; components?: object }): string {
+  const operations = listOf((document.paths ?? {}) as Record<string, unknown>);
+  const groups = Map.groupBy(operations, ({ operation }) => operation.tags?.[0] ?? 'other');
+  const schemas = (document.components as { schemas?: Record<string, unknown> } | undefined)?.schemas ?? {};
+  const page = html`<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${document.info.title} API</title><style>${raw(STYLE)}</style></head>
+<body>
+<h1>${document.info.title} API</h1>
+<p>${document.info.description ?? ''}</p>
+<p><a href="/v1/openapi.json">OpenAPI 3.1 document</a></p>
+<nav aria-label="Groups"><ul>${[...groups.keys()].map((name) => html`<li><a href="#${name}">${name}</a></li>`)}<li><a href="#shapes">shapes</a></li></ul></nav>
+<main>
+${[...groups].map(([name, members]) => html`<section id="${name}"><h2>${name}</h2>${members.map(operationView)}</section>`)}
+<section id="shapes"><h2>Shapes</h2>${Object.entries(schemas).map(([name, schema]) => html`<article id="shape-${name}">${details(name, schema)}</article>`)}</section>
+</main>
+</body>
+</html>`;
+  return String(page);
+}
+
+const operationView = ({ path, method, operation }: Listed) => html`<article>
+<h3><span class="method">${method.toUpperCase()}</span> ${path}</h3>
+<p>${operation.summary ?? ''}</p>
+${operation.description ? html`<p>${operation.description}</p>` : ''}
+${operation.parameters && operation.parameters.length > 0 ? details('Parameters', operation.parameters) : ''}
+${operation.requestBody ? details('Body', operation.requestBody) : ''}
+<p>${Object.entries(operation.responses ?? {}).map(([status, response]) => html`<code>${status}</code> ${response.description ?? ''} `)}</p>
+</article>`;
+
+const details = (title: string, value: unknown) => html`<details><summary>${title}</summary><pre>${JSON.stringify(value, null, 2)}</pre></details>`;
