@@ -37,6 +37,9 @@ export interface Call {
   readonly bytes?: number;
 }
 
+/** Kept in memory for the page. */
+const LATEST = 200;
+
 export interface CallFilter {
   readonly channel?: SimulatedChannel | undefined;
   readonly to?: string | undefined;
@@ -54,6 +57,7 @@ export class CallLog {
   #waiters: { done: () => void; fail: (error: unknown) => void }[] = [];
   #writing = false;
   #count = 0;
+  #latest: Call[] = [];
 
   private constructor(path: string, file: FileHandle) {
     this.path = path;
@@ -70,9 +74,16 @@ export class CallLog {
     return this.#count;
   }
 
+  /** The newest calls of this process, oldest first, without reading the file. */
+  latest(limit: number): Call[] {
+    return this.#latest.slice(-limit);
+  }
+
   /** Resolves once the line is in the file. Rejects when it could not be written: then the call must not be accepted. */
   append(call: Call): Promise<void> {
     this.#count += 1;
+    this.#latest.push(call);
+    if (this.#latest.length >= 2 * LATEST) this.#latest = this.#latest.slice(-LATEST);
     this.#lines.push(JSON.stringify(call));
     const written = new Promise<void>((done, fail) => this.#waiters.push({ done, fail }));
     if (this.#lines.length === 1 && !this.#writing) setImmediate(() => void this.#flush());
@@ -116,6 +127,7 @@ export class CallLog {
   async clear(): Promise<void> {
     await this.#file.truncate(0);
     this.#count = 0;
+    this.#latest = [];
   }
 
   async close(): Promise<void> {

@@ -55,10 +55,7 @@ function route(parts: Parts, request: Request): Reply | Promise<Reply> {
 async function pages({ world, controls }: Parts, request: Request): Promise<Reply> {
   if (request.path === '/text' && request.method === 'POST') return writeAs(controls, request);
   if (request.method !== 'GET') return problem(405, 'method_not_allowed', 'Only GET here.');
-  if (request.path === '/') {
-    const { total, items } = await controls.calls({}, 50);
-    return frontPage(world.outbox, items.reverse(), total);
-  }
+  if (request.path === '/') return frontPage(world.outbox, world.calls.latest(50).reverse(), world.calls.count);
   const address = /^\/person\/([^/]+)$/.exec(request.path)?.[1];
   return address === undefined ? problem(404, 'not_found', 'No such page.') : personPage(world.outbox, decodeURIComponent(address));
 }

@@ -77,7 +77,7 @@ export function frontPage(outbox: Outbox, calls: readonly Call[], total: number)
       <h2>Write as somebody</h2>
       ${textForm('/text', html`<label>From <input name="from" required placeholder="+15005550100" autocomplete="off" /></label>`, '')}
       <h2>Latest calls</h2>
-      <p>${total} in all, in <code>simulator/calls.ndjson</code> and at <a href="/control/calls">/control/calls</a>.</p>
+      <p>${total} since this process started; every one ever is in <code>simulator/calls.ndjson</code> and at <a href="/control/calls">/control/calls</a>.</p>
       <table>
         <thead>
           <tr>
