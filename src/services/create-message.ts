@@ -16,7 +16,12 @@ import { viewMessages } from './message-view.ts';
 export interface MessageOrigin {
   /** Fields of the CAP alert that it was made from. */
   cap?: unknown;
+  /** Row of the message that it is about, and what it does to it. */
+  follows?: { id: string; kind: 'original' | 'correction' | 'all_clear' };
 }
+
+/** An alert from elsewhere is kept as it came, also when it is stale: then its draft cannot be launched. */
+const ALERT_MAY = new Set(['expiry_required', 'expired']);
 
 /**
  * Writes a draft (or, with `launch`, a launched message) in one transaction together with its audit entry and the
@@ -28,12 +33,12 @@ export async function createMessage(ctx: Context, input: MessageInput, origin: M
   const problems: FieldError[] = [...assertSlots(input.text), ...unknownIds(ctx, input.audience, 'audience')];
   const startAt = input.startAt === undefined ? null : Date.parse(input.startAt);
   const expiry = expiryOf(input.class, input.expiresAt === undefined ? null : Date.parse(input.expiresAt), startAt, ctx.clock.now());
-  if ('code' in expiry && (input.launch || expiry.code !== 'expiry_required' || origin.cap === undefined)) problems.push({ field: 'expiresAt', ...expiry });
+  if ('code' in expiry && (input.launch || origin.cap === undefined || !ALERT_MAY.has(expiry.code))) problems.push({ field: 'expiresAt', ...expiry });
   problems.push(...drillProblems(input));
   if (problems.length > 0) throw new Problem(422, 'invalid_message', problems.map((p) => `${p.field}: ${p.detail}`).join('; '), { errors: problems });
 
   const result = await inTenant(ctx, async (tx) => {
-    const id = await insert(tx, ctx, input, origin, 'code' in expiry ? null : new Date(expiry.expiresAt));
+    const id = await insert(tx, ctx, input, origin, 'code' in expiry ? expiryAsGiven(input) : new Date(expiry.expiresAt));
     await appendAudit(tx, ctx, 'message.create', id, { class: input.class, drill: input.drill });
     const waves = input.launch ? await launchInTx(tx, ctx, id, { audienceHash: input.audienceHash }) : [];
     const rows = await tx.selectFrom('messages').selectAll().where('tenant_id', '=', ctx.tenantId).where('id', '=', id).execute();
@@ -45,6 +50,8 @@ export async function createMessage(ctx: Context, input: MessageInput, origin: M
   await nudgeLaunched(ctx, result.waves);
   return result.view;
 }
+
+const expiryAsGiven = (input: MessageInput): Date | null => (input.expiresAt === undefined ? null : new Date(input.expiresAt));
 
 async function insert(tx: Tx, ctx: Context, input: MessageInput, origin: MessageOrigin, expiresAt: Date | null): Promise<string> {
   const counted = await countAndHash(tx, ctx.tenantId, audienceCondition(input.audience, (id) => ctx.ids.decode('rcp', id)));
@@ -64,6 +71,8 @@ async function insert(tx: Tx, ctx: Context, input: MessageInput, origin: Message
       audience_count: String(counted.count),
       audience_hash: counted.hash,
       cap: origin.cap === undefined ? null : JSON.stringify(origin.cap),
+      follows_id: origin.follows?.id ?? null,
+      kind: origin.follows?.kind ?? 'original',
       expires_at: expiresAt,
       start_at: input.startAt ?? null,
       created_by: ctx.actor.label,

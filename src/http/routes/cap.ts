@@ -21,12 +21,9 @@ const post = createRoute({
     'Nothing is sent: a person decides. The same alert again (sender, identifier, sent) gives the draft that it made before. ' +
     'At most 2 MB. A broken alert is refused with 400 and its `line` and `reason`; any document type is refused. ' +
     'A signature is let through but not verified.',
-  request: { headers: idempotencyHeader },
+  request: { headers: idempotencyHeader, body: { required: true, content: { [CAP_TYPE]: xml, 'application/xml': xml, 'text/xml': xml } } },
   responses: { 201: jsonOf(messageViewSchema, 'The draft.'), 200: jsonOf(messageViewSchema, 'The draft that this alert made before.'), ...refusals },
 });
-// Described here and not given to the validator, which would read the body as text before its type is known.
-const described = { ...post, requestBody: { required: true, content: { [CAP_TYPE]: xml, 'application/xml': xml, 'text/xml': xml } } };
-
 const get = createRoute({
   method: 'get',
   path: '/messages/{id}/cap',
@@ -39,7 +36,7 @@ const get = createRoute({
 /** CAP 1.2 in and out; mounted under /v1. */
 export function capRoutes(_deps: Deps): OpenAPIHono<AppEnv> {
   const routes = new OpenAPIHono<AppEnv>();
-  routes.openapi(described, async (c) => {
+  routes.openapi(post, async (c) => {
     const type = (c.req.header('content-type') ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
     if (!TAKEN.has(type))
       throw new Problem(415, 'unsupported_media_type', `An alert comes as ${[...TAKEN].join(', ')}; this is ${type ? `"${type}"` : 'without a Content-Type'}.`);
