@@ -43,11 +43,11 @@ function pour(path: string, totalBytes: number, headers: Record<string, string> 
       if (!answered) fail(error);
     });
     const more = (): void => {
-      while (!answered && !call.destroyed && written < totalBytes) {
-        written += chunk.length;
-        if (!call.write(chunk)) return void call.once('drain', more);
-      }
-      call.end();
+      if (answered || call.destroyed) return;
+      if (written >= totalBytes) return void call.end();
+      written += chunk.length;
+      if (call.write(chunk)) setImmediate(more);
+      else call.once('drain', more);
     };
     more();
   });
@@ -121,7 +121,7 @@ test('closing ends event streams, lets a running request finish, and refuses new
   await inside;
   const closing = own.close(10_000);
   expect(await stream.text()).toContain('event: message');
-  await expect(fetch(`${own.url}/livez`)).rejects.toThrow();
+  await expect(fetch(`${own.url}/livez`)).rejects.toThrow('fetch failed');
   release?.();
   expect(await (await slow).text()).toBe('finished');
   expect(await closing).toBe(0);

@@ -23,6 +23,7 @@ interface Operation {
   requestBody?: unknown;
   responses?: Record<string, { description?: string }>;
 }
+type Html = ReturnType<typeof html>;
 type Listed = { path: string; method: string; operation: Operation };
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
@@ -37,11 +38,11 @@ function listOf(paths: Record<string, unknown>): Listed[] {
 }
 
 /** The API's reference, from its own OpenAPI document: no script, nothing from elsewhere. */
-export function docsPage(document: { info: { title: string; description?: string }; paths?: object; components?: object }): string {
+export function docsPage(document: { info: { title: string; description?: string }; paths?: object; components?: { schemas?: object } }): Html {
   const operations = listOf((document.paths ?? {}) as Record<string, unknown>);
   const groups = Map.groupBy(operations, ({ operation }) => operation.tags?.[0] ?? 'other');
-  const schemas = (document.components as { schemas?: Record<string, unknown> } | undefined)?.schemas ?? {};
-  const page = html`<!doctype html>
+  const schemas = document.components?.schemas ?? {};
+  return html`<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${document.info.title} API</title><style>${raw(STYLE)}</style></head>
 <body>
@@ -55,7 +56,6 @@ ${[...groups].map(([name, members]) => html`<section id="${name}"><h2>${name}</h
 </main>
 </body>
 </html>`;
-  return String(page);
 }
 
 const operationView = ({ path, method, operation }: Listed) => html`<article>

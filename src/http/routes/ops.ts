@@ -82,7 +82,7 @@ export function opsRoutes(deps: Deps, extras: OpsExtras): OpenAPIHono<AppEnv> {
   });
 
   let document: OpenApiDocument | undefined;
-  let page: string | undefined;
+  let page: ReturnType<typeof docsPage> | undefined;
   routes.get('/v1/openapi.json', (c) => {
     document ??= extras.document();
     return c.json(document, 200);
