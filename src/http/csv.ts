@@ -1,7 +1,6 @@
 import { stringify } from 'csv-stringify';
-import type { Context as HonoContext } from 'hono';
+import type { Env, Context as HonoContext } from 'hono';
 import { Readable } from 'node:stream';
-import type { AppEnv } from './env.ts';
 
 type Cell = string | number | boolean | null | undefined;
 
@@ -11,8 +10,8 @@ type Cell = string | number | boolean | null | undefined;
  *
  * @param columns header and the row's property, in order
  */
-export function csvResponse<Row>(
-  c: HonoContext<AppEnv>,
+export function csvResponse<Row, E extends Env>(
+  c: HonoContext<E>,
   fileName: string,
   columns: readonly (readonly [header: string, cell: (row: Row) => Cell])[],
   pages: AsyncIterable<readonly Row[]>,

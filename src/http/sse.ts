@@ -1,5 +1,4 @@
-import type { Context as HonoContext } from 'hono';
-import type { AppEnv } from './env.ts';
+import type { Env, Context as HonoContext } from 'hono';
 
 /** One open event stream. A reader too slow to keep up gets the latest event, not all of them. */
 export interface EventSink {
@@ -22,7 +21,7 @@ export const eventText = (event: string, id: string, data: string): EventText =>
  * Answers with server-sent events. `attach` gets the sink and returns what to do when the reader has gone.
  * Memory a reader: one event in the stream's queue and one waiting, however slow it is.
  */
-export function eventStream(c: HonoContext<AppEnv>, attach: (sink: EventSink) => Promise<() => void>): Promise<Response> {
+export function eventStream<E extends Env>(c: HonoContext<E>, attach: (sink: EventSink) => Promise<() => void>): Promise<Response> {
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   let waiting: Uint8Array | undefined;
   let open = true;
