@@ -43,7 +43,7 @@ const BATCH = 2_000;
 export async function importRecipients(ctx: Context, stream: AsyncIterable<Uint8Array>, input: { format: ImportFormat }): Promise<ImportResult> {
   const spool = await spoolUtf8(ctx.config.dataFolder, stream);
   try {
-    const work = new Import(ctx, await countryOf(ctx));
+    const work = new Import(ctx, await inTenant(ctx, (tx) => countryOf(tx, ctx.tenantId)));
     const reader = readerFor(input.format);
     for await (const piece of spool.text()) await work.take(reader.push(piece));
     await work.take(reader.end());
@@ -54,10 +54,8 @@ export async function importRecipients(ctx: Context, stream: AsyncIterable<Uint8
 }
 
 /** Country of telephone numbers that are written without one. */
-export async function countryOf(ctx: Context) {
-  const tenant = await inTenant(ctx, (tx) =>
-    tx.selectFrom('tenants').select('default_country').where('tenant_id', '=', ctx.tenantId).executeTakeFirstOrThrow(),
-  );
+export async function countryOf(tx: Tx, tenantId: number) {
+  const tenant = await tx.selectFrom('tenants').select('default_country').where('tenant_id', '=', tenantId).executeTakeFirstOrThrow();
   if (!isCountry(tenant.default_country))
     throw new Problem(409, 'bad_default_country', `The tenant's default country ${tenant.default_country} has no telephone numbers.`);
   return tenant.default_country;

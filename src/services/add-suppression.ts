@@ -1,0 +1,26 @@
+import { appendAudit } from './audit.ts';
+import { type Context, inTenant } from './context.ts';
+import { type SuppressionInput, suppressionKey } from './suppression-key.ts';
+
+/**
+ * Stops a sender (or all of the channel) from ever using an address. One that is already stopped keeps its first reason.
+ * @returns how many senders were stopped now
+ */
+export async function addSuppression(ctx: Context, input: SuppressionInput): Promise<{ added: number }> {
+  return inTenant(ctx, async (tx) => {
+    const { address, senderIds } = await suppressionKey(ctx, tx, input);
+    const added =
+      senderIds.length === 0
+        ? []
+        : await tx
+            .insertInto('suppressions')
+            .values(senderIds.map((sender_id) => ({ tenant_id: ctx.tenantId, sender_id, address, reason: 'manual' as const, source: ctx.actor.label })))
+            .onConflict((c) => c.doNothing())
+            .returning('sender_id')
+            .execute();
+    await appendAudit(tx, ctx, 'suppression.add', senderIds.join(' '), { added: added.length });
+    const view = { added: added.length };
+    await ctx.idempotency?.complete(tx, 201, view);
+    return view;
+  });
+}
