@@ -79,7 +79,8 @@ export function openDatabase(options: DatabaseOptions): Database {
     ].join(' '),
   });
   // An idle connection that breaks (server restart) must not end the process; the pool replaces it.
-  pool.on('error', (error) => options.log.warn({ code: (error as { code?: string }).code }, 'database connection lost'));
+  let closing = false;
+  pool.on('error', (error) => closing || options.log.warn({ code: (error as { code?: string }).code }, 'database connection lost'));
   const across = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
   return {
     across,
@@ -89,6 +90,9 @@ export function openDatabase(options: DatabaseOptions): Database {
         return work(tx);
       }),
     connect: () => pool.connect(),
-    close: () => across.destroy(),
+    close: () => {
+      closing = true;
+      return across.destroy();
+    },
   };
 }

@@ -68,14 +68,15 @@ async function planOne(tx: Tx, deps: Deps, tenantId: number, waveId: string, lim
     ),
     followsId: wave.selects === 'reached' ? message.follows_id : null,
     freezes: wave.ordinal === 0 || wave.selects === 'ids',
-    cursorId: wave.cursor_id,
+    // Joins come in any order of ids, so their wave has no position: what is planned leaves its list.
+    cursorId: wave.selects === 'ids' ? '0' : wave.cursor_id,
     maxId: wave.selects === 'ids' ? null : message.audience_max_id,
-    limit,
+    limit: wave.selects === 'ids' ? Math.max(limit, wave.recipient_ids?.length ?? 0) + 1 : limit,
   });
-  const done = page.people < limit;
+  const done = wave.selects === 'ids' || page.people < limit;
   await tx
     .updateTable('waves')
-    .set(done ? { state: 'planned', planned_at: new Date(deps.clock.now()) } : { state: 'planning' })
+    .set(done ? { state: 'planned', planned_at: new Date(deps.clock.now()), ...(wave.selects === 'ids' ? { recipient_ids: [] } : {}) } : { state: 'planning' })
     .where('tenant_id', '=', tenantId)
     .where('id', '=', waveId)
     .execute();

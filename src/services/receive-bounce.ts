@@ -3,9 +3,6 @@ import { unpackRef } from '#domain/refs.ts';
 import type { Deps } from './context.ts';
 import { recordReceipts } from './record-receipts.ts';
 
-/** RFC 3463: the mailbox or its domain does not exist. */
-const NO_MAILBOX = /^5\.1\.(1|2|10)$/;
-
 /** Whether we ever gave out this return path. */
 export const isOurReturnPath = (deps: Pick<Deps, 'tokens'>, ref: string): boolean => deps.tokens.openLower('bounce', ref) !== undefined;
 
@@ -13,7 +10,7 @@ export const isOurReturnPath = (deps: Pick<Deps, 'tokens'>, ref: string): boolea
  * A delivery report for a message that the relay had accepted. Permanent: the delivery failed, and a mailbox that does
  * not exist is suppressed for this sender. Delays change nothing: the relay is still trying.
  */
-export async function receiveBounce(deps: Pick<Deps, 'db' | 'tokens'>, ref: string, bounce: { permanent: boolean; status: string | null }): Promise<void> {
+export async function receiveBounce(deps: Pick<Deps, 'db' | 'tokens'>, ref: string, bounce: { permanent: boolean; mailboxGone: boolean; status: string }): Promise<void> {
   const sealed = deps.tokens.openLower('bounce', ref);
   const delivery = sealed && unpackRef(sealed);
   if (!delivery || !bounce.permanent) return;
@@ -21,6 +18,6 @@ export async function receiveBounce(deps: Pick<Deps, 'db' | 'tokens'>, ref: stri
   const tenantId = rows[0]?.tenant_id;
   if (tenantId === undefined || tenantId === null) return;
   await recordReceipts(deps, tenantId, [
-    { ref: delivery, state: 'failed', providerId: null, code: bounce.status ?? 'bounce', ...(NO_MAILBOX.test(bounce.status ?? '') ? { effect: 'no_mailbox' as const } : {}) },
+    { ref: delivery, state: 'failed', providerId: null, code: bounce.status, ...(bounce.mailboxGone ? { effect: 'no_mailbox' as const } : {}) },
   ]);
 }
