@@ -31,7 +31,8 @@ export function decryptPush(body: Buffer, { ecdh, auth }: SubscriptionKeys): Buf
 function openRecord(record: Buffer, key: Buffer, nonce: Buffer, sequence: number): Buffer {
   if (record.length <= TAG_BYTES) throw new Error('a record is shorter than its tag');
   const iv = Buffer.from(nonce);
-  iv.writeUIntBE(iv.readUIntBE(6, 6) ^ sequence, 6, 6);
+  // The record's number goes into the last bytes; four of them are enough for 4096 bytes.
+  iv.writeUInt32BE((iv.readUInt32BE(8) ^ sequence) >>> 0, 8);
   const decipher = createDecipheriv('aes-128-gcm', key, iv);
   decipher.setAuthTag(record.subarray(-TAG_BYTES));
   const padded = Buffer.concat([decipher.update(record.subarray(0, -TAG_BYTES)), decipher.final()]);
