@@ -1,0 +1,98 @@
+import { sql } from 'kysely';
+import { notFound } from '#platform/errors.ts';
+import type { Channel, MessageClass } from '#schemas/delivery.ts';
+import { appendAudit } from './audit.ts';
+import { type Context, inTenant } from './context.ts';
+import { requireScope } from './launch-message.ts';
+
+/** Something that messages leave from, and how it is doing. */
+export interface SenderView {
+  id: string;
+  channel: Channel;
+  name: string;
+  address: string;
+  classes: MessageClass[];
+  drill: boolean;
+  /** Null: as fast as the provider takes it. */
+  unitsPerSecond: number | null;
+  /** 1 normally; lower while the provider throttles. */
+  throttle: number;
+  stoppedAt: string | null;
+  /** Why it stopped itself, such as refused credentials. */
+  stoppedReason: string | null;
+}
+
+export async function listSenders(ctx: Context): Promise<SenderView[]> {
+  const rows = await inTenant(ctx, (tx) =>
+    tx
+      .selectFrom('senders')
+      .select([
+        'id',
+        'channel',
+        'name',
+        'address',
+        'drill',
+        'units_per_second',
+        'throttle',
+        'stopped_at',
+        'stopped_reason',
+        sql<MessageClass[]>`classes::text[]`.as('classes'),
+      ])
+      .where('tenant_id', '=', ctx.tenantId)
+      .orderBy('drill')
+      .orderBy('id')
+      .execute(),
+  );
+  return rows.map((row) => ({
+    id: ctx.ids.encode('snd', row.id),
+    channel: row.channel,
+    name: row.name,
+    address: row.address,
+    classes: row.classes,
+    drill: row.drill,
+    unitsPerSecond: row.units_per_second,
+    throttle: row.throttle,
+    stoppedAt: row.stopped_at?.toISOString() ?? null,
+    stoppedReason: row.stopped_reason,
+  }));
+}
+
+/** Lets a sender that stopped itself try again; what waited for it goes on by itself. */
+export async function releaseSender(ctx: Context, publicId: string): Promise<void> {
+  requireScope(ctx, 'admin');
+  const id = ctx.ids.decode('snd', publicId);
+  if (id === undefined) throw notFound('sender');
+  await inTenant(ctx, async (tx) => {
+    const changed = await tx
+      .updateTable('senders')
+      .set({ stopped_at: null, stopped_reason: null, throttle: 1 })
+      .where('tenant_id', '=', ctx.tenantId)
+      .where('id', '=', Number(id))
+      .executeTakeFirst();
+    if (changed.numUpdatedRows === 0n) throw notFound('sender');
+    await appendAudit(tx, ctx, 'sender.release', id);
+  });
+}
+
+/** What is held right now: the whole installation, this tenant, or some of its channels. */
+export interface SendingState {
+  installationStopped: boolean;
+  tenantStoppedAt: string | null;
+  stoppedChannels: Channel[];
+}
+
+export async function sendingState(ctx: Context): Promise<SendingState> {
+  return inTenant(ctx, async (tx) => {
+    const installation = await tx.selectFrom('installation').select('stopped_at').executeTakeFirstOrThrow();
+    const tenant = await tx
+      .selectFrom('tenants')
+      .select(['stopped_at', sql<Channel[]>`stopped_channels::text[]`.as('channels')])
+      .where('tenant_id', '=', ctx.tenantId)
+      .executeTakeFirstOrThrow();
+    return {
+      installationStopped: installation.stopped_at !== null,
+      tenantStoppedAt: tenant.stopped_at?.toISOString() ?? null,
+      stoppedChannels: tenant.channels,
+    };
+  });
+}

@@ -1,0 +1,141 @@
+import { html } from 'hono/html';
+import { type Channel, CHANNELS, type DeliveryState, type MessageClass } from '#schemas/delivery.ts';
+import type { DeliveryView, MessageView, StateCounts } from '#schemas/views.ts';
+import type { BoardData } from './board-data.ts';
+import { CHANNEL_NAMES, codeName, DELIVERY_STATE_NAMES, duration, number, people, percent, plural } from './format.ts';
+import { inboundList } from './inbound-view.ts';
+import { bar, barKey, deliveryTag, type Html, type Part, type Segment, time } from './parts.ts';
+
+const GROUPS: readonly { label: string; fill: string; states: readonly DeliveryState[]; always: boolean }[] = [
+  { label: 'Delivered', fill: 'f-delivered', states: ['delivered'], always: true },
+  { label: 'Handed over', fill: 'f-accepted', states: ['accepted'], always: true },
+  { label: 'Being sent', fill: 'f-attempting', states: ['attempting'], always: false },
+  { label: 'Waiting', fill: 'f-pending', states: ['pending'], always: true },
+  { label: 'In doubt', fill: 'f-unknown', states: ['unknown', 'unresolved'], always: false },
+  { label: 'Not reached', fill: 'f-failed', states: ['failed'], always: true },
+  { label: 'Cancelled or too late', fill: 'f-other', states: ['cancelled', 'expired'], always: false },
+];
+
+const sum = (counts: StateCounts, states: readonly DeliveryState[]): number => states.reduce((total, state) => total + counts[state], 0);
+const total = (counts: StateCounts): number => GROUPS.reduce((all, group) => all + sum(counts, group.states), 0);
+const segments = (counts: StateCounts): Segment[] =>
+  GROUPS.map((group) => ({ label: group.label, fill: group.fill, n: sum(counts, group.states), always: group.always })).filter(
+    (segment) => segment.always || segment.n > 0,
+  );
+
+/** Calls that a carrier has taken. */
+export const handedOver = (counts: StateCounts): number => counts.accepted + counts.delivered;
+export const answered = (message: MessageView): number => Object.entries(message.answers).reduce((n, [key, count]) => (key === 'none' ? n : n + count), 0);
+
+function byChannel(message: MessageView): { channel: Channel; counts: StateCounts }[] {
+  return CHANNELS.flatMap((channel) => {
+    const waves = message.waves.filter((wave) => wave.channel === channel);
+    if (waves.length === 0) return [];
+    const counts = { ...message.deliveries };
+    for (const state of Object.keys(counts) as DeliveryState[]) counts[state] = waves.reduce((n, wave) => n + wave[state], 0);
+    return [{ channel, counts }];
+  });
+}
+
+/** One honest sentence for who looks up for a second. */
+export function summaryLine(message: MessageView): string {
+  const count = message.audience.count ?? 0;
+  const { deliveries } = message;
+  const doubt = deliveries.unknown + deliveries.unresolved;
+  const parts = [`${people(count)} asked`, `${number(handedOver(deliveries))} handed over`, `${number(answered(message))} answered`];
+  if (doubt > 0) parts.push(`${number(doubt)} in doubt`);
+  if (deliveries.failed > 0) parts.push(`${number(deliveries.failed)} not reached`);
+  return `${parts.join(', ')}.`;
+}
+
+function figures(message: MessageView): Html {
+  const all = total(message.deliveries);
+  const many = all > (message.audience.count ?? 0);
+  return html`<section class="card stack" aria-labelledby="reach-title">
+    <h2 id="reach-title">Reach</h2>
+    <p class="hide" id="summary-line">${summaryLine(message)}</p>
+    <dl class="facts large">
+      <div><dt>People</dt><dd>${number(message.audience.count ?? 0)}</dd></div>
+      <div><dt>Handed over</dt><dd>${percent(handedOver(message.deliveries), all)}</dd></div>
+      <div><dt>Answered</dt><dd>${number(answered(message))}</dd></div>
+    </dl>
+    ${bar(segments(message.deliveries), all)} ${barKey(segments(message.deliveries), number)}
+    ${many && html`<p class="soft small">${plural(all, 'delivery', 'deliveries')} in all: a person may get the message on more than one channel.</p>`}
+    ${
+      byChannel(message).length > 0 &&
+      html`<table><thead><tr><th scope="col">Channel</th><th scope="col" class="num">Planned</th><th scope="col" class="num">Handed over</th><th scope="col" class="num">Not reached</th></tr></thead>
+      <tbody>${byChannel(message).map(
+        ({ channel, counts }) =>
+          html`<tr><th scope="row">${CHANNEL_NAMES[channel]}${bar(segments(counts), total(counts), true)}</th><td class="num">${number(total(counts))}</td><td class="num">${number(handedOver(counts))}</td><td class="num">${number(counts.failed)}</td></tr>`,
+      )}</tbody></table>`
+    }
+    ${speedLine(message)}
+  </section>`;
+}
+
+function speedLine({ times }: MessageView): Part {
+  if (times.launchedAt === null || times.firstCallAt === null) return '';
+  const seconds = (iso: string): number => (Date.parse(iso) - Date.parse(times.launchedAt ?? iso)) / 1000;
+  const last = times.completedAt !== null && times.lastCallAt !== null ? ` and the last one after ${duration(Math.max(0, seconds(times.lastCallAt)))}` : '';
+  return html`<p class="soft small">The first call left ${Math.max(0, seconds(times.firstCallAt)).toFixed(1)} s after launch${last}.</p>`;
+}
+
+function answersCard({ message, answers }: BoardData): Part {
+  if (message.answerOptions.length === 0 && answered(message) === 0) return '';
+  const asked = answered(message) + (message.answers['none'] ?? 0);
+  return html`<section class="card stack" aria-labelledby="answers-title">
+    <div class="head"><h2 id="answers-title">Answers</h2><a class="small" href="/messages/${message.id}/answers">All answers</a></div>
+    <table><thead class="hide"><tr><th scope="col">Answer</th><th scope="col">People</th></tr></thead><tbody>
+      ${message.answerOptions.map((option) => {
+        const n = message.answers[option.key] ?? 0;
+        return html`<tr><th scope="row">${option.label}${option.counts && html` <span class="tag good">yes</span>`}${bar([{ n, fill: 'f-accent', label: option.label }], asked, true)}</th><td class="num">${number(n)}</td></tr>`;
+      })}
+      <tr><th scope="row" class="soft">No answer yet</th><td class="num">${number(message.answers['none'] ?? 0)}</td></tr>
+    </tbody></table>
+    ${answers.length > 0 && html`<h3>Latest</h3><ul class="list">${answers.map(answerItem)}</ul>`}
+  </section>`;
+}
+
+const WAYS = { page: 'on the page', sms: 'by SMS', push: 'in the notification' } as const;
+
+export const answerItem = (answer: BoardData['answers'][number]): Html =>
+  html`<li class="item"><div><a class="title" href="/people/${answer.recipientId}">${answer.name ?? 'Unnamed'}</a>: ${answer.label}${answer.etaAt && html`, there at ${time(answer.etaAt)}`}${answer.note && html`<br><q>${answer.note}</q>`}</div>
+    <span class="soft small">${WAYS[answer.way]}, ${time(answer.at)}</span></li>`;
+
+/** What "in doubt" means under each promise. */
+const DOUBT: Record<MessageClass, string> = {
+  life: 'The carrier did not say whether it took these. They are sent again, so these people may get it twice.',
+  ops: 'The carrier did not say whether it took these. We look for proof and send once more; what is still unclear then stays listed here.',
+  bulk: 'The carrier did not say whether it took these. They may or may not have it. By its promise this message is never sent twice, so they are left as they are.',
+};
+
+const deliveryItem = (delivery: DeliveryView): Html =>
+  html`<li class="item"><div><a class="title" href="/people/${delivery.recipientId}">${delivery.name ?? 'Unnamed'}</a><br><span class="soft small">${CHANNEL_NAMES[delivery.channel]}${delivery.code && html`: ${codeName(delivery.code)}`}</span></div>${deliveryTag(delivery.state)}</li>`;
+
+function deliveriesCard(message: MessageView, kind: 'doubt' | 'failed', list: readonly DeliveryView[]): Part {
+  const states: DeliveryState[] = kind === 'failed' ? ['failed'] : ['unknown', 'unresolved'];
+  const n = sum(message.deliveries, states);
+  if (n === 0) return '';
+  const title = kind === 'failed' ? 'Not reached' : 'In doubt';
+  return html`<section class="card stack" aria-labelledby="${kind}-title">
+    <h2 id="${kind}-title">${title}: ${number(n)}</h2>
+    ${kind === 'doubt' ? html`<p>${DOUBT[message.class]}</p>` : html`<p class="soft">Deliveries that failed for good. A person listed here may have it on another channel.</p>`}
+    <ul class="list">${list.map(deliveryItem)}</ul>
+    <div class="row">${states.filter((state) => message.deliveries[state] > 0).map((state) => html`<a href="/messages/${message.id}/deliveries?state=${state}">See all (${DELIVERY_STATE_NAMES[state].toLowerCase()})</a> <a href="/messages/${message.id}/deliveries.csv?state=${state}">CSV</a>`)}</div>
+  </section>`;
+}
+
+function spreadCard({ share, spread }: MessageView): Part {
+  if (!share) return '';
+  return html`<section class="card stack" aria-labelledby="spread-title"><h2 id="spread-title">Passed on</h2>
+    <dl class="facts"><div><dt>People who shared</dt><dd>${number(spread.shares)}</dd></div><div><dt>Visits by people</dt><dd>${number(spread.visits)}</dd></div>
+      <div><dt>Joined</dt><dd>${number(spread.joins)}</dd></div><div><dt>Longest chain</dt><dd>${plural(spread.generations, 'step')}</dd></div></dl></section>`;
+}
+
+/** Everything on the board that moves. `now`: milliseconds, the chart's time. */
+export function liveRegion(data: BoardData, csrfToken: string, now: number): Html {
+  const { message } = data;
+  return html`<div id="tick" hidden data-at="${now}" data-sent="${handedOver(message.deliveries)}" data-answered="${answered(message)}"></div>
+    ${inboundList(data.inbound, csrfToken, `/messages/${message.id}`)}
+    ${figures(message)} ${answersCard(data)} ${deliveriesCard(message, 'doubt', data.doubt)} ${deliveriesCard(message, 'failed', data.failed)} ${spreadCard(message)}`;
+}

@@ -1,0 +1,99 @@
+import { Hono } from 'hono';
+import { Problem } from '#platform/errors.ts';
+import { messageInputSchema, previewInputSchema } from '#schemas/message.ts';
+import { audienceWords } from '#services/audience-words.ts';
+import { createMessage } from '#services/create-message.ts';
+import { getMessage } from '#services/get-message.ts';
+import { previewAudience } from '#services/preview-audience.ts';
+import { renderSample } from '#services/render-sample.ts';
+import { type ComposeValues, composeFieldId, emptyValues, readValues, toInput, valuesOf } from './compose-values.ts';
+import { composeBody } from './compose-view.ts';
+import type { ConsoleContext, ConsoleEnv } from './env.ts';
+import { readForm } from './form.ts';
+import { requireScope } from './guard.ts';
+import { show } from './layout.ts';
+import { type FormError, toFormErrors } from './parts.ts';
+import { previewFragment, type PreviewState } from './preview-view.ts';
+
+async function composePage(c: ConsoleContext, values: ComposeValues, errors: readonly FormError[], preview: PreviewState): Promise<Response> {
+  const words = await audienceWords(c.var.ctx);
+  const body = composeBody({ values, errors, words, csrfToken: c.var.session.csrfToken, preview: previewFragment(preview) });
+  return show(c, { title: 'New message', section: 'messages', errors, body });
+}
+
+/** What this message would do now. Whatever stands in the way is said in place of the numbers, never as an error page. */
+async function previewOf(c: ConsoleContext, values: ComposeValues): Promise<PreviewState> {
+  const { ctx } = c.var;
+  const { input, errors } = toInput(values, ctx.clock.now());
+  const text = messageInputSchema.shape.text.safeParse(input['text']);
+  const withText = text.success;
+  const parsed = previewInputSchema.safeParse({
+    audience: input['audience'],
+    class: input['class'],
+    drill: input['drill'],
+    channels: input['channels'],
+    answers: messageInputSchema.shape.answers.safeParse(input['answers']).data ?? [],
+    share: input['share'],
+    ...(withText ? { text: text.data } : {}),
+  });
+  if (!parsed.success) return { blocked: errors.filter((error) => !error.id.startsWith('text-')).map((error) => error.text), withText };
+  try {
+    const view = await previewAudience(ctx, parsed.data);
+    const expiresAt = typeof input['expiresAt'] === 'string' ? input['expiresAt'] : null;
+    const samples = withText ? await renderSample(ctx, { ...parsed.data, text: text.data, title: values.title || null, expiresAt }) : [];
+    return { view, samples, withText };
+  } catch (problem) {
+    if (!(problem instanceof Problem) || problem.status >= 500) throw problem;
+    return { blocked: problem.errors.length > 0 ? problem.errors.map((error) => error.detail) : [problem.message], withText };
+  }
+}
+
+/** Adds or removes a row of the form; undefined when the button was another one. */
+function reshape(values: ComposeValues, action: string): ComposeValues | undefined {
+  if (action === 'add-locale') return { ...values, texts: [...values.texts, { locale: '', text: '' }] };
+  if (action === 'add-answer')
+    return { ...values, answers: [...values.answers, { key: String(values.answers.length + 1), label: '', counts: false }].slice(0, 9) };
+  const removed = /^remove-answer-(\d+)$/.exec(action)?.[1];
+  return removed === undefined ? undefined : { ...values, answers: values.answers.filter((_, i) => i !== Number(removed)) };
+}
+
+async function save(c: ConsoleContext, values: ComposeValues): Promise<Response> {
+  const { ctx } = c.var;
+  const { input, errors } = toInput(values, ctx.clock.now());
+  const parsed = messageInputSchema.safeParse(input);
+  const refuse = async (refused: readonly FormError[]): Promise<Response> => composePage(c, values, refused, await previewOf(c, values));
+  if (errors.length > 0 || !parsed.success) {
+    const known = new Set(errors.map((error) => error.id));
+    const found = parsed.success ? [] : parsed.error.issues.map((issue) => ({ id: composeFieldId(values, issue.path.join('.')), text: issue.message }));
+    return refuse([...errors, ...found.filter((error) => !known.has(error.id) && !(error.id === '' && errors.length > 0))]);
+  }
+  try {
+    const message = await createMessage(ctx, parsed.data);
+    return c.redirect(`/messages/${message.id}`, 303);
+  } catch (problem) {
+    if (!(problem instanceof Problem) || problem.status !== 422) throw problem;
+    return refuse(toFormErrors(problem.errors, problem.message, (name) => composeFieldId(values, name)));
+  }
+}
+
+/** `GET POST /messages/new`, `POST /messages/preview`. */
+export const composeRoutes = (): Hono<ConsoleEnv> =>
+  new Hono<ConsoleEnv>()
+    .get('/messages/new', async (c) => {
+      requireScope(c, 'write');
+      const from = c.req.query('from');
+      const words = await audienceWords(c.var.ctx);
+      const values = from ? valuesOf(await getMessage(c.var.ctx, from)) : emptyValues(words.defaultLocale);
+      return composePage(c, values, [], from ? await previewOf(c, values) : { withText: false });
+    })
+    .post('/messages/new', async (c) => {
+      requireScope(c, 'write');
+      const form = await readForm(c);
+      const values = readValues(form);
+      const action = form.get('do');
+      const reshaped = reshape(values, action);
+      if (reshaped) return composePage(c, reshaped, [], await previewOf(c, reshaped));
+      if (action === 'check') return composePage(c, values, [], await previewOf(c, values));
+      return save(c, values);
+    })
+    .post('/messages/preview', async (c) => c.html(await previewFragment(await previewOf(c, readValues(await readForm(c))))));

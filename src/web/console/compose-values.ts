@@ -1,0 +1,204 @@
+import type { Channel, MessageClass } from '#schemas/delivery.ts';
+import { CHANNELS, MESSAGE_CLASSES } from '#schemas/delivery.ts';
+import type { MessageView } from '#schemas/views.ts';
+import type { Form } from './form.ts';
+import type { FormError } from './parts.ts';
+
+/** What stands in the fields of the composer, as typed. */
+export interface ComposeValues {
+  class: MessageClass;
+  drill: boolean;
+  title: string;
+  texts: { locale: string; text: string }[];
+  who: 'all' | 'some' | 'json';
+  tags: string;
+  skills: string;
+  lat: string;
+  lon: string;
+  km: string;
+  json: string;
+  channels: (Channel | '')[];
+  answers: { key: string; label: string; counts: boolean }[];
+  share: boolean;
+  /** Hours until the message ends; '' for no end. */
+  expires: string;
+}
+
+export const emptyValues = (locale: string): ComposeValues => ({
+  class: 'ops',
+  drill: false,
+  title: '',
+  texts: [{ locale, text: '' }],
+  who: 'all',
+  tags: '',
+  skills: '',
+  lat: '',
+  lon: '',
+  km: '',
+  json: '',
+  channels: ['push', 'sms', 'email'],
+  answers: [
+    { key: '1', label: '', counts: true },
+    { key: '2', label: '', counts: false },
+  ],
+  share: false,
+  expires: '12',
+});
+
+const oneOf = <T extends string>(all: readonly T[], text: string, otherwise: T): T => all.find((item) => item === text) ?? otherwise;
+
+export function readValues(form: Form): ComposeValues {
+  const rows = <T>(name: string, row: (i: number) => T): T[] => Array.from({ length: Math.min(form.rows(name), 40) }, (_, i) => row(i));
+  return {
+    class: oneOf(MESSAGE_CLASSES, form.get('class'), 'ops'),
+    drill: form.get('drill') === 'yes',
+    title: form.get('title'),
+    texts: rows('text', (i) => ({ locale: form.get(`locale-${i}`), text: form.get(`text-${i}`) })),
+    who: oneOf(['all', 'some', 'json'] as const, form.get('who'), 'all'),
+    tags: form.get('tags'),
+    skills: form.get('skills'),
+    lat: form.get('lat'),
+    lon: form.get('lon'),
+    km: form.get('km'),
+    json: form.get('json'),
+    channels: rows('channel', (i) => oneOf<Channel | ''>(CHANNELS, form.get(`channel-${i}`), '')),
+    answers: rows('label', (i) => ({ key: form.get(`key-${i}`), label: form.get(`label-${i}`), counts: form.has(`counts-${i}`) })),
+    share: form.has('share'),
+    expires: form.get('expires'),
+  };
+}
+
+/** The composer filled from an earlier message, to write it anew. */
+export function valuesOf(message: MessageView): ComposeValues {
+  const { expression } = message.audience;
+  const all = 'all' in expression;
+  const first = message.plan[0]?.channels ?? [];
+  return {
+    ...emptyValues(message.fallbackLocale),
+    class: message.class,
+    drill: message.drill,
+    title: message.title ?? '',
+    texts: Object.entries(message.text).map(([locale, text]) => ({ locale, text })),
+    who: all ? 'all' : 'json',
+    json: all ? '' : JSON.stringify(expression, null, 2),
+    channels: CHANNELS.map((_, i) => first[i] ?? ''),
+    answers: message.answerOptions.map((answer) => ({ key: answer.key, label: answer.label, counts: answer.counts ?? false })),
+    share: message.share,
+  };
+}
+
+const words = (text: string): string[] => [
+  ...new Set(
+    text
+      .split(/[,;\n]/)
+      .map((word) => word.trim())
+      .filter(Boolean),
+  ),
+];
+
+function audienceOf(values: ComposeValues, errors: FormError[]): unknown {
+  if (values.who === 'all') return { all: true };
+  if (values.who === 'json') {
+    try {
+      return JSON.parse(values.json) as unknown;
+    } catch {
+      errors.push({ id: 'json', text: 'The audience expression is not JSON' });
+      return undefined;
+    }
+  }
+  const parts: unknown[] = [];
+  if (words(values.tags).length > 0) parts.push({ tags: words(values.tags) });
+  if (words(values.skills).length > 0) parts.push({ skills: words(values.skills) });
+  if ([values.lat, values.lon, values.km].some((text) => text !== '')) parts.push({ near: nearOf(values, errors) });
+  if (parts.length === 0) errors.push({ id: 'tags', text: 'Enter a tag, a skill or a place, or choose everybody' });
+  return parts.length > 1 ? { and: parts } : parts[0];
+}
+
+function nearOf(values: ComposeValues, errors: FormError[]): unknown {
+  const read = (id: 'lat' | 'lon' | 'km', what: string, low: number, high: number): number => {
+    const n = Number(values[id].replace(',', '.'));
+    if (values[id] === '' || !(n >= low && n <= high)) errors.push({ id, text: `${what} must be a number from ${low} to ${high}` });
+    return n;
+  };
+  return { lat: read('lat', 'Latitude', -90, 90), lon: read('lon', 'Longitude', -180, 180), km: read('km', 'Distance in km', 0.1, 20_100) };
+}
+
+/** An answer row counts when it has a label; a row without a key takes its number. */
+export const answersOf = (values: ComposeValues): { key: string; label: string; counts: boolean }[] =>
+  values.answers.filter((answer) => answer.label !== '').map((answer, i) => ({ ...answer, key: answer.key.toLowerCase() || String(i + 1) }));
+
+function textOf(values: ComposeValues, errors: FormError[]): Record<string, string> {
+  const text: Record<string, string> = {};
+  for (const [i, row] of values.texts.entries()) {
+    if (row.text === '' && i > 0) continue;
+    if (row.text === '') errors.push({ id: 'text-0', text: 'Enter the text of the message' });
+    else if (row.locale in text) errors.push({ id: `locale-${i}`, text: `There are two texts for ${row.locale}` });
+    else text[row.locale] = row.text;
+  }
+  return text;
+}
+
+export interface ComposeInput {
+  readonly input: Record<string, unknown>;
+  readonly errors: FormError[];
+}
+
+/**
+ * The fields as a message for the verb, unchecked; `errors` holds what cannot be turned into one at all.
+ * @param now milliseconds: the end is counted from here
+ */
+export function toInput(values: ComposeValues, now: number): ComposeInput {
+  const errors: FormError[] = [];
+  const text = textOf(values, errors);
+  const audience = audienceOf(values, errors);
+  const channels = [...new Set(values.channels.filter((channel) => channel !== ''))];
+  if (channels.length === 0) errors.push({ id: 'channel-0', text: 'Choose at least one channel' });
+  const hours = Number(values.expires);
+  if (values.class === 'life' && values.expires === '') errors.push({ id: 'expires', text: 'A life safety message must end: choose when' });
+  return {
+    errors,
+    input: {
+      class: values.class,
+      drill: values.drill,
+      ...(values.title === '' ? {} : { title: values.title }),
+      text,
+      audience,
+      channels,
+      answers: answersOf(values),
+      share: values.share,
+      ...(values.expires === '' || !(hours > 0) ? {} : { expiresAt: new Date(now + hours * 3_600_000).toISOString() }),
+    },
+  };
+}
+
+/** The field of the page that a refused field of the verb stands for. */
+export function composeFieldId(values: ComposeValues, name: string): string {
+  const [head = '', ...rest] = name.split('.');
+  switch (head) {
+    case 'text': {
+      const row = values.texts.findIndex((text) => text.locale === rest.join('.'));
+      return `text-${Math.max(0, row)}`;
+    }
+    case 'answers': {
+      const shown = values.answers.flatMap((answer, i) => (answer.label === '' ? [] : [i]));
+      return `${rest[1] === 'key' ? 'key' : 'label'}-${shown[Number(rest[0])] ?? 0}`;
+    }
+    case 'audience':
+      if (values.who === 'json') return 'json';
+      if (values.who === 'all') return 'who-all';
+      return rest.includes('skills') ? 'skills' : rest.includes('near') ? (['lat', 'lon', 'km'].find((id) => rest.includes(id)) ?? 'km') : 'tags';
+    case 'channels':
+      return 'channel-0';
+    case 'expiresAt':
+      return 'expires';
+    case 'class':
+      return 'class-ops';
+    case 'drill':
+      return 'drill-no';
+    case 'title':
+    case 'share':
+      return head;
+    default:
+      return '';
+  }
+}

@@ -1,0 +1,98 @@
+import { Hono } from 'hono';
+import { html } from 'hono/html';
+import { Problem } from '#platform/errors.ts';
+import { messageInputSchema } from '#schemas/message.ts';
+import type { MessageView } from '#schemas/views.ts';
+import { correctMessage } from '#services/correct-message.ts';
+import { countMayHave } from '#services/count-may-have.ts';
+import { getMessage } from '#services/get-message.ts';
+import type { ConsoleContext, ConsoleEnv } from './env.ts';
+import { Form, readForm } from './form.ts';
+import { languageName, people } from './format.ts';
+import { requireScope } from './guard.ts';
+import { show } from './layout.ts';
+import { messageTitle } from './message-view.ts';
+import { attribute, csrf, field, type FormError, toFormErrors } from './parts.ts';
+
+type Kind = 'correction' | 'all_clear';
+const kindOf = (text: string): Kind => (text === 'all_clear' ? 'all_clear' : 'correction');
+
+const WORDS = {
+  correction: {
+    title: 'Send a correction',
+    button: 'Send the correction',
+    hint: 'It starts with CORRECTION everywhere. Say what was wrong and what is right.',
+  },
+  all_clear: {
+    title: 'Send the all clear',
+    button: 'Send the all clear',
+    hint: 'It starts with ALL CLEAR everywhere. Say what is over and what people may do again.',
+  },
+} as const;
+
+/** Text per locale of the first message; the field's id is `text-<n>`. */
+const localesOf = (message: MessageView): string[] => Object.keys(message.text);
+
+async function correctPage(c: ConsoleContext, message: MessageView, kind: Kind, form: Form, errors: readonly FormError[]): Promise<Response> {
+  const count = await countMayHave(c.var.ctx, message.id);
+  const words = WORDS[kind];
+  const body = html`<p class="crumb"><a href="/messages/${message.id}">${messageTitle(message)}</a></p><h1>${words.title}</h1>
+    <p>It goes to exactly those who may have had the message: <b>${people(count)}</b>, each on the channel it may have come by. ${message.state === 'live' && 'What is still queued of the first message is stopped.'}</p>
+    <form method="post" action="/messages/${message.id}/correct" class="card stack" novalidate>
+      ${csrf(c.var.session.csrfToken)}<input type="hidden" name="kind" value="${kind}">
+      ${localesOf(message).map((locale, i) =>
+        field(
+          { id: `text-${i}`, label: localesOf(message).length > 1 ? `Text in ${languageName(locale)}` : 'Text', hint: i === 0 ? words.hint : '', errors },
+          (attributes) => html`<textarea ${attributes} lang="${locale}" maxlength="1600">${form.get(`text-${i}`)}</textarea>`,
+        ),
+      )}
+      ${!message.drill && html`<label class="check" for="sure"><input type="checkbox" id="sure" name="sure" value="yes"${attribute('checked', form.has('sure'))}> <span>I have read the text. It goes out at once.</span></label>`}
+      <div class="row"><button class="btn big wide ${message.drill ? 'drill' : 'danger'}"${count === 0 && html` disabled`}>${words.button} to ${people(count)}</button><a class="btn wide" href="/messages/${message.id}">Go back</a></div>
+      ${count === 0 && html`<p class="note">Nobody has had this message, so nobody needs to be told.</p>`}
+    </form>`;
+  return show(c, {
+    title: words.title,
+    section: 'messages',
+    narrow: true,
+    errors,
+    body,
+    banner: message.drill && html`<div class="banner drill">◆ EXERCISE – nothing on this page is real</div>`,
+  });
+}
+
+async function correct(c: ConsoleContext): Promise<Response> {
+  const { ctx } = c.var;
+  const form = await readForm(c);
+  const message = await getMessage(ctx, c.req.param('id') ?? '');
+  const kind = kindOf(form.get('kind'));
+  const locales = localesOf(message);
+  const text = Object.fromEntries(locales.map((locale, i) => [locale, form.get(`text-${i}`)] as const).filter(([, written]) => written !== ''));
+  const idOf = (name: string): string => `text-${Math.max(0, locales.indexOf(name.replace(/^text\./, '')))}`;
+  const errors: FormError[] = [];
+  // The first message's fallback language is what everybody else reads, so it may not be missing.
+  for (const [i, locale] of locales.entries())
+    if (text[locale] === undefined) errors.push({ id: `text-${i}`, text: `Enter the text${locales.length > 1 ? ` in ${languageName(locale)}` : ''}` });
+  if (!message.drill && form.get('sure') !== 'yes') errors.push({ id: 'sure', text: 'Tick that you have read the text' });
+  const parsed = messageInputSchema.shape.text.safeParse(text);
+  if (errors.length === 0 && !parsed.success)
+    errors.push(...parsed.error.issues.map((issue) => ({ id: idOf(String(issue.path[0] ?? '')), text: issue.message })));
+  if (errors.length > 0 || !parsed.success) return correctPage(c, message, kind, form, errors);
+  try {
+    const made = await correctMessage(ctx, message.id, { kind, text: parsed.data });
+    return c.redirect(`/messages/${made.id}`, 303);
+  } catch (problem) {
+    if (!(problem instanceof Problem) || problem.status >= 500) throw problem;
+    return correctPage(c, message, kind, form, toFormErrors(problem.errors, problem.message, idOf));
+  }
+}
+
+/** `GET POST /messages/{id}/correct?kind=correction|all_clear`. */
+export const correctRoutes = (): Hono<ConsoleEnv> =>
+  new Hono<ConsoleEnv>()
+    .get('/messages/:id/correct', async (c) => {
+      requireScope(c, 'write');
+      const message = await getMessage(c.var.ctx, c.req.param('id'));
+      if (message.times.launchedAt === null) return c.redirect(`/messages/${message.id}`, 303);
+      return correctPage(c, message, kindOf(c.req.query('kind') ?? ''), Form.of({}), []);
+    })
+    .post('/messages/:id/correct', correct);

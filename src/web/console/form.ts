@@ -1,0 +1,48 @@
+import { Problem } from '#platform/errors.ts';
+import type { ConsoleContext } from './env.ts';
+
+/** Fields of a submitted form: text only, in the order of the page. */
+export class Form {
+  readonly #fields: ReadonlyMap<string, readonly string[]>;
+  constructor(fields: ReadonlyMap<string, readonly string[]>) {
+    this.#fields = fields;
+  }
+
+  static of(record: Readonly<Record<string, string | readonly string[]>>): Form {
+    return new Form(new Map(Object.entries(record).map(([name, value]) => [name, typeof value === 'string' ? [value] : value])));
+  }
+
+  /** Browsers send CR LF inside text areas; the rest of the system knows LF alone. */
+  get(name: string): string {
+    return (this.#fields.get(name)?.[0] ?? '').replaceAll('\r\n', '\n').trim();
+  }
+
+  /** As typed, spaces kept: for passwords. */
+  exact(name: string): string {
+    return this.#fields.get(name)?.[0] ?? '';
+  }
+
+  all(name: string): readonly string[] {
+    return this.#fields.get(name) ?? [];
+  }
+
+  has(name: string): boolean {
+    return this.#fields.has(name);
+  }
+
+  /** Number of rows `name-0`, `name-1`, … that were sent. */
+  rows(name: string): number {
+    let n = 0;
+    while (this.#fields.has(`${name}-${n}`)) n += 1;
+    return n;
+  }
+}
+
+/** @throws Problem 415 for anything but a form */
+export async function readForm(c: ConsoleContext): Promise<Form> {
+  const type = c.req.header('content-type') ?? '';
+  if (!type.startsWith('application/x-www-form-urlencoded')) throw new Problem(415, 'unsupported_media_type', 'Only a form of this console is taken here.');
+  const fields = new Map<string, string[]>();
+  for (const [name, value] of new URLSearchParams(await c.req.text())) fields.set(name, [...(fields.get(name) ?? []), value]);
+  return new Form(fields);
+}

@@ -1,0 +1,87 @@
+import type { Channel, DeliveryState, MessageClass, MessageState } from '#schemas/delivery.ts';
+
+const whole = new Intl.NumberFormat('en');
+export const number = (n: number | bigint): string => whole.format(n);
+
+/** "1 person", "8,412 people" */
+export const people = (n: number): string => `${number(n)} ${n === 1 ? 'person' : 'people'}`;
+export const plural = (n: number, one: string, many = `${one}s`): string => `${number(n)} ${n === 1 ? one : many}`;
+
+export const CHANNEL_NAMES: Record<Channel, string> = { push: 'Push', sms: 'SMS', email: 'E-mail' };
+export const CLASS_NAMES: Record<MessageClass, string> = { life: 'Life safety', ops: 'Operations', bulk: 'Campaign' };
+
+/** The promise of a class, in words that a tired person understands. */
+export const CLASS_PROMISES: Record<MessageClass, string> = {
+  life: 'Never lost. Goes out on every channel at once; when a carrier does not answer, it is sent again, so a few people may get it twice. Must end within 24 hours.',
+  ops: 'Sent at least once, with one repeat when a carrier does not answer. Each person gets it on the first channel that reaches them.',
+  bulk: 'Never twice. When a carrier does not answer, it is not repeated but listed as in doubt. Only to people who agreed to campaigns.',
+};
+
+export const MESSAGE_STATE_NAMES: Record<MessageState, string> = {
+  draft: 'Draft',
+  scheduled: 'Scheduled',
+  live: 'Live',
+  completed: 'Sent',
+  stopped: 'Stopped',
+  expired: 'Expired',
+};
+
+export const DELIVERY_STATE_NAMES: Record<DeliveryState, string> = {
+  pending: 'Waiting',
+  attempting: 'Being sent',
+  accepted: 'Handed over',
+  unknown: 'In doubt',
+  delivered: 'Delivered',
+  failed: 'Not reached',
+  expired: 'Too late',
+  cancelled: 'Cancelled',
+  unresolved: 'Left in doubt',
+};
+
+/** What each state means, where a person asks. */
+export const DELIVERY_STATE_MEANINGS: Record<DeliveryState, string> = {
+  pending: 'Not sent yet, or waiting for another try.',
+  attempting: 'A call to the carrier is under way.',
+  accepted: 'The carrier took it; no proof of arrival yet.',
+  unknown: 'The carrier did not say whether it took it. We are looking for proof.',
+  delivered: 'The carrier reports arrival at the phone, browser or mailbox.',
+  failed: 'It could not be delivered.',
+  expired: 'The message expired before it was sent.',
+  cancelled: 'The message was stopped before it was sent.',
+  unresolved: 'No proof either way came; by its promise it is not repeated.',
+};
+
+/** Reasons of our own in a delivery's `code`; a carrier's code is shown as it came. */
+const CODE_NAMES: Record<string, string> = {
+  unreachable: 'No address on these channels',
+  no_consent: 'Did not agree to this kind of message',
+  suppressed: 'Said stop, or the address is dead',
+};
+export const codeName = (code: string | null): string => (code === null ? '' : (CODE_NAMES[code] ?? code));
+
+/** "84 s", "4 min", "2 h 10 min"; seconds rounded up. */
+export function duration(seconds: number): string {
+  const s = Math.ceil(seconds);
+  if (s < 120) return `${s} s`;
+  const minutes = Math.ceil(s / 60);
+  if (minutes < 120) return `${minutes} min`;
+  const rest = minutes % 60;
+  return `${Math.floor(minutes / 60)} h${rest > 0 ? ` ${rest} min` : ''}`;
+}
+
+/** "22 Nov 2026, 18:55 UTC"; the page's script shows it in the reader's own zone. */
+export function timeText(iso: string): string {
+  const date = new Date(iso);
+  return `${date.getUTCDate()} ${date.toLocaleString('en', { month: 'short', timeZone: 'UTC' })} ${date.getUTCFullYear()}, ${date.toISOString().slice(11, 16)} UTC`;
+}
+
+export const percent = (part: number, of: number): string => (of === 0 ? '0 %' : part === of ? '100 %' : `${Math.min(99, Math.round((part / of) * 100))} %`);
+
+const languages = new Intl.DisplayNames(['en'], { type: 'language' });
+export function languageName(tag: string): string {
+  try {
+    return languages.of(tag) ?? tag;
+  } catch {
+    return tag;
+  }
+}

@@ -1,0 +1,27 @@
+import { html } from 'hono/html';
+import type { InboundView } from '#services/list-inbound.ts';
+import { plural } from './format.ts';
+import { csrf, type Html, type Part, time } from './parts.ts';
+
+/** Why a text waits for a human. */
+const WHY: Partial<Record<InboundView['outcome'], string>> = {
+  unclear: 'could not be read as an answer',
+  unmatched: 'belongs to no open message',
+  late: 'came after the message ended',
+  stop: 'said stop. This person may have meant “I cannot come”; no more SMS can reach them',
+  start: 'asked to be reached again',
+  help: 'asked for help',
+};
+
+const inboundItem = (text: InboundView, token: string, back: string): Html =>
+  html`<li class="item"><div><q class="title">${text.body}</q><br><span class="soft small">${text.name ?? text.from}${text.name ? `, ${text.from}` : ''}: ${WHY[text.outcome] ?? text.outcome}. ${time(text.at)}</span></div>
+    <form method="post" action="/texts/${text.id}/handled">${csrf(token)}<input type="hidden" name="back" value="${back}"><button class="btn small">Handled<span class="hide">: ${text.body.slice(0, 60)}</span></button></form></li>`;
+
+/** Texts that wait for a human, or nothing when there are none. */
+export function inboundList(texts: readonly InboundView[], token: string, back: string): Part {
+  if (texts.length === 0) return '';
+  return html`<section class="card stack" aria-labelledby="texts-title">
+    <h2 id="texts-title">${plural(texts.length, 'reply needs', 'replies need')} a person</h2>
+    <ul class="list">${texts.map((text) => inboundItem(text, token, back))}</ul>
+  </section>`;
+}

@@ -1,0 +1,149 @@
+import { Hono } from 'hono';
+import { html } from 'hono/html';
+import { Problem } from '#platform/errors.ts';
+import type { MessageView } from '#schemas/views.ts';
+import { approvalState } from '#services/approval-state.ts';
+import { approveMessage } from '#services/approve-message.ts';
+import { getMessage } from '#services/get-message.ts';
+import { launchMessage } from '#services/launch-message.ts';
+import { listMessages } from '#services/list-messages.ts';
+import { previewAudience } from '#services/preview-audience.ts';
+import { renderSample } from '#services/render-sample.ts';
+import { stopMessage } from '#services/stop-message.ts';
+import { boardData } from './board-data.ts';
+import { liveRegion } from './board-view.ts';
+import type { ConsoleContext, ConsoleEnv } from './env.ts';
+import { readForm } from './form.ts';
+import { number, people } from './format.ts';
+import { show } from './layout.ts';
+import { messageList, pager } from './message-list.ts';
+import { boardBody, draftBody, messageTitle } from './message-view.ts';
+import { csrf, type FormError, type Part } from './parts.ts';
+
+const isWaiting = (message: MessageView): boolean => message.state === 'draft';
+const maySend = (c: ConsoleContext, message: MessageView): boolean => c.var.ctx.actor.scopes.has(`send:${message.class}`);
+const drillBanner = (message: MessageView): Part => message.drill && html`<div class="banner drill">◆ EXERCISE – nothing on this page is real</div>`;
+
+async function draftPage(c: ConsoleContext, message: MessageView, errors: readonly FormError[] = [], notice: Part = ''): Promise<Response> {
+  const { ctx } = c.var;
+  const preview = await previewAudience(ctx, {
+    audience: message.audience.expression,
+    class: message.class,
+    drill: message.drill,
+    channels: { plan: message.plan },
+    text: message.text,
+    answers: message.answerOptions,
+    share: message.share,
+  }).catch((problem: unknown) => {
+    if (problem instanceof Problem && problem.status < 500) return undefined;
+    throw problem;
+  });
+  const samples = await renderSample(ctx, { ...message, answers: message.answerOptions, expiresAt: message.times.expiresAt });
+  const approval = preview ? await approvalState(ctx, message.id, preview) : 'none';
+  const body = draftBody({
+    message,
+    preview,
+    samples,
+    csrfToken: c.var.session.csrfToken,
+    canSend: maySend(c, message),
+    approval,
+    isAuthor: message.createdBy === ctx.actor.label,
+    notice,
+  });
+  return show(c, { title: messageTitle(message), section: 'messages', errors, body, banner: drillBanner(message) });
+}
+
+async function boardPage(c: ConsoleContext, message: MessageView, notice: Part = ''): Promise<Response> {
+  const { ctx, session } = c.var;
+  const live = liveRegion(await boardData(ctx, message), session.csrfToken, ctx.clock.now());
+  return show(c, {
+    title: messageTitle(message),
+    section: 'messages',
+    banner: drillBanner(message),
+    scripts: ['hx-sse.js', 'uplot.js', 'board.js'],
+    styles: ['uplot.css'],
+    body: boardBody(message, live, ctx.actor.scopes.has('write'), notice),
+  });
+}
+
+/** The launch was refused: say why beside the draft as it is now. */
+async function launchRefused(c: ConsoleContext, message: MessageView, problem: Problem, shown: number): Promise<Response> {
+  if (problem.code !== 'audience_changed') return draftPage(c, message, [{ id: '', text: problem.message }]);
+  const now = Number(problem.extra['count']);
+  const text = `The audience changed while you were reading: it was ${people(shown)}, now it is ${people(now)}. Nothing was sent. Look again.`;
+  return draftPage(c, message, [{ id: 'reach-title', text }]);
+}
+
+async function launch(c: ConsoleContext): Promise<Response> {
+  const { ctx } = c.var;
+  const form = await readForm(c);
+  const message = await getMessage(ctx, c.req.param('id') ?? '');
+  const audienceHash = form.get('audienceHash');
+  if (!isWaiting(message)) return c.redirect(`/messages/${message.id}`, 303);
+  // Without the hash that the page showed, nobody can have seen whom this goes to.
+  if (audienceHash === '') return draftPage(c, message, [{ id: 'reach-title', text: 'Look at whom it reaches, then send.' }]);
+  if (!message.drill && form.get('sure') !== 'yes')
+    return draftPage(c, message, [{ id: 'sure', text: 'Tick that you have read the text and that these are the right people' }]);
+  try {
+    await launchMessage(ctx, message.id, { audienceHash });
+  } catch (problem) {
+    if (!(problem instanceof Problem) || problem.status >= 500) throw problem;
+    return launchRefused(c, await getMessage(ctx, message.id), problem, Number(form.get('count')) || 0);
+  }
+  return c.redirect(`/messages/${message.id}`, 303);
+}
+
+async function approve(c: ConsoleContext): Promise<Response> {
+  const { ctx } = c.var;
+  const form = await readForm(c);
+  const id = c.req.param('id') ?? '';
+  const audienceHash = form.get('audienceHash');
+  try {
+    const message = await approveMessage(ctx, id, audienceHash === '' ? {} : { audienceHash });
+    return draftPage(c, message, [], html`<p class="note good" role="status">Approved. It can be sent now.</p>`);
+  } catch (problem) {
+    if (!(problem instanceof Problem) || problem.status === 404 || problem.status >= 500) throw problem;
+    return draftPage(c, await getMessage(ctx, id), [{ id: '', text: problem.message }]);
+  }
+}
+
+async function stopPage(c: ConsoleContext): Promise<Response> {
+  const message = await getMessage(c.var.ctx, c.req.param('id') ?? '');
+  const waiting = message.deliveries.pending;
+  return show(c, {
+    title: 'Stop this message',
+    section: 'messages',
+    narrow: true,
+    body: html`<p class="crumb"><a href="/messages/${message.id}">${messageTitle(message)}</a></p><h1>Stop this message?</h1>
+      <form method="post" class="card stack">${csrf(c.var.session.csrfToken)}
+        <p><b class="num">${number(waiting)}</b> of ${number(message.audience.count ?? 0)} still wait and would not be called. What a carrier has taken cannot be called back; you can send a correction afterwards.</p>
+        <div class="row"><button class="btn danger big wide">Stop now</button><a class="btn wide" href="/messages/${message.id}">Go back, let it run</a></div>
+      </form>`,
+  });
+}
+
+async function stop(c: ConsoleContext): Promise<Response> {
+  const { message, inFlight, cancelled } = await stopMessage(c.var.ctx, c.req.param('id') ?? '');
+  const notice = html`<p class="note good" role="status"><b>Stopped.</b> ${people(cancelled)} will not be called. ${
+    inFlight > 0 ? `${number(inFlight)} ${inFlight === 1 ? 'call was' : 'calls were'} already on the way and cannot be called back.` : 'No call was on the way.'
+  }</p>`;
+  return boardPage(c, message, notice);
+}
+
+/** `GET /messages`, `GET /messages/{id}` and what can be done with one message. */
+export const messageRoutes = (): Hono<ConsoleEnv> =>
+  new Hono<ConsoleEnv>()
+    .get('/messages', async (c) => {
+      const page = await listMessages(c.var.ctx, { cursor: c.req.query('cursor'), limit: 25 });
+      const body = html`<div class="head"><h1>Messages</h1>${c.var.ctx.actor.scopes.has('write') && html`<a class="btn main" href="/messages/new">New message</a>`}</div>
+        <section class="card">${messageList(page.items)}</section>${pager('/messages', {}, page.next, c.req.query('cursor'))}`;
+      return show(c, { title: 'Messages', section: 'messages', body });
+    })
+    .get('/messages/:id', async (c) => {
+      const message = await getMessage(c.var.ctx, c.req.param('id'));
+      return isWaiting(message) ? draftPage(c, message) : boardPage(c, message);
+    })
+    .post('/messages/:id/launch', launch)
+    .post('/messages/:id/approve', approve)
+    .get('/messages/:id/stop', stopPage)
+    .post('/messages/:id/stop', stop);

@@ -1,0 +1,143 @@
+import { html } from 'hono/html';
+import type { Audience } from '#schemas/audience.ts';
+import type { PlanStep } from '#schemas/message.ts';
+import type { MessageView, PreviewView } from '#schemas/views.ts';
+import type { SampleView } from '#services/render-sample.ts';
+import { CHANNEL_NAMES, CLASS_NAMES, CLASS_PROMISES, duration, languageName, number, people } from './format.ts';
+import { channelList, csrf, drillTag, type Html, type Part, stateTag, time } from './parts.ts';
+import { reachSummary, sampleView } from './preview-view.ts';
+
+/** What to call a message in lists and titles. */
+export function messageTitle(message: MessageView): string {
+  const text = message.title ?? message.text[message.fallbackLocale] ?? Object.values(message.text)[0] ?? '';
+  return text.length > 90 ? `${text.slice(0, 89).trimEnd()}…` : text;
+}
+
+const KINDS = { original: '', correction: 'Correction', all_clear: 'All clear', join: 'For those who joined' } as const;
+
+export const messageTags = (message: MessageView): Html =>
+  html`<div class="row">${stateTag(message.state)}${drillTag(message.drill)}<span class="tag">${CLASS_NAMES[message.class]}</span>${message.kind !== 'original' && html`<span class="tag info">${KINDS[message.kind]}</span>`}</div>`;
+
+/** An audience expression in words. */
+export function audienceText(audience: Audience): string {
+  if ('all' in audience) return 'everybody';
+  if ('tags' in audience) return `tag ${audience.tags.join(' or ')}`;
+  if ('skills' in audience) return `skill ${audience.skills.join(' or ')}`;
+  if ('ids' in audience) return people(audience.ids.length).replace(/^/, 'a list of ');
+  if ('within' in audience) return 'inside a drawn area';
+  if ('near' in audience) return `within ${number(audience.near.km)} km of ${audience.near.lat}, ${audience.near.lon}`;
+  if ('and' in audience) return audience.and.map(audienceText).join(' and ');
+  if ('or' in audience) return `(${audience.or.map(audienceText).join(' or ')})`;
+  return `not (${audienceText(audience.not)})`;
+}
+
+const SELECTS: Record<PlanStep['to'], string> = { all: 'everybody', not_answered: 'who has not answered', not_reached: 'who was not reached' };
+
+export function planText(step: PlanStep, first: boolean): string {
+  const when = step.afterSeconds === 0 ? (first ? 'At once' : 'Also at once') : `After ${duration(step.afterSeconds)}`;
+  const how = step.channels.length === 1 ? '' : step.mode === 'parallel' ? ' (on all of these)' : ' (the first that reaches the person)';
+  return `${when}: ${channelList(step.channels, CHANNEL_NAMES)}${how}${first ? '' : `, to ${SELECTS[step.to]}`}`;
+}
+
+/** Everything about a message that does not move. */
+export function factsCard(message: MessageView): Html {
+  const { times } = message;
+  return html`<section class="card stack" aria-labelledby="facts-title"><h2 id="facts-title">The message</h2>
+    ${Object.entries(message.text).map(([locale, text]) => html`<div class="stack tight">${Object.keys(message.text).length > 1 && html`<h3>${languageName(locale)}</h3>`}<div class="bubble" lang="${locale}">${text}</div></div>`)}
+    <ul class="list small">
+      <li><b>To:</b> ${audienceText(message.audience.expression)}</li>
+      <li><b>How:</b> ${message.plan.map((step, i) => html`${i > 0 && html`<br>`}${planText(step, i === 0)}`)}</li>
+      ${message.answerOptions.length > 0 && html`<li><b>Answers:</b> ${message.answerOptions.map((option) => `${option.key} ${option.label}`).join(', ')}</li>`}
+      <li><b>Promise:</b> ${CLASS_PROMISES[message.class]}</li>
+      ${times.launchedAt && html`<li><b>Launched:</b> ${time(times.launchedAt)}</li>`}
+      ${times.startAt && !times.launchedAt && html`<li><b>Starts:</b> ${time(times.startAt)}</li>`}
+      ${times.expiresAt && html`<li><b>Ends:</b> ${time(times.expiresAt)}</li>`}
+      ${times.stoppedAt && html`<li><b>Stopped:</b> ${time(times.stoppedAt)}</li>`}
+      ${message.followsId && html`<li><a href="/messages/${message.followsId}">The message that this follows</a></li>`}
+    </ul></section>`;
+}
+
+export interface DraftView {
+  message: MessageView;
+  preview: PreviewView | undefined;
+  samples: readonly SampleView[];
+  csrfToken: string;
+  canSend: boolean;
+  approval: 'none' | 'needed' | 'given';
+  isAuthor: boolean;
+  notice: Part;
+}
+
+function approveForm(message: MessageView, count: number, isAuthor: boolean, hidden: Part): Html {
+  return html`<form class="card stack" method="post" action="/messages/${message.id}/approve">${hidden}<h2>A second person must approve</h2>
+    <p>It goes to ${people(count)}, more than one person alone may decide for this kind of message.</p>
+    ${
+      isAuthor
+        ? html`<p class="note">You wrote it, so you cannot approve it. Ask a colleague to open this page: <span class="mono">/messages/${message.id}</span></p>`
+        : html`<div><button class="btn main big wide">Approve for ${people(count)}</button></div>`
+    }</form>`;
+}
+
+function launchForm({ message, preview, csrfToken, canSend, approval, isAuthor }: DraftView): Part {
+  if (!preview) return '';
+  if (!canSend) return html`<p class="note">Your role can look at this message but not send it.</p>`;
+  if (preview.count === 0) return html`<p class="note warn">Nobody matches this audience, so there is nobody to send to.</p>`;
+  const hidden = html`${csrf(csrfToken)}<input type="hidden" name="audienceHash" value="${preview.hash}"><input type="hidden" name="count" value="${preview.count}">`;
+  if (approval === 'needed') return approveForm(message, preview.count, isAuthor, hidden);
+  return html`
+    <form class="card stack" method="post" action="/messages/${message.id}/launch" aria-labelledby="launch-title">${hidden}
+      <h2 id="launch-title">${message.drill ? 'Run this exercise' : 'Send this for real'}</h2>
+      ${
+        message.drill
+          ? html`<p class="note drill">This is an <b>exercise</b>. ${people(preview.count)} get it, marked EXERCISE, from the exercise senders.</p>`
+          : html`<p class="note bad">This is <b>real</b>. ${people(preview.count)} get it. What a carrier has taken cannot be called back.</p>
+              <label class="check" for="sure"><input type="checkbox" id="sure" name="sure" value="yes"> <span>I have read the text, and these are the right people.</span></label>`
+      }
+      <div><button class="btn big wide ${message.drill ? 'drill' : 'danger'}">${message.drill ? `Start the exercise with ${people(preview.count)}` : `Send to ${people(preview.count)}`}</button></div>
+    </form>`;
+}
+
+/** A draft: read it once more, see whom it reaches, then send. */
+export function draftBody(view: DraftView): Html {
+  const { message, preview, samples } = view;
+  return html`<div class="stack tight"><p class="crumb"><a href="/messages">Messages</a></p>
+      <div class="head"><h1>${messageTitle(message)}</h1><a class="btn" href="/messages/new?from=${message.id}">Change it in a new draft</a></div>${messageTags(message)}</div>
+    ${view.notice}
+    <div class="split">
+      <div class="stack">
+        <section class="card stack" aria-labelledby="reach-title"><h2 id="reach-title">Whom it reaches now</h2>${preview ? reachSummary(preview) : html`<p>The audience cannot be counted right now.</p>`}</section>
+        ${launchForm(view)}
+      </div>
+      <div class="stack">
+        ${samples.length > 0 && html`<section class="card stack" aria-labelledby="look-title"><h2 id="look-title">How it looks</h2>${samples.map((sample) => sampleView(sample, samples.length > 1))}</section>`}
+        ${factsCard(message)}
+      </div>
+    </div>`;
+}
+
+/** What can be done with a message that was launched; changes with its state. */
+export function actionsCard(message: MessageView, canSend: boolean): Part {
+  if (!canSend) return html`<a class="btn wide" href="/messages/${message.id}">Reload</a>`;
+  const open = message.state === 'live' || message.state === 'scheduled';
+  const sent = message.times.launchedAt !== null;
+  return html`${open && html`<a class="btn stop wide" href="/messages/${message.id}/stop">■ Stop this message</a>`}
+    ${sent && html`<a class="btn wide" href="/messages/${message.id}/correct?kind=correction">Send a correction</a><a class="btn wide" href="/messages/${message.id}/correct?kind=all_clear">Send the all clear</a>`}
+    <a class="btn plain" href="/messages/new?from=${message.id}">Copy to a new message</a>`;
+}
+
+/** The page of a launched message. `live` is its moving part. */
+export function boardBody(message: MessageView, live: Part, canSend: boolean, notice: Part): Html {
+  const watch = message.state === 'live' || message.state === 'scheduled' || message.state === 'completed';
+  return html`<div class="stack tight"><p class="crumb"><a href="/messages">Messages</a></p><h1>${messageTitle(message)}</h1><div id="tags">${messageTags(message)}</div></div>
+    ${notice}
+    <p class="note warn" id="connection" hidden role="status">The live connection is lost; the numbers below may be old. Trying again.</p>
+    <p class="hide" role="status" id="spoken"></p>
+    <div class="split">
+      <div class="stack" id="live"${watch && html` hx-sse:connect="/messages/${message.id}/stream" hx-swap="innerMorph"`}>${live}</div>
+      <div class="stack">
+        <div class="row" id="actions">${actionsCard(message, canSend)}</div>
+        <section class="card stack" id="chart-card" hidden aria-labelledby="chart-title"><h2 id="chart-title">Speed</h2><div id="chart"></div></section>
+        ${factsCard(message)}
+      </div>
+    </div>`;
+}

@@ -1,0 +1,113 @@
+import { Hono } from 'hono';
+import { html } from 'hono/html';
+import { CHANNELS, type Channel } from '#schemas/delivery.ts';
+import type { MessageView } from '#schemas/views.ts';
+import { type InboundView, listInbound } from '#services/list-inbound.ts';
+import { listMessages } from '#services/list-messages.ts';
+import { type SenderView, listSenders, type SendingState, sendingState } from '#services/senders.ts';
+import { stopEverything } from '#services/stop-everything.ts';
+import { answered, handedOver } from './board-view.ts';
+import type { ConsoleEnv } from './env.ts';
+import { readForm } from './form.ts';
+import { CHANNEL_NAMES, number, people, percent, plural } from './format.ts';
+import { requireScope } from './guard.ts';
+import { inboundList } from './inbound-view.ts';
+import { show } from './layout.ts';
+import { messageList } from './message-list.ts';
+import { messageTags, messageTitle } from './message-view.ts';
+import { bar, csrf, type Html, type Part } from './parts.ts';
+
+function liveCard(message: MessageView): Html {
+  const all = message.waves.reduce((n, wave) => n + wave.planned, 0);
+  const done = handedOver(message.deliveries);
+  return html`<li class="stack tight"><div class="item"><a class="title" href="/messages/${message.id}">${messageTitle(message)}</a>${messageTags(message)}</div>
+    ${bar(
+      [
+        { n: done, fill: 'f-delivered', label: 'handed over' },
+        { n: message.deliveries.failed, fill: 'f-failed', label: 'not reached' },
+      ],
+      all,
+      true,
+    )}
+    <span class="soft small num">${people(message.audience.count ?? 0)}, ${percent(done, all)} handed over, ${number(answered(message))} answered</span></li>`;
+}
+
+/** Senders that stopped themselves and doubtful calls: nobody but a person can decide these. */
+function attention(senders: readonly SenderView[], messages: readonly MessageView[], texts: readonly InboundView[], token: string): Html {
+  const broken = senders.filter((sender) => sender.stoppedAt !== null);
+  const doubtful = messages.filter((message) => message.deliveries.unknown + message.deliveries.unresolved > 0);
+  if (broken.length + doubtful.length + texts.length === 0) return html`<p class="note good">Nothing waits for you.</p>`;
+  return html`${
+    broken.length > 0 &&
+    html`<div class="note bad"><b>${plural(broken.length, 'sender')} stopped working:</b> ${broken.map((sender) => `${sender.name} (${CHANNEL_NAMES[sender.channel]}${sender.stoppedReason ? `: ${sender.stoppedReason}` : ''})`).join(', ')}. What should leave through it waits. <a href="/settings">Look at the senders</a></div>`
+  }
+  ${
+    doubtful.length > 0 &&
+    html`<section class="card stack tight" aria-labelledby="doubt-title"><h2 id="doubt-title">In doubt</h2><p class="soft">A carrier did not say whether it took these.</p>
+      <ul class="list">${doubtful.map((message) => html`<li class="item"><a class="title" href="/messages/${message.id}">${messageTitle(message)}</a><b class="num">${number(message.deliveries.unknown + message.deliveries.unresolved)}</b></li>`)}</ul></section>`
+  }
+  ${inboundList(texts, token, '/')}`;
+}
+
+export function stoppedBanner(state: SendingState): Part {
+  if (state.installationStopped) return html`<div class="banner">■ All sending of this installation is stopped. Its operator must release it.</div>`;
+  if (state.tenantStoppedAt !== null) return html`<div class="banner">■ All sending is stopped. Nothing leaves. <a href="/stop">Release</a></div>`;
+  if (state.stoppedChannels.length > 0)
+    return html`<div class="banner">■ Stopped: ${state.stoppedChannels.map((channel) => CHANNEL_NAMES[channel]).join(', ')}. <a href="/settings">Settings</a></div>`;
+  return '';
+}
+
+/** `GET /`: what is going on, and what needs a human. `GET POST /stop`: one control over everything. */
+export const overviewRoutes = (): Hono<ConsoleEnv> =>
+  new Hono<ConsoleEnv>()
+    .get('/', async (c) => {
+      const { ctx, session } = c.var;
+      const [recent, live, texts, senders, state] = await Promise.all([
+        listMessages(ctx, { limit: 12 }),
+        listMessages(ctx, { state: 'live', limit: 20 }),
+        listInbound(ctx, { needsHuman: true, limit: 20 }),
+        listSenders(ctx),
+        sendingState(ctx),
+      ]);
+      const known = [...new Map([...live.items, ...recent.items].map((message) => [message.id, message])).values()];
+      const others = recent.items.filter((message) => message.state !== 'live');
+      const writes = ctx.actor.scopes.has('write');
+      const body = html`<div class="head"><h1>Overview</h1>${writes && html`<a class="btn main big" href="/messages/new">New message</a>`}</div>
+        <div class="split">
+          <div class="stack">
+            ${live.items.length > 0 && html`<section class="card stack" aria-labelledby="live-title"><h2 id="live-title">Live now</h2><ul class="list">${live.items.map(liveCard)}</ul></section>`}
+            <section class="card stack" aria-labelledby="recent-title"><div class="head"><h2 id="recent-title">Recent</h2><a href="/messages">All messages</a></div>${messageList(others.slice(0, 8))}</section>
+          </div>
+          <div class="stack">
+            <h2>Needs a person</h2>
+            ${attention(senders, known, texts.items, session.csrfToken)}
+            ${writes && !state.installationStopped && (state.tenantStoppedAt === null ? html`<a class="btn stop big" href="/stop">■ Stop all sending</a>` : html`<a class="btn big" href="/stop">Release all sending</a>`)}
+          </div>
+        </div>`;
+      return show(c, { title: 'Overview', section: 'overview', body, banner: stoppedBanner(state) });
+    })
+    .get('/stop', async (c) => {
+      requireScope(c, 'write');
+      const state = await sendingState(c.var.ctx);
+      const token = c.var.session.csrfToken;
+      const stopped = state.tenantStoppedAt !== null;
+      const body = stopped
+        ? html`<h1>Release all sending?</h1><form method="post" class="card stack">${csrf(token)}<input type="hidden" name="release" value="yes">
+            <p>Everything that waited goes on at once, unless its message was stopped or has ended.</p>
+            <div class="row"><button class="btn main big wide">Release all sending</button><a class="btn wide" href="/">Keep it stopped</a></div></form>`
+        : html`<h1>Stop all sending?</h1><form method="post" class="card stack">${csrf(token)}
+            <p>Within a second no new call starts, on any channel, for any message, also life safety. What is queued waits until you release it.</p>
+            <div class="row"><button class="btn danger big wide">Stop all sending now</button><a class="btn wide" href="/">Go back</a></div></form>`;
+      return show(c, { title: stopped ? 'Release all sending' : 'Stop all sending', section: 'overview', narrow: true, body });
+    })
+    .post('/stop', async (c) => {
+      requireScope(c, 'write');
+      const release = (await readForm(c)).get('release') === 'yes';
+      const { inFlight } = await stopEverything(c.var.ctx, { scope: 'tenant', release });
+      if (release) return c.redirect('/', 303);
+      const body = html`<h1>All sending is stopped</h1><p class="note good" role="status">No new call starts. ${inFlight > 0 ? `${plural(inFlight, 'call')} had already begun and cannot be called back.` : 'No call was on the way.'}</p>
+        <div class="row"><a class="btn main" href="/">To the overview</a><a class="btn" href="/stop">Release</a></div>`;
+      return show(c, { title: 'All sending is stopped', section: 'overview', narrow: true, body });
+    });
+
+export const channelOf = (text: string): Channel | undefined => CHANNELS.find((channel) => channel === text);
