@@ -8,6 +8,7 @@ import { errorHandler, methodNotAllowedHandler, notFoundHandler, validationHook 
 import { createMetrics } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
 import { requestLog } from './request-log.ts';
+import { consoleRoutes } from './routes/console.ts';
 import { hooksStatusRoutes } from './routes/hooks-status.ts';
 import { opsRoutes, type QueueHealth } from './routes/ops.ts';
 import { messagesRoutes } from './routes/messages.ts';
@@ -33,5 +34,6 @@ export function createApp(deps: Deps, extras: AppExtras = {}): OpenAPIHono<AppEn
   app.use('/v1/*', gate(deps), idempotency());
   app.route('/v1', messagesRoutes(deps));
   app.route('/', hooksStatusRoutes(deps));
+  app.route('/', consoleRoutes(deps));
   return app;
 }
