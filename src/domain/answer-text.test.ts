@@ -22,7 +22,7 @@ const LEVELS = [
 ];
 const unclear = undefined;
 
-type Row = [text: string, key: string | undefined, time?: string | number, note?: string];
+type Row = [text: string, key: string | undefined, time?: string | number | undefined, note?: string | undefined];
 const read = (text: string, options: typeof YES_NO | typeof FLOOD) => {
   const parsed = parseAnswerText(text, options);
   return parsed.kind === 'unclear' ? [undefined] : [parsed.key, parsed.etaClock ?? parsed.etaMinutes, parsed.note ?? undefined];
