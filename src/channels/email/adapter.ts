@@ -8,7 +8,7 @@ import type { Outcome } from '#domain/outcome.ts';
 import { type Clock, systemClock } from '#platform/clock.ts';
 import type { Log } from '#platform/log.ts';
 import { replyOutcome } from './codes.ts';
-import { CONNECTIONS, DEADLINE_MS, RETRY_AFTER_MS } from './constants.ts';
+import { CONNECTIONS, DEADLINE_MS, RETRY_AFTER_MS, SIGNED_HEADERS } from './constants.ts';
 import { parseSender, prepareMime } from './mime.ts';
 import { SmtpPool } from './pool.ts';
 import type { Credentials, SmtpFailure } from './session.ts';
@@ -44,7 +44,7 @@ export function createEmailAdapter(options: EmailAdapterOptions): ChannelAdapter
   const deadlineMs = options.deadlineMs ?? DEADLINE_MS;
   const size = options.connections ?? CONNECTIONS;
   const pool = new SmtpPool({ ...connectionOptions(options.smtpUrl, deadlineMs), size, deadlineMs });
-  const dkim = options.dkim && new DKIM(options.dkim);
+  const dkim = options.dkim && new DKIM({ ...options.dkim, headerFieldNames: SIGNED_HEADERS });
   const inFlight = new InFlight();
 
   const deliver = async (address: string, ref: string, message: string): Promise<Outcome> => {

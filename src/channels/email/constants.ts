@@ -18,3 +18,6 @@ export const RESET_MS = 5_000;
 
 /** The bounce intake: a DSN with our own message inside is under 100 KB. */
 export const INTAKE = { maxBytes: 1_048_576, maxClients: 50, socketTimeoutMs: 60_000 } as const;
+
+/** Covered by our own DKIM signature; RFC 8058 section 4 wants both List-Unsubscribe fields, nodemailer's default has one. */
+export const SIGNED_HEADERS = 'From:To:Subject:Date:Message-ID:MIME-Version:Content-Type:Auto-Submitted:List-Unsubscribe:List-Unsubscribe-Post';

@@ -32,7 +32,9 @@ function whyNot(url: URL, allowedHosts: readonly string[]): string | undefined {
  * @throws Problem 422 `push_endpoint_refused` that names the field `endpoint`
  */
 export function assertAllowedEndpoint(endpoint: string, allowedHosts: readonly string[]): URL {
-  const url = endpoint.length <= MAX_LENGTH && URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+  // Backslashes and spaces are where URL parsers disagree about the host.
+  const readable = endpoint.length <= MAX_LENGTH && !/[\s\\]/.test(endpoint) && URL.canParse(endpoint);
+  const url = readable ? new URL(endpoint) : undefined;
   const reason = url ? whyNot(url, allowedHosts) : `must be a URL of at most ${MAX_LENGTH} characters`;
   if (url && !reason) return url;
   throw invalidField('endpoint', 'push_endpoint_refused', `The push endpoint ${reason}.`);

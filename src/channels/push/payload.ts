@@ -37,6 +37,7 @@ export function preparePayload(content: PushContent, beaconBase: string): (targe
       );
     const text = body(slots);
     let payload = build(text);
+    if (payload.length <= MAX_PLAINTEXT_BYTES) return payload;
     // Each round drops at least the surplus bytes, four bytes a character at most, so this ends.
     for (let keep = [...text].length; payload.length > MAX_PLAINTEXT_BYTES; payload = build(shorten(text, keep))) {
       keep -= Math.ceil((payload.length - MAX_PLAINTEXT_BYTES) / 4) + 1;

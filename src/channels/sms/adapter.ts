@@ -94,7 +94,7 @@ function outcomeOf(error: unknown, now: number, log: Log): Outcome {
 function providerCode(body: string): string | undefined {
   try {
     const { code } = JSON.parse(body) as { code?: unknown };
-    return typeof code === 'number' || typeof code === 'string' ? String(code) : undefined;
+    return /^\d{1,9}$/.test(String(code)) ? String(code) : undefined;
   } catch {
     return undefined;
   }

@@ -44,8 +44,17 @@ export function createHttpClient(pool: Pool, options: { basePath: string; author
     });
     if (reply.kind === 'failure') throw new NoReply(reply.written, reply.code);
     if (reply.status < 200 || reply.status >= 300) throw new Refused(reply);
-    return { statusCode: reply.status, body: reply.body, headers: reply.headers };
+    return { statusCode: reply.status, body: reply.status === 201 ? createdMessage(reply.body) : reply.body, headers: reply.headers };
   };
   // The SDK types its axios client as the interface but calls this one method (its documented extension point).
   return { request } as unknown as HttpClient;
+}
+
+/** 201 alone says that the message was taken; when its description was cut short on the way, only the SID is missing. */
+function createdMessage(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return {};
+  }
 }
