@@ -1,24 +1,31 @@
 /** Width of one slot: a million waiting receipts cost some thousand timers, not a million. */
 const SLOT_MS = 5;
 
-/** Things to do later. All of them are dropped by `clear`. */
+/** Something to do later; a promise that it returns counts as under way until it settles, and should not reject. */
+type Action = () => unknown;
+
+/** Things to do later, and whether any is left. All of them are dropped by `clear`. */
 export class Agenda {
-  readonly #slots = new Map<number, (() => void)[]>();
+  readonly #slots = new Map<number, Action[]>();
   readonly #now: () => number;
   readonly #timers = new Map<number, NodeJS.Timeout>();
   #waiting = 0;
+  #open = 0;
+  /** What was under way before a `clear` is no longer counted. */
+  #generation = 0;
+  #idlers: (() => void)[] = [];
 
   /** @param now milliseconds of a clock that only rises */
   constructor(now: () => number) {
     this.#now = now;
   }
 
-  /** How many things still wait. */
-  get waiting(): number {
-    return this.#waiting;
+  /** How many things wait or are under way. */
+  get left(): number {
+    return this.#waiting + this.#open;
   }
 
-  after(ms: number, action: () => void): void {
+  after(ms: number, action: Action): void {
     const slot = Math.ceil((this.#now() + ms) / SLOT_MS);
     this.#waiting += 1;
     const list = this.#slots.get(slot);
@@ -33,11 +40,22 @@ export class Agenda {
     );
   }
 
+  /** Resolves when nothing waits and nothing is under way. */
+  idle(): Promise<void> {
+    return new Promise((done) => {
+      this.#idlers.push(done);
+      this.#look();
+    });
+  }
+
   clear(): void {
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
     this.#slots.clear();
     this.#waiting = 0;
+    this.#open = 0;
+    this.#generation += 1;
+    this.#look();
   }
 
   #run(slot: number): void {
@@ -45,6 +63,25 @@ export class Agenda {
     this.#slots.delete(slot);
     this.#timers.delete(slot);
     this.#waiting -= list.length;
-    for (const action of list) action();
+    for (const action of list) {
+      const result = action();
+      if (result instanceof Promise) this.#track(result);
+    }
+    this.#look();
+  }
+
+  #track(promise: Promise<unknown>): void {
+    const generation = this.#generation;
+    this.#open += 1;
+    void promise.finally(() => {
+      if (generation !== this.#generation) return;
+      this.#open -= 1;
+      this.#look();
+    });
+  }
+
+  #look(): void {
+    if (this.left > 0) return;
+    for (const done of this.#idlers.splice(0)) done();
   }
 }

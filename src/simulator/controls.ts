@@ -21,6 +21,8 @@ export interface Controls {
   subscriptions(count: number, request?: SubscriptionRequest): Promise<SubscriptionJson[]>;
   /** A person writes a text message. @returns the status of Muster's answer, 0 for none */
   text(text: Text): Promise<number>;
-  /** `waiting`: receipts, answers and other things to come; `callbacks`: webhooks under way; `awake`: whether anybody reacts. */
+  /** Resolves when no receipt, bounce, answer or visit is to come or under way. */
+  idle(): Promise<void>;
+  /** `waiting`: receipts, answers and other things to come or under way; `callbacks`: webhooks under way; `awake`: whether anybody reacts. */
   state(): { calls: number; waiting: number; callbacks: number; awake: boolean };
 }

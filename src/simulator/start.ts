@@ -93,7 +93,8 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       return made;
     },
     text,
-    state: () => ({ calls: world.calls.count, waiting: world.agenda.waiting, callbacks: world.hooks.open, awake: crowd.awake }),
+    state: () => ({ calls: world.calls.count, waiting: world.agenda.left, callbacks: world.hooks.open, awake: crowd.awake }),
+    idle: () => world.agenda.idle(),
   };
 
   const server = createServer({ keepAliveTimeout: 60_000, requestTimeout: 60_000 }, requestListener({ world, twilio, push, controls }));

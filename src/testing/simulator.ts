@@ -18,7 +18,9 @@ export interface Visit {
   readonly form: Record<string, string>;
 }
 
-export type Site = (visit: Visit) => { status?: number; body?: string; headers?: Record<string, string> } | Promise<{ status?: number; body?: string; headers?: Record<string, string> }>;
+export type Site = (
+  visit: Visit,
+) => { status?: number; body?: string; headers?: Record<string, string> } | Promise<{ status?: number; body?: string; headers?: Record<string, string> }>;
 
 /** A web server that stands where Muster would: records who comes, and answers as it is told. */
 export interface RecordingSite {

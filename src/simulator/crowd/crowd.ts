@@ -12,7 +12,7 @@ const MAX_SEEN = 500_000;
 const RETRY_SECONDS = [3, 10, 30];
 
 /**
- * The people who get the messages. Luck hangs on the answer link, which is one for each person and message over all
+ * The people who get the messages. Luck hangs on the path of the answer link, which is one for each person and message over all
  * channels, so a run with the same seed and the same people ends the same way.
  */
 export class Crowd implements People {
@@ -48,7 +48,7 @@ export class Crowd implements People {
       for (const link of links.all) this.#later(behaviour.robots.withinSeconds * chance.next(), () => this.#browser.preview(link));
     if (arrival.channel === 'push') this.#beacon(arrival);
     if (links.confirm !== undefined && this.#guests.has(arrival.to)) return this.#confirm(links.confirm);
-    const person = links.answer ?? `${arrival.channel} ${arrival.to} ${arrival.text}`;
+    const person = links.answer === undefined ? `${arrival.channel} ${arrival.to} ${arrival.text}` : new URL(links.answer).pathname;
     if (this.#seen.has(person)) return;
     this.#remember(person);
     this.#react(arrival, links, person);
@@ -70,24 +70,24 @@ export class Crowd implements People {
     if (links.answer === undefined || told === false) return;
     if (told === undefined && chance.of('answer', person) >= crowd.answerShare) return;
     const link = links.answer;
-    this.#later(seconds, () => this.#answer(arrival, link, links.share, told));
+    this.#later(seconds, () => this.#answer(arrival, link, links.share, told, person));
   }
 
   /** Opens the page, chooses, and presses the button or replies by text. */
-  async #answer(arrival: Arrival, link: string, shareLink: string | undefined, told: string | undefined): Promise<void> {
+  async #answer(arrival: Arrival, link: string, shareLink: string | undefined, told: string | undefined, person: string): Promise<void> {
     const { behaviour, chance, installation } = this.#world;
     const { crowd } = behaviour;
     const page = await this.#patiently(() => this.#browser.get(link));
     const form = formsIn(page.html).find(({ buttons }) => buttons.some(({ name }) => name === 'answer'));
     const keys = form?.buttons.flatMap(({ name, value }) => (name === 'answer' ? [value] : [])) ?? [];
-    const key = told ?? chooseAnswer(keys, crowd.choices, chance.of('choice', link));
+    const key = told ?? chooseAnswer(keys, crowd.choices, chance.of('choice', person));
     if (form && key !== undefined) {
-      const byText = arrival.channel === 'sms' && told === undefined && chance.of('by text', link) < crowd.bySmsShare;
+      const byText = arrival.channel === 'sms' && told === undefined && chance.of('by text', person) < crowd.bySmsShare;
       const status = byText ? await this.#text({ from: arrival.to, to: arrival.from, body: key }) : (await this.#press(page, form, { answer: key })).status;
       if (status >= 400 || status === 0) this.#world.log.warn({ status, byText }, 'an answer was not taken');
     }
     const share = shareLink ?? linksIn(page.html, installation.publicUrl).share;
-    if (share !== undefined && chance.of('share', link) < crowd.shareShare) this.#guests.invite(share);
+    if (share !== undefined && chance.of('share', person) < crowd.shareShare) this.#guests.invite(share);
   }
 
   /** Presses a button; when the page is down or too busy, opens it again for a fresh form. */
@@ -122,7 +122,7 @@ export class Crowd implements People {
     const { behaviour, chance } = this.#world;
     const url = /"beacon":"([^"]+)"/.exec(arrival.text)?.[1];
     if (url === undefined || chance.of('beacon', url) >= behaviour.push.beaconShare) return;
-    void this.#browser.post(url, {});
+    this.#later(0, () => this.#browser.post(url, {}));
   }
 
   async #patiently(load: () => Promise<Page>): Promise<Page> {
@@ -136,9 +136,7 @@ export class Crowd implements People {
   }
 
   #later(seconds: number, action: () => Promise<unknown>): void {
-    this.#world.agenda.after(1000 * seconds, () => {
-      action().catch((error: unknown) => this.#world.log.warn({ err: error }, 'a simulated person stumbled'));
-    });
+    this.#world.agenda.after(1000 * seconds, () => action().catch((error: unknown) => this.#world.log.warn({ err: error }, 'a simulated person stumbled')));
   }
 
   #remember(person: string): void {

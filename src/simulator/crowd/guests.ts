@@ -39,24 +39,24 @@ export class Guests {
   /** Somebody passes the link on; those who get it open it in the next minute or so. */
   invite(link: string): void {
     const { behaviour, chance, agenda, log } = this.#world;
-    const visitors = 1 + Math.floor(chance.of('visitors', link) * behaviour.crowd.visitsPerShare);
+    const path = new URL(link).pathname;
+    const visitors = 1 + Math.floor(chance.of('visitors', path) * behaviour.crowd.visitsPerShare);
     for (let n = 0; n < visitors; n++) {
-      const seconds = behaviour.crowd.delay.medianSeconds * 2 * chance.of('visit', link, n);
-      agenda.after(1000 * seconds, () => {
-        this.#visit(link, n).catch((error: unknown) => log.warn({ err: error }, 'a simulated guest stumbled'));
-      });
+      const seconds = behaviour.crowd.delay.medianSeconds * 2 * chance.of('visit', path, n);
+      agenda.after(1000 * seconds, () => this.#visit(link, n).catch((error: unknown) => log.warn({ err: error }, 'a simulated guest stumbled')));
     }
   }
 
   async #visit(link: string, n: number): Promise<void> {
     const { behaviour, chance, log } = this.#world;
     const { crowd } = behaviour;
+    const path = new URL(link).pathname;
     const page = await this.#browser.get(link);
-    if (page.status !== 200 || this.#known.size >= crowd.maxGuests || chance.of('join', link, n) >= crowd.joinShare) return;
+    if (page.status !== 200 || this.#known.size >= crowd.maxGuests || chance.of('join', path, n) >= crowd.joinShare) return;
     const byText = joinTextIn(page.html);
     const form = formsIn(page.html).find(({ action, inputs, method }) => method === 'post' && action.includes('/join') && inputs.includes('email'));
     this.#made += 1;
-    if (byText && (!form || chance.of('join by text', link, n) < crowd.joinBySmsShare)) {
+    if (byText && (!form || chance.of('join by text', path, n) < crowd.joinBySmsShare)) {
       const phone = this.#phone();
       this.#known.add(phone);
       const status = await this.#text({ from: phone, to: byText.to, body: byText.body });

@@ -145,9 +145,8 @@ export class MailServer {
     const arrivedAt = world.clock.now();
     if (this.#bouncer.bounces(to)) {
       const header = raw.toString('latin1', 0, Math.max(0, raw.indexOf('\r\n\r\n')));
-      world.agenda.after(
-        1000 * world.behaviour.email.bounceDelaySeconds,
-        () => void this.#bouncer.send({ returnPath, to, messageId: headers.get('message-id') ?? '', arrivedAt, header }),
+      world.agenda.after(1000 * world.behaviour.email.bounceDelaySeconds, () =>
+        this.#bouncer.send({ returnPath, to, messageId: headers.get('message-id') ?? '', arrivedAt, header }),
       );
       return;
     }
@@ -167,12 +166,12 @@ export class MailServer {
     if (!world.people.awake) return;
     const oneClick = /one-click/i.test(headers.get('list-unsubscribe-post') ?? '');
     const oneClickUrl = oneClick ? /<(https?:[^>]+)>/.exec(headers.get('list-unsubscribe') ?? '')?.[1] : undefined;
-    world.agenda.after(0, () => {
+    world.agenda.after(0, () =>
       text().then(
         (words) => world.people.arrived({ channel: 'email', to, from: returnPath, text: words, oneClickUrl }),
         () => world.log.warn('a mail could not be parsed'),
-      );
-    });
+      ),
+    );
   }
 
   #now(): string {

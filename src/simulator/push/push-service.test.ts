@@ -60,7 +60,9 @@ test("a message of the web-push library is accepted with 201 and a Location, and
   expect(answer.status).toBe(201);
   expect(answer.headers.get('location')).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/push-messages\/.+/);
   const id = idOf(subscription);
-  expect(await simulator.logged()).toMatchObject([{ channel: 'push', to: id, ref: `${id}/flood-1`, topic: 'flood-1', urgency: 'high', ttl: 60, outcome: 'accepted', taken: true }]);
+  expect(await simulator.logged()).toMatchObject([
+    { channel: 'push', to: id, ref: `${id}/flood-1`, topic: 'flood-1', urgency: 'high', ttl: 60, outcome: 'accepted', taken: true },
+  ]);
   await push(subscription, { headers: { topic: 'flood-1' }, payload: '{"title":"All clear"}' });
   const page = await (await fetch(`${simulator.url}/person/${id}`)).text();
   expect(page).toContain('All clear');
@@ -113,7 +115,7 @@ test('faults: 429 with Retry-After, 5xx, a cut, silence', async () => {
   simulator.control({ push: { perSecond: null, errorShare: 1, errorStatus: 502 } });
   expect((await push(subscription)).status).toBe(502);
   simulator.control({ push: { errorShare: 0, cutShare: 1 } });
-  await expect(push(subscription)).rejects.toThrow();
+  await expect(push(subscription)).rejects.toThrow('fetch failed');
   simulator.control({ push: { cutShare: 0, silentShare: 1 } });
   await expect(push(subscription, { signal: AbortSignal.timeout(200) })).rejects.toMatchObject({ name: 'TimeoutError' });
   const outcomes = (await simulator.logged()).map(({ outcome, taken }) => [outcome, taken]);

@@ -109,6 +109,7 @@ export async function sendReceipts(world: World, message: TwilioMessage, verdict
     world.agenda.after(step.atMs, () => {
       settle(step.status);
       before = before.then(() => post(posted[i]?.status ?? step.status));
+      return before;
     }),
   );
 }

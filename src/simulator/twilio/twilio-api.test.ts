@@ -9,7 +9,9 @@ import { type RecordingSite, recordingSite, type Site, startTestSimulator, TEST_
 import { messagesIn } from './inbound.ts';
 import { countSegments } from './segments.ts';
 
-const { components } = createRequire(import.meta.url)('@twilio/cli-core/src/services/twilio-api/twilio_api_v2010.json') as { components: { schemas: Record<string, object> } };
+const { components } = createRequire(import.meta.url)('@twilio/cli-core/src/services/twilio-api/twilio_api_v2010.json') as {
+  components: { schemas: Record<string, object> };
+};
 const ajv = new Ajv({ strict: false, validateFormats: false });
 ajv.addSchema({ $id: 'twilio', components });
 const fitsMessage = ajv.compile({ $ref: 'twilio#/components/schemas/api.v2010.account.message' });
@@ -33,7 +35,9 @@ const TO = '+12025550123';
 const sms = (change: Record<string, string> = {}): Record<string, string> => ({ To: TO, From: FROM, Body: 'Come to the school', ...change });
 const callback = (ref: string): string => `${site.url}/hooks/twilio/status/${ref}`;
 const receiptsOf = (count: number): Promise<{ status: string; code: string | undefined }[]> =>
-  site.until(count, ({ path }) => path.startsWith('/hooks/twilio/status/')).then((visits) => visits.map(({ form }) => ({ status: form.MessageStatus ?? '', code: form.ErrorCode })));
+  site
+    .until(count, ({ path }) => path.startsWith('/hooks/twilio/status/'))
+    .then((visits) => visits.map(({ form }) => ({ status: form.MessageStatus ?? '', code: form.ErrorCode })));
 
 /** The official SDK, its requests sent to the simulator. */
 function sdk(password = TEST_TOKEN): ReturnType<typeof twilio> {
@@ -42,7 +46,11 @@ function sdk(password = TEST_TOKEN): ReturnType<typeof twilio> {
     const url = new URL(options.uri.replace('https://api.twilio.com', simulator.url));
     for (const [name, value] of Object.entries((options.params ?? {}) as Record<string, string>)) url.searchParams.set(name, value);
     const headers = { authorization: `Basic ${Buffer.from(`${options.username}:${options.password}`).toString('base64')}` };
-    const answer = await fetch(url, { method: options.method.toUpperCase(), headers, ...(options.data ? { body: new URLSearchParams(options.data as Record<string, string>) } : {}) });
+    const answer = await fetch(url, {
+      method: options.method.toUpperCase(),
+      headers,
+      ...(options.data ? { body: new URLSearchParams(options.data) } : {}),
+    });
     return { statusCode: answer.status, body: (await answer.json()) as T, headers: Object.fromEntries(answer.headers) };
   };
   return twilio(TEST_ACCOUNT, password, { httpClient });
@@ -75,7 +83,11 @@ test('the official SDK sends, fetches, lists by day, and understands the errors'
   const today = new Date();
   expect((await client.messages.list({ to: TO, dateSent: today })).map(({ sid }) => sid)).toEqual([sent.sid]);
   expect(await client.messages.list({ to: TO, dateSentBefore: new Date(today.getTime() - 2 * 86_400_000) })).toEqual([]);
-  await expect(client.messages.create({ to: '12', from: FROM, body: 'x' })).rejects.toMatchObject({ status: 400, code: 21211, moreInfo: 'https://www.twilio.com/docs/errors/21211' });
+  await expect(client.messages.create({ to: '12', from: FROM, body: 'x' })).rejects.toMatchObject({
+    status: 400,
+    code: 21211,
+    moreInfo: 'https://www.twilio.com/docs/errors/21211',
+  });
   await expect(client.messages('SM' + '0'.repeat(32)).fetch()).rejects.toMatchObject({ status: 404, code: 20404 });
   await expect(sdk('wrong').messages.create({ to: TO, from: FROM, body: 'x' })).rejects.toMatchObject({ status: 401, code: 20003 });
 });
@@ -106,11 +118,17 @@ test("receipts are signed so that Twilio's own check accepts them, and name the 
     expect(twilio.validateRequest(TEST_TOKEN, signature, site.url + path, form)).toBe(true);
     expect(twilio.validateRequest(TEST_TOKEN, signature, site.url + path, { ...form, MessageStatus: 'failed' })).toBe(false);
   }
-  expect(await simulator.logged()).toMatchObject([{ channel: 'sms', to: TO, from: FROM, ref: 'ref-1', sid, outcome: 'accepted', taken: true, body: 'Come to the school', units: 1 }]);
+  expect(await simulator.logged()).toMatchObject([
+    { channel: 'sms', to: TO, from: FROM, ref: 'ref-1', sid, outcome: 'accepted', taken: true, body: 'Come to the school', units: 1 },
+  ]);
 });
 
 test.each<[string, BehaviourChange, { status: string; code?: string }[]]>([
-  ['undelivered with a code', { sms: { receipts: { undeliveredShare: 1, errorCodes: [30005] } } }, [{ status: 'sent' }, { status: 'undelivered', code: '30005' }]],
+  [
+    'undelivered with a code',
+    { sms: { receipts: { undeliveredShare: 1, errorCodes: [30005] } } },
+    [{ status: 'sent' }, { status: 'undelivered', code: '30005' }],
+  ],
   ['failed, never sent', { sms: { receipts: { failedShare: 1, errorCodes: [30001] } } }, [{ status: 'failed', code: '30001' }]],
   ['repeated', { sms: { receipts: { repeat: 2 } } }, [{ status: 'sent' }, { status: 'sent' }, { status: 'delivered' }, { status: 'delivered' }]],
   ['in reverse', { sms: { receipts: { order: 'reversed' } } }, [{ status: 'delivered' }, { status: 'sent' }]],
@@ -186,7 +204,7 @@ test('server errors: taken or not by share, and those taken get receipts', async
 
 test('a cut connection and silence after acceptance', async () => {
   await start({ addresses: { '+12025550001': { fate: 'cut' }, '+12025550002': { fate: 'silent' } } });
-  await expect(simulator.postSms(sms({ To: '+12025550001' }))).rejects.toThrow();
+  await expect(simulator.postSms(sms({ To: '+12025550001' }))).rejects.toThrow('fetch failed');
   const silent = simulator.postSms(sms({ To: '+12025550002', StatusCallback: callback('s') }), { signal: AbortSignal.timeout(300) });
   await expect(silent).rejects.toMatchObject({ name: 'TimeoutError' });
   expect(await receiptsOf(2)).toHaveLength(2);
