@@ -80,9 +80,13 @@ async function environmentFor(config: UpConfig, secrets: UpSecrets, databaseUrl:
 
 async function demoSubscriptions(simulator: string, count: number): Promise<{ endpoint: string; keys: { p256dh: string; auth: string } }[]> {
   const { body } = await request(`${simulator}/control/subscriptions`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ count }) });
-  const answer = (await body.json()) as { subscriptions: { endpoint: string; keys: { p256dh: string; auth: string } }[] };
-  return answer.subscriptions;
+  const answer = (await body.json()) as { items: { endpoint: string; keys: { p256dh: string; auth: string } }[] };
+  return answer.items;
 }
+
+/** Set while ending: everything that was started is being stopped. */
+let ending: Promise<void> | undefined;
+let endAll: (() => Promise<void>) | undefined;
 
 async function up(): Promise<void> {
   const config = readUpConfig(processEnvironment());
@@ -92,7 +96,6 @@ async function up(): Promise<void> {
   const log = createLog('up', 'warn');
   const children: Supervised[] = [];
   let postgres: SupervisedPostgres | undefined;
-  let ending: Promise<void> | undefined;
   const end = (): Promise<void> => {
     ending ??= (async () => {
       say('\nEnding …');
@@ -105,6 +108,7 @@ async function up(): Promise<void> {
     })();
     return ending;
   };
+  endAll = end;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void end().then(() => process.exit(0)));
 
   let databaseUrl = config.databaseUrl;
@@ -154,5 +158,6 @@ try {
     process.exit(78);
   }
   process.stderr.write(`${(error as Error).message}\n`);
+  await endAll?.();
   process.exit(1);
 }

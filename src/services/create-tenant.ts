@@ -26,7 +26,8 @@ export interface NewTenant {
   senders: NewSender[];
 }
 
-const ALL_SCOPES: Scope[] = ['read', 'write', 'send:life', 'send:ops', 'send:bulk', 'admin'];
+/** What a first key may do: everything. */
+export const ALL_SCOPES: Scope[] = ['read', 'write', 'send:life', 'send:ops', 'send:bulk', 'admin'];
 
 /** Makes a tenant with its first administrator, senders and an API key. The key is shown once: only its hash is kept. */
 export async function createTenant(deps: Pick<Deps, 'db'>, input: NewTenant): Promise<{ tenantId: number; apiKey: string; userId: string }> {

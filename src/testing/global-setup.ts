@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '#db/embedded-postgres.ts';
-import { migrate } from '#db/migrate.ts';
+import { migrateAll } from '#src/migrate.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -28,14 +28,17 @@ const freePort = (): Promise<number> =>
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = resolve('.muster', `test-${process.pid}-${project.name}`);
   // Nothing here must outlive the run, so durability is traded for speed; the fault tests start servers of their own.
-  const postgres = await startEmbeddedPostgres({ folder, settings: { fsync: 'off', full_page_writes: 'off', max_connections: '300', shared_buffers: '128MB' } });
+  const postgres = await startEmbeddedPostgres({
+    folder,
+    settings: { fsync: 'off', full_page_writes: 'off', max_connections: '300', shared_buffers: '128MB' },
+  });
   const client = new pg.Client({ connectionString: postgres.url });
   await client.connect();
   await client.query('CREATE DATABASE muster_template');
   await client.end();
   const template = new URL(postgres.url);
   template.pathname = '/muster_template';
-  await migrate(template.href);
+  await migrateAll(template.href);
   project.provide('ownerUrl', postgres.url);
 
   const redis = await startRedis(folder);
@@ -54,7 +57,9 @@ async function startRedis(folder: string): Promise<{ url: string; stop: () => Pr
   const port = await freePort();
   const data = join(folder, 'redis');
   mkdirSync(data, { recursive: true });
-  const child = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--dir', data, '--save', '', '--appendonly', 'no'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--dir', data, '--save', '', '--appendonly', 'no'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   await new Promise<void>((done, fail) => {
     child.stdout.on('data', (chunk: Buffer) => chunk.includes('Ready to accept connections') && done());
     child.once('exit', (code) => fail(new Error(`redis-server ended with code ${code}`)));
