@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { ParseOption, XmlDocument, XmlElement, XmlParseError, XmlValidateError, XsdValidator } from 'libxml2-wasm';
 import { CAP_NAMESPACE, type CapAlert } from '#domain/cap-alert.ts';
-import { Problem } from '#platform/errors.ts';
+import { type FieldError, Problem } from '#platform/errors.ts';
 import { type ParsedCap, parseInThread } from './cap-thread.ts';
 import { decodeXml, guardXml, MAX_XML_BYTES } from './xml-guard.ts';
 
@@ -84,17 +84,20 @@ function notAnAlert(root: XmlElement): Problem {
 }
 
 function broken(code: string, summary: string, details: readonly { line: number; message: string }[]): Problem {
-  const errors = details.slice(0, MAX_ERRORS).map(({ line, message }) => {
-    // libxml2 puts the namespace before every name; only one is possible here.
-    const whole = message.slice(0, 5_000).replaceAll(`{${CAP_NAMESPACE}}`, '').replace(/\s+/g, ' ').trim();
-    const reason = whole.length > MAX_REASON_CHARACTERS ? `${whole.slice(0, MAX_REASON_CHARACTERS)}…` : whole;
-    return { line, reason, field: /^Element '([^']+)'/.exec(reason)?.[1] ?? `line ${line}` };
-  });
-  const first = errors[0] ?? { line: 1, reason: 'no reason given' };
-  return new Problem(400, code, `${summary}: line ${first.line}: ${first.reason}`, {
+  // libxml2 says nothing at all of an empty document.
+  const first = faultOf(code, details[0] ?? { line: 1, message: 'no element found' });
+  const errors = [first, ...details.slice(1, MAX_ERRORS).map((detail) => faultOf(code, detail))];
+  return new Problem(400, code, `${summary}: ${first.detail}`, {
     extra: { line: first.line, reason: first.reason },
-    errors: errors.map(({ line, reason, field }) => ({ field, code, detail: `line ${line}: ${reason}` })),
+    errors: errors.map(({ field, detail }) => ({ field, code, detail })),
   });
+}
+
+function faultOf(code: string, { line, message }: { line: number; message: string }): FieldError & { line: number; reason: string } {
+  // libxml2 puts the namespace before every name; only one is possible here.
+  const whole = message.slice(0, 5_000).replaceAll(`{${CAP_NAMESPACE}}`, '').replace(/\s+/g, ' ').trim();
+  const reason = whole.length > MAX_REASON_CHARACTERS ? `${whole.slice(0, MAX_REASON_CHARACTERS)}…` : whole;
+  return { line, reason, code, field: /^Element '([^']+)'/.exec(reason)?.[1] ?? `line ${line}`, detail: `line ${line}: ${reason}` };
 }
 
 /** Which children make lists, which hold further elements; all others are text. */

@@ -91,9 +91,11 @@ function endOf(text: string, at: number): number | undefined {
   return -1;
 }
 
+/** In a copy of the tag: searching the whole text would look to its end for every tag without an attribute. */
 function countEquals(text: string, from: number, to: number): number {
+  const tag = text.slice(from, to);
   let count = 0;
-  for (let at = text.indexOf('=', from); at >= 0 && at < to; at = text.indexOf('=', at + 1)) count += 1;
+  for (let at = tag.indexOf('='); at >= 0; at = tag.indexOf('=', at + 1)) count += 1;
   return count;
 }
 
