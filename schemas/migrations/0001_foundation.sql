@@ -379,6 +379,7 @@ CREATE TABLE inbound_texts (
 );
 CREATE INDEX inbound_texts_human ON inbound_texts (tenant_id, at DESC) WHERE needs_human AND handled_at IS NULL;
 CREATE INDEX inbound_texts_message ON inbound_texts (tenant_id, message_id);
+CREATE INDEX inbound_texts_from ON inbound_texts (tenant_id, from_address, at DESC);
 
 -- Who passed it to whom. A row exists once the new person confirmed for himself.
 CREATE TABLE joins (

@@ -1,0 +1,92 @@
+import { sql } from 'kysely';
+import type { Tx } from '#db/database.ts';
+import type { MessageClass } from '#schemas/delivery.ts';
+import type { AnswerOption } from '#schemas/message.ts';
+import { linkExpiresSql } from './answer-sql.ts';
+import type { Deps } from './context.ts';
+
+/** Everything that decides what an inbound text means. */
+export interface InboundFacts {
+  readonly tenantName: string;
+  readonly timeZone: string | null;
+  /** Texts of our own after STOP and START; normally the carrier answers these itself. */
+  readonly confirmsStop: boolean;
+  readonly person: { readonly id: string; readonly locale: string | null; readonly timeZone: string | null } | null;
+  readonly locale: string;
+  /** Whether this number may not be texted by this sender. */
+  readonly stopped: boolean;
+  /** The message that the text answers: open, or ended but still within the life of its links. */
+  readonly message: InboundMessage | null;
+}
+
+export interface InboundMessage {
+  readonly id: string;
+  readonly class: MessageClass;
+  readonly drill: boolean;
+  readonly answers: readonly AnswerOption[];
+  readonly open: boolean;
+}
+
+/** Whose number it is, and every sender (live, drill) that uses it. A Messaging Service may stand for its numbers. */
+export async function findSenders(deps: Pick<Deps, 'db'>, addresses: readonly string[]): Promise<{ tenantId: number; senderIds: number[] } | undefined> {
+  for (const address of addresses) {
+    if (address === '') continue;
+    const { rows } = await sql<{ tenant_id: number; sender_id: number }>`SELECT tenant_id, sender_id FROM sender_tenant('sms', ${address})`.execute(
+      deps.db.across,
+    );
+    const first = rows[0];
+    if (first) return { tenantId: first.tenant_id, senderIds: rows.filter((row) => row.tenant_id === first.tenant_id).map((row) => row.sender_id) };
+  }
+  return undefined;
+}
+
+export async function readFacts(tx: Tx, tenantId: number, senderIds: readonly number[], from: string): Promise<InboundFacts> {
+  const tenant = await tx.selectFrom('tenants').select(['name', 'default_locale', 'policy']).where('tenant_id', '=', tenantId).executeTakeFirstOrThrow();
+  const person = await tx
+    .selectFrom('recipients')
+    .select(['id', 'locale', 'time_zone'])
+    .where('tenant_id', '=', tenantId)
+    .where('phone', '=', from)
+    .executeTakeFirst();
+  const stopped = await tx
+    .selectFrom('suppressions')
+    .select('sender_id')
+    .where('tenant_id', '=', tenantId)
+    .where('sender_id', 'in', [...senderIds])
+    .where('address', '=', from)
+    .limit(1)
+    .executeTakeFirst();
+  const zone = tenant.policy['timeZone'];
+  return {
+    tenantName: tenant.name,
+    timeZone: person?.time_zone ?? (typeof zone === 'string' ? zone : null),
+    confirmsStop: tenant.policy['confirmStop'] === true,
+    person: person ? { id: person.id, locale: person.locale, timeZone: person.time_zone } : null,
+    locale: person?.locale ?? tenant.default_locale,
+    stopped: stopped !== undefined,
+    message: person ? await findMessage(tx, tenantId, senderIds, person.id) : null,
+  };
+}
+
+/**
+ * The most recent message that this person had by SMS from this number: an open one that asks for an answer, else any
+ * open one, else one that has ended. One look-up by key per message of the last 31 days, newest first.
+ */
+async function findMessage(tx: Tx, tenantId: number, senderIds: readonly number[], recipientId: string): Promise<InboundMessage | null> {
+  const { rows } = await sql<InboundMessage>`
+    SELECT m.id, m.class, m.drill, m.answers, m.state IN ('live', 'completed') AND COALESCE(m.expires_at > now(), true) AS open
+    FROM messages m
+    WHERE m.tenant_id = ${tenantId} AND m.state NOT IN ('draft', 'scheduled') AND m.created_at > now() - interval '31 days' AND ${linkExpiresSql} > now()
+      AND EXISTS (SELECT 1 FROM deliveries d WHERE d.message_id = m.id AND d.recipient_id = ${recipientId} AND d.channel = 'sms' AND d.sender_id = ANY (${[...senderIds]}::int[]) AND d.marked_at IS NOT NULL)
+    ORDER BY m.id DESC LIMIT 20`.execute(tx);
+  return rows.find((m) => m.open && m.answers.length > 0) ?? rows.find((m) => m.open) ?? rows.find((m) => m.answers.length > 0) ?? rows[0] ?? null;
+}
+
+/** Whether we have already sent this person this kind of reply within the hour: two machines must not talk for ever. */
+export async function repliedLately(tx: Tx, tenantId: number, from: string, outcome: 'unclear' | 'late'): Promise<boolean> {
+  const { rows } = await sql`
+    SELECT 1 FROM inbound_texts WHERE tenant_id = ${tenantId} AND from_address = ${from} AND outcome = ${outcome} AND reply <> '' AND at > now() - interval '1 hour' LIMIT 1`.execute(
+    tx,
+  );
+  return rows.length > 0;
+}

@@ -1,0 +1,41 @@
+import { verifyTwilioSignature } from '#channels/sms/signature.ts';
+import { Problem } from '#platform/errors.ts';
+import type { Deps } from './context.ts';
+import { receiveInboundText } from './inbound-text.ts';
+
+export interface TwilioInbound {
+  /** The public URL that was called, from configuration and never from the Host header. */
+  readonly url: string;
+  /** X-Twilio-Signature */
+  readonly signature: string | undefined;
+  /** The form fields as received. */
+  readonly params: Readonly<Record<string, string>>;
+}
+
+const OPT_OUT = ['STOP', 'START', 'HELP'] as const;
+
+/**
+ * Takes one signed webhook about an inbound message.
+ * @returns what to text back; '' for nothing
+ * @throws Problem 403 forged or of another account; 422 without the fields that Twilio always sends
+ */
+export async function receiveTwilioInbound(deps: Deps, { url, signature, params }: TwilioInbound): Promise<string> {
+  const account = deps.config.twilio;
+  if (!account || !verifyTwilioSignature({ authTokens: [account.authToken], signature, url, params }))
+    throw new Problem(403, 'bad_signature', 'The signature does not fit this request.');
+  if (params['AccountSid'] !== account.accountSid) throw new Problem(403, 'other_account', 'This message is about another account.');
+  const sid = params['MessageSid'] ?? params['SmsSid'] ?? '';
+  const from = params['From'] ?? '';
+  if (sid === '' || from === '')
+    throw new Problem(422, 'not_a_text', 'MessageSid and From are needed.', {
+      errors: [{ field: sid === '' ? 'MessageSid' : 'From', code: 'required', detail: 'is missing' }],
+    });
+  return receiveInboundText(deps, {
+    sid,
+    from,
+    to: [params['To'] ?? '', params['MessagingServiceSid'] ?? ''],
+    // A picture without words is still somebody saying something.
+    body: params['Body'] || (Number(params['NumMedia'] ?? 0) > 0 ? '[picture]' : ''),
+    optOutType: OPT_OUT.find((word) => word === params['OptOutType']),
+  });
+}
