@@ -37,12 +37,15 @@ function boxSql(box: Box): Condition {
 
 const ringText = (ring: readonly (readonly [number, number])[]): string => `(${ring.map(([lon, lat]) => `(${lon},${lat})`).join(',')})`;
 
+/** To a tenth of a millimetre: Postgres refuses a whole query whose products underflow, and 1e-300 is a valid coordinate. */
+const rounded = (degrees: number): number => Math.round(degrees * 1e9) / 1e9;
+
 /**
  * Native polygons on plain longitude and latitude, as GeoJSON draws them (RFC 7946 section 3.1.1: straight lines between
  * positions). The box goes first: it spares all but the few near people the walk along the ring.
  */
 function withinSql(polygon: Polygon): Condition {
-  const [outer, ...holes] = polygon.coordinates;
+  const [outer, ...holes] = polygon.coordinates.map((ring) => ring.map(([lon, lat]) => [rounded(lon), rounded(lat)] as const));
   if (!outer) return FALSE;
   const parts = [boxSql(boxOfRing(outer)), sql`${ringText(outer)}::polygon @> point(r.lon, r.lat)`];
   for (const hole of holes) parts.push(sql`NOT (${ringText(hole)}::polygon @> point(r.lon, r.lat))`);
@@ -53,7 +56,9 @@ function withinSql(polygon: Polygon): Condition {
 function nearSql(near: { lat: number; lon: number; km: number }): Condition {
   const lat = sql`${near.lat}::float8`;
   const lon = sql`${near.lon}::float8`;
-  const h = sql`power(sind((r.lat - ${lat}) / 2), 2) + cosd(${lat}) * cosd(r.lat) * power(sind((r.lon - ${lon}) / 2), 2)`;
+  // Not below a tenth of a millimetre: Postgres refuses a whole query whose square underflows, so one odd place would stop all.
+  const half = (a: RawBuilder<unknown>, b: RawBuilder<unknown>) => sql`power(sind(greatest(abs(${a} - ${b}), 1e-9) / 2), 2)`;
+  const h = sql`${half(sql`r.lat`, lat)} + cosd(${lat}) * cosd(r.lat) * ${half(sql`r.lon`, lon)}`;
   const distance = sql`2 * ${EARTH_RADIUS_KM}::float8 * asin(least(1, sqrt(${h})))`;
   return sql<SqlBool>`((${boxSql(boxAround(near, near.km))} AND ${distance} <= ${near.km}::float8) IS TRUE)`;
 }

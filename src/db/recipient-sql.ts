@@ -30,8 +30,7 @@ export async function findByKeys(tx: Tx, tenantId: number, keys: RecipientKeys):
         CROSS JOIN LATERAL (SELECT id FROM recipients WHERE tenant_id = ${tenantId} AND phone = k LIMIT 1) x
       UNION SELECT x.id FROM unnest(${keys.emails}::text[]) k
         CROSS JOIN LATERAL (SELECT id FROM recipients WHERE tenant_id = ${tenantId} AND email = k LIMIT 1) x)
-    SELECT r.id::text AS id, r.external_id, r.name, r.phone, r.email, r.locale, r.time_zone, r.lat, r.lon, r.tags, r.skills,
-      to_json(r.consent) AS consent
+    SELECT r.id::text AS id, r.external_id, r.name, r.phone, r.email, r.locale, r.time_zone, r.lat, r.lon, r.tags, r.skills, r.consent
     FROM hit CROSS JOIN LATERAL (SELECT * FROM recipients p WHERE p.tenant_id = ${tenantId} AND p.id = hit.id LIMIT 1) r`.execute(tx);
   return rows;
 }

@@ -163,7 +163,8 @@ function degrees(reading: Reading, field: 'lat' | 'lon', value: unknown, max: nu
   const number = Number(given);
   if (!/^[+-]?\d/.test(given) || !Number.isFinite(number) || Math.abs(number) > max)
     return reading.refuse(field, `bad_${field}`, `${field} must be degrees from -${max} to ${max}`);
-  return number;
+  // To a centimetre. Far smaller numbers (1e-300) would make Postgres refuse every query by area with an underflow.
+  return Math.round(number * 1e7) / 1e7;
 }
 
 function list(reading: Reading, field: RecipientColumn, value: unknown): string[] | undefined {

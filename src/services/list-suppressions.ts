@@ -21,15 +21,13 @@ export async function listSuppressions(ctx: Context, input: { cursor?: string | 
   });
   const last = rows[limit - 1];
   return {
-    items: rows
-      .slice(0, limit)
-      .map((row) => ({
-        senderId: ctx.ids.encode('snd', row.sender_id),
-        address: row.address,
-        reason: row.reason,
-        source: row.source,
-        createdAt: row.created_at.toISOString(),
-      })),
+    items: rows.slice(0, limit).map((row) => ({
+      senderId: ctx.ids.encode('snd', row.sender_id),
+      address: row.address,
+      reason: row.reason,
+      source: row.source,
+      createdAt: row.created_at.toISOString(),
+    })),
     next: rows.length > limit && last ? Buffer.from(JSON.stringify([last.sender_id, last.address])).toString('base64url') : null,
   };
 }

@@ -1,7 +1,5 @@
-import { sql } from 'kysely';
 import type { Tx } from '#db/database.ts';
 import { notFound, Problem } from '#platform/errors.ts';
-import type { MessageClass } from '#schemas/delivery.ts';
 import type { RecipientView } from '#schemas/recipient.ts';
 import type { Context } from './context.ts';
 
@@ -21,6 +19,7 @@ export const selectRecipients = (tx: Tx, tenantId: number) =>
       'r.lon',
       'r.tags',
       'r.skills',
+      'r.consent',
       'r.push_count',
       'r.phone_invalid_at',
       'r.email_invalid_at',
@@ -31,8 +30,6 @@ export const selectRecipients = (tx: Tx, tenantId: number) =>
       'r.updated_at',
       'r.erased_at',
     ])
-    // Arrays of our own enums reach the driver as text; as JSON they are arrays.
-    .select(sql<MessageClass[] | null>`to_json(r.consent)`.as('consent'))
     .where('r.tenant_id', '=', tenantId);
 
 export type RecipientRow = Awaited<ReturnType<ReturnType<typeof selectRecipients>['executeTakeFirstOrThrow']>>;
