@@ -60,10 +60,10 @@ async function settleLate(tx: Tx, batch: ClaimedBatch, outcome: ReturnType<typeo
         o.provider_id, o.units
       FROM deliveries d JOIN o ON o.id = d.recipient_id
       WHERE d.message_id = ${messageId} AND d.recipient_id BETWEEN ${lo} AND ${hi} AND d.channel = ${channel}::channel AND d.wave = ${wave}
-        AND d.fence = ${fence} AND d.state NOT IN ('attempting', 'pending') AND d.settled_at IS DISTINCT FROM now() AND o.provider_id IS NOT NULL AND d.provider_id IS NULL
+        AND d.fence = ${fence} AND d.state NOT IN ('attempting', 'pending') AND o.provider_id IS NOT NULL AND (d.provider_id IS NULL OR d.units = 0)
       ORDER BY d.recipient_id FOR UPDATE OF d
     ), late AS (
-      UPDATE deliveries d SET state = b.becomes, provider_id = b.provider_id, units = d.units + b.units, settled_at = clock_timestamp(), next_at = NULL
+      UPDATE deliveries d SET state = b.becomes, provider_id = COALESCE(d.provider_id, b.provider_id), units = d.units + b.units, settled_at = clock_timestamp(), next_at = NULL
       FROM before b
       WHERE d.message_id = ${messageId} AND d.recipient_id BETWEEN ${lo} AND ${hi} AND d.recipient_id = b.recipient_id AND d.channel = ${channel}::channel AND d.wave = ${wave}
       RETURNING b.was, b.becomes, b.units

@@ -1,0 +1,154 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { request } from 'undici';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { startEmbeddedPostgres } from '#db/embedded-postgres.ts';
+import type { MessageView, Page } from '#schemas/views.ts';
+import { freePort } from '#testing/system.ts';
+
+interface Ready {
+  console: string;
+  api: string;
+  apiKey: string;
+  simulator: string;
+}
+
+class Up {
+  readonly child: ChildProcess;
+  output = '';
+  constructor(folder: string, port: number, simulatorPort: number, extra: Record<string, string> = {}) {
+    this.child = spawn(process.execPath, [fileURLToPath(new URL('../../up.ts', import.meta.url))], {
+      env: { PATH: process.env['PATH'], MUSTER_DATA: folder, PORT: String(port), SIMULATOR_PORT: String(simulatorPort), ...extra },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.child.stdout?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
+    this.child.stderr?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
+  }
+
+  async ready(): Promise<Ready> {
+    await vi.waitFor(() => expect(this.output).toMatch(/READY \{.*\}\n/), { timeout: 60_000, interval: 100 });
+    return JSON.parse(this.output.slice(this.output.lastIndexOf('READY ') + 6)) as Ready;
+  }
+
+  async end(signal: 'SIGINT' | 'SIGTERM' = 'SIGINT'): Promise<{ code: number | null; ms: number }> {
+    if (this.child.exitCode !== null) return { code: this.child.exitCode, ms: 0 };
+    const from = performance.now();
+    const code = await new Promise<number | null>((done) => {
+      this.child.once('exit', done);
+      this.child.kill(signal);
+    });
+    return { code, ms: performance.now() - from };
+  }
+}
+
+/** Processes whose command line names the folder or whose environment has it as MUSTER_DATA. */
+function processesOf(folder: string): { pid: number; command: string }[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+        const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+        return command.includes(`-D ${folder}/`) || environment.includes(`MUSTER_DATA=${folder}`) ? [{ pid: Number(pid), command }] : [];
+      } catch {
+        return [];
+      }
+    });
+}
+
+describe('npm run up', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'muster-up-'));
+  chmodSync(folder, 0o755);
+  let up: Up;
+  let ready: Ready;
+  let port = 0;
+  let simulatorPort = 0;
+  beforeAll(async () => {
+    port = await freePort();
+    simulatorPort = await freePort();
+    up = new Up(folder, port, simulatorPort);
+    ready = await up.ready();
+  });
+  afterAll(async () => {
+    await up.end();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const api = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+    const answer = await request(`${ready.api}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${ready.apiKey}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return (await answer.body.json()) as T;
+  };
+  const kill = (part: string): void => {
+    const found = processesOf(folder).find(({ command }) => command.includes(part));
+    if (!found) throw new Error(`${part} does not run`);
+    process.kill(found.pid, 'SIGKILL');
+  };
+  const works = () =>
+    request(`${ready.console}/readyz`).then(
+      async ({ statusCode, body }) => (await body.dump(), statusCode),
+      () => 0,
+    );
+
+  test('prints and writes where it listens and how to sign in', async () => {
+    expect(ready).toEqual({ console: `http://127.0.0.1:${port}`, api: `http://127.0.0.1:${port}/v1`, apiKey: expect.stringMatching(/^mu_test_/), simulator: `http://127.0.0.1:${simulatorPort}` });
+    expect(JSON.parse(readFileSync(join(folder, 'ready.json'), 'utf8'))).toEqual(ready);
+    expect(up.output.trimEnd().split('\n').at(-1)).toMatch(/^READY /);
+    expect(up.output).toMatch(/sign in as \S+@\S+ with password \S+/);
+  });
+
+  test.each(['src/main.ts', 'workers/main.ts', 'simulator/main.ts', 'bin/postgres'])('starts %s again when it is killed, and a message still reaches everybody', async (part) => {
+    kill(part);
+    await expect.poll(() => processesOf(folder).filter(({ command }) => command.includes(part)).length, { timeout: 30_000 }).toBeGreaterThan(0);
+    await expect.poll(works, { timeout: 30_000 }).toBe(200);
+    expect(up.output).toMatch(/(api|worker|simulator|postgres) ended \((SIGKILL|code \d+)\); starting it again/);
+    const message = await api<MessageView>('POST', '/messages', { class: 'ops', text: { en: `After ${part} was killed` }, audience: { tags: ['north'] }, launch: true });
+    await expect
+      .poll(async () => (await api<MessageView>('GET', `/messages/${message.id}`)).state, { timeout: 40_000, interval: 250 })
+      .toBe('completed');
+  });
+
+  test('ends within 10 s, leaves no process behind, and a second run finds its data again', async () => {
+    const before = await api<Page<MessageView>>('GET', '/messages');
+    const { code, ms } = await up.end();
+    expect(code).toBe(0);
+    expect(ms).toBeLessThan(10_000);
+    expect(processesOf(folder)).toEqual([]);
+    up = new Up(folder, port, simulatorPort);
+    const again = await up.ready();
+    expect(again).toEqual(ready);
+    expect((await api<Page<MessageView>>('GET', '/messages')).items.map((m) => m.id)).toEqual(before.items.map((m) => m.id));
+  });
+
+  test('refuses a second installation on the same folder, and bad settings, naming the variable', async () => {
+    const second = new Up(folder, await freePort(), await freePort());
+    await new Promise((done) => second.child.once('exit', done));
+    expect(second.child.exitCode).toBe(78);
+    expect(second.output).toMatch(/^MUSTER_DATA: .* is in use/);
+    const wrong = new Up(join(folder, 'other'), 1, 2, { PORT: 'http' });
+    await new Promise((done) => wrong.child.once('exit', done));
+    expect(wrong.child.exitCode).toBe(78);
+    expect(wrong.output).toMatch(/^PORT: /);
+  });
+});
+
+test.runIf(process.getuid?.() === 0)('as root, a folder that the database user cannot enter: the data goes elsewhere, and it is said where', async () => {
+  const closed = mkdtempSync(join(tmpdir(), 'muster-closed-'));
+  const notices: string[] = [];
+  const postgres = await startEmbeddedPostgres({ folder: join(closed, 'data'), onNotice: (line) => notices.push(line) });
+  try {
+    expect(postgres.folder).not.toContain(closed);
+    expect(notices.join()).toContain(postgres.folder);
+    expect(existsSync(join(postgres.folder, 'postgres', 'PG_VERSION'))).toBe(true);
+  } finally {
+    await postgres.stop();
+    rmSync(postgres.folder, { recursive: true, force: true });
+    rmSync(closed, { recursive: true, force: true });
+  }
+});
