@@ -1,0 +1,48 @@
+import type { Environment } from '#platform/config.ts';
+import type { Api } from './api.ts';
+
+/** What a command may touch of the outside. */
+export interface Io {
+  readonly env: Environment;
+  out(text: string): void;
+  err(text: string): void;
+  readonly stdin: NodeJS.ReadableStream & { isTTY?: boolean };
+  /** Columns of the terminal; undefined when the output is none. */
+  readonly columns: number | undefined;
+  /** Asks a person; undefined when there is none at the terminal. */
+  ask(question: string): Promise<string | undefined>;
+  /** Ends with Ctrl-C. */
+  readonly signal: AbortSignal;
+}
+
+/** Wrong words on the command line: exit code 2. */
+export class UsageError extends Error {}
+
+export interface CommandInput {
+  readonly api: Api;
+  readonly io: Io;
+  /** Words after the verb. */
+  readonly words: readonly string[];
+  readonly flags: Flags;
+}
+
+export type Flags = Readonly<Record<string, string | boolean | string[] | undefined>>;
+
+export type Command = (input: CommandInput) => Promise<void>;
+
+export const flag = (flags: Flags, name: string): string | undefined => (typeof flags[name] === 'string' ? flags[name] : undefined);
+export const flagList = (flags: Flags, name: string): string[] => (Array.isArray(flags[name]) ? flags[name] : []);
+
+/** The nth word, or a usage error that says what was expected. */
+export function word(words: readonly string[], n: number, what: string): string {
+  const given = words[n];
+  if (given === undefined || given === '') throw new UsageError(`${what} is missing`);
+  return given;
+}
+
+/** A flag that must be given. */
+export function needed(flags: Flags, name: string): string {
+  const value = flag(flags, name);
+  if (value === undefined) throw new UsageError(`--${name} is missing`);
+  return value;
+}

@@ -1,0 +1,47 @@
+import type { MessageView } from '#schemas/views.ts';
+
+const number = new Intl.NumberFormat('en');
+const PARTS = ' ▏▎▍▌▋▊▉';
+
+/** `███▌   ` with eighths of a character. */
+export function bar(share: number, width: number): string {
+  const eighths = Math.round(Math.min(Math.max(share, 0), 1) * width * 8);
+  const full = Math.floor(eighths / 8);
+  return ('█'.repeat(full) + (eighths % 8 > 0 ? PARTS[eighths % 8] : '')).padEnd(width);
+}
+
+/** How far a message has come: deliveries whose call has been made or that need none, of all. */
+export function progressOf({ deliveries, audience }: Pick<MessageView, 'deliveries' | 'audience'>): { done: number; total: number } {
+  const planned = Object.values(deliveries).reduce((sum, n) => sum + n, 0);
+  return { done: planned - deliveries.pending - deliveries.attempting, total: Math.max(planned, audience.count ?? 0) };
+}
+
+const some = (counts: object): string =>
+  Object.entries(counts as Record<string, number>)
+    .filter(([, n]) => n > 0)
+    .map(([name, n]) => `${name} ${number.format(n)}`)
+    .join('  ') || 'none yet';
+
+/** Three lines for a terminal that is redrawn; never wider than `columns`. */
+export function progressLines(view: MessageView, columns: number): string[] {
+  const { done, total } = progressOf(view);
+  const percent = total === 0 ? 0 : done / total;
+  const counts = ` ${number.format(done)} of ${number.format(total)} (${Math.floor(percent * 100)} %)`;
+  const { shares, visits, joins } = view.spread;
+  const spread = shares + visits + joins > 0 ? `   spread: ${number.format(visits)} visits, ${number.format(joins)} joined` : '';
+  return [
+    `${view.drill ? 'EXERCISE ' : ''}${view.class} ${view.state}  |${bar(percent, Math.min(Math.max(columns - counts.length - 30, 8), 60))}|${counts}`,
+    `  calls:   ${some(view.deliveries)}`,
+    `  answers: ${some(view.answers)}${spread}`,
+  ].map((line) => [...line].slice(0, columns - 1).join(''));
+}
+
+/** One line for logs and pipes. */
+export function plainLine(view: MessageView): string {
+  const { done, total } = progressOf(view);
+  return `${view.state} ${done}/${total} calls: ${some(view.deliveries)} | answers: ${some(view.answers)}`;
+}
+
+/** Nothing more will be called. */
+export const isOver = (view: MessageView): boolean =>
+  (view.state === 'completed' || view.state === 'stopped' || view.state === 'expired') && view.deliveries.pending + view.deliveries.attempting === 0;
