@@ -8,10 +8,15 @@ import { errorHandler, methodNotAllowedHandler, notFoundHandler, validationHook 
 import { createMetrics } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
 import { requestLog } from './request-log.ts';
+import { audiencesRoutes } from './routes/audiences.ts';
+import { capRoutes } from './routes/cap.ts';
 import { consoleRoutes } from './routes/console.ts';
 import { hooksStatusRoutes } from './routes/hooks-status.ts';
-import { opsRoutes, type QueueHealth } from './routes/ops.ts';
 import { messagesRoutes } from './routes/messages.ts';
+import { opsRoutes, type QueueHealth } from './routes/ops.ts';
+import { recipientsRoutes } from './routes/recipients.ts';
+import { respondRoutes } from './routes/respond.ts';
+import { twilioInboundRoutes } from './routes/twilio-inbound.ts';
 import { securityHeaders } from './security-headers.ts';
 
 export interface AppExtras {
@@ -32,8 +37,8 @@ export function createApp(deps: Deps, extras: AppExtras = {}): OpenAPIHono<AppEn
   // Before the gate: the description of the API needs no key.
   app.route('/', opsRoutes(deps, { metrics, queue: extras.queue, document: () => openApiDocument(app) }));
   app.use('/v1/*', gate(deps), idempotency());
-  app.route('/v1', messagesRoutes(deps));
-  app.route('/', hooksStatusRoutes(deps));
+  for (const routes of [messagesRoutes, recipientsRoutes, audiencesRoutes, capRoutes]) app.route('/v1', routes(deps));
+  for (const routes of [hooksStatusRoutes, twilioInboundRoutes, respondRoutes]) app.route('/', routes(deps));
   app.route('/', consoleRoutes(deps));
   return app;
 }

@@ -8,6 +8,8 @@ import { jsonFault } from './json-fault.ts';
 import { isUnavailable } from './unavailable.ts';
 import { fieldErrors } from './validation.ts';
 
+export const PROBLEM_TYPE = 'application/problem+json';
+
 /** `application/problem+json` (RFC 9457) as every refusal has it. */
 export interface ProblemBody {
   type: string;
@@ -36,7 +38,7 @@ export function problemBody(problem: Problem, requestId: string): ProblemBody {
 
 /** `extra.retryAfterSeconds` of a Problem also becomes the Retry-After header, `extra.allow` (405) the Allow header. */
 export function problemResponse(c: HonoContext<AppEnv>, problem: Problem): Response {
-  const headers = new Headers({ 'Content-Type': 'application/problem+json' });
+  const headers = new Headers({ 'Content-Type': PROBLEM_TYPE });
   const { retryAfterSeconds, allow } = problem.extra;
   if (typeof retryAfterSeconds === 'number') headers.set('Retry-After', String(Math.max(1, Math.ceil(retryAfterSeconds))));
   if (Array.isArray(allow)) headers.set('Allow', allow.join(', '));
