@@ -46,7 +46,7 @@ export async function addPushSubscription(ctx: Context, publicId: string, input:
 }
 
 /** RFC 8291 section 2: a point of P-256, uncompressed (65 bytes), and 16 bytes of authentication secret. */
-function assertKeys(keys: PushSubscriptionInput['keys']): void {
+export function assertKeys(keys: PushSubscriptionInput['keys']): void {
   const point = Buffer.from(keys.p256dh, 'base64url');
   if (Buffer.from(keys.auth, 'base64url').length !== 16) throw invalidField('keys.auth', 'bad_key', 'must be 16 bytes in URL-safe base64');
   try {

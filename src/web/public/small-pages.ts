@@ -1,0 +1,21 @@
+import { html } from 'hono/html';
+import { type Html, publicPage } from './layout.ts';
+import { shareWords } from './share-words.ts';
+
+/** RFC 8058: the same address shows this page on GET; only a POST acts. */
+export function unsubscribePage(locale: string, tenantName: string, token: string, done: boolean): Html {
+  const words = shareWords(locale);
+  const body = done
+    ? html`<main><p class="banner" role="status">${words.unsubscribed(tenantName)}</p></main>`
+    : html`<main><h1>${words.unsubscribe(tenantName)}</h1><form method="post" action="/u/${token}"><input type="hidden" name="List-Unsubscribe" value="One-Click"><button>${words.unsubscribeButton}</button></form></main>`;
+  return publicPage({ locale, title: words.unsubscribeButton, body });
+}
+
+/** Second half of the double opt-in: mail scanners open links, so the link shows and the button joins. */
+export function confirmPage(locale: string, tenantName: string, code: string, nonce: string, done: boolean): Html {
+  const words = shareWords(locale);
+  const body = done
+    ? html`<main><p class="banner" role="status">${words.confirmed(tenantName)}</p></main>`
+    : html`<main><h1>${words.confirm(tenantName)}</h1><form method="post" action="/s/confirm/${code}"><input type="hidden" name="nonce" value="${nonce}"><button>${words.confirmButton}</button></form></main>`;
+  return publicPage({ locale, title: tenantName, body });
+}
