@@ -1,7 +1,8 @@
 import type { SlotValues, Template } from '#domain/channel.ts';
+import { withoutNames } from '#domain/template.ts';
 
 // C0, DEL and C1: a line break in a name would end a mail header, and none of them belongs in a name or a link.
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+const CONTROL = /[\p{Cc}\u2028\u2029]/u;
 
 /** True when no value carries a line break or another control character. */
 export function slotsAreClean(slots: SlotValues): boolean {
@@ -12,8 +13,16 @@ export function slotsAreClean(slots: SlotValues): boolean {
 /** A template whose literal parts were encoded once; only the slots are encoded per person. */
 export type Prepared = (slots: SlotValues) => string;
 
-/** A slot without a value is left empty: wording that reads well without it is the template's business. */
+/** Somebody without a name is given the wording of `withoutNames`; any other slot without a value is left empty. */
 export function prepareTemplate(template: Template, literal: (text: string) => string = String, slot: (value: string) => string = String): Prepared {
+  const named = prepareParts(template, literal, slot);
+  const bare = withoutNames(template);
+  if (bare === template) return named;
+  const nameless = prepareParts(bare, literal, slot);
+  return (slots) => (slots.name || slots.firstName ? named(slots) : nameless(slots));
+}
+
+function prepareParts(template: Template, literal: (text: string) => string, slot: (value: string) => string): Prepared {
   const parts = template.map((part) => (typeof part === 'string' ? literal(part) : part));
   const only = parts[0];
   if (parts.length === 1 && typeof only === 'string') return () => only;

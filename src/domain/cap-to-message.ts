@@ -104,11 +104,10 @@ function localeOf(language: string | undefined): string {
   return found ?? 'en';
 }
 
-// Slots are ours alone: braces that come from elsewhere are taken apart.
-// oxlint-disable-next-line no-control-regex
+/** \p{Cc} without the line feed. Slots are ours alone: braces that come from elsewhere are taken apart. */
 const clean = (text: string): string =>
   text
-    .replace(/[\u0000-\u0009\u000b-\u001f\u007f]/g, ' ')
+    .replace(/(?!\n)\p{Cc}/gu, ' ')
     .replaceAll('{{', '{ {')
     .replaceAll('}}', '} }');
 const oneLine = (text: string): string => clean(text).replace(/\s+/g, ' ').trim();

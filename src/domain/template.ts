@@ -37,42 +37,52 @@ export function slotProblems(text: string): { code: 'unknown_slot' | 'slot_not_c
 
 export const hasSlot = (template: Template, slot: SlotName): boolean => template.some((part) => typeof part !== 'string' && part.slot === slot);
 
-const same = (text: string): string => text;
-const isName = (slot: SlotName): boolean => slot === 'name' || slot === 'firstName';
+const isName = (part: Template[number]): boolean => typeof part !== 'string' && (part.slot === 'name' || part.slot === 'firstName');
 
 /**
- * Puts one person's values into a template.
- *
- * A missing name leaves no hole: "Hi {{first_name}}, come" becomes "Hi, come", and "{{first_name}}, come" becomes
- * "come". No stand-in word such as "friend" is used, since it would need every language's grammar.
- *
- * @param escape applied to values alone, for example HTML escaping
+ * The template as somebody without a name reads it: "Hi {{first_name}}, come" becomes "Hi, come", and
+ * "{{first_name}}, come" becomes "come". No stand-in word such as "friend" is used, since it would need every
+ * language's grammar.
  */
-export function fillTemplate(template: Template, values: SlotValues, escape: (value: string) => string = same): string {
-  let text = '';
+export function withoutNames(template: Template): Template {
+  if (!template.some(isName)) return template;
+  const kept: Template[number][] = [];
   let hole = false;
   for (const part of template) {
-    if (typeof part === 'string') {
-      text = hole ? closeHole(text, part) : text + part;
-      hole = false;
-      continue;
-    }
-    const value = values[part.slot] ?? '';
-    if (value === '' && isName(part.slot)) {
+    const last = kept.at(-1);
+    if (isName(part)) {
       hole = true;
-      text = text.replace(/ $/, '');
-    } else {
-      if (hole && text !== '' && !text.endsWith('\n')) text += ' ';
+      if (typeof last === 'string') kept[kept.length - 1] = last.replace(/ $/, '');
+    } else if (!hole) kept.push(part);
+    else {
       hole = false;
-      text += escape(value);
+      // Before a slot or nothing there is no literal to look at; a slot is as good as a word.
+      const before = typeof last === 'string' ? last : '';
+      const started = last !== undefined && typeof last !== 'string';
+      if (typeof part !== 'string') kept.push(...(started || /[^\n>]$/.test(before) ? [' ', part] : [part]));
+      else if (started) kept.push(part);
+      else kept.splice(-1, 1, closeHole(before, part));
     }
   }
-  return hole ? text.replace(/,$/, '') : text;
+  const last = kept.at(-1);
+  if (hole && typeof last === 'string') kept[kept.length - 1] = last.replace(/,$/, '');
+  return kept;
 }
 
-/** Joins what stands before and after an empty name: no comma or space is left over. */
+/** Joins what stands before and after a name left out: no comma or space is left over. */
 function closeHole(before: string, after: string): string {
   if (before === '' || before.endsWith('\n') || before.endsWith('>')) return before + after.replace(/^[,:;!]? +/, '');
   if (before.endsWith(':')) return before + after.replace(/^[,:;!]? +/, ' ');
   return (/^[,.!?;:\n]/.test(after) ? before.replace(/,$/, '') : before) + after;
+}
+
+/**
+ * Puts one person's values into a template; without a name as in `withoutNames`.
+ * @param escape applied to values alone, for example HTML escaping
+ */
+export function fillTemplate(template: Template, values: SlotValues, escape: (value: string) => string = String): string {
+  let text = '';
+  for (const part of values.name || values.firstName ? template : withoutNames(template))
+    text += typeof part === 'string' ? part : escape(values[part.slot] ?? '');
+  return text;
 }

@@ -37,7 +37,7 @@ async function run(text: string): Promise<ParsedCap> {
         clearTimeout(timer);
         done(message);
       });
-      worker.once('error', (error) => {
+      worker.once('error', (error: Error) => {
         clearTimeout(timer);
         fail(error);
       });

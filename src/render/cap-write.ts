@@ -6,30 +6,17 @@ const ENTITY: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' 
 const IMPOSSIBLE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|\p{Cs}/gu;
 const escapeXml = (text: string): string => text.replace(IMPOSSIBLE, '').replace(/[&<>]/g, (c) => ENTITY[c] ?? c);
 
+const names = (line: string): string[] => line.split(' ');
+
 /** The schema is a sequence: order matters. */
 const ORDER: Readonly<Record<string, readonly string[]>> = {
-  alert: [
-    'identifier',
-    'sender',
-    'sent',
-    'status',
-    'msgType',
-    'source',
-    'scope',
-    'restriction',
-    'addresses',
-    'code',
-    'note',
-    'references',
-    'incidents',
-    'info',
-  ],
+  alert: names('identifier sender sent status msgType source scope restriction addresses code note references incidents info'),
   info: [
-    ...['language', 'category', 'event', 'responseType', 'urgency', 'severity', 'certainty', 'audience', 'eventCode', 'effective', 'onset', 'expires'],
-    ...['senderName', 'headline', 'description', 'instruction', 'web', 'contact', 'parameter', 'resource', 'area'],
+    ...names('language category event responseType urgency severity certainty audience eventCode effective onset expires'),
+    ...names('senderName headline description instruction web contact parameter resource area'),
   ],
-  resource: ['resourceDesc', 'mimeType', 'size', 'uri', 'derefUri', 'digest'],
-  area: ['areaDesc', 'polygon', 'circle', 'geocode', 'altitude', 'ceiling'],
+  resource: names('resourceDesc mimeType size uri derefUri digest'),
+  area: names('areaDesc polygon circle geocode altitude ceiling'),
 };
 const NAMED_VALUE = ['valueName', 'value'];
 

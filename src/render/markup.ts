@@ -21,7 +21,7 @@ export function markup(literals: TemplateStringsArray, ...values: Value[]): Mark
 function flat(value: Value): Template {
   if (typeof value === 'string') return [escapeHtml(value)];
   if (Array.isArray(value)) return (value as readonly Markup[]).flatMap((part) => part.html);
-  return 'html' in value ? (value as Markup).html : [value as { slot: SlotName }];
+  return 'html' in value ? value.html : [value as { slot: SlotName }];
 }
 
 /** Neighbouring literals become one, so that filling a slot costs as few steps as possible. */
