@@ -174,7 +174,7 @@ describe('what arrives', () => {
         const { mail, raw, to } = received[0]!;
         expect(headerNames(raw)).toEqual(['to', 'subject', 'date', 'message-id', 'from', 'mime-version', 'auto-submitted', 'content-type']);
         expect([to, [mail.to].flat().flatMap((one) => one?.value.map((mailbox) => mailbox.address))]).toEqual([['ana@example.net'], ['ana@example.net']]);
-        expect(textOf(mail)).toBe(`Dear ${slots.name},\ncome to the school: ${slots.link}\n.\nFrom here\n`);
+        expect(textOf(mail)).toBe(`Dear${slots.name || slots.firstName ? ` ${slots.name}` : ''},\ncome to the school: ${slots.link}\n.\nFrom here\n`);
         return undefined;
       }),
       { numRuns: 300 },
