@@ -36,7 +36,6 @@ function routes(): Hono<AppEnv> {
     executions += 1;
     return executions === 1 ? c.json({ oops: true }, 500) : c.json({ fine: true }, 200);
   });
-  made.post('/recipients/import', async (c) => c.json({ read: (await c.req.text()).length }, 200));
   return made;
 }
 
@@ -51,11 +50,11 @@ beforeEach(() => {
 });
 afterAll(() => deps.close());
 
-const post = (path: string, idempotencyKey: string, body: string, apiKey = key) =>
+const post = (path: string, idempotencyKey: string, body: string, apiKey = key, type = 'application/json') =>
   app.request(`/v1${path}`, {
     method: 'POST',
     body,
-    headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json', 'idempotency-key': idempotencyKey },
+    headers: { authorization: `Bearer ${apiKey}`, 'content-type': type, 'idempotency-key': idempotencyKey },
   });
 const named = (name: string) => deps.db.withTenant(tenantId, (tx) => tx.selectFrom('recipients').select('id').where('name', '=', name).execute());
 
@@ -135,12 +134,14 @@ test('a key whose holder died is free once its lock has passed, and the dead one
 });
 
 test('a streamed import is hashed as it passes: its repeat gets the first answer, another file is refused', async () => {
-  const file = 'name,phone\n'.repeat(50_000);
-  const first = await post('/recipients/import', 'file', file);
-  expect([first.status, await first.json()]).toEqual([200, { read: file.length }]);
-  const repeat = await post('/recipients/import', 'file', file);
-  expect([repeat.status, repeat.headers.get('idempotency-replayed')]).toEqual([200, 'true']);
-  expect((await post('/recipients/import', 'file', `${file}x`)).status).toBe(422);
+  const file = `name,phone\n${Array.from({ length: 2_000 }, (_, i) => `P,+1555${String(4_000_000 + i)}\n`).join('')}`;
+  const first = await post('/recipients/import', 'file', file, key, 'text/csv');
+  const report: unknown = await first.json();
+  expect([first.status, report]).toEqual([200, expect.objectContaining({ rows: 2_000 })]);
+  const repeat = await post('/recipients/import', 'file', file, key, 'text/csv');
+  expect([repeat.status, repeat.headers.get('idempotency-replayed'), await repeat.json()]).toEqual([200, 'true', report]);
+  const other = await post('/recipients/import', 'file', `${file}x`, key, 'text/csv');
+  expect([other.status, ((await other.json()) as { code: string }).code]).toEqual([422, 'idempotency_key_reused']);
 });
 
 test('a malformed key is refused with its field', async () => {

@@ -7,6 +7,7 @@ import { isStreamedPath } from './body-limit.ts';
 import type { AppEnv } from './env.ts';
 
 const RENEW_MS = 5_000;
+const LISTS: Readonly<Record<string, string>> = { msg_: 'messages', rcp_: 'recipients' };
 const KEPT_HEADERS = ['content-type', 'location'];
 
 /**
@@ -57,7 +58,7 @@ async function execute(c: HonoContext<AppEnv>, next: () => Promise<void>, held: 
   const { ctx } = c.var;
   let inTransaction: StoredAnswer | undefined;
   const complete: NonNullable<Context['idempotency']>['complete'] = async (tx, status, body) => {
-    const answer = { status, headers: null, body: JSON.stringify(body) };
+    const answer = { status, headers: null, body: JSON.stringify(body ?? null) };
     if (!(await storeAnswer(tx, ctx.tenantId, held.key, held.fence, answer)))
       throw conflict('idempotency_key_in_progress', 'A repeat of this request was faster.', { retryAfterSeconds: 1 });
     inTransaction = answer;
@@ -96,12 +97,13 @@ function replay(answer: StoredAnswer): Response {
 
 function answerResponse(answer: StoredAnswer): Response {
   const headers = new Headers(answer.headers ?? { 'Content-Type': 'application/json' });
-  // Kept inside a verb's transaction, which knows no addresses.
+  // Kept inside a verb's transaction, which knows no addresses: what was made tells its own by its id.
   if (answer.headers === null && answer.status === 201) {
     const { id } = JSON.parse(answer.body) as { id?: unknown };
-    if (typeof id === 'string') headers.set('Location', `/v1/messages/${id}`);
+    const list = typeof id === 'string' ? LISTS[id.slice(0, 4)] : undefined;
+    if (list !== undefined) headers.set('Location', `/v1/${list}/${String(id)}`);
   }
-  return new Response(answer.body, { status: answer.status, headers });
+  return new Response(answer.status === 204 ? null : answer.body, { status: answer.status, headers });
 }
 
 function hashOf(c: HonoContext<AppEnv>): Hash {
