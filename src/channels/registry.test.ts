@@ -3,7 +3,7 @@ import webpush from 'web-push';
 import { createLog } from '#platform/log.ts';
 import { CHANNELS } from '#schemas/delivery.ts';
 import type { PreparedSend } from '#domain/channel.ts';
-import { type ChannelConfig, type Channels, closeChannels, createChannels } from './registry.ts';
+import { type ChannelConfig, type Channels, createChannels } from './registry.ts';
 
 const nothing: ChannelConfig = {
   twilio: undefined,
@@ -35,7 +35,7 @@ test('every channel is there and answers to its own name', async () => {
     const channels = createChannels(config, log);
     expect(Object.entries(channels).map(([name, { channel }]) => [name, channel])).toEqual(CHANNELS.map((name) => [name, name]));
     expect(Object.values(channels).every(({ concurrency }) => concurrency >= 1)).toBe(true);
-    await closeChannels(channels);
+    await Promise.all(Object.values(channels).map((channel) => channel.close()));
   }
 });
 

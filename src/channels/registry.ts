@@ -36,8 +36,3 @@ export function createChannels(config: ChannelConfig, log: Log, options: { clock
       : absent('email', 'E-mail is not set up: set SMTP_URL.'),
   } satisfies Channels;
 }
-
-/** Waits for calls under way, bounded by each adapter's deadline, then closes their connections. */
-export async function closeChannels(channels: Channels): Promise<void> {
-  await Promise.all(Object.values(channels).map((channel) => channel.close()));
-}

@@ -29,10 +29,12 @@ export async function startHttp(
 ): Promise<Loopback & { requests: SeenRequest[]; connections: () => number }> {
   const requests: SeenRequest[] = [];
   let connections = 0;
-  const server = createServer(async (request, response) => {
-    const seen = { method: request.method ?? '', path: request.url ?? '', headers: request.headers, body: await text(request.setEncoding('latin1')) };
-    requests.push(seen);
-    answer(seen, response);
+  const server = createServer((request, response) => {
+    void text(request.setEncoding('latin1')).then((body) => {
+      const seen = { method: request.method ?? '', path: request.url ?? '', headers: request.headers, body };
+      requests.push(seen);
+      answer(seen, response);
+    });
   });
   server.on('connection', () => connections++);
   const port = await listen(server);
@@ -118,7 +120,8 @@ export async function startSmtp(script: SmtpScript): Promise<Loopback & { lines:
       else if (verb === 'DATA') {
         inBody = (script.DATA ?? '354').startsWith('3');
         say(script.DATA, '354 Go on');
-      } else if (verb === 'QUIT') socket.end('221 Bye\r\n');
+      } else if (verb === 'STARTTLS') say('502 5.5.1 Not here', '');
+      else if (verb === 'QUIT') socket.end('221 Bye\r\n');
       else say(undefined, '250 Ok');
     };
     socket.on('data', (chunk) => {

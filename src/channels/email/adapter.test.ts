@@ -139,7 +139,7 @@ describe('what arrives', () => {
     );
   });
 
-  test('300 hostile sets of values: no header, recipient or word more than meant', async () => {
+  test('150 hostile sets of values: no header, recipient or word more than meant', async () => {
     const { port, received } = await mailServer();
     const prepared = adapterFor(port).prepare(letter(), SENDER);
     const nasty = fc.oneof(
@@ -163,21 +163,23 @@ describe('what arrives', () => {
       ),
     );
     const plain = (slots: SlotValues): boolean =>
-      !/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(Object.values(slots).join('')) && Object.values(slots).every((value) => value.isWellFormed());
+      !/[\p{Cc}\u2028\u2029]/u.test(Object.values(slots).join('')) && Object.values(slots).every((value) => value.isWellFormed());
     await fc.assert(
       fc.asyncProperty(fc.record({ name: nasty, firstName: nasty, link: nasty }), async (slots) => {
         fc.pre(Object.values(slots).every((value) => value.isWellFormed()));
         received.length = 0;
         const { outcome } = await prepared.send(target(slots));
-        if (!plain(slots)) return void expect(outcome).toEqual({ kind: 'rejected', code: 'bad_slot_value' });
+        if (!plain(slots)) {
+          expect(outcome).toEqual({ kind: 'rejected', code: 'bad_slot_value' });
+          return;
+        }
         expect(outcome.kind).toBe('accepted');
         const { mail, raw, to } = received[0]!;
         expect(headerNames(raw)).toEqual(['to', 'subject', 'date', 'message-id', 'from', 'mime-version', 'auto-submitted', 'content-type']);
         expect([to, [mail.to].flat().flatMap((one) => one?.value.map((mailbox) => mailbox.address))]).toEqual([['ana@example.net'], ['ana@example.net']]);
         expect(textOf(mail)).toBe(`Dear${slots.name || slots.firstName ? ` ${slots.name}` : ''},\ncome to the school: ${slots.link}\n.\nFrom here\n`);
-        return undefined;
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -238,7 +240,8 @@ describe('connections', () => {
     // 0.0.0.0 leads to this machine, but only the names of loopback are trusted to.
     const { port, lines } = await startSmtpCarrier({ EHLO: '250-test\r\n250 AUTH PLAIN' });
     const through = async (smtpUrl: string) => (await adapterFor(port, { smtpUrl }).prepare(letter(), SENDER).send(target())).outcome.kind;
-    for (const smtpUrl of [`smtp://user:pw@0.0.0.0:${port}`, `smtp://user:pw@127.0.0.1:${port}?requireTLS=true`]) expect(await through(smtpUrl)).not.toBe('accepted');
+    for (const smtpUrl of [`smtp://user:pw@0.0.0.0:${port}`, `smtp://user:pw@127.0.0.1:${port}?requireTLS=true`])
+      expect(await through(smtpUrl)).toBe('misconfigured');
     expect(lines.some((line) => line.startsWith('AUTH'))).toBe(false);
     expect(await through(`smtp://user:pw@127.0.0.1:${port}`)).toBe('accepted');
     expect(lines.some((line) => line.startsWith('AUTH'))).toBe(true);

@@ -16,6 +16,9 @@ export const RETRY_AFTER_MS = 5_000;
 /** RSET between a refused and the next transaction. */
 export const RESET_MS = 5_000;
 
+/** For the relay's goodbye. */
+export const QUIT_MS = 1_000;
+
 /** The bounce intake: a DSN with our own message inside is under 100 KB. */
 export const INTAKE = { maxBytes: 1_048_576, maxClients: 50, socketTimeoutMs: 60_000 } as const;
 

@@ -104,7 +104,10 @@ export class SmtpPool {
   }
 
   close(): void {
-    for (const { session } of [...this.#idle]) session.quit();
-    for (const session of [...this.#all]) session.close();
+    for (const { session, timer } of this.#idle.splice(0)) {
+      clearTimeout(timer);
+      session.quit();
+    }
+    for (const session of this.#all) session.close();
   }
 }

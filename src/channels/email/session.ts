@@ -1,7 +1,8 @@
+import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import SMTPConnection, { type SMTPConnectionOptions, type SMTPEnvelope } from 'nodemailer/lib/smtp-connection';
 import type { Stage } from './codes.ts';
-import { RESET_MS } from './constants.ts';
+import { QUIT_MS, RESET_MS } from './constants.ts';
 
 export interface Credentials {
   readonly user: string;
@@ -42,18 +43,25 @@ export function failureOf(error: SmtpError, stage: Stage): SmtpFailure {
 class Body extends Readable {
   stage: Stage = 'data';
   readonly #message: string | Buffer;
+  readonly #socket: Socket | false | null;
 
-  constructor(message: string | Buffer) {
+  constructor(message: string | Buffer, socket: Socket | false | null) {
     super();
     this.#message = message;
+    this.#socket = socket;
   }
 
   override _read(): void {}
 
   override pipe<T extends NodeJS.WritableStream>(destination: T): T {
     this.stage = 'body';
+    // nodemailer writes message and final dot apart. Held together they leave in one system call, a sixth of the
+    // cost of a message; a long one must flow, since a corked socket never drains.
+    const whole = this.#socket && this.#message.length * 2 < this.#socket.writableHighWaterMark ? this.#socket : undefined;
+    whole?.cork();
     destination.once('end', () => {
       this.stage = 'final';
+      whole?.uncork();
     });
     destination.end(this.#message);
     return destination;
@@ -122,7 +130,7 @@ export class SmtpSession {
 
   /** @returns the relay's final words, or what went wrong */
   transact(envelope: SMTPEnvelope, message: string | Buffer, deadlineMs: number): Promise<string | SmtpFailure> {
-    const body = new Body(message);
+    const body = new Body(message, this.#connection._socket);
     this.sent++;
     return within<string | SmtpFailure>(
       deadlineMs,
@@ -144,9 +152,11 @@ export class SmtpSession {
     );
   }
 
-  /** Politely when idle. */
+  /** Politely when idle; a relay that does not answer is hung up on. */
   quit(): void {
-    if (!this.dead) this.#connection.quit();
+    if (this.dead) return;
+    this.#connection.quit();
+    setTimeout(() => this.#connection.close(), QUIT_MS).unref();
     this.#die();
   }
 

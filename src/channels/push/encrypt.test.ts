@@ -1,6 +1,6 @@
 import { createECDH, createHmac, createPrivateKey, randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { areUsableKeys, encrypt, type Ephemeral, hmac } from './encrypt.ts';
+import { encrypt, type Ephemeral, hmac } from './encrypt.ts';
 
 // RFC 8291 section 5 and appendix A.
 const VECTOR = {
@@ -58,5 +58,5 @@ test.each([
   ['the point at infinity', { ...good, p256dh: Buffer.alloc(65).toString('base64url') }],
 ])('%s encrypts nothing', async (_name, keys) => {
   expect(await encrypt(Buffer.from('x'), keys)).toBeUndefined();
-  expect([areUsableKeys(keys), areUsableKeys(good)]).toEqual([false, true]);
+  expect((await encrypt(Buffer.from('x'), good))?.length).toBe(16 + 5 + 65 + 1 + 1 + 16);
 });

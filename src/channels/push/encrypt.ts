@@ -71,9 +71,6 @@ function readKeys({ p256dh, auth }: Recipient): { point: Buffer; key: KeyObject;
   }
 }
 
-/** For the subscription API: whether these keys could ever receive anything. */
-export const areUsableKeys = (keys: Recipient): boolean => readKeys(keys) !== undefined;
-
 /**
  * @param payload at most 3993 bytes
  * @returns the request body, or undefined when the subscription's keys are unusable
