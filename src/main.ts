@@ -1,5 +1,6 @@
 import { startBounceIntake } from '#channels/email/bounce-intake.ts';
 import { createApp } from '#http/app.ts';
+import { progressHub } from '#http/progress-hub.ts';
 import { serve } from '#http/server.ts';
 import { runProcess } from '#platform/lifecycle.ts';
 import { isOurReturnPath, receiveBounce } from '#services/receive-bounce.ts';
@@ -12,7 +13,7 @@ await runProcess('api', async (env) => {
   const runtime = await createRuntime(env, 'api');
   const { deps, config, log } = runtime;
   const app = createApp(deps, { queue: runtime.queues });
-  const server = await serve(app, { port: config.port, host: config.host });
+  const server = await serve(app, { port: config.port, host: config.host, endStreams: () => progressHub(deps).close() });
   const bounces =
     config.bounceSmtpPort === undefined
       ? undefined
