@@ -96,8 +96,8 @@ test('a log that cannot be written accepts nothing', async () => {
   const call = { at: '', channel: 'sms', to: '', ref: '', from: '', sid: '', outcome: 'accepted', taken: true } as const;
   await Promise.all([log.append(call), log.append(call)]);
   expect((await readFile(log.path, 'utf8')).split('\n')).toHaveLength(3);
-  await log.close();
-  await expect(log.append(call)).rejects.toThrow('file closed');
+  log.close();
+  await expect(log.append(call)).rejects.toThrow('the call log is closed');
 });
 
 test('the lively behaviour is one that the rules allow', async () => {

@@ -80,6 +80,8 @@ const crowdSchema = z.strictObject({
   choices: z.record(z.string().max(40), z.number().min(0)),
   /** Of those who got an SMS: the share that replies by text instead of opening the page. */
   bySmsShare: share,
+  /** Of those who got a push: the share that taps a button of the notification instead of opening the page. */
+  byActionShare: share,
   /** Of those who answered: the share that passes the link on. */
   shareShare: share,
   /** How many people open a passed-on link, at most; evenly drawn from 1. */
@@ -88,6 +90,8 @@ const crowdSchema = z.strictObject({
   joinShare: share,
   /** Of the joiners: the share that joins by text message where the page offers it. */
   joinBySmsShare: share,
+  /** Of the joiners: the share that joins by push where the page offers it. */
+  joinByPushShare: share,
   /** People who join at most, so that a spreading message ends. */
   maxGuests: z.int().min(0).max(1_000_000),
   /** Share of people who send STOP (SMS) or unsubscribe (e-mail). */
@@ -100,6 +104,8 @@ const robotsSchema = z.strictObject({
   /** Share of messages whose links a preview robot opens (HEAD, then GET). */
   share,
   withinSeconds: seconds,
+  /** They follow the links of the pages too, hidden ones included. */
+  deep: z.boolean(),
 });
 
 /** What one address does, whatever the shares say. */
@@ -180,15 +186,17 @@ export const QUIET: Behaviour = {
     delay: { medianSeconds: 20, spread: 0.8, maxSeconds: 120 },
     choices: { '1': 6, '2': 3, '3': 1 },
     bySmsShare: 0,
+    byActionShare: 0,
     shareShare: 0,
     visitsPerShare: 3,
     joinShare: 0,
     joinBySmsShare: 0,
+    joinByPushShare: 0,
     maxGuests: 1000,
     stopShare: 0,
     bounceShare: 0,
   },
-  robots: { share: 0, withinSeconds: 2 },
+  robots: { share: 0, withinSeconds: 2, deep: false },
   addresses: {},
 };
 
@@ -197,7 +205,18 @@ export const LIVELY: BehaviourChange = {
   sms: { latencyMs: 20, latencyJitterMs: 60, receipts: { delaySeconds: 2, spread: 0.6, undeliveredShare: 0.02 } },
   push: { latencyMs: 10, latencyJitterMs: 30, displaySeconds: 1, beaconShare: 0.9 },
   email: { latencyMs: 10, latencyJitterMs: 30, bounceDelaySeconds: 5 },
-  crowd: { answerShare: 0.6, bySmsShare: 0.4, shareShare: 0.12, joinShare: 0.3, joinBySmsShare: 0.3, maxGuests: 200, stopShare: 0.005, bounceShare: 0.02 },
+  crowd: {
+    answerShare: 0.6,
+    bySmsShare: 0.4,
+    byActionShare: 0.5,
+    shareShare: 0.12,
+    joinShare: 0.3,
+    joinBySmsShare: 0.3,
+    joinByPushShare: 0.2,
+    maxGuests: 200,
+    stopShare: 0.005,
+    bounceShare: 0.02,
+  },
   robots: { share: 0.05 },
 };
 

@@ -60,7 +60,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const bouncer = new Bouncer(world, options.bounceSmtpUrl);
   const mail = new MailServer(world, bouncer);
   const text = (message: Text): Promise<number> => writeText(world, twilio, message);
-  const crowd = new Crowd(world, text);
+  const crowd = new Crowd(world, text, async (applicationServerKey) => (await controls.subscriptions(1, { applicationServerKey }))[0]);
   world.people = crowd;
   const numbers = await SubscriptionNumbers.open(join(folder, 'subscriptions'));
   let url = '';
@@ -79,7 +79,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       world.outbox.clear();
       twilio.forget();
       crowd.forget();
-      if (calls) await world.calls.clear();
+      if (calls) world.calls.clear();
     },
     calls: (filter = {}, limit = 100_000) => world.calls.read(filter, limit),
     subscriptions: async (count, { first, applicationServerKey, origin = url } = {}) => {
@@ -113,7 +113,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       server.closeAllConnections();
       await Promise.all([mail.close(), crowd.close(), world.hooks.close()]);
       bouncer.close();
-      await world.calls.close();
+      world.calls.close();
     },
   };
 }

@@ -16,6 +16,8 @@ export interface Visit {
   readonly headers: IncomingHttpHeaders;
   /** Of a form; empty for others. */
   readonly form: Record<string, string>;
+  /** As it came. */
+  readonly body: string;
 }
 
 export type Site = (
@@ -38,15 +40,17 @@ export async function recordingSite(answer: Site = () => ({})): Promise<Recordin
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
+      const body = Buffer.concat(chunks).toString();
       const visit = {
         method: request.method ?? '',
         path: request.url ?? '',
         headers: request.headers,
-        form: Object.fromEntries(new URLSearchParams(Buffer.concat(chunks).toString())),
+        form: Object.fromEntries(new URLSearchParams(body)),
+        body,
       };
       visits.push(visit);
       for (const watcher of watchers) watcher();
-      void Promise.resolve(answer(visit)).then(({ status = 200, body = '', headers = {} }) => response.writeHead(status, headers).end(body));
+      void Promise.resolve(answer(visit)).then(({ status = 200, body: page = '', headers = {} }) => response.writeHead(status, headers).end(page));
     });
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));

@@ -30,9 +30,17 @@ export class Browser {
   }
 
   /** What a link preview does: looks, and never presses anything. */
-  async preview(url: string): Promise<void> {
+  async preview(url: string): Promise<Page> {
     await this.#fetch('HEAD', url, undefined, { 'user-agent': ROBOT });
-    await this.#fetch('GET', url, undefined, { 'user-agent': ROBOT });
+    return this.#fetch('GET', url, undefined, { 'user-agent': ROBOT });
+  }
+
+  /** What scripts and service workers do: JSON is asked for; a body of fields goes as a form, any other as JSON. */
+  script(method: 'GET' | 'POST', url: string, body?: URLSearchParams | object): Promise<Page> {
+    const type = body instanceof URLSearchParams ? 'application/x-www-form-urlencoded' : 'application/json';
+    const text = body === undefined ? undefined : body instanceof URLSearchParams ? body.toString() : JSON.stringify(body);
+    const headers = { accept: 'application/json', 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' };
+    return this.#fetch(method, url, text, { ...headers, ...(text === undefined ? {} : { 'content-type': type }), origin: this.#origin });
   }
 
   /** Submits a form of a page. */

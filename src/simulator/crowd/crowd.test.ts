@@ -6,13 +6,15 @@ import { type RecordingSite, recordingSite, startTestSimulator, type TestSimulat
 import { chooseAnswer } from './choose.ts';
 import { formsIn, joinTextIn, linksIn } from './page-forms.ts';
 
+const VAPID = webPush.generateVAPIDKeys();
 const NUMBER = '+15005550006';
 let simulator: TestSimulator;
 let site: RecordingSite;
 
 /** Pages of the same build as Muster's: answer, share, join, confirm and unsubscribe. */
-function pages({ method, path }: Visit): { status?: number; body?: string } {
+function pages({ method, path, headers }: Visit): { status?: number; body?: string } {
   const [, kind = '', token = ''] = path.split('/');
+  if (headers.accept === 'application/json') return { body: '{"nonce":"json-nonce"}' };
   if (method !== 'GET') return { body: '<p>Thank you</p>' };
   if (kind === 'r')
     return {
@@ -21,7 +23,7 @@ function pages({ method, path }: Visit): { status?: number; body?: string } {
   if (path.startsWith('/s/confirm/')) return { body: '<form method="post"><input type=hidden name=nonce value=c><button>Confirm</button></form>' };
   if (kind === 's')
     return {
-      body: `<p>Text <b data-join-text>JOIN k7x2</b> to <b data-join-number>+1 500 555 0006</b></p><form method="post" action="/s/${token}/join"><input type="hidden" name="nonce" value="j"><input type="hidden" name="channel" value="email"><input type="email" name="email" required><button>Join</button></form>`,
+      body: `<main data-share="/s/${token}" data-nonce="look" data-vapid="${VAPID.publicKey}"><p>Text <b data-join-text>JOIN k7x2</b> to <b data-join-number>+1 500 555 0006</b></p><form method="post" action="/s/${token}/join"><input type="hidden" name="nonce" value="j"><input type="hidden" name="channel" value="email"><input type="email" name="email" required><button>Join</button></form></main>`,
     };
   if (kind === 'u') return { body: '<form method="post"><button name="confirm" value="1">Stop these messages</button></form>' };
   return { status: 404 };
@@ -41,6 +43,20 @@ afterEach(async () => {
 const numbers = (count: number): string[] => Array.from({ length: count }, (_, i) => `+1202555${String(i).padStart(4, '0')}`);
 const sendTo = (to: readonly string[]): Promise<unknown> =>
   Promise.all(to.map((To) => simulator.postSms({ To, From: NUMBER, Body: `Flood. Reply 1 Yes, 2 No or open ${site.url}/r/t${To.slice(-4)}.` })));
+/** A notification as Muster's payloads have it, encrypted by the web-push library. */
+async function pushLink(link: string): Promise<void> {
+  const [subscription] = await simulator.subscriptions(1);
+  const actions = [{ action: 'yes', title: 'Yes' }];
+  const payload = JSON.stringify({
+    web_push: 8030,
+    notification: { title: 'Come', navigate: link, actions, data: { link, beacon: `${site.url}/r/beacon/b1` } },
+  });
+  if (!subscription) throw new Error('no subscription');
+  const { headers, body } = webPush.generateRequestDetails(subscription, payload, { vapidDetails: { subject: 'mailto:a@example.org', ...VAPID }, TTL: 60 });
+  const sent = Object.entries(headers).map(([name, value]): [string, string] => [name, String(value)]);
+  await fetch(subscription.endpoint, { method: 'POST', headers: sent, body: new Uint8Array(body ?? Buffer.alloc(0)) });
+}
+
 const answers = ({ method, path }: Visit): boolean => method === 'POST' && path.startsWith('/r/');
 const texts = ({ path }: Visit): boolean => path === '/hooks/twilio/inbound';
 
@@ -86,20 +102,21 @@ test('one person who gets the same link by SMS, mail and push answers once; the 
   const link = `${site.url}/r/same`;
   await simulator.postSms({ To: '+12025550123', From: NUMBER, Body: `Come ${link}` });
   await createTransport({ url: simulator.smtpUrl }).sendMail({ from: 'a@example.test', to: 'b@example.org', subject: 'Come', text: `Come ${link}` });
-  const [subscription] = await simulator.subscriptions(1);
-  const vapid = webPush.generateVAPIDKeys();
-  const payload = JSON.stringify({ web_push: 8030, notification: { title: 'Come', navigate: link, data: { link, beacon: `${site.url}/r/beacon/b1` } } });
-  if (!subscription) throw new Error('no subscription');
-  const details = webPush.generateRequestDetails(subscription, payload, { vapidDetails: { subject: 'mailto:a@example.org', ...vapid }, TTL: 60 });
-  await fetch(subscription.endpoint, {
-    method: 'POST',
-    headers: Object.entries(details.headers).map(([name, value]) => [name, String(value)]),
-    body: new Uint8Array(details.body ?? Buffer.alloc(0)),
-  });
+  await pushLink(link);
   await site.until(1, ({ path }) => path === '/r/beacon/b1');
   await site.until(1, answers);
   await simulator.idle();
   expect(site.visits.filter((visit) => answers(visit) && visit.path === '/r/same')).toHaveLength(1);
+});
+
+test('a button of the notification answers as the service worker does', async () => {
+  await start({ answerShare: 1, byActionShare: 1 });
+  await pushLink(`${site.url}/r/tapped`);
+  await simulator.idle();
+  expect(site.visits.map(({ method, path, form }) => [method, path, form])).toEqual([
+    ['GET', '/r/tapped', {}],
+    ['POST', '/r/tapped', { answer: 'yes', nonce: 'json-nonce', way: 'push' }],
+  ]);
 });
 
 test('robots open links and press nothing', async () => {
@@ -111,6 +128,11 @@ test('robots open links and press nothing', async () => {
   expect(methods.filter((method) => method === 'HEAD')).toHaveLength(5);
   expect(methods.filter((method) => method === 'GET')).toHaveLength(5);
   expect(methods).not.toContain('POST');
+  simulator.control({ robots: { deep: true } });
+  await sendTo(['+12025557777']);
+  await site.until(2, ({ path }) => path === '/s/share-t7777');
+  await simulator.idle();
+  expect(site.visits.map(({ method }) => method)).not.toContain('POST');
 });
 
 test('people who share bring guests, who join by mail and confirm, or by text', async () => {
@@ -130,10 +152,18 @@ test('people who share bring guests, who join by mail and confirm, or by text', 
   });
   const [confirmed] = await site.until(1, ({ method, path }) => method === 'POST' && path === '/s/confirm/c0de');
   expect(confirmed?.form).toEqual({ nonce: 'c' });
+  await site.until(1, ({ method, path }) => method === 'POST' && path === '/s/share-t0000/seen');
   simulator.control({ crowd: { joinBySmsShare: 1 } });
   await sendTo(['+12025559999']);
   const [text] = await site.until(1, texts);
   expect(text?.form).toMatchObject({ To: NUMBER, Body: 'JOIN k7x2', From: expect.stringMatching(/^\+1\d{3}555\d{4}$/) });
+  simulator.control({ crowd: { joinByPushShare: 1 } });
+  await sendTo(['+12025558888']);
+  const [pushed] = await site.until(1, ({ path }) => path === '/s/share-t8888/join');
+  expect(JSON.parse(pushed?.body ?? '')).toMatchObject({
+    nonce: 'look',
+    subscription: { endpoint: expect.stringContaining('/push/'), keys: { auth: expect.any(String) } },
+  });
 });
 
 test('people who want no more say STOP, or unsubscribe with one click', async () => {

@@ -3,7 +3,7 @@ import type { Text } from '#simulator/twilio/inbound.ts';
 import type { Arrival, People, World } from '#simulator/world.ts';
 import { Browser, type Page } from './browser.ts';
 import { chooseAnswer } from './choose.ts';
-import { Guests } from './guests.ts';
+import { Guests, type Subscribe } from './guests.ts';
 import { type Form, formsIn, type Links, linksIn } from './page-forms.ts';
 
 /** People remembered as having reacted: one person gets the same link over several channels. */
@@ -22,11 +22,11 @@ export class Crowd implements People {
   readonly #guests: Guests;
   readonly #seen = new Set<string>();
 
-  constructor(world: World, text: (text: Text) => Promise<number>) {
+  constructor(world: World, text: (text: Text) => Promise<number>, subscribe: Subscribe) {
     this.#world = world;
     this.#text = text;
     this.#browser = new Browser(world.installation.publicUrl, world.log);
-    this.#guests = new Guests(world, this.#browser, text);
+    this.#guests = new Guests(world, this.#browser, text, subscribe);
   }
 
   get awake(): boolean {
@@ -45,7 +45,7 @@ export class Crowd implements People {
     const { behaviour, chance, installation } = this.#world;
     const links = linksIn(arrival.text, installation.publicUrl);
     if (chance.of('robot', arrival.to, links.all[0] ?? '') < behaviour.robots.share)
-      for (const link of links.all) this.#later(behaviour.robots.withinSeconds * chance.next(), () => this.#browser.preview(link));
+      for (const link of links.all) this.#later(behaviour.robots.withinSeconds * chance.next(), () => this.#crawl(link));
     if (arrival.channel === 'push') this.#beacon(arrival);
     if (links.confirm !== undefined && this.#guests.has(arrival.to)) return this.#confirm(links.confirm);
     const person = links.answer === undefined ? `${arrival.channel} ${arrival.to} ${arrival.text}` : new URL(links.answer).pathname;
@@ -56,6 +56,12 @@ export class Crowd implements People {
 
   close(): Promise<void> {
     return this.#browser.close();
+  }
+
+  async #crawl(link: string): Promise<void> {
+    const page = await this.#browser.preview(link);
+    if (!this.#world.behaviour.robots.deep) return;
+    for (const inner of linksIn(page.html, this.#world.installation.publicUrl).all) if (inner !== link) await this.#browser.preview(inner);
   }
 
   #react(arrival: Arrival, links: Links, person: string): void {
@@ -77,6 +83,7 @@ export class Crowd implements People {
   async #answer(arrival: Arrival, link: string, shareLink: string | undefined, told: string | undefined, person: string): Promise<void> {
     const { behaviour, chance, installation } = this.#world;
     const { crowd } = behaviour;
+    if (arrival.channel === 'push' && chance.of('by action', person) < crowd.byActionShare && (await this.#tap(arrival, link, told, person))) return;
     const page = await this.#patiently(() => this.#browser.get(link));
     const form = formsIn(page.html).find(({ buttons }) => buttons.some(({ name }) => name === 'answer'));
     const keys = form?.buttons.flatMap(({ name, value }) => (name === 'answer' ? [value] : [])) ?? [];
@@ -88,6 +95,18 @@ export class Crowd implements People {
     }
     const share = shareLink ?? linksIn(page.html, installation.publicUrl).share;
     if (share !== undefined && chance.of('share', person) < crowd.shareShare) this.#guests.invite(share);
+  }
+
+  /** Taps a button of the notification, as Muster's service worker sends it. @returns false when there is none or it failed */
+  async #tap(arrival: Arrival, link: string, told: string | undefined, person: string): Promise<boolean> {
+    const { behaviour, chance } = this.#world;
+    const key = told ?? chooseAnswer(actionsOf(arrival.text), behaviour.crowd.choices, chance.of('choice', person));
+    if (key === undefined) return false;
+    const page = await this.#patiently(() => this.#browser.script('GET', link));
+    const nonce = page.status === 200 ? /"nonce":"([^"]+)"/.exec(page.html)?.[1] : undefined;
+    if (nonce === undefined) return false;
+    const sent = await this.#patiently(() => this.#browser.script('POST', link, new URLSearchParams({ answer: key, nonce, way: 'push' })));
+    return sent.status === 200;
   }
 
   /** Presses a button; when the page is down or too busy, opens it again for a fresh form. */
@@ -122,7 +141,7 @@ export class Crowd implements People {
     const { behaviour, chance } = this.#world;
     const url = /"beacon":"([^"]+)"/.exec(arrival.text)?.[1];
     if (url === undefined || chance.of('beacon', url) >= behaviour.push.beaconShare) return;
-    this.#later(0, () => this.#browser.post(url, {}));
+    this.#later(0, () => this.#browser.script('POST', url));
   }
 
   async #patiently(load: () => Promise<Page>): Promise<Page> {
@@ -144,6 +163,9 @@ export class Crowd implements People {
     if (this.#seen.size > MAX_SEEN) for (const oldest of this.#seen) return void this.#seen.delete(oldest);
   }
 }
+
+/** The answers that a notification's buttons stand for. */
+const actionsOf = (payload: string): string[] => [...payload.matchAll(/"action":"([^"]+)"/g)].map(([, action = '']) => action);
 
 /** What the form's first button sends. */
 function buttonOf(form: Form): Record<string, string> {

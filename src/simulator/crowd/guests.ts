@@ -1,10 +1,17 @@
+import type { SubscriptionJson } from '#simulator/push/subscriptions.ts';
 import type { Text } from '#simulator/twilio/inbound.ts';
 import type { World } from '#simulator/world.ts';
 import type { Browser } from './browser.ts';
-import { formsIn, joinTextIn } from './page-forms.ts';
+import { formsIn, joinTextIn, shareDataIn } from './page-forms.ts';
 
 /** North American area codes; with 555 behind them the numbers are well formed and nobody's mobile phone. */
 const AREAS = ['201', '202', '203', '205', '206', '207', '208', '209', '210', '212', '213', '214', '215', '216', '217', '218', '219', '224', '225', '228'];
+
+/** Makes a browser's push subscription for the page's application server key. */
+export type Subscribe = (applicationServerKey: string) => Promise<SubscriptionJson | undefined>;
+
+/** A look shorter than this is no visit. */
+const LOOK_MS = 1100;
 
 /** People who were not in anybody's list: they open a link that was passed on to them, and some of them join. */
 export class Guests {
@@ -14,9 +21,11 @@ export class Guests {
   readonly #known = new Set<string>();
   /** Other people in every run, although each run starts counting at nought. */
   readonly #run: number;
+  readonly #subscribe: Subscribe;
   #made = 0;
 
-  constructor(world: World, browser: Browser, text: (text: Text) => Promise<number>) {
+  constructor(world: World, browser: Browser, text: (text: Text) => Promise<number>, subscribe: Subscribe) {
+    this.#subscribe = subscribe;
     this.#world = world;
     this.#browser = browser;
     this.#text = text;
@@ -52,11 +61,17 @@ export class Guests {
     const { crowd } = behaviour;
     const path = new URL(link).pathname;
     const page = await this.#browser.get(link);
+    if (page.status === 200) this.#look(page.html);
     if (page.status !== 200 || this.#known.size >= crowd.maxGuests || chance.of('join', path, n) >= crowd.joinShare) return;
     const byText = joinTextIn(page.html);
     const form = formsIn(page.html).find(({ action, inputs, method }) => method === 'post' && action.includes('/join') && inputs.includes('email'));
     this.#made += 1;
-    if (byText && (!form || chance.of('join by text', path, n) < crowd.joinBySmsShare)) {
+    const share = shareDataIn(page.html);
+    if (share?.vapid && chance.of('join by push', path, n) < crowd.joinByPushShare) {
+      const subscription = await this.#subscribe(share.vapid);
+      const answer = await this.#browser.script('POST', this.#url(`${share.path}/join`), { nonce: share.nonce, subscription, locale: 'en' });
+      if (answer.status >= 400 || answer.status === 0) log.warn({ status: answer.status }, 'a subscription to join was not taken');
+    } else if (byText && (!form || chance.of('join by text', path, n) < crowd.joinBySmsShare)) {
       const phone = this.#phone();
       this.#known.add(phone);
       const status = await this.#text({ from: phone, to: byText.to, body: byText.body });
@@ -67,6 +82,16 @@ export class Guests {
       const answer = await this.#browser.submit(page, form, { channel: 'email', email });
       if (answer.status >= 400 || answer.status === 0) log.warn({ status: answer.status }, 'a form to join was not taken');
     }
+  }
+
+  /** The share page's script tells of people who stay for a second, so that robots are not counted as visitors. */
+  #look(html: string): void {
+    const share = shareDataIn(html);
+    if (share) this.#world.agenda.after(LOOK_MS, () => this.#browser.script('POST', this.#url(`${share.path}/seen`), { nonce: share.nonce }));
+  }
+
+  #url(path: string): string {
+    return new URL(path, this.#world.installation.publicUrl).href;
   }
 
   #phone(): string {

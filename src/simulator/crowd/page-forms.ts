@@ -86,6 +86,14 @@ function dataOf(html: string, attribute: string): string | undefined {
   return text === undefined ? undefined : decodeEntities(text).trim();
 }
 
+/** What the share page's script reads: the data- attributes of the element that has data-share. */
+export function shareDataIn(html: string): { path: string; nonce: string; vapid: string } | undefined {
+  const tag = /<[a-z]+\b(?:"[^"]*"|[^>"])*\bdata-share=(?:"[^"]*"|[^>"])*>/.exec(html)?.[0];
+  const attributes = tag === undefined ? undefined : attributesOf(tag.replace(/^<[a-z]+/, ''));
+  const path = attributes?.get('data-share');
+  return path ? { path, nonce: attributes?.get('data-nonce') ?? '', vapid: attributes?.get('data-vapid') ?? '' } : undefined;
+}
+
 export interface Links {
   /** The responder's page. */
   readonly answer: string | undefined;

@@ -103,7 +103,9 @@ export class MailServer {
   }
 
   async #data(stream: SMTPServerDataStream, session: SMTPServerSession, done: Callback): Promise<void> {
-    const raw = await collect(stream);
+    // A client that goes away in the middle has handed over nothing; there is nobody to answer.
+    const raw = await collect(stream).catch(() => undefined);
+    if (!raw) return;
     if (stream.sizeExceeded) return done(refusal(552, '5.3.4 The message is too big'));
     const recipients = this.#recipients.get(session) ?? [];
     const from = senderOf(session);

@@ -109,9 +109,21 @@ export class PushService {
         return '';
       }
     };
-    world.outbox.add(id, { at, channel: 'push', direction: 'in', other: '', text: open, ...(topic === undefined ? {} : { topic }) });
+    world.outbox.add(id, { at, channel: 'push', direction: 'in', other: '', text: () => readable(open()), ...(topic === undefined ? {} : { topic }) });
     if (world.people.awake)
       world.agenda.after(1000 * world.behaviour.push.displaySeconds, () => world.people.arrived({ channel: 'push', to: id, from: '', text: open() }));
+  }
+}
+
+/** A declarative payload as the browser shows it; any other as it is. */
+function readable(payload: string): string {
+  try {
+    const { notification } = JSON.parse(payload) as { notification?: { title?: string; body?: string; navigate?: string; actions?: { title?: string }[] } };
+    if (!notification) return payload;
+    const { title = '', body = '', navigate = '', actions = [] } = notification;
+    return [title, body, actions.map((action) => `[${action.title ?? ''}]`).join(' '), navigate].filter(Boolean).join('\n');
+  } catch {
+    return payload;
   }
 }
 
