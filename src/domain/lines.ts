@@ -8,7 +8,7 @@ export interface Line {
 /** Characters. A person fits in a few hundred; a longer line is no list of people, and memory must stay flat. */
 export const MAX_LINE = 65_536;
 
-/** Cuts pieces of text into lines: LF, CRLF, and CR alone where the first piece has no LF. */
+/** Cuts pieces of text into lines: LF, CRLF, or CR alone where the first break is one. */
 export class LineSplitter {
   #rest = '';
   #line = 0;
@@ -16,8 +16,9 @@ export class LineSplitter {
   #overlong = false;
 
   push(piece: string): Line[] {
-    this.#separator ??= piece.includes('\n') || !piece.includes('\r') ? '\n' : '\r';
-    const parts = (this.#rest + piece).split(this.#separator);
+    this.#rest += piece;
+    this.#separator ??= firstBreak(this.#rest);
+    const parts = this.#rest.split(this.#separator ?? '\n');
     this.#rest = parts.pop() ?? '';
     const lines = parts.map((part) => this.#finish(part));
     if (this.#rest.length > MAX_LINE) {
@@ -38,4 +39,11 @@ export class LineSplitter {
     this.#overlong = false;
     return { line: this.#line, text: overlong ? undefined : part.endsWith('\r') ? part.slice(0, -1) : part };
   }
+}
+
+/** Undefined while no break is there, or only a CR at the very end, which may be half of CRLF. */
+function firstBreak(text: string): '\n' | '\r' | undefined {
+  const at = text.search(/[\r\n]/);
+  if (at < 0 || (text[at] === '\r' && at === text.length - 1)) return undefined;
+  return text[at] === '\r' && text[at + 1] !== '\n' ? '\r' : '\n';
 }

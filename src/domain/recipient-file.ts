@@ -29,6 +29,9 @@ const columnName = (text: string): string =>
 const bad = (line: number, code: string, detail: string, field = 'row'): FileRow => ({ line, error: { field, code, detail } });
 const OVERLONG = 'the line is longer than 65,536 characters';
 
+/** An empty line, or the row of empty cells that spreadsheets leave at the end. */
+const BLANK = /^[\s,;]*$/;
+
 /** Physical lines that one quoted row may cover; a quote open for longer was never meant to be. */
 const MAX_ROW_LINES = 20;
 
@@ -68,7 +71,7 @@ class CsvReader implements FileReader {
       } else if (this.#open || oddQuotes(text)) {
         flush();
         this.#continue(rows, line, text);
-      } else if (text.trim() !== '') plain.push({ line, text });
+      } else if (!BLANK.test(text)) plain.push({ line, text });
     }
     flush();
     return rows.sort((a, b) => a.line - b.line);
@@ -77,7 +80,7 @@ class CsvReader implements FileReader {
   #continue(rows: FileRow[], line: number, text: string): void {
     if (!this.#open) {
       if (oddQuotes(text)) this.#open = { first: line, texts: [text] };
-      else if (text.trim() !== '') rows.push(...this.#parseMany([{ line, text }]));
+      else if (!BLANK.test(text)) rows.push(...this.#parseMany([{ line, text }]));
       return;
     }
     const open = this.#open;
