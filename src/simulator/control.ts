@@ -130,7 +130,6 @@ export const behaviourSchema = z.strictObject({
   addresses: z.record(z.string().max(320), overrideSchema),
 });
 export type Behaviour = z.infer<typeof behaviourSchema>;
-export type Override = z.infer<typeof overrideSchema>;
 export type SimulatedChannel = 'sms' | 'push' | 'email';
 
 /** `POST /control`: any part of the behaviour; what is not named stays. */
