@@ -21,8 +21,19 @@ export interface ClaimedBatch {
   crashes: number;
 }
 
-/** A lease is longer than a send's deadline (20 s) plus margin; each mark renews it. Database clock only. */
-export const LEASE_SECONDS = 30;
+/**
+ * How long a silent worker is waited for: others take over within 15 s. Each mark renews it, and so does a heartbeat
+ * while calls are slow. Database clock only.
+ */
+export const LEASE_SECONDS = 10;
+export const HEARTBEAT_MS = 3_000;
+
+/** Keeps a claim while its calls are under way. A lease that has passed is not revived: others may have the batch. */
+export async function renewLease(tx: Tx, batch: ClaimedBatch): Promise<void> {
+  await sql`
+    UPDATE batches SET lease_until = now() + ${LEASE_SECONDS} * interval '1 second'
+    WHERE tenant_id = ${batch.tenantId} AND id = ${batch.id} AND fence = ${batch.fence} AND state = 'claimed' AND lease_until > now()`.execute(tx);
+}
 
 /** Takes one due batch of the lane, fairly between tenants, and raises its fence. */
 export async function claimBatch(across: Kysely<Schema>, lane: MessageClass, worker: string): Promise<ClaimedBatch | undefined> {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { noteCalls } from '#db/note-calls.ts';
-import { type ClaimedBatch, releaseBatch } from '#db/claim-batch.ts';
+import { type ClaimedBatch, HEARTBEAT_MS, releaseBatch, renewLease } from '#db/claim-batch.ts';
 import { type MarkedPerson, type MarkRefusal, markSlice, type Slice } from '#db/mark-slice.ts';
 import { lowerPace, raisePace, reservePace, stopSender } from '#db/pace.ts';
 import { duePeople, resolveDoubt } from '#db/resolve-doubt.ts';
@@ -25,8 +25,22 @@ const PACED_MS = 250;
 /** How soon a batch is looked at again whose sender, channel or tenant is stopped for now. */
 const PAUSED_MS = 2_000;
 
-/** Delivers a claimed batch: mark, send, settle, slice by slice; the next mark is written while this slice is sent. */
+/** Delivers a claimed batch under a heartbeat, so that slow carriers do not cost the lease and a dead worker is soon noticed. */
 export async function deliverBatch(deps: DeliverDeps, batch: ClaimedBatch): Promise<void> {
+  const beat = setInterval(() => {
+    deps.db
+      .withTenant(batch.tenantId, (tx) => renewLease(tx, batch))
+      .catch((error: unknown) => deps.log.warn({ batchId: batch.id, error: (error as Error).message }, 'lease not renewed'));
+  }, HEARTBEAT_MS);
+  try {
+    await deliverSlices(deps, batch);
+  } finally {
+    clearInterval(beat);
+  }
+}
+
+/** Mark, send, settle, slice by slice; the next mark is written while this slice is sent. */
+async function deliverSlices(deps: DeliverDeps, batch: ClaimedBatch): Promise<void> {
   const plan = await deps.plans.of(deps.db, batch);
   const queue = await slicesOf(deps, batch, plan);
   let refusal: MarkRefusal | undefined;
