@@ -16,6 +16,7 @@ import { messagesRoutes } from './routes/messages.ts';
 import { opsRoutes, type QueueHealth } from './routes/ops.ts';
 import { recipientsRoutes } from './routes/recipients.ts';
 import { respondRoutes } from './routes/respond.ts';
+import { shareRoutes } from './routes/share.ts';
 import { twilioInboundRoutes } from './routes/twilio-inbound.ts';
 import { unsubscribeRoutes } from './routes/unsubscribe.ts';
 import { securityHeaders } from './security-headers.ts';
@@ -39,7 +40,7 @@ export function createApp(deps: Deps, extras: AppExtras = {}): OpenAPIHono<AppEn
   app.route('/', opsRoutes(deps, { metrics, queue: extras.queue, document: () => openApiDocument(app) }));
   app.use('/v1/*', gate(deps), idempotency());
   for (const routes of [messagesRoutes, recipientsRoutes, audiencesRoutes, capRoutes]) app.route('/v1', routes(deps));
-  for (const routes of [hooksStatusRoutes, twilioInboundRoutes, respondRoutes, unsubscribeRoutes]) app.route('/', routes(deps));
+  for (const routes of [hooksStatusRoutes, twilioInboundRoutes, respondRoutes, shareRoutes, unsubscribeRoutes]) app.route('/', routes(deps));
   app.route('/', consoleRoutes(deps));
   return app;
 }
