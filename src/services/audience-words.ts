@@ -8,11 +8,11 @@ const SAMPLE = 20_000;
 export async function audienceWords(ctx: Context): Promise<{ tags: string[]; skills: string[]; locales: string[]; defaultLocale: string }> {
   return inTenant(ctx, async (tx) => {
     const { rows } = await sql<{ kind: string; word: string }>`
-      WITH some AS MATERIALIZED (SELECT tags, skills, locale FROM recipients WHERE tenant_id = ${ctx.tenantId} AND erased_at IS NULL ORDER BY id DESC LIMIT ${SAMPLE}),
+      WITH sample AS MATERIALIZED (SELECT tags, skills, locale FROM recipients WHERE tenant_id = ${ctx.tenantId} AND erased_at IS NULL ORDER BY id DESC LIMIT ${SAMPLE}),
       words AS (
-        SELECT 'tag' AS kind, unnest(tags) AS word FROM some
-        UNION ALL SELECT 'skill', unnest(skills) FROM some
-        UNION ALL SELECT 'locale', locale FROM some WHERE locale IS NOT NULL)
+        SELECT 'tag' AS kind, unnest(tags) AS word FROM sample
+        UNION ALL SELECT 'skill', unnest(skills) FROM sample
+        UNION ALL SELECT 'locale', locale FROM sample WHERE locale IS NOT NULL)
       SELECT kind, word FROM words GROUP BY kind, word ORDER BY kind, count(*) DESC, word LIMIT 300`.execute(tx);
     const tenant = await tx.selectFrom('tenants').select('default_locale').where('tenant_id', '=', ctx.tenantId).executeTakeFirstOrThrow();
     const of = (kind: string): string[] => rows.filter((row) => row.kind === kind).map((row) => row.word);

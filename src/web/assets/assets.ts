@@ -13,8 +13,8 @@ const SOURCES = {
   'console.css': () => own('./console.css'),
   'console.js': () => own('./console.js'),
   'board.js': () => own('./board.js'),
-  'htmx.js': () => packaged('htmx.org/dist/htmx.min.js'),
-  'hx-sse.js': () => packaged('htmx.org/dist/ext/hx-sse.min.js'),
+  // One file: htmx starts in a timer, and an extension that comes later than that is never asked about the page.
+  'htmx.js': () => Buffer.concat([packaged('htmx.org/dist/htmx.min.js'), Buffer.from(';\n'), packaged('htmx.org/dist/ext/hx-sse.min.js')]),
   'uplot.js': () => packaged('uplot/dist/uPlot.iife.min.js'),
   'uplot.css': () => packaged('uplot/dist/uPlot.min.css'),
   'icon.svg': () => own('./icon.svg'),

@@ -24,15 +24,20 @@
     const data = [[], [], []];
     let plot;
     const draw = () => {
+      const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false });
       const axis = { stroke: resolve('--soft'), grid: { stroke: resolve('--line'), width: 1 }, ticks: { stroke: resolve('--line'), width: 1 } };
       plot?.destroy();
       plot = new uPlot(
         {
           width: place.clientWidth,
           height: 220,
-          cursor: { y: false },
+          cursor: { show: false },
+          legend: { live: false },
           scales: { y: { range: (_, _low, high) => [0, Math.max(1, high * 1.1)] } },
-          axes: [axis, { ...axis, size: 52 }],
+          axes: [
+            { ...axis, space: 90, values: (_, splits) => splits.map((at) => clock.format(at * 1000)) },
+            { ...axis, size: 52 },
+          ],
           series: [
             {},
             {
@@ -40,7 +45,6 @@
               stroke: resolve('--accent'),
               width: 2,
               points: { show: false },
-              value: (_, v) => (v == null ? '–' : v.toFixed(1)),
             },
             {
               label: 'answers per second',
@@ -48,7 +52,6 @@
               width: 2,
               dash: [6, 4],
               points: { show: false },
-              value: (_, v) => (v == null ? '–' : v.toFixed(1)),
             },
           ],
         },

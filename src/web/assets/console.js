@@ -9,7 +9,7 @@
       const at = new Date(element.dateTime);
       if (Number.isNaN(at.getTime())) continue;
       element.title = `${at.toISOString().slice(0, 19)} UTC`;
-      element.textContent = `${dates.format(at)}${zone && zone !== 'GMT' ? ` (${zone})` : ' UTC'}`;
+      element.textContent = `${dates.format(at)}${zone && !/^GMT(\+0)?$/.test(zone) ? ` (${zone})` : ' UTC'}`;
       element.dataset.local = '';
     }
   };

@@ -63,7 +63,7 @@ function figures(message: MessageView): Html {
     ${many && html`<p class="soft small">${plural(all, 'delivery', 'deliveries')} in all: a person may get the message on more than one channel.</p>`}
     ${
       byChannel(message).length > 0 &&
-      html`<table><thead><tr><th scope="col">Channel</th><th scope="col" class="num">Planned</th><th scope="col" class="num">Handed over</th><th scope="col" class="num">Not reached</th></tr></thead>
+      html`<table class="fit"><thead><tr><th scope="col">Channel</th><th scope="col" class="num">Planned</th><th scope="col" class="num">Handed over</th><th scope="col" class="num">Not reached</th></tr></thead>
       <tbody>${byChannel(message).map(
         ({ channel, counts }) =>
           html`<tr><th scope="row">${CHANNEL_NAMES[channel]}${bar(segments(counts), total(counts), true)}</th><td class="num">${number(total(counts))}</td><td class="num">${number(handedOver(counts))}</td><td class="num">${number(counts.failed)}</td></tr>`,

@@ -136,13 +136,13 @@ export function composeBody(view: ComposeView): Html {
         <button class="hide" name="do" value="check" tabindex="-1" aria-hidden="true">Update</button>
         ${classFields(view)} ${textFields(view)} ${audienceFields(view)} ${channelFields(view)} ${answerFields(view)}
       </form>
-      <div class="stack sticky">
-        <section class="card stack" aria-labelledby="preview-title">
-          <h2 id="preview-title">Before you send</h2>
-          <div id="preview" class="stack preview">${view.preview}</div>
-          <button class="btn wide" form="compose" name="do" value="check" formnovalidate>Update this preview</button>
-        </section>
-        <button class="btn main big wide" form="compose" name="do" value="save">Save and review</button>
+      <section class="card stack sticky" aria-labelledby="preview-title">
+        <h2 id="preview-title">Before you send</h2>
+        <div id="preview" class="stack preview">${view.preview}</div>
+        <button class="btn wide" form="compose" name="do" value="check" formnovalidate>Update this preview</button>
+      </section>
+      <div class="stack tight below">
+        <div><button class="btn main big wide" form="compose" name="do" value="save">Save and review</button></div>
         <p class="soft small">Nothing is sent yet. The next page shows it once more and asks.</p>
       </div>
     </div>`;

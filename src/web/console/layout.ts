@@ -28,7 +28,7 @@ const SECTIONS: readonly [Section, string, string][] = [
 
 const SCRIPTS: readonly AssetName[] = ['htmx.js', 'console.js'];
 
-function header(session: Session | undefined, section: Section | undefined): Html {
+function header(session: Session | undefined, section: Section | undefined, banner: Part): Html {
   return html`<header class="top"><div>
     <a class="brand" href="/"><img src="${assetPath('icon.svg')}" alt="">Muster</a>
     ${
@@ -37,7 +37,7 @@ function header(session: Session | undefined, section: Section | undefined): Htm
       <form method="post" action="/sign-out">${csrf(session.csrfToken)}<button class="btn plain small">Sign out</button></form></div>
     <nav class="nav" aria-label="Main">${SECTIONS.map(([key, path, label]) => html`<a href="${path}"${key === section ? html` aria-current="page"` : ''}>${label}</a>`)}</nav>`
     }
-  </div></header>`;
+  </div>${banner}</header>`;
 }
 
 /** A whole page. `session` is missing on the sign-in page alone. */
@@ -57,8 +57,7 @@ ${[...SCRIPTS, ...(page.scripts ?? [])].map((name) => html`<script src="${assetP
 </head>
 <body>
 <a class="skip" href="#main">Skip to the content</a>
-${header(session, page.section)}
-${page.banner}
+${header(session, page.section, page.banner)}
 <main id="main" class="${page.narrow ? 'narrow' : ''}">
 ${errorSummary(errors)}
 ${page.body}

@@ -60,7 +60,7 @@ async function boardPage(c: ConsoleContext, message: MessageView, notice: Part =
     title: messageTitle(message),
     section: 'messages',
     banner: drillBanner(message),
-    scripts: ['hx-sse.js', 'uplot.js', 'board.js'],
+    scripts: ['uplot.js', 'board.js'],
     styles: ['uplot.css'],
     body: boardBody(message, live, ctx.actor.scopes.has('write'), notice),
   });

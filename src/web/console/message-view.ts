@@ -40,10 +40,10 @@ export function planText(step: PlanStep, first: boolean): string {
 }
 
 /** Everything about a message that does not move. */
-export function factsCard(message: MessageView): Html {
+export function factsCard(message: MessageView, withText = true): Html {
   const { times } = message;
   return html`<section class="card stack" aria-labelledby="facts-title"><h2 id="facts-title">The message</h2>
-    ${Object.entries(message.text).map(([locale, text]) => html`<div class="stack tight">${Object.keys(message.text).length > 1 && html`<h3>${languageName(locale)}</h3>`}<div class="bubble" lang="${locale}">${text}</div></div>`)}
+    ${withText && Object.entries(message.text).map(([locale, text]) => html`<div class="stack tight">${Object.keys(message.text).length > 1 && html`<h3>${languageName(locale)}</h3>`}<div class="bubble" lang="${locale}">${text}</div></div>`)}
     <ul class="list small">
       <li><b>To:</b> ${audienceText(message.audience.expression)}</li>
       <li><b>How:</b> ${message.plan.map((step, i) => html`${i > 0 && html`<br>`}${planText(step, i === 0)}`)}</li>
@@ -110,7 +110,7 @@ export function draftBody(view: DraftView): Html {
       </div>
       <div class="stack">
         ${samples.length > 0 && html`<section class="card stack" aria-labelledby="look-title"><h2 id="look-title">How it looks</h2>${samples.map((sample) => sampleView(sample, samples.length > 1))}</section>`}
-        ${factsCard(message)}
+        ${factsCard(message, samples.length === 0)}
       </div>
     </div>`;
 }
@@ -129,13 +129,13 @@ export function actionsCard(message: MessageView, canSend: boolean): Part {
 export function boardBody(message: MessageView, live: Part, canSend: boolean, notice: Part): Html {
   const watch = message.state === 'live' || message.state === 'scheduled' || message.state === 'completed';
   return html`<div class="stack tight"><p class="crumb"><a href="/messages">Messages</a></p><h1>${messageTitle(message)}</h1><div id="tags">${messageTags(message)}</div></div>
+    <div class="row" id="actions">${actionsCard(message, canSend)}</div>
     ${notice}
     <p class="note warn" id="connection" hidden role="status">The live connection is lost; the numbers below may be old. Trying again.</p>
     <p class="hide" role="status" id="spoken"></p>
     <div class="split">
       <div class="stack" id="live"${watch && html` hx-sse:connect="/messages/${message.id}/stream" hx-swap="innerMorph"`}>${live}</div>
       <div class="stack">
-        <div class="row" id="actions">${actionsCard(message, canSend)}</div>
         <section class="card stack" id="chart-card" hidden aria-labelledby="chart-title"><h2 id="chart-title">Speed</h2><div id="chart"></div></section>
         ${factsCard(message)}
       </div>
