@@ -130,6 +130,7 @@ const MAX_RETRY_AFTER_MS = 3_600_000;
 export function retryAfterMs(value: string | string[] | undefined, now: number, otherwise: number): number {
   const text = Array.isArray(value) ? value[0] : value;
   if (!text) return otherwise;
-  const ms = /^\s*\d+\s*$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
+  // Date.parse takes almost anything, "-7" too; an HTTP date begins with the day's name.
+  const ms = /^\s*\d+\s*$/.test(text) ? Number(text) * 1000 : /^[A-Z][a-z]+,? /.test(text) ? Date.parse(text) - now : Number.NaN;
   return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS) : otherwise;
 }
