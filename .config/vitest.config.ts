@@ -14,6 +14,7 @@ export default defineConfig({
           name: 'unit',
           include: ['{src,workers,schemas,load-tests}/**/*.test.ts'],
           exclude: ['**/*.db.test.ts', 'src/testing/stories/**', '**/node_modules/**'],
+          testTimeout: 20_000,
         },
       },
       {

@@ -101,7 +101,7 @@ describe('Dockerfile', () => {
       expect(result.stderr, entry).toMatch(/is required/);
       expect(result.status, entry).toBe(78);
     }
-  });
+  }, 60_000);
 });
 
 describe('compose', () => {
@@ -128,24 +128,28 @@ describe('compose', () => {
   });
 
   const command = has('docker', 'compose', 'version') ? ['docker', 'compose'] : has('docker-compose', 'version') ? ['docker-compose'] : undefined;
-  test.skipIf(!command)('renders (skipped where there is no docker compose)', () => {
-    const [program = '', ...first] = command ?? [];
-    const render = (...args: string[]) =>
-      spawnSync(program, [...first, '-f', 'deploy/compose.yaml', ...args, 'config'], {
-        encoding: 'utf8',
-        env: { PATH: process.env.PATH ?? '', HOME: scratch },
-      });
-    const simulated = render('--env-file', 'deploy/simulator.env', '--profile', 'simulator');
-    expect(simulated.stderr).not.toMatch(/invalid|error/i);
-    expect(simulated.status).toBe(0);
-    check(parse(simulated.stdout) as Compose, true);
-    expect((parse(simulated.stdout) as Compose).services.api?.environment?.TWILIO_API_URL).toBe('http://api:8090');
-    const plain = render('--env-file', 'deploy/simulator.env');
-    if (program === 'docker') check(parse(plain.stdout) as Compose, false);
-    const empty = render();
-    expect(empty.status, 'a missing secret is refused').not.toBe(0);
-    expect(empty.stderr).toMatch(/POSTGRES_PASSWORD|PUBLIC_URL|SECRET_KEYS/);
-  });
+  test.skipIf(!command)(
+    'renders (skipped where there is no docker compose)',
+    () => {
+      const [program = '', ...first] = command ?? [];
+      const render = (...args: string[]) =>
+        spawnSync(program, [...first, '-f', 'deploy/compose.yaml', ...args, 'config'], {
+          encoding: 'utf8',
+          env: { PATH: process.env.PATH ?? '', HOME: scratch },
+        });
+      const simulated = render('--env-file', 'deploy/simulator.env', '--profile', 'simulator');
+      expect(simulated.stderr).not.toMatch(/invalid|error/i);
+      expect(simulated.status).toBe(0);
+      check(parse(simulated.stdout) as Compose, true);
+      expect((parse(simulated.stdout) as Compose).services.api?.environment?.TWILIO_API_URL).toBe('http://api:8090');
+      const plain = render('--env-file', 'deploy/simulator.env');
+      if (program === 'docker') check(parse(plain.stdout) as Compose, false);
+      const empty = render();
+      expect(empty.status, 'a missing secret is refused').not.toBe(0);
+      expect(empty.stderr).toMatch(/POSTGRES_PASSWORD|PUBLIC_URL|SECRET_KEYS/);
+    },
+    60_000,
+  );
 
   test('the example files name variables that exist', () => {
     for (const path of ['deploy/example.env', 'deploy/simulator.env']) {
@@ -236,28 +240,32 @@ describe('systemd', () => {
     }
   });
 
-  test.skipIf(!has('systemd-analyze', '--version'))('systemd finds nothing wrong with them (skipped where there is no systemd)', () => {
-    // The units name /opt/muster, which is not here: this checkout and the Node that runs the tests stand in for it.
-    const place = join(scratch, 'units');
-    mkdirSync(place);
-    for (const unit of units)
-      writeFileSync(
-        join(place, unit.replace('@.', '@life.')),
-        read(`${folder}/${unit}`).replaceAll('/opt/muster/node_modules/.bin/node', process.execPath).replaceAll('/opt/muster', process.cwd()),
-      );
-    const verify = (path: string) =>
-      spawnSync('systemd-analyze', ['verify', '--man=no', '--recursive-errors=no', path], {
-        encoding: 'utf8',
-        env: { PATH: process.env.PATH ?? '', SYSTEMD_UNIT_PATH: `${place}:` },
-      });
-    for (const unit of readdirSync(place)) {
-      const result = verify(join(place, unit));
-      expect(result.stderr, unit).toBe('');
-      expect(result.status, unit).toBe(0);
-    }
-    writeFileSync(join(place, 'broken.service'), '[Service]\nExecStart=/nowhere/at/all\nRestrat=always\n');
-    expect(verify(join(place, 'broken.service')).stderr).toMatch(/Restrat/);
-  });
+  test.skipIf(!has('systemd-analyze', '--version'))(
+    'systemd finds nothing wrong with them (skipped where there is no systemd)',
+    () => {
+      // The units name /opt/muster, which is not here: this checkout and the Node that runs the tests stand in for it.
+      const place = join(scratch, 'units');
+      mkdirSync(place);
+      for (const unit of units)
+        writeFileSync(
+          join(place, unit.replace('@.', '@life.')),
+          read(`${folder}/${unit}`).replaceAll('/opt/muster/node_modules/.bin/node', process.execPath).replaceAll('/opt/muster', process.cwd()),
+        );
+      const verify = (path: string) =>
+        spawnSync('systemd-analyze', ['verify', '--man=no', '--recursive-errors=no', path], {
+          encoding: 'utf8',
+          env: { PATH: process.env.PATH ?? '', SYSTEMD_UNIT_PATH: `${place}:` },
+        });
+      for (const unit of readdirSync(place)) {
+        const result = verify(join(place, unit));
+        expect(result.stderr, unit).toBe('');
+        expect(result.status, unit).toBe(0);
+      }
+      writeFileSync(join(place, 'broken.service'), '[Service]\nExecStart=/nowhere/at/all\nRestrat=always\n');
+      expect(verify(join(place, 'broken.service')).stderr).toMatch(/Restrat/);
+    },
+    60_000,
+  );
 });
 
 describe('Prometheus rules', () => {
