@@ -16,6 +16,10 @@ export type ThreadAnswer =
 const LIMIT_MS = 2_000;
 const ENTRY = new URL('./cap-worker.ts', import.meta.url);
 
+/** 503 and not 400: a machine under load is no fault of the alert. */
+const tooSlow = (): Problem =>
+  new Problem(503, 'xml_too_slow', `The alert could not be read within ${LIMIT_MS} ms; send it again later.`, { extra: { retryAfterSeconds: 10 } });
+
 let last: Promise<unknown> = Promise.resolve();
 
 /**
@@ -32,7 +36,7 @@ async function run(text: string): Promise<ParsedCap> {
   const worker = new Worker(ENTRY, { workerData: text, resourceLimits: { maxOldGenerationSizeMb: 256 } });
   try {
     const answer = await new Promise<ThreadAnswer>((done, fail) => {
-      const timer = setTimeout(() => fail(new Problem(400, 'xml_too_slow', `The alert could not be read within ${LIMIT_MS} ms.`)), LIMIT_MS);
+      const timer = setTimeout(() => fail(tooSlow()), LIMIT_MS);
       worker.once('message', (message: ThreadAnswer) => {
         clearTimeout(timer);
         done(message);

