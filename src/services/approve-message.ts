@@ -32,6 +32,7 @@ export async function approveMessage(ctx: Context, publicId: string, input: { au
     await appendAudit(tx, ctx, 'message.approve', row.id, { count: counted.count, hash: counted.hash });
     const [view] = await viewMessages(tx, ctx, [await loadMessage(tx, ctx, publicId)]);
     if (!view) throw notFound('message');
+    await ctx.idempotency?.complete(tx, 200, view);
     return view;
   });
 }

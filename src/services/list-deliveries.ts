@@ -4,7 +4,7 @@ import type { Channel, DeliveryState } from '#schemas/delivery.ts';
 import type { DeliveryView, Page } from '#schemas/views.ts';
 import type { Tx } from '#db/database.ts';
 import { type Context, inTenant } from './context.ts';
-import { messageIdOf } from './message-row.ts';
+import { loadMessage } from './message-row.ts';
 
 export interface ListDeliveries {
   state?: DeliveryState | readonly DeliveryState[] | undefined;
@@ -33,7 +33,7 @@ type Position = { recipientId: string; channel: Channel; wave: number } | undefi
 export async function listDeliveries(ctx: Context, publicId: string, input: ListDeliveries = {}): Promise<Page<DeliveryView>> {
   const limit = Math.min(Math.max(input.limit ?? 100, 1), 1000);
   const after = positionOf(ctx, input.cursor);
-  const rows = await inTenant(ctx, (tx) => readRows(tx, ctx, messageIdOf(ctx, publicId), input, after, limit + 1));
+  const rows = await inTenant(ctx, async (tx) => readRows(tx, ctx, (await loadMessage(tx, ctx, publicId)).id, input, after, limit + 1));
   const last = rows[limit - 1];
   return {
     items: rows.slice(0, limit).map((row) => viewOf(ctx, row)),
@@ -43,7 +43,7 @@ export async function listDeliveries(ctx: Context, publicId: string, input: List
 
 /** Every delivery in pages of 1,000, for exports; each page is a transaction of its own. */
 export async function* streamDeliveries(ctx: Context, publicId: string, input: Omit<ListDeliveries, 'cursor' | 'limit'> = {}): AsyncIterable<DeliveryView[]> {
-  const messageId = messageIdOf(ctx, publicId);
+  const { id: messageId } = await inTenant(ctx, (tx) => loadMessage(tx, ctx, publicId));
   let after: Position;
   for (;;) {
     const rows = await inTenant(ctx, (tx) => readRows(tx, ctx, messageId, input, after, 1000));

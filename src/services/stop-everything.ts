@@ -33,6 +33,8 @@ export async function stopEverything(ctx: Context, input: StopEverything): Promi
     }
     await appendAudit(tx, ctx, release ? 'stop.release' : 'stop', input.scope, input.channel ? { channel: input.channel } : {});
     const { rows } = await sql<{ n: number }>`SELECT COALESCE(sum(c.attempting), 0)::float8 AS n FROM delivery_counts c JOIN messages m ON m.tenant_id = c.tenant_id AND m.id = c.message_id WHERE m.tenant_id = ${ctx.tenantId} AND m.state = 'live'`.execute(tx);
-    return { inFlight: rows[0]?.n ?? 0 };
+    const answer = { inFlight: rows[0]?.n ?? 0 };
+    await ctx.idempotency?.complete(tx, 200, answer);
+    return answer;
   });
 }
