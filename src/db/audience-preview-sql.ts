@@ -35,7 +35,9 @@ export interface PreviewQuery {
 
 /**
  * Everything a preview counts, in one pass over the people (1,000,000: about a second), grouped so that the sizes of their
- * texts follow from a few hundred groups and nobody is looked at one by one.
+ * texts follow from a few hundred groups and nobody is looked at one by one. OFFSET 0 keeps the planner from pulling the
+ * steps into one, which computed each look at the suppressions and each name up to ten times (6.3 s in place of 0.9 s for
+ * 300,000 people with both name slots).
  */
 export async function previewGroups(tx: Tx, query: PreviewQuery): Promise<PreviewGroup[]> {
   const { tenantId, condition, plan, senders } = query;
@@ -47,9 +49,9 @@ export async function previewGroups(tx: Tx, query: PreviewQuery): Promise<Previe
       SELECT r.id, ${query.byLocale ? sql`r.locale` : sql`NULL::text`} AS locale, ${sizedText(query)},
         ${any(reached.map(addressSql))} AS addressed, ${consentSql(query.class)} AS consented,
         ${sql.join(CHANNELS.map((channel) => sql`${reached.includes(channel) ? reachSql(channel, senders[channel]) : none} AS ${sql.ref(`reach_${channel}`)}`))}
-      FROM recipients r WHERE r.tenant_id = ${tenantId} AND r.erased_at IS NULL AND ${condition}
+      FROM recipients r WHERE r.tenant_id = ${tenantId} AND r.erased_at IS NULL AND ${condition} OFFSET 0
     ), used AS (
-      SELECT r.*, ${sql.join(CHANNELS.map((channel) => sql`(consented AND ${any(plan.map((step) => usedBy(step, channel)))}) AS ${sql.ref(`use_${channel}`)}`))} FROM person r
+      SELECT r.*, ${sql.join(CHANNELS.map((channel) => sql`(consented AND ${any(plan.map((step) => usedBy(step, channel)))}) AS ${sql.ref(`use_${channel}`)}`))} FROM person r OFFSET 0
     )
     SELECT locale, ${sizes('name')}, ${sizes('first')}, count(*)::float8 AS people, bit_xor(${idHashSql})::text AS hash,
       count(*) FILTER (WHERE use_push)::float8 AS push, count(*) FILTER (WHERE use_sms)::float8 AS sms, count(*) FILTER (WHERE use_email)::float8 AS email,
@@ -82,9 +84,11 @@ const GSM = `@£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !"#¤%&'()*
 
 function sizes(column: 'name' | 'first'): RawBuilder<unknown> {
   const text = sql.ref(`r.${column}`);
-  const isGsm = sql`translate(${text}, ${GSM}, '') = ''`;
+  // Nearly every name: a regular expression costs a third of what translate() through 137 characters does.
+  const plain = sql`${text} ~ '^[A-Za-z0-9 .,''-]*$'`;
+  const isGsm = sql`(${plain} OR translate(${text}, ${GSM}, '') = '')`;
   // UTF-16 units: characters beyond the basic plane take four bytes of UTF-8 and two units; three bytes and less take one.
   const wide = sql`length(${text}) + length(regexp_replace(${text}, '[^\\U00010000-\\U0010ffff]', '', 'g'))`;
   const septets = sql`length(${text}) + length(${text}) - length(translate(${text}, ${EXTENDED}, ''))`;
-  return sql`${isGsm} AS ${sql.ref(`${column}_gsm`)}, CASE WHEN ${isGsm} THEN ${septets} ELSE ${wide} END AS ${sql.ref(`${column}_units`)}`;
+  return sql`${isGsm} AS ${sql.ref(`${column}_gsm`)}, CASE WHEN ${plain} THEN length(${text}) WHEN ${isGsm} THEN ${septets} ELSE ${wide} END AS ${sql.ref(`${column}_units`)}`;
 }

@@ -1,6 +1,5 @@
-import type { FieldError } from '#platform/errors.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
-import type { RecipientFields } from './recipient-fields.ts';
+import type { FieldIssue, RecipientFields } from './recipient-fields.ts';
 
 /** A person as stored, or about to be (`id` null). */
 export interface Person {
@@ -23,7 +22,7 @@ export interface MergeRow {
   readonly fields: RecipientFields;
 }
 
-export interface MergeIssue extends FieldError {
+export interface MergeIssue extends FieldIssue {
   readonly line: number;
 }
 

@@ -1,6 +1,5 @@
 import { domainToASCII } from 'node:url';
 import type { CountryCode } from 'libphonenumber-js/max';
-import type { FieldError } from '#platform/errors.ts';
 import { MESSAGE_CLASSES, type MessageClass } from '#schemas/delivery.ts';
 import { localeSchema } from '#schemas/message.ts';
 import { readPhone } from './phone.ts';
@@ -30,10 +29,18 @@ export interface RecipientFields {
   consent?: MessageClass[];
 }
 
+/** What is wrong with one field, and what would be right. */
+export interface FieldIssue {
+  readonly field: string;
+  /** Stable; for programs. */
+  readonly code: string;
+  readonly detail: string;
+}
+
 export interface FieldsReading {
   readonly fields: RecipientFields;
-  readonly errors: FieldError[];
-  readonly warnings: FieldError[];
+  readonly errors: FieldIssue[];
+  readonly warnings: FieldIssue[];
 }
 
 /** Values as they come: text from CSV; text, numbers and arrays from JSON. */
@@ -41,8 +48,8 @@ export type RawFields = Readonly<Partial<Record<RecipientColumn, unknown>>>;
 
 class Reading implements FieldsReading {
   readonly fields: RecipientFields = {};
-  readonly errors: FieldError[] = [];
-  readonly warnings: FieldError[] = [];
+  readonly errors: FieldIssue[] = [];
+  readonly warnings: FieldIssue[] = [];
   refuse(field: RecipientColumn, code: string, detail: string): undefined {
     this.errors.push({ field, code, detail });
     return undefined;

@@ -1,20 +1,32 @@
 import { parse } from 'csv-parse/sync';
-import { type FieldError, Problem } from '#platform/errors.ts';
 import { LineSplitter, type Line } from './lines.ts';
-import { RECIPIENT_COLUMNS, type RawFields, type RecipientColumn } from './recipient-fields.ts';
+import { type FieldIssue, RECIPIENT_COLUMNS, type RawFields, type RecipientColumn } from './recipient-fields.ts';
 
 /** One row of a file as read, or why it could not be read. */
-export type FileRow = { readonly line: number; readonly raw: RawFields } | { readonly line: number; readonly error: FieldError };
+export type FileRow = { readonly line: number; readonly raw: RawFields } | { readonly line: number; readonly error: FieldIssue };
 
 /** Reads pieces of a file's text into rows; a row that cannot be read never takes its neighbours with it. */
 export interface FileReader {
   push(piece: string): FileRow[];
-  /** The rows that were still waiting. Throws a Problem when the file held no header. */
+  /** The rows that were still waiting. Throws a HeaderError when the file held no header. */
   end(): FileRow[];
 }
 
 export type ImportFormat = 'csv' | 'ndjson';
 export const readerFor = (format: ImportFormat): FileReader => (format === 'csv' ? new CsvReader() : new NdjsonReader());
+
+/** The header row is missing or names what is no column: nothing of the file can be read. */
+export class HeaderError extends Error {
+  readonly code: string;
+  /** Columns that are wrong, or `header`. */
+  readonly fields: readonly string[];
+  constructor(code: string, detail: string, fields: readonly string[] = ['header']) {
+    super(detail);
+    this.name = 'HeaderError';
+    this.code = code;
+    this.fields = fields;
+  }
+}
 
 const isColumn = (name: string): name is RecipientColumn => (RECIPIENT_COLUMNS as readonly string[]).includes(name);
 
@@ -52,7 +64,7 @@ class CsvReader implements FileReader {
   end(): FileRow[] {
     const rows = this.#take(this.#lines.end());
     while (this.#open) this.#giveUp(rows, this.#open);
-    if (!this.#header) throw headerProblem('missing_header', 'the file is empty: it needs a header row with column names', []);
+    if (!this.#header) throw new HeaderError('missing_header', 'the file is empty: it needs a header row with column names');
     return rows;
   }
 
@@ -139,29 +151,26 @@ function toRow(line: number, cells: readonly string[] | undefined, columns: read
   return { line, raw };
 }
 
-const headerProblem = (code: string, detail: string, fields: string[]): Problem =>
-  new Problem(422, code, detail, { errors: (fields.length > 0 ? fields : ['header']).map((field) => ({ field, code, detail })) });
-
 /** Comma, or the semicolon and tab that spreadsheets write in many countries: whichever gives known columns. */
 function readHeader(text: string): { delimiter: string; columns: RecipientColumn[] } {
   const readings = [',', ';', '\t'].map((delimiter) => ({ delimiter, names: (oneRow(text, delimiter) ?? []).map(columnName) }));
   const known = (names: string[]) => names.filter(isColumn).length;
   const best = readings.reduce((a, b) => (known(b.names) > known(a.names) ? b : a));
-  if (known(best.names) === 0) throw headerProblem('missing_header', `the first row must name the columns, of: ${RECIPIENT_COLUMNS.join(', ')}`, []);
+  if (known(best.names) === 0) throw new HeaderError('missing_header', `the first row must name the columns, of: ${RECIPIENT_COLUMNS.join(', ')}`);
   // Spreadsheets leave empty columns at the right.
   while (best.names.at(-1) === '') best.names.pop();
   const unknown = best.names.filter((name) => !isColumn(name)).map((name) => name.slice(0, 60));
   if (unknown.length > 0)
-    throw headerProblem(
+    throw new HeaderError(
       'unknown_column',
       `unknown columns: ${unknown.map((name) => `"${name}"`).join(', ')}; known are ${RECIPIENT_COLUMNS.join(', ')}`,
       unknown,
     );
   const columns = best.names.filter(isColumn);
   const twice = columns.filter((name, i) => columns.indexOf(name) !== i);
-  if (twice.length > 0) throw headerProblem('repeated_column', `columns named twice: ${twice.join(', ')}`, twice);
+  if (twice.length > 0) throw new HeaderError('repeated_column', `columns named twice: ${twice.join(', ')}`, twice);
   if (!columns.some((name) => name === 'external_id' || name === 'phone' || name === 'email'))
-    throw headerProblem('missing_column', 'at least one of the columns external_id, phone and email is needed', ['external_id', 'phone', 'email']);
+    throw new HeaderError('missing_column', 'at least one of the columns external_id, phone and email is needed', ['external_id', 'phone', 'email']);
   return { delimiter: best.delimiter, columns };
 }
 

@@ -3,7 +3,7 @@ import { findByKeys, insertPeople, lockRecipients, updatePeople } from '#db/reci
 import { IdSet } from '#domain/id-set.ts';
 import { type MergeIssue, type MergePlan, type MergeRow, planMerge } from '#domain/merge-recipients.ts';
 import { isCountry } from '#domain/phone.ts';
-import { type FileRow, type ImportFormat, readerFor } from '#domain/recipient-file.ts';
+import { type FileRow, HeaderError, type ImportFormat, readerFor } from '#domain/recipient-file.ts';
 import { readRecipient } from '#domain/recipient-fields.ts';
 import { Problem } from '#platform/errors.ts';
 import { type Context, inTenant } from './context.ts';
@@ -48,6 +48,10 @@ export async function importRecipients(ctx: Context, stream: AsyncIterable<Uint8
     for await (const piece of spool.text()) await work.take(reader.push(piece));
     await work.take(reader.end());
     return await work.finish();
+  } catch (error) {
+    if (!(error instanceof HeaderError)) throw error;
+    const { code, message: detail } = error;
+    throw new Problem(422, code, detail, { errors: error.fields.map((field) => ({ field, code, detail })) });
   } finally {
     await spool.close();
   }
