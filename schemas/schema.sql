@@ -310,6 +310,7 @@ CREATE TABLE senders (
   address text NOT NULL,
   classes message_class[] NOT NULL DEFAULT '{life,ops,bulk}'::message_class[],
   drill boolean NOT NULL DEFAULT false,
+  simulated boolean NOT NULL DEFAULT false,
   units_per_second double precision,
   throttle double precision NOT NULL DEFAULT 1,
   next_free_at timestamp with time zone NOT NULL DEFAULT now(),
@@ -436,6 +437,7 @@ CREATE INDEX batches_message ON public.batches USING btree (message_id, state);
 CREATE INDEX batches_planned ON public.batches USING btree (lane, tenant_id, due_at, id) WHERE (state = 'planned'::text);
 CREATE INDEX deliveries_waiting ON ONLY public.deliveries USING btree (batch_id) WHERE (state = ANY (ARRAY['pending'::delivery_state, 'unknown'::delivery_state]));
 CREATE INDEX idempotency_keys_age ON public.idempotency_keys USING btree (created_at);
+CREATE INDEX inbound_texts_from ON public.inbound_texts USING btree (tenant_id, from_address, at DESC);
 CREATE INDEX inbound_texts_human ON public.inbound_texts USING btree (tenant_id, at DESC) WHERE (needs_human AND (handled_at IS NULL));
 CREATE INDEX inbound_texts_message ON public.inbound_texts USING btree (tenant_id, message_id);
 CREATE INDEX joins_parent ON public.joins USING btree (message_id, parent_id);
