@@ -1,6 +1,7 @@
 import { ConfigError, processEnvironment, readSimulatorConfig, type SimulatorConfig } from '#platform/config.ts';
 import { createLog } from '#platform/log.ts';
 import { LIVELY } from './control.ts';
+import { errorCode } from './error-code.ts';
 import { startSimulator } from './start.ts';
 
 /** Closing takes no longer than this, whatever hangs. */
@@ -18,6 +19,13 @@ function configOrExit(): SimulatorConfig {
 
 const config = configOrExit();
 const log = createLog('simulator', config.logLevel);
+
+/** A port that is taken is the installation's mistake, not ours: one line, no stack. */
+function refuse(error: unknown): never {
+  log.fatal({ code: errorCode(error) }, `the simulator cannot start: ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(1);
+}
+
 const simulator = await startSimulator({
   port: config.port,
   smtpPort: config.smtpPort,
@@ -29,7 +37,7 @@ const simulator = await startSimulator({
   bounceSmtpUrl: config.bounceSmtpUrl,
   behaviour: LIVELY,
   log,
-});
+}).catch(refuse);
 log.info({ url: simulator.url, smtpUrl: simulator.smtpUrl }, 'simulator ready');
 process.send?.({ ready: { url: simulator.url, smtpUrl: simulator.smtpUrl } });
 

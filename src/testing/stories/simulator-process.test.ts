@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -50,4 +51,16 @@ test('a missing setting is named, with exit code 78', async () => {
   process.stderr?.on('data', (chunk: Buffer) => (words += chunk.toString()));
   expect(await once(process, 'close')).toEqual([78, null]);
   expect(words).toMatch(/^TWILIO_AUTH_TOKEN: /m);
+});
+
+test('a port that is taken ends it with one line that says so', async () => {
+  const holder = createServer().listen(0, '127.0.0.1');
+  await once(holder, 'listening');
+  const address = holder.address();
+  const process = run({ ...account, SIMULATOR_PORT: String(typeof address === 'object' ? address?.port : 0) });
+  let words = '';
+  process.stdout?.on('data', (chunk: Buffer) => (words += chunk.toString()));
+  expect(await once(process, 'close')).toEqual([1, null]);
+  expect(words.trim().split('\n')).toEqual([expect.stringContaining('EADDRINUSE')]);
+  holder.close();
 });
