@@ -61,7 +61,7 @@ export async function markSlice(tx: Tx, batch: ClaimedBatch, slice: Slice): Prom
         CASE
           WHEN p.id IS NULL OR p.erased_at IS NOT NULL THEN 'erased'
           WHEN ${ADDRESS[channel]} IS NULL THEN 'no_address'
-          WHEN EXISTS (SELECT 1 FROM suppressions x WHERE x.tenant_id = ${tenantId} AND x.sender_id = ${senderId} AND x.address = lower(${ADDRESS[channel]})) THEN 'suppressed'
+          WHEN EXISTS (SELECT 1 FROM suppressions x WHERE x.tenant_id = ${tenantId} AND x.sender_id = ${senderId} AND x.address = ${ADDRESS[channel]}) THEN 'suppressed'
           WHEN g.class <> 'life' AND NOT COALESCE(g.class = ANY (p.consent), g.class <> 'bulk') THEN 'no_consent'
           WHEN g.selects = 'not_answered' AND EXISTS (SELECT 1 FROM answers a WHERE a.message_id = ${messageId} AND a.recipient_id = u.id) THEN 'answered'
         END AS refusal

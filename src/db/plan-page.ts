@@ -1,6 +1,6 @@
 import { type SqlBool, type RawBuilder, sql } from 'kysely';
 import type { Channel, MessageClass } from '#schemas/delivery.ts';
-import { consentSql, idHashSql, reachSql } from './audience-sql.ts';
+import { addressSql, consentSql, idHashSql, reachSql } from './audience-sql.ts';
 import type { Tx } from './database.ts';
 
 /** What one page of planning needs to know of its wave. */
@@ -51,7 +51,7 @@ export async function planPage(tx: Tx, plan: PagePlan): Promise<PlannedPage> {
   const { rows } = await sql<{ people: number; last_id: string; batches: number }>`
     WITH page AS MATERIALIZED (
       SELECT r.id, ${idHashSql} AS hash, array_remove(${chosen}, NULL) AS channels, ${consentSql(lane)} AS consented,
-        ${sql.join(plan.channels.map((channel) => hasAddress(channel)), sql` OR `)} AS addressed
+        ${sql.join(plan.channels.map((channel) => addressSql(channel)), sql` OR `)} AS addressed
       FROM recipients r
       WHERE r.tenant_id = ${tenantId} AND r.id > ${plan.cursorId} AND (${plan.maxId}::bigint IS NULL OR r.id <= ${plan.maxId}) AND r.erased_at IS NULL AND ${plan.condition}
       ORDER BY r.id LIMIT ${plan.limit}
@@ -89,12 +89,6 @@ export async function planPage(tx: Tx, plan: PagePlan): Promise<PlannedPage> {
     SELECT (SELECT count(*)::int FROM page) AS people, (SELECT COALESCE(max(id), 0)::text FROM page) AS last_id, (SELECT count(*)::int FROM batched) AS batches`.execute(tx);
   const row = rows[0];
   return { people: row?.people ?? 0, lastId: row?.last_id ?? plan.cursorId, batches: row?.batches ?? 0 };
-}
-
-function hasAddress(channel: Channel): RawBuilder<SqlBool> {
-  if (channel === 'push') return sql`r.push_count > 0`;
-  if (channel === 'sms') return sql`(r.phone IS NOT NULL AND r.phone_invalid_at IS NULL)`;
-  return sql`(r.email IS NOT NULL AND r.email_invalid_at IS NULL)`;
 }
 
 /** Whether a message may have reached the person (alias `r`), by this channel or by any. */

@@ -64,6 +64,9 @@ export async function toProblem(error: unknown, c?: HonoContext<AppEnv>): Promis
   if (error instanceof Problem) return error;
   if (error instanceof HTTPException) return fromHttpException(error, c);
   if (isZodError(error)) return new Problem(422, 'invalid_request', 'The request is not valid.', { errors: fieldErrors(error) });
+  // Only a body can drive our recursion that deep (an audience 5,000 levels deep does); 1,000 levels pass.
+  if (error instanceof RangeError && /call stack/.test(error.message))
+    return new Problem(422, 'nested_too_deep', 'The body is nested too deep; an audience needs a few levels only.');
   if (isUnavailable(error))
     return new Problem(503, 'unavailable', 'The database cannot be reached or is busy. Repeat the request with the same Idempotency-Key.', {
       extra: { retryAfterSeconds: 2 },

@@ -1,3 +1,5 @@
+import { sql } from 'kysely';
+import { monotonicMs } from '#platform/clock.ts';
 import type { Database } from '#db/database.ts';
 import type { ChannelAdapter, PreparedSend, SlotValues, Target } from '#domain/channel.ts';
 import { packRef } from '#domain/refs.ts';
@@ -8,6 +10,9 @@ import type { MarkedPerson } from '#db/mark-slice.ts';
 import type { Channel } from '#schemas/delivery.ts';
 import type { Deps } from './context.ts';
 
+const KEEP_MS = 60_000;
+const MAX_PLANS = 500;
+
 /** What stays the same for all batches of a message on one channel and sender: rendered once per locale. */
 export interface SendPlan {
   readonly class: 'life' | 'ops' | 'bulk';
@@ -17,9 +22,12 @@ export interface SendPlan {
   targetOf(person: MarkedPerson, batch: ClaimedBatch): { prepared: PreparedSend; target: Target };
 }
 
-/** A launched message never changes, so plans are kept; a few hundred messages are live at once at most. */
+/**
+ * A launched message never changes, so its plan is kept: for a minute, since what is left until its expiry (push TTL, SMS
+ * validity) is part of the rendering. A few hundred messages are live at once at most.
+ */
 export class SendPlans {
-  readonly #plans = new Map<string, Promise<SendPlan>>();
+  readonly #plans = new Map<string, { plan: Promise<SendPlan>; madeAt: number }>();
   readonly #deps: Pick<Deps, 'db' | 'config' | 'tokens' | 'clock'>;
   readonly #channels: Readonly<Partial<Record<Channel, ChannelAdapter>>>;
 
@@ -30,13 +38,13 @@ export class SendPlans {
 
   of(db: Database, batch: ClaimedBatch): Promise<SendPlan> {
     const key = `${batch.messageId}.${batch.channel}.${batch.senderId}`;
-    let plan = this.#plans.get(key);
-    if (!plan) {
-      if (this.#plans.size >= 500) this.#plans.delete(this.#plans.keys().next().value ?? '');
-      plan = this.#load(db, batch);
-      plan.catch(() => this.#plans.delete(key));
-      this.#plans.set(key, plan);
-    }
+    const now = monotonicMs();
+    const kept = this.#plans.get(key);
+    if (kept && now - kept.madeAt < KEEP_MS) return kept.plan;
+    if (this.#plans.size >= MAX_PLANS) this.#plans.delete(this.#plans.keys().next().value ?? '');
+    const plan = this.#load(db, batch);
+    plan.catch(() => this.#plans.delete(key));
+    this.#plans.set(key, { plan, madeAt: now });
     return plan;
   }
 
@@ -49,6 +57,7 @@ export class SendPlans {
         .innerJoin('tenants', 'tenants.tenant_id', 'messages.tenant_id')
         .innerJoin('senders', 'senders.tenant_id', 'messages.tenant_id')
         .selectAll('messages')
+        .select(ROOT)
         .select(['tenants.name as tenant_name', 'tenants.default_locale', 'senders.id as sender_id', 'senders.address', 'senders.units_per_second'])
         .where('messages.tenant_id', '=', batch.tenantId)
         .where('messages.id', '=', batch.messageId)
@@ -69,7 +78,7 @@ export class SendPlans {
       publicUrl: config.publicUrl,
       expiresAt: facts.expires_at,
       now: new Date(clock.now()),
-      topicKey: facts.follows_id ?? facts.id,
+      topicKey: facts.root_id,
     };
     const byLocale = new Map<string, PreparedSend>();
     const preparedFor = (wanted: string | null): PreparedSend => {
@@ -110,6 +119,13 @@ export class SendPlans {
     };
   }
 }
+
+/** First message of a chain of corrections: its card is the one that they all replace. */
+const ROOT = sql<string>`(
+  WITH RECURSIVE chain AS (
+    SELECT c.id, c.follows_id FROM messages c WHERE c.tenant_id = messages.tenant_id AND c.id = messages.id
+    UNION SELECT c.id, c.follows_id FROM messages c JOIN chain ON c.tenant_id = messages.tenant_id AND c.id = chain.follows_id
+  ) SELECT min(id)::text FROM chain)`.as('root_id');
 
 const NO_ADAPTER: PreparedSend = {
   send: () => Promise.resolve({ outcome: { kind: 'misconfigured', code: 'no_credentials', detail: 'this process has no credentials for the channel' } }),
