@@ -1,4 +1,3 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -16,7 +15,8 @@ import { Bouncer } from './mail/bounce.ts';
 import { MailServer } from './mail/mail-server.ts';
 import { Outbox } from './outbox.ts';
 import { PushService } from './push/push-service.ts';
-import { type SubscriptionJson, Subscriptions } from './push/subscriptions.ts';
+import { SubscriptionDesk } from './push/subscription-desk.ts';
+import { Subscriptions } from './push/subscriptions.ts';
 import { requestListener } from './routes.ts';
 import { type Text, writeText } from './twilio/inbound.ts';
 import { TwilioApi } from './twilio/twilio-api.ts';
@@ -62,7 +62,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const text = (message: Text): Promise<number> => writeText(world, twilio, message);
   const crowd = new Crowd(world, text, async (applicationServerKey) => (await controls.subscriptions(1, { applicationServerKey }))[0]);
   world.people = crowd;
-  const numbers = await SubscriptionNumbers.open(join(folder, 'subscriptions'));
+  const desk = await SubscriptionDesk.open(join(folder, 'subscriptions'), subscriptions);
   let url = '';
 
   const controls: Controls = {
@@ -82,16 +82,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       if (calls) world.calls.clear();
     },
     calls: (filter = {}, limit = 100_000) => world.calls.read(filter, limit),
-    subscriptions: async (count, { first, applicationServerKey, origin = url } = {}) => {
-      const from = first ?? (await numbers.take(count));
-      const made: SubscriptionJson[] = [];
-      for (let n = 0; n < count; n++) {
-        made.push(subscriptions.json(subscriptions.id(from + n, applicationServerKey), origin));
-        // 50 us each: let calls through in between.
-        if (n % 100 === 99) await new Promise<void>((done) => setImmediate(done));
-      }
-      return made;
-    },
+    subscriptions: (count, request = {}) => desk.issue(count, { origin: url, ...request }),
     text,
     state: () => ({ calls: world.calls.count, waiting: world.agenda.left, callbacks: world.hooks.open, awake: crowd.awake }),
     idle: () => world.agenda.idle(),
@@ -145,29 +136,4 @@ function listen(server: Server, port: number, host: string): Promise<number> {
       done((server.address() as AddressInfo).port);
     });
   });
-}
-
-/** The last subscription number given out, kept in a file so that a restart gives out new ones. */
-class SubscriptionNumbers {
-  readonly #path: string;
-  #last: number;
-
-  private constructor(path: string, last: number) {
-    this.#path = path;
-    this.#last = last;
-  }
-
-  static async open(path: string): Promise<SubscriptionNumbers> {
-    const text = await readFile(path, 'utf8').catch(() => '0');
-    return new SubscriptionNumbers(path, Number.parseInt(text, 10) || 0);
-  }
-
-  /** @returns the first of `count` new numbers */
-  async take(count: number): Promise<number> {
-    const first = this.#last + 1;
-    this.#last += count;
-    await mkdir(join(this.#path, '..'), { recursive: true });
-    await writeFile(this.#path, `${this.#last}\n`);
-    return first;
-  }
 }
