@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { monotonicMs } from '#platform/clock.ts';
 import { noteCalls } from '#db/note-calls.ts';
 import { type ClaimedBatch, HEARTBEAT_MS, releaseBatch, renewLease } from '#db/claim-batch.ts';
 import { type MarkedPerson, type MarkRefusal, markSlice, type Slice } from '#db/mark-slice.ts';
@@ -99,7 +100,7 @@ async function mark(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan, slic
     const turn = await deps.db.withTenant(batch.tenantId, (tx) => reservePace(tx, batch.tenantId, batch.senderId, slice.ids.length));
     // The mark is written when the turn comes, not before: a stop must find nothing marked that waits.
     if (turn.waitMs > 0) await delay(turn.waitMs);
-    startAt = performance.now();
+    startAt = monotonicMs();
     unitMs = turn.unitMs;
   }
   const people = await deps.db.withTenant(batch.tenantId, (tx) => markSlice(tx, batch, slice));
@@ -115,7 +116,7 @@ function sendSlice(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan, slice
   return Promise.all(
     slice.people.map(async (person, i) => {
       if (slice.unitMs > 0) {
-        const early = slice.startAt + i * slice.unitMs - performance.now();
+        const early = slice.startAt + i * slice.unitMs - monotonicMs();
         if (early > 1) await delay(early);
       }
       try {

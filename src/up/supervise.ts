@@ -1,3 +1,4 @@
+import { monotonicMs } from '#platform/clock.ts';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
@@ -45,12 +46,12 @@ export class Supervised {
     this.#child = child;
     child.stdout?.pipe(log, { end: false });
     child.stderr?.pipe(log, { end: false });
-    const startedAt = performance.now();
+    const startedAt = monotonicMs();
     child.once('exit', (code, signal) => {
       log.end();
       this.#child = undefined;
       if (this.#stopping) return;
-      if (performance.now() - startedAt > HEALTHY_MS) this.#backoff = FIRST_BACKOFF_MS;
+      if (monotonicMs() - startedAt > HEALTHY_MS) this.#backoff = FIRST_BACKOFF_MS;
       say(`${name} ended (${signal ?? `code ${code}`}); starting it again in ${this.#backoff / 1000} s. Its log: ${join(logFolder, `${name}.log`)}`);
       this.#timer = setTimeout(() => this.start(), this.#backoff);
       this.#backoff = Math.min(this.#backoff * 2, MAX_BACKOFF_MS);
