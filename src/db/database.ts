@@ -35,24 +35,29 @@ export interface DatabaseOptions {
 // numeric and float8 come as numbers; bigint stays a string, since ids are opaque and counts are cast where needed.
 pg.types.setTypeParser(pg.types.builtins.NUMERIC, Number);
 
-const TEXT_ARRAY = 1009 as never;
+type Parse = (value: string) => unknown;
+const builtInParser = pg.types.getTypeParser as (oid: number, format?: string) => Parse;
+/** `text[]`: an array of enum words has the same text form. */
+const TEXT_ARRAY = 1009;
 
 /** Arrays of our own enums (`channel[]`, `message_class[]`) as arrays of strings; their type ids differ per database. */
 function enumArrays() {
   const oids = new Set<number>();
-  const parseArray = pg.types.getTypeParser(TEXT_ARRAY);
+  const parseArray = builtInParser(TEXT_ARRAY);
   let loaded: Promise<void> | undefined;
+  const load = async (client: pg.ClientBase): Promise<void> => {
+    const { rows } = await client.query<{ typarray: number }>(`SELECT typarray::int FROM pg_type WHERE typtype = 'e' AND typnamespace = 'public'::regnamespace`);
+    for (const row of rows) oids.add(row.typarray);
+  };
   return {
-    types: { getTypeParser: ((oid: number, format: 'text') => (oids.has(oid) ? parseArray : pg.types.getTypeParser(oid, format))) as typeof pg.types.getTypeParser },
-    load: (client: pg.ClientBase): Promise<void> => {
-      loaded ??= client.query<{ typarray: number }>(`SELECT typarray::int FROM pg_type WHERE typtype = 'e' AND typnamespace = 'public'::regnamespace`).then(
-        ({ rows }) => rows.forEach((row) => oids.add(row.typarray)),
-        (error: unknown) => {
-          loaded = undefined;
-          throw error;
-        },
-      );
-      return loaded;
+    types: { getTypeParser: ((oid: number, format?: string) => (oids.has(oid) ? parseArray : builtInParser(oid, format))) as typeof pg.types.getTypeParser },
+    /** Asked once a pool, by its first connection; the pool waits for it before it hands the connection out. */
+    load: (client: pg.ClientBase): void => {
+      loaded ??= load(client).catch((error: unknown) => {
+        loaded = undefined;
+        throw error;
+      });
+      return loaded as unknown as void;
     },
   };
 }
