@@ -21,10 +21,11 @@ function classFields({ values }: ComposeView): Html {
       ) => html`<label class="choice" for="class-${key}"><input type="radio" id="class-${key}" name="class" value="${key}"${attribute('checked', values.class === key)}>
         <b>${CLASS_NAMES[key]}</b><span class="hint">${CLASS_PROMISES[key]}</span></label>`,
     )}
-    <div class="grid" role="radiogroup" aria-label="Real or exercise">
+    <h3 id="real-title">Is it real?</h3>
+    <div class="pair" role="radiogroup" aria-labelledby="real-title">
       <label class="choice" for="drill-no"><input type="radio" id="drill-no" name="drill" value="no"${attribute('checked', !values.drill)}>
         <b>Real</b><span class="hint">Goes to people's phones as it is.</span></label>
-      <label class="choice" for="drill-yes"><input type="radio" id="drill-yes" name="drill" value="yes"${attribute('checked', values.drill)}>
+      <label class="choice is-drill" for="drill-yes"><input type="radio" id="drill-yes" name="drill" value="yes"${attribute('checked', values.drill)}>
         <b>Exercise</b><span class="hint">Starts with EXERCISE everywhere. Can never become real.</span></label>
     </div>
   </fieldset>`;

@@ -24,7 +24,7 @@ export const listRoutes = (): Hono<ConsoleEnv> =>
       const message = await getMessage(c.var.ctx, c.req.param('id'));
       const state = deliveryState(c.req.query('state'));
       const cursor = c.req.query('cursor');
-      const page = await listDeliveries(c.var.ctx, message.id, { state, cursor, limit: 100 });
+      const page = await listDeliveries(c.var.ctx, message.id, { state, cursor, limit: 50 });
       const path = `/messages/${message.id}/deliveries`;
       const body = html`<p class="crumb"><a href="/messages/${message.id}">${messageTitle(message)}</a></p>
         <div class="head"><h1>${state ? `${DELIVERY_STATE_NAMES[state]}: ${number(message.deliveries[state])}` : 'All deliveries'}</h1><a class="btn" href="${path}.csv${state ? `?state=${state}` : ''}">Download CSV</a></div>

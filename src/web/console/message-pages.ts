@@ -100,7 +100,7 @@ async function approve(c: ConsoleContext): Promise<Response> {
   const audienceHash = form.get('audienceHash');
   try {
     const message = await approveMessage(ctx, id, audienceHash === '' ? {} : { audienceHash });
-    return draftPage(c, message, [], html`<p class="note good" role="status">Approved. It can be sent now.</p>`);
+    return await draftPage(c, message, [], html`<p class="note good" role="status">Approved. It can be sent now.</p>`);
   } catch (problem) {
     if (!(problem instanceof Problem) || problem.status === 404 || problem.status >= 500) throw problem;
     return draftPage(c, await getMessage(ctx, id), [{ id: '', text: problem.message }]);

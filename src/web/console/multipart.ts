@@ -25,9 +25,9 @@ class Source {
 
   async #more(): Promise<boolean> {
     if (this.#ended) return false;
-    const { done, value } = await this.#reader.next();
-    if (done) this.#ended = true;
-    else this.#held = Buffer.concat([this.#held, value]);
+    const next = await this.#reader.next();
+    if (next.done === true) this.#ended = true;
+    else this.#held = Buffer.concat([this.#held, next.value]);
     return !this.#ended;
   }
 

@@ -50,7 +50,7 @@ export function field({ id, label, hint, errors }: FieldOptions, control: (attri
     <label for="${id}">${label}</label>
     ${hint ? html`<div class="hint" id="${id}-hint">${hint}</div>` : ''}
     ${error ? html`<div class="error" id="${id}-error"><span class="hide">Error: </span>${error}</div>` : ''}
-    ${control(attributes as Html)}
+    ${control(attributes)}
   </div>`;
 }
 

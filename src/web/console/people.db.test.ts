@@ -75,7 +75,7 @@ test('an import reports line, field and reason, and takes the good rows', async 
   expect(html).toContain('2 rows of people.csv were not taken.');
   expect(html).toMatch(/data-label="Line">3<\/td><td data-label="Field"><code>phone<\/code>/);
   expect(html).toMatch(/data-label="Line">4<\/td><td data-label="Field"><code>email<\/code>/);
-  expect((await people()).map((person) => person.name).sort()).toEqual(['Ada', 'Dot']);
+  expect(new Set((await people()).map((person) => person.name))).toEqual(new Set(['Ada', 'Dot']));
 });
 
 test('the template can be imported as it is', async () => {

@@ -25,7 +25,7 @@ export function personFields(form: Form, errors: readonly FormError[]): Html {
   const asked = form.get('asked') === 'yes';
   return html`${text('name', 'Name')} ${text('phone', 'Phone', 'With the country code, such as +44 7700 900123.', { type: 'tel' })} ${text('email', 'E-mail', '', { type: 'email' })}
     ${text('tags', 'Tags', 'Groups and places, separated by commas.')} ${text('skills', 'Skills', 'Separated by commas.')}
-    <div class="grid">${text('locale', 'Language', 'Such as en or pt-BR.')} ${text('timeZone', 'Time zone', 'Such as Europe/London.')} ${text('lat', 'Latitude')} ${text('lon', 'Longitude')}</div>
+    <div class="pair">${text('locale', 'Language', 'Such as en or pt-BR.')} ${text('timeZone', 'Time zone', 'Such as Europe/London.')} ${text('lat', 'Latitude')} ${text('lon', 'Longitude')}</div>
     ${text('externalId', 'External id', 'The number of this person in your own list.')}
     <fieldset class="field"><legend>Agreement</legend>
       <label class="check"><input type="radio" name="asked" value="no"${attribute('checked', !asked)}> Was never asked: gets life safety and operations, no campaigns</label>

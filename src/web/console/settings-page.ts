@@ -89,7 +89,7 @@ async function makeKey(c: ConsoleContext): Promise<Response> {
   try {
     const { key } = await createApiKey(c.var.ctx, { name: form.get('name'), mode: form.has('test') ? 'test' : 'live', scopes });
     const notice = html`<div class="note good stack tight" role="status"><b>Your new key. It is shown only now:</b><code id="new-key">${key}</code><div><button type="button" class="btn small" data-copy="new-key">Copy</button></div></div>`;
-    return settingsPage(c, Form.of({}), [], notice);
+    return await settingsPage(c, Form.of({}), [], notice);
   } catch (problem) {
     if (!(problem instanceof Problem) || problem.status !== 422) throw problem;
     return settingsPage(
