@@ -1,6 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
 import { ConfigError, environmentHelp, processEnvironment, readUpConfig } from '#platform/config.ts';
@@ -31,32 +30,22 @@ function lockFolder(folder: string): string {
   return file;
 }
 
-async function until(what: string, url: string, ok: (status: number) => boolean): Promise<void> {
-  for (let i = 0; i < 600; i++) {
-    try {
-      const { statusCode, body } = await request(url, { headersTimeout: 2_000 });
-      await body.dump();
-      if (ok(statusCode)) return;
-    } catch {
-      // not listening yet
-    }
-    await delay(100);
-  }
-  throw new Error(`${what} did not become ready within a minute; its log is in the data folder under logs/`);
-}
-
 /** Environment of the children: what the person set wins; the rest is made to fit together. */
 async function environmentFor(config: UpConfig, secrets: UpSecrets, databaseUrl: string) {
   const simulator = `http://127.0.0.1:${config.simulatorPort}`;
   const smtpPort = await freePort();
   const bouncePort = await freePort();
-  const given = Object.fromEntries(Object.entries(processEnvironment()).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''));
+  const given = Object.fromEntries(
+    Object.entries(processEnvironment()).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''),
+  );
   const env: Record<string, string> = {
     PUBLIC_URL: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${config.port}`,
     SECRET_KEYS: secrets.secretKeys,
     VAPID_PUBLIC_KEY: secrets.vapidPublicKey,
     VAPID_PRIVATE_KEY: secrets.vapidPrivateKey,
-    ...(given['TWILIO_ACCOUNT_SID'] ? {} : { TWILIO_ACCOUNT_SID: secrets.twilioAccountSid, TWILIO_AUTH_TOKEN: secrets.twilioAuthToken, TWILIO_API_URL: simulator }),
+    ...(given['TWILIO_ACCOUNT_SID']
+      ? {}
+      : { TWILIO_ACCOUNT_SID: secrets.twilioAccountSid, TWILIO_AUTH_TOKEN: secrets.twilioAuthToken, TWILIO_API_URL: simulator }),
     ...(given['SMTP_URL'] ? {} : { SMTP_URL: `smtp://127.0.0.1:${smtpPort}`, MAIL_FROM: 'Harbour District <alerts@muster.example>' }),
     PUSH_HOSTS: simulator,
     BOUNCE_SMTP_PORT: String(bouncePort),
@@ -69,6 +58,8 @@ async function environmentFor(config: UpConfig, secrets: UpSecrets, databaseUrl:
   // The simulator plays its own account, whoever else's the installation may be set up for.
   const simulatorEnv = {
     ...env,
+    // Whoever the console is open to, the played carriers are for this machine alone.
+    HOST: '127.0.0.1',
     SIMULATOR_PORT: String(config.simulatorPort),
     SIMULATOR_SMTP_PORT: String(smtpPort),
     BOUNCE_SMTP_URL: `smtp://127.0.0.1:${bouncePort}`,
@@ -79,7 +70,11 @@ async function environmentFor(config: UpConfig, secrets: UpSecrets, databaseUrl:
 }
 
 async function demoSubscriptions(simulator: string, count: number): Promise<{ endpoint: string; keys: { p256dh: string; auth: string } }[]> {
-  const { body } = await request(`${simulator}/control/subscriptions`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ count }) });
+  const { body } = await request(`${simulator}/control/subscriptions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ count }),
+  });
   const answer = (await body.json()) as { items: { endpoint: string; keys: { p256dh: string; auth: string } }[] };
   return answer.items;
 }
@@ -120,23 +115,20 @@ async function up(): Promise<void> {
   await migrateAll(databaseUrl);
   let secrets = loadSecrets(config.dataFolder);
   const { env, simulatorEnv, simulator } = await environmentFor(config, secrets, databaseUrl);
-  const launch = (name: string, script: string, childEnv: Record<string, string>): void => {
+  const launch = async (name: string, script: string, childEnv: Record<string, string>): Promise<void> => {
     const child = new Supervised({ name, script: fileOf(script), env: childEnv, logFolder, say });
     children.push(child);
     child.start();
+    await child.ready;
   };
-  launch('simulator', './simulator/main.ts', simulatorEnv);
-  await until('the simulator', `${simulator}/control`, (status) => status === 200);
+  await launch('simulator', './simulator/main.ts', simulatorEnv);
   if (secrets.apiKey === undefined) {
     say('Making the demo tenant …');
     secrets = await createDemo(databaseUrl, secrets, log, (count) => demoSubscriptions(simulator, count));
     saveSecrets(config.dataFolder, secrets);
   }
-  launch('api', './main.ts', env);
-  launch('worker', '../workers/main.ts', env);
+  await Promise.all([launch('api', './main.ts', env), launch('worker', '../workers/main.ts', env)]);
   const url = env['PUBLIC_URL'] ?? '';
-  const local = `http://${config.host === '0.0.0.0' ? '127.0.0.1' : config.host}:${config.port}`;
-  await until('the API', `${local}/readyz`, (status) => status === 200);
   if (ending) return;
   const ready = { console: url, api: `${url}/v1`, apiKey: secrets.apiKey, simulator };
   writeFileSync(join(config.dataFolder, 'ready.json'), `${JSON.stringify(ready)}\n`, { mode: 0o600 });

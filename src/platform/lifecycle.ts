@@ -30,6 +30,7 @@ export async function runProcess(name: string, start: (env: Environment) => Prom
     process.stderr.write(`${name}: ${(error as Error).stack ?? String(error)}\n`);
     process.exit(1);
   }
+  process.send?.({ ready: true });
   let ending = false;
   const end = (why: string): void => {
     if (ending) return;

@@ -36,7 +36,10 @@ export async function createDemo(databaseUrl: string, secrets: UpSecrets, log: L
 async function freshKey(db: Database, tenantId: number, userId: string): Promise<string> {
   const key = newApiKey('test');
   await db.withTenant(tenantId, (tx) =>
-    tx.insertInto('api_keys').values({ tenant_id: tenantId, name: 'demo key', key_hash: hashApiKey(key), mode: 'test', scopes: ALL_SCOPES, user_id: userId }).execute(),
+    tx
+      .insertInto('api_keys')
+      .values({ tenant_id: tenantId, name: 'demo key', key_hash: hashApiKey(key), mode: 'test', scopes: ALL_SCOPES, user_id: userId })
+      .execute(),
   );
   return key;
 }
@@ -51,7 +54,13 @@ const demoTenant = (db: Database, secrets: UpSecrets) =>
       keyMode: 'test',
       senders: [false, true].flatMap((drill): NewSender[] => [
         { channel: 'sms', name: drill ? 'SMS, drills' : 'SMS', address: drill ? '+12025550199' : '+12025550100', drill, simulated: true },
-        { channel: 'email', name: drill ? 'Mail, drills' : 'Mail', address: drill ? 'Harbour District drills <drill@muster.example>' : 'Harbour District <alerts@muster.example>', drill, simulated: true },
+        {
+          channel: 'email',
+          name: drill ? 'Mail, drills' : 'Mail',
+          address: drill ? 'Harbour District drills <drill@muster.example>' : 'Harbour District <alerts@muster.example>',
+          drill,
+          simulated: true,
+        },
         { channel: 'push', name: drill ? 'Push, drills' : 'Push', address: '', drill, simulated: true },
       ]),
     },

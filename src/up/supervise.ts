@@ -24,9 +24,17 @@ export class Supervised {
   #stopping = false;
   #backoff = FIRST_BACKOFF_MS;
   #timer: NodeJS.Timeout | undefined;
+  readonly #ready = Promise.withResolvers<void>();
+  #deaths = 0;
 
   constructor(spec: ChildSpec) {
     this.#spec = spec;
+    this.#ready.promise.catch(() => undefined);
+  }
+
+  /** Resolves when the process says so for the first time; rejects when it dies three times before. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
   }
 
   get pid(): number | undefined {
@@ -46,6 +54,7 @@ export class Supervised {
     this.#child = child;
     child.stdout?.pipe(log, { end: false });
     child.stderr?.pipe(log, { end: false });
+    child.on('message', (message: { ready?: unknown }) => message.ready && this.#ready.resolve());
     const startedAt = monotonicMs();
     child.once('exit', (code, signal) => {
       log.end();
@@ -53,6 +62,8 @@ export class Supervised {
       if (this.#stopping) return;
       if (monotonicMs() - startedAt > HEALTHY_MS) this.#backoff = FIRST_BACKOFF_MS;
       say(`${name} ended (${signal ?? `code ${code}`}); starting it again in ${this.#backoff / 1000} s. Its log: ${join(logFolder, `${name}.log`)}`);
+      this.#deaths += 1;
+      if (this.#deaths >= 3) this.#ready.reject(new Error(`${name} does not start; the reason is at the end of ${join(logFolder, `${name}.log`)}`));
       this.#timer = setTimeout(() => this.start(), this.#backoff);
       this.#backoff = Math.min(this.#backoff * 2, MAX_BACKOFF_MS);
     });
