@@ -93,7 +93,12 @@ export async function releaseBatch(tx: Tx, batch: ClaimedBatch, retryInMs: numbe
  * A lease passed: whoever held it is dead or frozen. What it had marked and not settled is in doubt; the rest goes on.
  * Guarded again here, so any number of sweeps may find the same batch.
  */
-export async function expireLease(tx: Tx, tenantId: number, batchId: string, windowMs: Record<MessageClass, number>): Promise<{ messageId: string; lane: MessageClass; inDoubt: number } | undefined> {
+export async function expireLease(
+  tx: Tx,
+  tenantId: number,
+  batchId: string,
+  windowMs: Record<MessageClass, number>,
+): Promise<{ messageId: string; lane: MessageClass; inDoubt: number } | undefined> {
   const { rows } = await sql<{ message_id: string; lane: MessageClass; wave: number; channel: Channel; fence: number; from_id: string; to_id: string }>`
     UPDATE batches SET state = 'planned', lease_until = NULL, claimed_by = NULL, crashes = crashes + 1, due_at = now()
     WHERE tenant_id = ${tenantId} AND id = ${batchId} AND state = 'claimed' AND lease_until < now()

@@ -55,6 +55,8 @@ export async function settleDoubtOfClosed(tx: Tx, tenantId: number, messageId: s
       SELECT ${messageId}, wave, channel, pg_backend_pid() % 16, ${tenantId}, -count(*), count(*) FROM moved GROUP BY wave, channel
       ON CONFLICT (message_id, wave, channel, slot) DO UPDATE SET unknown = n.unknown + excluded.unknown, unresolved = n.unresolved + excluded.unresolved
     )
-    SELECT (SELECT count(*)::int FROM deliveries d WHERE d.message_id = ${messageId} AND d.state = 'unknown') - (SELECT count(*)::int FROM moved) AS left`.execute(tx);
+    SELECT (SELECT count(*)::int FROM deliveries d WHERE d.message_id = ${messageId} AND d.state = 'unknown') - (SELECT count(*)::int FROM moved) AS left`.execute(
+    tx,
+  );
   return rows[0]?.left ?? 0;
 }

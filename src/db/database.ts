@@ -46,7 +46,9 @@ function enumArrays() {
   const parseArray = builtInParser(TEXT_ARRAY);
   let loaded: Promise<void> | undefined;
   const load = async (client: pg.ClientBase): Promise<void> => {
-    const { rows } = await client.query<{ typarray: number }>(`SELECT typarray::int FROM pg_type WHERE typtype = 'e' AND typnamespace = 'public'::regnamespace`);
+    const { rows } = await client.query<{ typarray: number }>(
+      `SELECT typarray::int FROM pg_type WHERE typtype = 'e' AND typnamespace = 'public'::regnamespace`,
+    );
     for (const row of rows) oids.add(row.typarray);
   };
   return {

@@ -16,7 +16,9 @@ export async function migrate(url: string): Promise<string[]> {
   try {
     await checkServer(client);
     await client.query(`SELECT pg_advisory_lock(hashtext('muster-migrations'))`);
-    await client.query(`CREATE TABLE IF NOT EXISTS schema_migrations (name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`);
+    await client.query(
+      `CREATE TABLE IF NOT EXISTS schema_migrations (name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
+    );
     const { rows } = await client.query<{ name: string; sha256: string }>('SELECT name, sha256 FROM schema_migrations');
     const applied = new Map(rows.map((row) => [row.name, row.sha256]));
     const done: string[] = [];

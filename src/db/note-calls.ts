@@ -8,5 +8,7 @@ import type { Tx } from './database.ts';
 export async function noteCalls(tx: Tx, tenantId: number, messageId: string, at: Date, always: boolean): Promise<void> {
   await sql`
     UPDATE messages SET first_call_at = COALESCE(first_call_at, ${at}), last_call_at = GREATEST(last_call_at, ${at})
-    WHERE tenant_id = ${tenantId} AND id = ${messageId} AND (first_call_at IS NULL OR (last_call_at < ${at} AND (${always}::boolean OR last_call_at < ${at}::timestamptz - interval '500 ms')))`.execute(tx);
+    WHERE tenant_id = ${tenantId} AND id = ${messageId} AND (first_call_at IS NULL OR (last_call_at < ${at} AND (${always}::boolean OR last_call_at < ${at}::timestamptz - interval '500 ms')))`.execute(
+    tx,
+  );
 }

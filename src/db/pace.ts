@@ -33,5 +33,7 @@ export async function raisePace(tx: Tx, tenantId: number, senderId: number): Pro
 }
 
 export async function stopSender(tx: Tx, tenantId: number, senderId: number, reason: string): Promise<void> {
-  await sql`UPDATE senders SET stopped_at = now(), stopped_reason = ${reason} WHERE tenant_id = ${tenantId} AND id = ${senderId} AND stopped_at IS NULL`.execute(tx);
+  await sql`UPDATE senders SET stopped_at = now(), stopped_reason = ${reason} WHERE tenant_id = ${tenantId} AND id = ${senderId} AND stopped_at IS NULL`.execute(
+    tx,
+  );
 }

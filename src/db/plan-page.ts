@@ -47,11 +47,17 @@ export async function planPage(tx: Tx, plan: PagePlan): Promise<PlannedPage> {
   };
   const available = sql.join(plan.channels.map((channel) => sql`CASE WHEN ${reach(channel)} THEN ${channel}::channel END`));
   const chosen = plan.mode === 'first' ? sql`ARRAY[COALESCE(${available}, NULL)]` : sql`ARRAY[${available}]`;
-  const senderOf = sql`CASE a.channel ${sql.join(Object.entries(plan.senders).map(([channel, id]) => sql`WHEN ${channel}::channel THEN ${id}::integer`), sql` `)} END`;
+  const senderOf = sql`CASE a.channel ${sql.join(
+    Object.entries(plan.senders).map(([channel, id]) => sql`WHEN ${channel}::channel THEN ${id}::integer`),
+    sql` `,
+  )} END`;
   const { rows } = await sql<{ people: number; last_id: string; batches: number }>`
     WITH page AS MATERIALIZED (
       SELECT r.id, ${idHashSql} AS hash, array_remove(${chosen}, NULL) AS channels, ${consentSql(lane)} AS consented,
-        ${sql.join(plan.channels.map((channel) => addressSql(channel)), sql` OR `)} AS addressed
+        ${sql.join(
+          plan.channels.map((channel) => addressSql(channel)),
+          sql` OR `,
+        )} AS addressed
       FROM recipients r
       WHERE r.tenant_id = ${tenantId} AND r.id > ${plan.cursorId} AND (${plan.maxId}::bigint IS NULL OR r.id <= ${plan.maxId}) AND r.erased_at IS NULL AND ${plan.condition}
       ORDER BY r.id LIMIT ${plan.limit}
@@ -86,7 +92,9 @@ export async function planPage(tx: Tx, plan: PagePlan): Promise<PlannedPage> {
       FROM (SELECT count(*) AS n, COALESCE(max(id), 0) AS last_id FROM page) f
       WHERE w.tenant_id = ${tenantId} AND w.id = ${plan.waveId}
     )
-    SELECT (SELECT count(*)::int FROM page) AS people, (SELECT COALESCE(max(id), 0)::text FROM page) AS last_id, (SELECT count(*)::int FROM batched) AS batches`.execute(tx);
+    SELECT (SELECT count(*)::int FROM page) AS people, (SELECT COALESCE(max(id), 0)::text FROM page) AS last_id, (SELECT count(*)::int FROM batched) AS batches`.execute(
+    tx,
+  );
   const row = rows[0];
   return { people: row?.people ?? 0, lastId: row?.last_id ?? plan.cursorId, batches: row?.batches ?? 0 };
 }

@@ -22,7 +22,8 @@ export function wavePeople(wave: WaveSelection, decodeId: (publicId: string) => 
   if (wave.selects === 'reached' && wave.followsId !== null) return mayHaveIt(wave.followsId);
   if (wave.ordinal === 0) return audienceCondition(wave.audience, decodeId);
   const planned = sql`EXISTS (SELECT 1 FROM deliveries d WHERE d.message_id = ${messageId} AND d.recipient_id = r.id)`;
-  if (wave.selects === 'not_answered') return sql`(${planned} AND NOT EXISTS (SELECT 1 FROM answers a WHERE a.message_id = ${messageId} AND a.recipient_id = r.id))`;
+  if (wave.selects === 'not_answered')
+    return sql`(${planned} AND NOT EXISTS (SELECT 1 FROM answers a WHERE a.message_id = ${messageId} AND a.recipient_id = r.id))`;
   if (wave.selects === 'not_reached') return sql`(${planned} AND NOT ${mayHaveIt(messageId)})`;
   return sql<SqlBool>`${planned}`;
 }

@@ -61,11 +61,20 @@ export function makeQueue(name: JobName, backend: Backend): { queue: Queue; end:
       },
     };
   }
-  const queue = new Queue(name, { connection: { connectionString: backend.url, max: POSTGRES_POOL, application_name: `muster-queue-${name}` } }, createPostgresBackend) as unknown as Queue;
+  const queue = new Queue(
+    name,
+    { connection: { connectionString: backend.url, max: POSTGRES_POOL, application_name: `muster-queue-${name}` } },
+    createPostgresBackend,
+  ) as unknown as Queue;
   return { queue, end: () => queue.close() };
 }
 
-export function makeWorker(name: JobName, handler: (data: unknown) => Promise<void>, concurrency: number, backend: Backend): { worker: Worker; end: () => Promise<void> } {
+export function makeWorker(
+  name: JobName,
+  handler: (data: unknown) => Promise<void>,
+  concurrency: number,
+  backend: Backend,
+): { worker: Worker; end: () => Promise<void> } {
   const options = { concurrency, maxStalledCount: 5, removeOnComplete: { count: 0 }, removeOnFail: { count: 100 } };
   if (backend.kind === 'redis') {
     const connection = backend.connect(true);

@@ -33,7 +33,9 @@ export async function correctMessage(ctx: Context, publicId: string, input: Corr
     requireScope(ctx, 'write');
     if (first.launched_at === null) throw conflict('not_launched', 'Nobody has had this message; change the draft instead.', { state: first.state });
     if (first.state === 'live' || first.state === 'scheduled') await stopRow(tx, ctx, first.id);
-    const { rows } = await sql<{ n: number }>`SELECT count(*)::float8 AS n FROM recipients r WHERE r.tenant_id = ${ctx.tenantId} AND r.erased_at IS NULL AND ${mayHaveIt(first.id)}`.execute(tx);
+    const { rows } = await sql<{
+      n: number;
+    }>`SELECT count(*)::float8 AS n FROM recipients r WHERE r.tenant_id = ${ctx.tenantId} AND r.erased_at IS NULL AND ${mayHaveIt(first.id)}`.execute(tx);
     const count = rows[0]?.n ?? 0;
     if (count === 0) throw conflict('nobody_had_it', 'No call of this message was made, so nobody needs to be told. It is stopped.', { count });
     const { id, wave } = await insertCorrection(tx, ctx, first, input, count);
@@ -78,11 +80,25 @@ async function insertCorrection(tx: Tx, ctx: Context, first: MessageRow, input: 
     })
     .returning('id')
     .executeTakeFirstOrThrow();
-  await tx.updateTable('messages').set({ mark: markOf(id) }).where('tenant_id', '=', ctx.tenantId).where('id', '=', id).execute();
+  await tx
+    .updateTable('messages')
+    .set({ mark: markOf(id) })
+    .where('tenant_id', '=', ctx.tenantId)
+    .where('id', '=', id)
+    .execute();
   await sql`SELECT ensure_delivery_partition(${id})`.execute(tx);
   const wave = await tx
     .insertInto('waves')
-    .values({ tenant_id: ctx.tenantId, message_id: id, ordinal: 0, channels: ['push', 'sms', 'email'], mode: 'parallel', selects: 'reached', recipient_ids: null, due_at: new Date(now) })
+    .values({
+      tenant_id: ctx.tenantId,
+      message_id: id,
+      ordinal: 0,
+      channels: ['push', 'sms', 'email'],
+      mode: 'parallel',
+      selects: 'reached',
+      recipient_ids: null,
+      due_at: new Date(now),
+    })
     .returning('id')
     .executeTakeFirstOrThrow();
   return { id, wave: { tenantId: ctx.tenantId, waveId: wave.id } };

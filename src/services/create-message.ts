@@ -54,7 +54,11 @@ export async function createMessage(ctx: Context, input: MessageInput, origin: M
 const expiryAsGiven = (input: MessageInput): Date | null => (input.expiresAt === undefined ? null : new Date(input.expiresAt));
 
 async function insert(tx: Tx, ctx: Context, input: MessageInput, origin: MessageOrigin, expiresAt: Date | null): Promise<string> {
-  const counted = await countAndHash(tx, ctx.tenantId, audienceCondition(input.audience, (id) => ctx.ids.decode('rcp', id)));
+  const counted = await countAndHash(
+    tx,
+    ctx.tenantId,
+    audienceCondition(input.audience, (id) => ctx.ids.decode('rcp', id)),
+  );
   const { id } = await tx
     .insertInto('messages')
     .values({
@@ -79,7 +83,12 @@ async function insert(tx: Tx, ctx: Context, input: MessageInput, origin: Message
     })
     .returning('id')
     .executeTakeFirstOrThrow();
-  await tx.updateTable('messages').set({ mark: markOf(id) }).where('tenant_id', '=', ctx.tenantId).where('id', '=', id).execute();
+  await tx
+    .updateTable('messages')
+    .set({ mark: markOf(id) })
+    .where('tenant_id', '=', ctx.tenantId)
+    .where('id', '=', id)
+    .execute();
   // The partition for its deliveries is made ahead, so that launching never waits for a table to be made.
   await sql`SELECT ensure_delivery_partition(${id}), ensure_delivery_partition(${id}::bigint + 4096)`.execute(tx);
   return id;
@@ -96,7 +105,11 @@ function drillProblems(input: MessageInput): FieldError[] {
 /** Ids in an audience that this installation never gave out. */
 export function unknownIds(ctx: Context, audience: Audience, path: string): FieldError[] {
   if ('ids' in audience)
-    return audience.ids.flatMap((id, i) => (ctx.ids.decode('rcp', id) === undefined ? [{ field: `${path}.ids[${i}]`, code: 'unknown_recipient', detail: 'is not the id of a recipient (rcp_…)' }] : []));
+    return audience.ids.flatMap((id, i) =>
+      ctx.ids.decode('rcp', id) === undefined
+        ? [{ field: `${path}.ids[${i}]`, code: 'unknown_recipient', detail: 'is not the id of a recipient (rcp_…)' }]
+        : [],
+    );
   if ('and' in audience) return audience.and.flatMap((one, i) => unknownIds(ctx, one, `${path}.and[${i}]`));
   if ('or' in audience) return audience.or.flatMap((one, i) => unknownIds(ctx, one, `${path}.or[${i}]`));
   return 'not' in audience ? unknownIds(ctx, audience.not, `${path}.not`) : [];

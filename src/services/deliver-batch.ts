@@ -76,7 +76,8 @@ async function slicesOf(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan):
         });
   const slices: Slice[] = [];
   for (let i = 0; i < again.length; i += size) slices.push({ ids: again.slice(i, i + size), markedTo: batch.marked });
-  for (let i = batch.marked; i < batch.ids.length; i += size) slices.push({ ids: batch.ids.slice(i, i + size), markedTo: Math.min(i + size, batch.ids.length) });
+  for (let i = batch.marked; i < batch.ids.length; i += size)
+    slices.push({ ids: batch.ids.slice(i, i + size), markedTo: Math.min(i + size, batch.ids.length) });
   return slices;
 }
 
@@ -124,7 +125,10 @@ function sendSlice(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan, slice
         return { person, ...(await prepared.send(target)) };
       } catch (error) {
         // A bug or a row that cannot be rendered: nothing was called, this person fails, the batch goes on.
-        deps.log.error({ messageId: batch.messageId, recipientId: person.id, channel: batch.channel, error: (error as Error).message }, 'delivery could not be made');
+        deps.log.error(
+          { messageId: batch.messageId, recipientId: person.id, channel: batch.channel, error: (error as Error).message },
+          'delivery could not be made',
+        );
         return { person, outcome: { kind: 'rejected', code: 'render_error' } as const };
       }
     }),
@@ -168,8 +172,20 @@ export async function completeMessage(deps: Pick<Deps, 'db' | 'clock'>, tenantId
       .where('tenant_id', '=', tenantId)
       .where('id', '=', messageId)
       .where('state', '=', 'live')
-      .where(({ not, exists, selectFrom }) => not(exists(selectFrom('batches').select('id').where('batches.message_id', '=', messageId).where('batches.state', 'in', ['planned', 'claimed']))))
-      .where(({ not, exists, selectFrom }) => not(exists(selectFrom('waves').select('id').where('waves.tenant_id', '=', tenantId).where('waves.message_id', '=', messageId).where('waves.state', 'in', ['waiting', 'planning']))))
+      .where(({ not, exists, selectFrom }) =>
+        not(exists(selectFrom('batches').select('id').where('batches.message_id', '=', messageId).where('batches.state', 'in', ['planned', 'claimed']))),
+      )
+      .where(({ not, exists, selectFrom }) =>
+        not(
+          exists(
+            selectFrom('waves')
+              .select('id')
+              .where('waves.tenant_id', '=', tenantId)
+              .where('waves.message_id', '=', messageId)
+              .where('waves.state', 'in', ['waiting', 'planning']),
+          ),
+        ),
+      )
       .returning('id')
       .execute();
     if (done.length > 0) await notifyProgress(tx, tenantId, messageId);

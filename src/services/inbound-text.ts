@@ -30,8 +30,7 @@ export async function receiveInboundText(deps: Deps, given: InboundText): Promis
     deps.log.warn({ code: 'inbound_to_nobody' }, 'a text came to a number that no tenant has');
     return '';
   }
-  // oxlint-disable-next-line no-control-regex
-  const text = { ...given, body: given.body.replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, ' ').slice(0, 4_000) };
+  const text = { ...given, body: given.body.replace(/(?![\n\t])\p{Cc}/gu, ' ').slice(0, 4_000) };
   const { tenantId, senderIds } = owner;
   const known = await deps.db.withTenant(tenantId, async (tx) => ({
     reply: await replyTo(tx, tenantId, text.sid),

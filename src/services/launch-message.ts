@@ -48,10 +48,17 @@ export async function launchInTx(tx: Tx, ctx: Context, messageId: string, input:
   const now = ctx.clock.now();
   const expiry = expiryOf(row.class, row.expires_at?.getTime() ?? null, row.start_at?.getTime() ?? null, now);
   if ('code' in expiry) throw expiryProblem(expiry);
-  const counted = await countAndHash(tx, ctx.tenantId, audienceCondition(row.audience as Audience, (id) => ctx.ids.decode('rcp', id)));
+  const counted = await countAndHash(
+    tx,
+    ctx.tenantId,
+    audienceCondition(row.audience as Audience, (id) => ctx.ids.decode('rcp', id)),
+  );
   if (counted.count === 0) throw invalidField('audience', 'empty_audience', 'The audience is empty: nobody matches it.');
   if (input.audienceHash !== undefined && input.audienceHash !== counted.hash)
-    throw conflict('audience_changed', 'The audience is no longer the one that was shown: look at it again and launch with its new hash.', { count: counted.count, hash: counted.hash });
+    throw conflict('audience_changed', 'The audience is no longer the one that was shown: look at it again and launch with its new hash.', {
+      count: counted.count,
+      hash: counted.hash,
+    });
   await checkApproval(tx, ctx, row, counted);
   const scheduled = row.start_at !== null && row.start_at.getTime() > now;
   await tx
@@ -105,12 +112,16 @@ async function checkTenant(tx: Tx, ctx: Context, row: MessageRow): Promise<void>
   if (tenant.stopped_at || installation.stopped_at) throw conflict('stopped', 'Sending is stopped. Release the stop first, then launch.');
   const steps = planOf(row.class, row.channels as MessageInput['channels']);
   const channels = [...new Set(steps.flatMap((step) => step.channels))];
-  const senders = await tx.selectFrom('senders').select(['channel', 'classes', 'simulated']).where('tenant_id', '=', ctx.tenantId).where('drill', '=', row.drill).execute();
+  const senders = await tx
+    .selectFrom('senders')
+    .select(['channel', 'classes', 'simulated'])
+    .where('tenant_id', '=', ctx.tenantId)
+    .where('drill', '=', row.drill)
+    .execute();
   const used = senders.filter((sender) => channels.includes(sender.channel) && sender.classes.includes(row.class));
   if (ctx.actor.mode === 'test' && used.some((sender) => !sender.simulated))
     throw new Problem(403, 'test_key', 'A test key reaches simulated senders alone; this message would leave by a real one. Use a live key.');
-  if (used.length === 0)
-    throw invalidField('channels', 'no_sender', `No ${row.drill ? 'drill ' : ''}sender is set up for ${channels.join(', ')}.`);
+  if (used.length === 0) throw invalidField('channels', 'no_sender', `No ${row.drill ? 'drill ' : ''}sender is set up for ${channels.join(', ')}.`);
 }
 
 async function checkApproval(tx: Tx, ctx: Context, row: MessageRow, counted: { count: number; hash: string }): Promise<void> {
@@ -118,8 +129,12 @@ async function checkApproval(tx: Tx, ctx: Context, row: MessageRow, counted: { c
   const limit = policyOf(policy).approvalAbove[row.class];
   if (limit === null || counted.count <= limit) return;
   if (row.approved_at === null)
-    throw conflict('approval_required', `More than ${limit} people: a second person must approve this ${row.class} message first.`, { count: counted.count, limit });
-  if (row.audience_hash !== counted.hash) throw conflict('audience_changed', 'The audience changed after the approval; it must be approved again.', { count: counted.count, hash: counted.hash });
+    throw conflict('approval_required', `More than ${limit} people: a second person must approve this ${row.class} message first.`, {
+      count: counted.count,
+      limit,
+    });
+  if (row.audience_hash !== counted.hash)
+    throw conflict('audience_changed', 'The audience changed after the approval; it must be approved again.', { count: counted.count, hash: counted.hash });
 }
 
 const expiryProblem = (problem: ExpiryProblem): Problem => invalidField('expiresAt', problem.code, problem.detail);

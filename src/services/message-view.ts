@@ -22,7 +22,14 @@ export async function viewMessages(tx: Tx, ctx: Context, rows: readonly MessageR
     FROM delivery_counts WHERE message_id = ANY (${ids}::bigint[]) GROUP BY message_id, wave, channel ORDER BY message_id, wave, channel`.execute(tx);
   const tallies = await sql<{ message_id: string; kind: string; key: string; n: number }>`
     SELECT message_id, kind, key, sum(n)::float8 AS n FROM tallies WHERE message_id = ANY (${ids}::bigint[]) GROUP BY message_id, kind, key`.execute(tx);
-  return rows.map((row) => view(ctx, row, counts.rows.filter((c) => c.message_id === row.id), tallies.rows.filter((t) => t.message_id === row.id)));
+  return rows.map((row) =>
+    view(
+      ctx,
+      row,
+      counts.rows.filter((c) => c.message_id === row.id),
+      tallies.rows.filter((t) => t.message_id === row.id),
+    ),
+  );
 }
 
 function view(ctx: Context, row: MessageRow, counts: WaveCounts[], tallies: { kind: string; key: string; n: number }[]): MessageView {

@@ -52,7 +52,8 @@ async function planOne(tx: Tx, deps: Deps, tenantId: number, waveId: string, lim
     await tx.updateTable('waves').set({ state: 'cancelled' }).where('tenant_id', '=', tenantId).where('id', '=', waveId).execute();
     return undefined;
   }
-  if (message.state === 'completed') await tx.updateTable('messages').set({ state: 'live', completed_at: null }).where('tenant_id', '=', tenantId).where('id', '=', message.id).execute();
+  if (message.state === 'completed')
+    await tx.updateTable('messages').set({ state: 'live', completed_at: null }).where('tenant_id', '=', tenantId).where('id', '=', message.id).execute();
   const page = await planPage(tx, {
     tenantId,
     messageId: message.id,
@@ -63,7 +64,14 @@ async function planOne(tx: Tx, deps: Deps, tenantId: number, waveId: string, lim
     mode: wave.mode,
     senders: await sendersFor(tx, tenantId, message.class, message.drill),
     condition: wavePeople(
-      { selects: wave.selects, ordinal: wave.ordinal, messageId: message.id, followsId: message.follows_id, recipientIds: wave.recipient_ids, audience: message.audience as Audience },
+      {
+        selects: wave.selects,
+        ordinal: wave.ordinal,
+        messageId: message.id,
+        followsId: message.follows_id,
+        recipientIds: wave.recipient_ids,
+        audience: message.audience as Audience,
+      },
       (id) => deps.ids.decode('rcp', id),
     ),
     followsId: wave.selects === 'reached' ? message.follows_id : null,
@@ -86,7 +94,13 @@ async function planOne(tx: Tx, deps: Deps, tenantId: number, waveId: string, lim
 
 /** The sender of each channel for this class: the first that serves it. A stopped one still queues. */
 export async function sendersFor(tx: Tx, tenantId: number, klass: MessageClass, drill: boolean): Promise<Partial<Record<Channel, number>>> {
-  const rows = await tx.selectFrom('senders').select(['id', 'channel', 'classes']).where('tenant_id', '=', tenantId).where('drill', '=', drill).orderBy('id').execute();
+  const rows = await tx
+    .selectFrom('senders')
+    .select(['id', 'channel', 'classes'])
+    .where('tenant_id', '=', tenantId)
+    .where('drill', '=', drill)
+    .orderBy('id')
+    .execute();
   const senders: Partial<Record<Channel, number>> = {};
   for (const channel of CHANNELS) {
     const sender = rows.find((row) => row.channel === channel && row.classes.includes(klass));

@@ -1,7 +1,7 @@
 import { applyReceipts, type ReceiptRow } from '#db/apply-receipts.ts';
 import type { Tx } from '#db/database.ts';
 import { RANK } from '#domain/delivery.ts';
-import { sql } from "kysely";
+import { sql } from 'kysely';
 import { type Deps, notifyProgress } from './context.ts';
 
 /** A sign from outside about one delivery, already verified. */
@@ -60,7 +60,13 @@ async function applyEffect(tx: Tx, tenantId: number, receipt: Receipt): Promise<
   if (!facts?.address || facts.sender_id === null) return;
   await tx
     .insertInto('suppressions')
-    .values({ tenant_id: tenantId, sender_id: facts.sender_id, address: facts.address.toLowerCase(), reason: receipt.effect === 'opted_out' ? 'opted_out' : 'no_mailbox', source: 'receipt' })
+    .values({
+      tenant_id: tenantId,
+      sender_id: facts.sender_id,
+      address: facts.address.toLowerCase(),
+      reason: receipt.effect === 'opted_out' ? 'opted_out' : 'no_mailbox',
+      source: 'receipt',
+    })
     .onConflict((c) => c.doNothing())
     .execute();
 }

@@ -110,10 +110,16 @@ export class SendPlans {
       unitsPerSecond: facts.units_per_second,
       targetOf: (person, claimed) => {
         const ref = packRef({ messageId: claimed.messageId, recipientId: person.id, channel: claimed.channel, wave: claimed.wave });
-        const sealed = claimed.channel === 'sms' ? tokens.seal('receipt', ref) : claimed.channel === 'email' ? tokens.sealLower('bounce', ref) : tokens.seal('beacon', ref);
+        const sealed =
+          claimed.channel === 'sms' ? tokens.seal('receipt', ref) : claimed.channel === 'email' ? tokens.sealLower('bounce', ref) : tokens.seal('beacon', ref);
         return {
           prepared: preparedFor(person.locale),
-          target: { address: person.address, ref: sealed, slots: slotsOf(person, claimed.wave), ...(claimed.channel === 'push' ? { subscriptions: person.subscriptions } : {}) },
+          target: {
+            address: person.address,
+            ref: sealed,
+            slots: slotsOf(person, claimed.wave),
+            ...(claimed.channel === 'push' ? { subscriptions: person.subscriptions } : {}),
+          },
         };
       },
     };

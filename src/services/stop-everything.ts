@@ -21,18 +21,34 @@ export async function stopEverything(ctx: Context, input: StopEverything): Promi
     await lockForStop(tx);
     const release = input.release === true;
     if (input.scope === 'installation')
-      await tx.updateTable('installation').set({ stopped_at: release ? null : sql`now()`, stopped_by: release ? null : ctx.actor.label }).execute();
-    else if (input.scope === 'tenant') await tx.updateTable('tenants').set({ stopped_at: release ? null : sql`now()` }).where('tenant_id', '=', ctx.tenantId).execute();
+      await tx
+        .updateTable('installation')
+        .set({ stopped_at: release ? null : sql`now()`, stopped_by: release ? null : ctx.actor.label })
+        .execute();
+    else if (input.scope === 'tenant')
+      await tx
+        .updateTable('tenants')
+        .set({ stopped_at: release ? null : sql`now()` })
+        .where('tenant_id', '=', ctx.tenantId)
+        .execute();
     else {
       const channel = sql`${input.channel ?? null}::channel`;
       await tx
         .updateTable('tenants')
-        .set({ stopped_channels: release ? sql`array_remove(stopped_channels, ${channel})` : sql`array_append(array_remove(stopped_channels, ${channel}), ${channel})` })
+        .set({
+          stopped_channels: release
+            ? sql`array_remove(stopped_channels, ${channel})`
+            : sql`array_append(array_remove(stopped_channels, ${channel}), ${channel})`,
+        })
         .where('tenant_id', '=', ctx.tenantId)
         .execute();
     }
     await appendAudit(tx, ctx, release ? 'stop.release' : 'stop', input.scope, input.channel ? { channel: input.channel } : {});
-    const { rows } = await sql<{ n: number }>`SELECT COALESCE(sum(c.attempting), 0)::float8 AS n FROM delivery_counts c JOIN messages m ON m.tenant_id = c.tenant_id AND m.id = c.message_id WHERE m.tenant_id = ${ctx.tenantId} AND m.state = 'live'`.execute(tx);
+    const { rows } = await sql<{
+      n: number;
+    }>`SELECT COALESCE(sum(c.attempting), 0)::float8 AS n FROM delivery_counts c JOIN messages m ON m.tenant_id = c.tenant_id AND m.id = c.message_id WHERE m.tenant_id = ${ctx.tenantId} AND m.state = 'live'`.execute(
+      tx,
+    );
     const answer = { inFlight: rows[0]?.n ?? 0 };
     await ctx.idempotency?.complete(tx, 200, answer);
     return answer;

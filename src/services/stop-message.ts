@@ -47,7 +47,15 @@ export async function stopRow(tx: Tx, ctx: Context, messageId: string): Promise<
     .where('tenant_id', '=', ctx.tenantId)
     .where('id', '=', messageId)
     .execute();
-  await tx.updateTable('waves').set({ state: 'cancelled' }).where('tenant_id', '=', ctx.tenantId).where('message_id', '=', messageId).where('state', '=', 'waiting').where('cursor_id', '=', '0').where('ordinal', '>', 0).execute();
+  await tx
+    .updateTable('waves')
+    .set({ state: 'cancelled' })
+    .where('tenant_id', '=', ctx.tenantId)
+    .where('message_id', '=', messageId)
+    .where('state', '=', 'waiting')
+    .where('cursor_id', '=', '0')
+    .where('ordinal', '>', 0)
+    .execute();
   await appendAudit(tx, ctx, 'message.stop', messageId);
   await notifyProgress(tx, ctx.tenantId, messageId);
 }

@@ -55,9 +55,17 @@ async function endLease(deps: Deps, work: DueWork): Promise<number> {
 async function expireMessage(deps: Deps, tenantId: number, messageId: string): Promise<void> {
   await deps.db.withTenant(tenantId, async (tx) => {
     const { rows } = await sql<{ id: string }>`
-      UPDATE messages SET state = 'expired' WHERE tenant_id = ${tenantId} AND id = ${messageId} AND state IN ('live', 'scheduled') AND expires_at <= now() RETURNING id`.execute(tx);
+      UPDATE messages SET state = 'expired' WHERE tenant_id = ${tenantId} AND id = ${messageId} AND state IN ('live', 'scheduled') AND expires_at <= now() RETURNING id`.execute(
+      tx,
+    );
     if (rows.length === 0) return;
-    await tx.updateTable('waves').set({ state: 'cancelled' }).where('tenant_id', '=', tenantId).where('message_id', '=', messageId).where('state', '=', 'waiting').execute();
+    await tx
+      .updateTable('waves')
+      .set({ state: 'cancelled' })
+      .where('tenant_id', '=', tenantId)
+      .where('message_id', '=', messageId)
+      .where('state', '=', 'waiting')
+      .execute();
     await notifyProgress(tx, tenantId, messageId);
   });
   await closeMessage(deps, tenantId, messageId);
@@ -84,4 +92,3 @@ async function startScheduled(deps: Deps, tenantId: number, messageId: string): 
     return writeWaves(tx, tenantId, row, row.now.getTime());
   });
 }
-

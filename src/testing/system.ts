@@ -180,7 +180,8 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
       for (;;) {
         const { body } = await call<T>('GET', `/v1/messages/${id}`);
         if (holds(body)) return body;
-        if (performance.now() > until) throw new Error(`not reached within ${timeoutMs} ms: ${JSON.stringify(body)}\n${readFileSync(logFile, 'utf8').slice(-2_000)}`);
+        if (performance.now() > until)
+          throw new Error(`not reached within ${timeoutMs} ms: ${JSON.stringify(body)}\n${readFileSync(logFile, 'utf8').slice(-2_000)}`);
         await delay(50);
       }
     },

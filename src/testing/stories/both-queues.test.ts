@@ -6,7 +6,12 @@ import { endProcess, startSystem, type System } from '#testing/system.ts';
 const backends = [{ name: 'Postgres', redisUrl: '' }, ...(inject('redisUrl') ? [{ name: 'Redis', redisUrl: inject('redisUrl') }] : [])];
 
 const csv = (count: number): string =>
-  ['external_id,name,phone,email,consent', ...Array.from({ length: count }, (_, i) => (i % 2 === 0 ? `p${i},Person ${i},+1202${String(2_000_000 + i)},,life;ops;bulk` : `p${i},Person ${i},,p${i}@example.test,life;ops;bulk`))].join('\r\n');
+  [
+    'external_id,name,phone,email,consent',
+    ...Array.from({ length: count }, (_, i) =>
+      i % 2 === 0 ? `p${i},Person ${i},+1202${String(2_000_000 + i)},,life;ops;bulk` : `p${i},Person ${i},,p${i}@example.test,life;ops;bulk`,
+    ),
+  ].join('\r\n');
 
 const total = (view: MessageView): number => DELIVERY_STATES.reduce((sum, state) => sum + view.deliveries[state], 0);
 
@@ -20,7 +25,14 @@ describe.each(backends)('the queue on $name', ({ redisUrl }) => {
   afterAll(() => system.close());
 
   const send = (extra: Record<string, unknown>) =>
-    system.call<MessageView>('POST', '/v1/messages', { class: 'bulk', text: { en: 'Doors open at six' }, audience: { all: true }, channels: ['sms', 'email'], launch: true, ...extra });
+    system.call<MessageView>('POST', '/v1/messages', {
+      class: 'bulk',
+      text: { en: 'Doors open at six' },
+      audience: { all: true },
+      channels: ['sms', 'email'],
+      launch: true,
+      ...extra,
+    });
 
   test('2,000 people on two channels are called exactly once each, and states sum to the audience', async () => {
     const before = system.calls().length;

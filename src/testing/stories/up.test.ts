@@ -97,22 +97,33 @@ describe('npm run up', () => {
     );
 
   test('prints and writes where it listens and how to sign in', async () => {
-    expect(ready).toEqual({ console: `http://127.0.0.1:${port}`, api: `http://127.0.0.1:${port}/v1`, apiKey: expect.stringMatching(/^mu_test_/), simulator: `http://127.0.0.1:${simulatorPort}` });
+    expect(ready).toEqual({
+      console: `http://127.0.0.1:${port}`,
+      api: `http://127.0.0.1:${port}/v1`,
+      apiKey: expect.stringMatching(/^mu_test_/),
+      simulator: `http://127.0.0.1:${simulatorPort}`,
+    });
     expect(JSON.parse(readFileSync(join(folder, 'ready.json'), 'utf8'))).toEqual(ready);
     expect(up.output.trimEnd().split('\n').at(-1)).toMatch(/^READY /);
     expect(up.output).toMatch(/sign in as \S+@\S+ with password \S+/);
   });
 
-  test.each(['src/main.ts', 'workers/main.ts', 'simulator/main.ts', 'bin/postgres'])('starts %s again when it is killed, and a message still reaches everybody', async (part) => {
-    kill(part);
-    await expect.poll(() => processesOf(folder).filter(({ command }) => command.includes(part)).length, { timeout: 30_000 }).toBeGreaterThan(0);
-    await expect.poll(works, { timeout: 30_000 }).toBe(200);
-    expect(up.output).toMatch(/(api|worker|simulator|postgres) ended \((SIGKILL|code \d+)\); starting it again/);
-    const message = await api<MessageView>('POST', '/messages', { class: 'ops', text: { en: `After ${part} was killed` }, audience: { tags: ['north'] }, launch: true });
-    await expect
-      .poll(async () => (await api<MessageView>('GET', `/messages/${message.id}`)).state, { timeout: 40_000, interval: 250 })
-      .toBe('completed');
-  });
+  test.each(['src/main.ts', 'workers/main.ts', 'simulator/main.ts', 'bin/postgres'])(
+    'starts %s again when it is killed, and a message still reaches everybody',
+    async (part) => {
+      kill(part);
+      await expect.poll(() => processesOf(folder).filter(({ command }) => command.includes(part)).length, { timeout: 30_000 }).toBeGreaterThan(0);
+      await expect.poll(works, { timeout: 30_000 }).toBe(200);
+      expect(up.output).toMatch(/(api|worker|simulator|postgres) ended \((SIGKILL|code \d+)\); starting it again/);
+      const message = await api<MessageView>('POST', '/messages', {
+        class: 'ops',
+        text: { en: `After ${part} was killed` },
+        audience: { tags: ['north'] },
+        launch: true,
+      });
+      await expect.poll(async () => (await api<MessageView>('GET', `/messages/${message.id}`)).state, { timeout: 40_000, interval: 250 }).toBe('completed');
+    },
+  );
 
   test('ends within 10 s, leaves no process behind, and a second run finds its data again', async () => {
     const before = await api<Page<MessageView>>('GET', '/messages');
