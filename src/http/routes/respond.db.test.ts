@@ -19,10 +19,10 @@ afterAll(() => deps.close());
 const within = <T>(work: Parameters<typeof deps.db.withTenant<T>>[1]) => deps.db.withTenant(tenantId, work);
 const seal = (messageId: string, recipientId: string) => deps.tokens.seal('answer', { a: Number(messageId), b: Number(recipientId), extra: 0 });
 const from = (ip: string) => ({ incoming: { socket: { remoteAddress: ip }, headers: {} } });
-const get = (token: string, headers: Record<string, string> = {}, method = 'GET', ip = '192.0.2.1') =>
+const get = async (token: string, headers: Record<string, string> = {}, method = 'GET', ip = '192.0.2.1') =>
   app.request(`/r/${token}`, { method, headers }, from(ip));
 const nonceOf = (page: string) => /name="nonce" value="([^"]+)"/.exec(page)?.[1] ?? '';
-const post = (token: string, fields: Record<string, string>, headers: Record<string, string> = {}) =>
+const post = async (token: string, fields: Record<string, string>, headers: Record<string, string> = {}) =>
   app.request(`/r/${token}`, { method: 'POST', body: new URLSearchParams(fields), headers }, from('192.0.2.1'));
 const press = async (token: string, fields: Record<string, string>) => post(token, { nonce: nonceOf(await (await get(token)).text()), ...fields });
 const answersOf = (messageId: string) => within((tx) => tx.selectFrom('answers').selectAll().where('message_id', '=', messageId).execute());

@@ -31,7 +31,7 @@ ${buttons(page, words)}
 <label>${words.eta}<input name="eta" maxlength="40" placeholder="${words.etaHint}" autocomplete="off"></label>
 <label>${words.note}<textarea name="note" maxlength="500" rows="2"></textarea></label></details>
 </form>
-${shareUrl ? html`<p><a class="button" href="${shareUrl}">${words.passOn}</a></p>` : ''}
+${shareUrl ? html`<p><a class="button quiet" href="${shareUrl}">${words.passOn}</a></p>` : ''}
 <p class="trap" aria-hidden="true"><a href="/r/${token}/more" rel="nofollow" tabindex="-1">${words.robots}</a></p>
 </main>`;
   return publicPage({ locale, title: message.title ?? message.tenantName, body });

@@ -19,10 +19,17 @@ const url = new URL(path, location.href).href;
 const shareButton = document.querySelector('#share');
 if (navigator.share) {
   shareButton.hidden = false;
-  shareButton.addEventListener('click', () => navigator.share({ title, url }).catch(() => undefined));
+  shareButton.addEventListener('click', () => {
+    navigator.share({ title, url }).catch(() => undefined);
+  });
 } else if (navigator.clipboard) {
   shareButton.hidden = false;
-  shareButton.addEventListener('click', () => navigator.clipboard.writeText(url).then(() => shareButton.append(' ✓')));
+  shareButton.addEventListener('click', () => {
+    navigator.clipboard.writeText(url).then(
+      () => shareButton.append(' ✓'),
+      () => undefined,
+    );
+  });
 }
 
 const pushButton = document.querySelector('#push');
