@@ -42,7 +42,7 @@ export function summaryLine(message: MessageView): string {
   const count = message.audience.count ?? 0;
   const { deliveries } = message;
   const doubt = deliveries.unknown + deliveries.unresolved;
-  const parts = [`${people(count)} asked`, `${number(handedOver(deliveries))} handed over`, `${number(answered(message))} answered`];
+  const parts = [`${people(count)} asked`, `${plural(handedOver(deliveries), 'delivery', 'deliveries')} handed over`, `${number(answered(message))} answered`];
   if (doubt > 0) parts.push(`${number(doubt)} in doubt`);
   if (deliveries.failed > 0) parts.push(`${number(deliveries.failed)} not reached`);
   return `${parts.join(', ')}.`;
@@ -60,7 +60,7 @@ function figures(message: MessageView): Html {
       <div><dt>Answered</dt><dd>${number(answered(message))}</dd></div>
     </dl>
     ${bar(segments(message.deliveries), all)} ${barKey(segments(message.deliveries), number)}
-    ${many && html`<p class="soft small">${plural(all, 'delivery', 'deliveries')} in all: a person may get the message on more than one channel.</p>`}
+    ${many && html`<p class="soft small">${plural(all, 'delivery', 'deliveries')} in all: a person may get the message on more than one channel, and people may have joined.</p>`}
     ${
       byChannel(message).length > 0 &&
       html`<table class="fit"><thead><tr><th scope="col">Channel</th><th scope="col" class="num">Planned</th><th scope="col" class="num">Handed over</th><th scope="col" class="num">Not reached</th></tr></thead>

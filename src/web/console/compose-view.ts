@@ -21,7 +21,7 @@ function classFields({ values }: ComposeView): Html {
       ) => html`<label class="choice" for="class-${key}"><input type="radio" id="class-${key}" name="class" value="${key}"${attribute('checked', values.class === key)}>
         <b>${CLASS_NAMES[key]}</b><span class="hint">${CLASS_PROMISES[key]}</span></label>`,
     )}
-    <h3 id="real-title">Is it real?</h3>
+    <p id="real-title"><b>Is it real?</b></p>
     <div class="pair" role="radiogroup" aria-labelledby="real-title">
       <label class="choice" for="drill-no"><input type="radio" id="drill-no" name="drill" value="no"${attribute('checked', !values.drill)}>
         <b>Real</b><span class="hint">Goes to people's phones as it is.</span></label>

@@ -1,14 +1,18 @@
 import { html } from 'hono/html';
 import type { MessageView } from '#schemas/views.ts';
 import { answered, handedOver } from './board-view.ts';
-import { number, people } from './format.ts';
+import { number, people, plural } from './format.ts';
 import { messageTags, messageTitle } from './message-view.ts';
 import type { Html, Part } from './parts.ts';
 import { time } from './parts.ts';
 
 function progress(message: MessageView): Part {
   if (message.state === 'draft') return message.audience.count === null ? '' : `for ${people(message.audience.count)}`;
-  const parts = [`${people(message.audience.count ?? 0)}`, `${number(handedOver(message.deliveries))} handed over`, `${number(answered(message))} answered`];
+  const parts = [
+    `${people(message.audience.count ?? 0)}`,
+    `${plural(handedOver(message.deliveries), 'delivery', 'deliveries')} handed over`,
+    `${number(answered(message))} answered`,
+  ];
   const doubt = message.deliveries.unknown + message.deliveries.unresolved;
   if (doubt > 0) parts.push(`${number(doubt)} in doubt`);
   return parts.join(', ');

@@ -74,15 +74,13 @@ export const overviewRoutes = (): Hono<ConsoleEnv> =>
       const writes = ctx.actor.scopes.has('write');
       const body = html`<div class="head"><h1>Overview</h1>${writes && html`<a class="btn main big" href="/messages/new">New message</a>`}</div>
         <div class="split">
-          <div class="stack">
-            ${live.items.length > 0 && html`<section class="card stack" aria-labelledby="live-title"><h2 id="live-title">Live now</h2><ul class="list">${live.items.map(liveCard)}</ul></section>`}
-            <section class="card stack" aria-labelledby="recent-title"><div class="head"><h2 id="recent-title">Recent</h2><a href="/messages">All messages</a></div>${messageList(others.slice(0, 8))}</section>
-          </div>
-          <div class="stack">
+          ${live.items.length > 0 && html`<section class="card stack" aria-labelledby="live-title"><h2 id="live-title">Live now</h2><ul class="list">${live.items.map(liveCard)}</ul></section>`}
+          <div class="stack aside">
             <h2>Needs a person</h2>
             ${attention(senders, known, texts.items, session.csrfToken)}
             ${writes && !state.installationStopped && (state.tenantStoppedAt === null ? html`<a class="btn stop big" href="/stop">■ Stop all sending</a>` : html`<a class="btn big" href="/stop">Release all sending</a>`)}
           </div>
+          <section class="card stack below" aria-labelledby="recent-title"><div class="head"><h2 id="recent-title">Recent</h2><a href="/messages">All messages</a></div>${messageList(others.slice(0, 8))}</section>
         </div>`;
       return show(c, { title: 'Overview', section: 'overview', body, banner: stoppedBanner(state) });
     })
