@@ -47,7 +47,7 @@ test('GET, HEAD, OPTIONS and prefetch of 500 links answer nothing; one POST answ
           get(token, { 'Sec-Purpose': 'prefetch;prerender' }),
           get(token, { Purpose: 'prefetch', 'User-Agent': 'facebookexternalhit/1.1' }),
           get(token, {}, 'OPTIONS'),
-          app.request(`/r/${token}/more`, {}, from(`198.51.100.${i % 250}`))),
+          Promise.resolve(app.request(`/r/${token}/more`, {}, from(`198.51.100.${i % 250}`))),
         ]),
     );
   expect(await answersOf(message)).toEqual([]);
