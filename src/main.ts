@@ -1,8 +1,10 @@
+import { createChannels } from '#channels/registry.ts';
 import { startBounceIntake } from '#channels/email/bounce-intake.ts';
 import { createApp } from '#http/app.ts';
 import { progressHub } from '#http/progress-hub.ts';
 import { serve } from '#http/server.ts';
 import { runProcess } from '#platform/lifecycle.ts';
+import { joinMailer } from '#services/join-mailer.ts';
 import { isOurReturnPath, receiveBounce } from '#services/receive-bounce.ts';
 import { createRuntime } from './runtime.ts';
 
@@ -12,7 +14,8 @@ const DRAIN_MS = 10_000;
 await runProcess('api', async (env) => {
   const runtime = await createRuntime(env, 'api');
   const { deps, config, log } = runtime;
-  const app = createApp(deps, { queue: runtime.queues });
+  const { email } = createChannels(config, log);
+  const app = createApp({ ...deps, mailer: joinMailer(email, deps) }, { queue: runtime.queues });
   const server = await serve(app, { port: config.port, host: config.host, endStreams: () => progressHub(deps).close() });
   const bounces =
     config.bounceSmtpPort === undefined
@@ -30,6 +33,7 @@ await runProcess('api', async (env) => {
     close: async () => {
       await server.close(DRAIN_MS);
       await bounces?.close();
+      await email.close();
       await runtime.close();
     },
   };

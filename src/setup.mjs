@@ -10,9 +10,13 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, 'node_modules');
 const stamp = join(modules, '.muster-installed');
 const lock = join(root, 'package-lock.json');
-const node = join(modules, '.bin', 'node');
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+const ownIsNew = major > 24 || (major === 24 && minor >= 7);
+const brought = join(modules, '.bin', 'node');
+/** The Node that npm brought; on machines it brings none for, our own where it is new enough. */
+const node = () => (existsSync(brought) ? brought : ownIsNew ? process.execPath : undefined);
 
-if (Number(process.versions.node.split('.')[0]) < 20) {
+if (major < 20) {
   process.stderr.write(`Node 20 or later is needed to install (this is ${process.version}).\n`);
   process.exit(1);
 }
@@ -20,7 +24,7 @@ if (Number(process.versions.node.split('.')[0]) < 20) {
 const wanted = createHash('sha256').update(readFileSync(lock)).digest('hex');
 
 function installed() {
-  if (!existsSync(node)) return false;
+  if (!existsSync(modules) || !node()) return false;
   if (existsSync(stamp)) return readFileSync(stamp, 'utf8') === wanted;
   // Installed by hand: npm's own record is as new as the lock file.
   const record = join(modules, '.package-lock.json');
@@ -36,8 +40,8 @@ if (!installed()) {
     process.exit(npm.status || 1);
   }
 }
-if (!existsSync(node)) {
-  process.stderr.write(`No Node 24 for ${process.platform}-${process.arch} came with the install; run with a Node 24 of your own.\n`);
+if (!node()) {
+  process.stderr.write(`npm has no Node 24 for ${process.platform}-${process.arch}: install Node 24.7 or later yourself and repeat.\n`);
   process.exit(1);
 }
 writeFileSync(stamp, wanted);
@@ -47,7 +51,7 @@ const env = { ...process.env, PATH: `${join(modules, '.bin')}:${process.env.PATH
 const child =
   first === '--run'
     ? spawn('npm', ['run', '--silent', ...rest], { cwd: root, stdio: 'inherit', env })
-    : spawn(node, [join(root, first), ...rest], { cwd: root, stdio: 'inherit', env });
+    : spawn(node(), [join(root, first), ...rest], { cwd: root, stdio: 'inherit', env });
 // Ctrl-C reaches the child by itself; a signal to us alone is passed on. We end when it has ended.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => child.kill('SIGTERM'));

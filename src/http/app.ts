@@ -1,7 +1,8 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { bodyLimit } from './body-limit.ts';
-import type { AppEnv, Deps } from './env.ts';
+import type { PublicDeps } from '#services/join-by-mail.ts';
+import type { AppEnv } from './env.ts';
 import { gate } from './gate.ts';
 import { idempotency } from './idempotency.ts';
 import { errorHandler, methodNotAllowedHandler, notFoundHandler, validationHook } from './problem.ts';
@@ -30,7 +31,7 @@ export interface AppExtras {
  * The whole HTTP surface: API, hooks, public pages, console and operations. Route files under /v1 write their paths
  * without the prefix and find their Context in `c.var.ctx`; all others write full paths.
  */
-export function createApp(deps: Deps, extras: AppExtras = {}): OpenAPIHono<AppEnv> {
+export function createApp(deps: PublicDeps, extras: AppExtras = {}): OpenAPIHono<AppEnv> {
   const app = new OpenAPIHono<AppEnv>({ defaultHook: validationHook });
   app.onError(errorHandler(deps));
   app.notFound(notFoundHandler);

@@ -1,8 +1,9 @@
 import { sql } from 'kysely';
 import type { Tx } from '#db/database.ts';
+import { addToJoinWave } from '#db/join-wave.ts';
 import { lockRecipients } from '#db/recipient-sql.ts';
 import { Problem } from '#platform/errors.ts';
-import type { Channel, MessageClass } from '#schemas/delivery.ts';
+import type { MessageClass } from '#schemas/delivery.ts';
 import type { PushSubscriptionInput } from '#schemas/recipient.ts';
 import { type Deps, notifyProgress } from './context.ts';
 import { countSharer } from './sharer.ts';
@@ -45,7 +46,7 @@ export async function joinThroughShare(tx: Tx, deps: Pick<Deps, 'tokens'>, tenan
     .values({ tenant_id: tenantId, message_id: input.messageId, recipient_id: recipientId, parent_id: input.parentId, generation, channel: input.by.channel })
     .execute();
   await countSharer(tx, tenantId, { messageId: input.messageId, parentId: input.parentId, generation: generation - 1 }, 'join');
-  const waveId = await addWave(tx, tenantId, input.messageId, input.by.channel, recipientId);
+  const waveId = await addToJoinWave(tx, tenantId, input.messageId, input.by.channel, recipientId);
   await notifyProgress(tx, tenantId, input.messageId);
   return { recipientId, created: true, waveId };
 }
@@ -106,25 +107,4 @@ async function addPerson(tx: Tx, deps: Pick<Deps, 'tokens'>, tenantId: number, i
     await tx.deleteFrom('erasures').where('tenant_id', '=', tenantId).where('address_hash', 'in', deps.tokens.macs('erasure', by.address)).execute();
   }
   return person.id;
-}
-
-/**
- * Has the message sent to the new person. A wave that still waits takes him along, so a rush of joins makes few waves.
- * The row lock decides the race with the planner: once it has begun, the condition no longer holds.
- */
-async function addWave(tx: Tx, tenantId: number, messageId: string, channel: Channel, recipientId: string): Promise<string> {
-  const { rows: waiting } = await sql<{ id: string }>`
-    UPDATE waves SET recipient_ids = recipient_ids || ${recipientId}::bigint
-    WHERE tenant_id = ${tenantId} AND id = (
-      SELECT id FROM waves WHERE tenant_id = ${tenantId} AND message_id = ${messageId} AND selects = 'ids' AND state = 'waiting' AND channels = ARRAY[${channel}::channel] ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
-    ) AND state = 'waiting' RETURNING id`.execute(tx);
-  if (waiting[0]) return waiting[0].id;
-  const { rows } = await sql<{ id: string }>`
-    INSERT INTO waves (tenant_id, message_id, ordinal, channels, mode, selects, recipient_ids, due_at)
-    SELECT ${tenantId}, ${messageId}, COALESCE(max(ordinal), 0) + 1, ARRAY[${channel}::channel], 'first', 'ids', ARRAY[${recipientId}::bigint], now()
-    FROM waves WHERE tenant_id = ${tenantId} AND message_id = ${messageId}
-    RETURNING id`.execute(tx);
-  const wave = rows[0];
-  if (!wave) throw new Error('an inserted wave has an id');
-  return wave.id;
 }
