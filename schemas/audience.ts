@@ -4,18 +4,16 @@ import { z } from 'zod';
 const position = z.tuple([z.number().min(-180).max(180), z.number().min(-90).max(90)]);
 
 /** GeoJSON Polygon (RFC 7946 section 3.1.6): each ring has at least four positions and ends where it began. */
-export const polygonSchema = z
-  .strictObject({ type: z.literal('Polygon'), coordinates: z.array(z.array(position)).min(1) })
-  .superRefine((polygon, ctx) => {
-    for (const [i, ring] of polygon.coordinates.entries()) {
-      const first = ring[0];
-      const last = ring.at(-1);
-      const path = ['coordinates', i];
-      if (ring.length < 4) ctx.addIssue({ code: 'custom', path, message: 'a ring needs at least 4 positions' });
-      else if (!first || !last || first[0] !== last[0] || first[1] !== last[1])
-        ctx.addIssue({ code: 'custom', path, message: 'the ring is not closed: its last position must equal its first' });
-    }
-  });
+export const polygonSchema = z.strictObject({ type: z.literal('Polygon'), coordinates: z.array(z.array(position)).min(1) }).superRefine((polygon, ctx) => {
+  for (const [i, ring] of polygon.coordinates.entries()) {
+    const first = ring[0];
+    const last = ring.at(-1);
+    const path = ['coordinates', i];
+    if (ring.length < 4) ctx.addIssue({ code: 'custom', path, message: 'a ring needs at least 4 positions' });
+    else if (!first || !last || first[0] !== last[0] || first[1] !== last[1])
+      ctx.addIssue({ code: 'custom', path, message: 'the ring is not closed: its last position must equal its first' });
+  }
+});
 export type Polygon = z.infer<typeof polygonSchema>;
 
 export type Audience =

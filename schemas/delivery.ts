@@ -7,17 +7,7 @@ export type Channel = (typeof CHANNELS)[number];
 export const MESSAGE_CLASSES = ['life', 'ops', 'bulk'] as const;
 export type MessageClass = (typeof MESSAGE_CLASSES)[number];
 
-export const DELIVERY_STATES = [
-  'pending',
-  'attempting',
-  'accepted',
-  'unknown',
-  'delivered',
-  'failed',
-  'expired',
-  'cancelled',
-  'unresolved',
-] as const;
+export const DELIVERY_STATES = ['pending', 'attempting', 'accepted', 'unknown', 'delivered', 'failed', 'expired', 'cancelled', 'unresolved'] as const;
 export type DeliveryState = (typeof DELIVERY_STATES)[number];
 
 /**

@@ -16,7 +16,13 @@ function isLocale(tag: string): boolean {
 
 // Control characters other than line feed have no meaning in a message and can forge headers downstream.
 // oxlint-disable-next-line no-control-regex
-const printable = (max: number) => z.string().trim().min(1).max(max).regex(/^[^\u0000-\u0009\u000b-\u001f\u007f]*$/, 'contains control characters');
+const printable = (max: number) =>
+  z
+    .string()
+    .trim()
+    .min(1)
+    .max(max)
+    .regex(/^[^\u0000-\u0009\u000b-\u001f\u007f]*$/, 'contains control characters');
 
 export const answerOptionSchema = z.strictObject({
   /** What a person may type in an SMS, and the key in every count. */
@@ -41,7 +47,11 @@ export type PlanStep = z.infer<typeof planStepSchema>;
 
 /** A list of channels (the class decides how they combine) or an explicit plan of waves. */
 const channelsSchema = z.union([
-  z.array(channelSchema).min(1).max(3).refine((c) => new Set(c).size === c.length, { message: 'a channel may appear once' }),
+  z
+    .array(channelSchema)
+    .min(1)
+    .max(3)
+    .refine((c) => new Set(c).size === c.length, { message: 'a channel may appear once' }),
   z.strictObject({ plan: z.array(planStepSchema).min(1).max(6) }),
 ]);
 
@@ -53,7 +63,11 @@ export const messageInputSchema = z.strictObject({
   text: z.record(localeSchema, printable(1600)).refine((t) => Object.keys(t).length > 0, { message: 'at least one locale is needed' }),
   audience: audienceSchema,
   channels: channelsSchema.default(['push', 'sms', 'email']),
-  answers: z.array(answerOptionSchema).max(9).default([]).refine((a) => new Set(a.map((o) => o.key)).size === a.length, { message: 'answer keys must differ' }),
+  answers: z
+    .array(answerOptionSchema)
+    .max(9)
+    .default([])
+    .refine((a) => new Set(a.map((o) => o.key)).size === a.length, { message: 'answer keys must differ' }),
   share: z.boolean().default(false),
   expiresAt: z.iso.datetime({ offset: true }).optional(),
   startAt: z.iso.datetime({ offset: true }).optional(),

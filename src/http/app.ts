@@ -17,6 +17,7 @@ import { messagesRoutes } from './routes/messages.ts';
 import { opsRoutes, type QueueHealth } from './routes/ops.ts';
 import { recipientsRoutes } from './routes/recipients.ts';
 import { respondRoutes } from './routes/respond.ts';
+import { responsesRoutes } from './routes/responses.ts';
 import { shareRoutes } from './routes/share.ts';
 import { twilioInboundRoutes } from './routes/twilio-inbound.ts';
 import { unsubscribeRoutes } from './routes/unsubscribe.ts';
@@ -40,7 +41,7 @@ export function createApp(deps: PublicDeps, extras: AppExtras = {}): OpenAPIHono
   // Before the gate: the description of the API needs no key.
   app.route('/', opsRoutes(deps, { metrics, queue: extras.queue, document: () => openApiDocument(app) }));
   app.use('/v1/*', gate(deps), idempotency());
-  for (const routes of [messagesRoutes, recipientsRoutes, audiencesRoutes, capRoutes]) app.route('/v1', routes(deps));
+  for (const routes of [messagesRoutes, recipientsRoutes, audiencesRoutes, responsesRoutes, capRoutes]) app.route('/v1', routes(deps));
   for (const routes of [hooksStatusRoutes, twilioInboundRoutes, respondRoutes, shareRoutes, unsubscribeRoutes]) app.route('/', routes(deps));
   app.route('/', consoleRoutes(deps));
   return app;

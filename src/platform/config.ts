@@ -12,11 +12,9 @@ interface Variable {
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const url = (...protocols: string[]) =>
-  z
-    .string()
-    .refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
-      message: `must be a URL starting with ${protocols.map((p) => `${p}//`).join(' or ')}`,
-    });
+  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
+    message: `must be a URL starting with ${protocols.map((p) => `${p}//`).join(' or ')}`,
+  });
 
 const redisUrl = z.string().refine((text) => text.split(',').every((one) => URL.canParse(one.trim()) && /^rediss?:$/.test(new URL(one.trim()).protocol)), {
   message: 'must be redis://host:port or rediss://host:port, or a comma list of them for Redis Cluster',

@@ -15,7 +15,12 @@ export class Problem extends Error {
   readonly errors: readonly FieldError[];
   readonly extra: Readonly<Record<string, unknown>>;
 
-  constructor(status: number, code: string, detail: string, options: { errors?: readonly FieldError[]; extra?: Record<string, unknown>; cause?: unknown } = {}) {
+  constructor(
+    status: number,
+    code: string,
+    detail: string,
+    options: { errors?: readonly FieldError[]; extra?: Record<string, unknown>; cause?: unknown } = {},
+  ) {
     super(detail, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'Problem';
     this.status = status;
@@ -26,12 +31,10 @@ export class Problem extends Error {
 }
 
 /** 422 about one field. */
-export const invalidField = (field: string, code: string, detail: string): Problem =>
-  new Problem(422, code, detail, { errors: [{ field, code, detail }] });
+export const invalidField = (field: string, code: string, detail: string): Problem => new Problem(422, code, detail, { errors: [{ field, code, detail }] });
 
 /** 404 for an id that names nothing this tenant can see. */
 export const notFound = (what: string): Problem => new Problem(404, 'not_found', `No such ${what}.`);
 
 /** 409: the row is in a state that does not allow this. */
-export const conflict = (code: string, detail: string, extra: Record<string, unknown> = {}): Problem =>
-  new Problem(409, code, detail, { extra });
+export const conflict = (code: string, detail: string, extra: Record<string, unknown> = {}): Problem => new Problem(409, code, detail, { extra });

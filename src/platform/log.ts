@@ -12,7 +12,26 @@ export function createLog(name: string, level: string, pretty = false): Log {
     level,
     base: { process: name },
     timestamp: pino.stdTimeFunctions.isoTime,
-    redact: { paths: ['phone', 'email', 'address', 'token', 'body', 'text', 'authorization', 'cookie', '*.phone', '*.email', '*.address', '*.token', '*.text', '*.authorization', '*.cookie'], censor: '[redacted]' },
+    redact: {
+      paths: [
+        'phone',
+        'email',
+        'address',
+        'token',
+        'body',
+        'text',
+        'authorization',
+        'cookie',
+        '*.phone',
+        '*.email',
+        '*.address',
+        '*.token',
+        '*.text',
+        '*.authorization',
+        '*.cookie',
+      ],
+      censor: '[redacted]',
+    },
     ...(pretty ? {} : {}),
   });
 }

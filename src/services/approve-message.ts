@@ -20,7 +20,11 @@ export async function approveMessage(ctx: Context, publicId: string, input: { au
     if (row.state !== 'draft') throw conflict('not_a_draft', `The message is ${row.state}; only a draft can be approved.`, { state: row.state });
     if (ctx.actor.userId === null || row.created_by === ctx.actor.label || (await authorOf(tx, ctx.tenantId, row.created_by)) === ctx.actor.userId)
       throw new Problem(403, 'author_cannot_approve', 'The author of a message cannot approve it; another person must.');
-    const counted = await countAndHash(tx, ctx.tenantId, audienceCondition(row.audience as Audience, (id) => ctx.ids.decode('rcp', id)));
+    const counted = await countAndHash(
+      tx,
+      ctx.tenantId,
+      audienceCondition(row.audience as Audience, (id) => ctx.ids.decode('rcp', id)),
+    );
     if (input.audienceHash !== undefined && input.audienceHash !== counted.hash)
       throw conflict('audience_changed', 'The audience is no longer the one that was shown.', { count: counted.count, hash: counted.hash });
     await tx

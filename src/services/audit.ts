@@ -10,9 +10,21 @@ const AUDIT_LOCK = 0x4155_4454; // "AUDT"
  * Appends one entry to the tenant's chain: each hash covers the one before, so a changed or removed entry shows.
  * Never per delivery: only what people and schedules decide. Texts and addresses stay out.
  */
-export async function appendAudit(tx: Tx, ctx: Pick<Context, 'tenantId' | 'actor'>, action: string, object: string, detail: Record<string, unknown> = {}): Promise<void> {
+export async function appendAudit(
+  tx: Tx,
+  ctx: Pick<Context, 'tenantId' | 'actor'>,
+  action: string,
+  object: string,
+  detail: Record<string, unknown> = {},
+): Promise<void> {
   await sql`SELECT pg_advisory_xact_lock(${AUDIT_LOCK}, ${ctx.tenantId})`.execute(tx);
-  const last = await tx.selectFrom('audit_log').select(['seq', 'hash']).where('tenant_id', '=', ctx.tenantId).orderBy('seq', 'desc').limit(1).executeTakeFirst();
+  const last = await tx
+    .selectFrom('audit_log')
+    .select(['seq', 'hash'])
+    .where('tenant_id', '=', ctx.tenantId)
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst();
   const seq = String(BigInt(last?.seq ?? '0') + 1n);
   const previous = last?.hash ?? GENESIS;
   const hash = createHash('sha256')

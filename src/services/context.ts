@@ -51,7 +51,12 @@ export interface IdempotentAnswer {
   complete(tx: Tx, status: number, body: unknown): Promise<void>;
 }
 
-export const systemActor: Actor = { label: 'system', userId: null, scopes: new Set(['read', 'write', 'send:life', 'send:ops', 'send:bulk', 'admin']), mode: 'live' };
+export const systemActor: Actor = {
+  label: 'system',
+  userId: null,
+  scopes: new Set(['read', 'write', 'send:life', 'send:ops', 'send:bulk', 'admin']),
+  mode: 'live',
+};
 
 export const inTenant = <T>(ctx: Context, work: (tx: Tx) => Promise<T>): Promise<T> => ctx.db.withTenant(ctx.tenantId, work);
 

@@ -31,13 +31,19 @@ export const ALL_SCOPES: Scope[] = ['read', 'write', 'send:life', 'send:ops', 's
 
 /** Makes a tenant with its first administrator, senders and an API key. The key is shown once: only its hash is kept. */
 export async function createTenant(deps: Pick<Deps, 'db'>, input: NewTenant): Promise<{ tenantId: number; apiKey: string; userId: string }> {
-  const { rows } = await sql<{ id: number }>`SELECT create_tenant(${input.name}, ${input.locale ?? 'en'}, ${input.country ?? 'US'}) AS id`.execute(deps.db.across);
+  const { rows } = await sql<{ id: number }>`SELECT create_tenant(${input.name}, ${input.locale ?? 'en'}, ${input.country ?? 'US'}) AS id`.execute(
+    deps.db.across,
+  );
   const tenantId = rows[0]?.id;
   if (tenantId === undefined) throw new Error('create_tenant returned nothing');
   const passwordHash = await hashPassword(input.admin.password);
   const apiKey = newApiKey(input.keyMode);
   const userId = await deps.db.withTenant(tenantId, async (tx) => {
-    await tx.updateTable('tenants').set({ policy: JSON.stringify(input.policy ?? {}) }).where('tenant_id', '=', tenantId).execute();
+    await tx
+      .updateTable('tenants')
+      .set({ policy: JSON.stringify(input.policy ?? {}) })
+      .where('tenant_id', '=', tenantId)
+      .execute();
     const user = await tx
       .insertInto('users')
       .values({ tenant_id: tenantId, email: input.admin.email, name: input.admin.name, password_hash: passwordHash, role: 'admin' })

@@ -53,7 +53,9 @@ async function people(ctx: Context, count: number, change: { phone?: boolean; em
   await deps.db.withTenant(ctx.tenantId, (tx) =>
     sql`INSERT INTO recipients (tenant_id, name, phone, email, consent)
       SELECT ${ctx.tenantId}, 'Person ' || n, CASE WHEN ${change.phone ?? false} THEN '+1555' || lpad((${prefix} * 20000 + n)::text, 7, '0') END,
-        CASE WHEN ${change.email ?? false} THEN 'p' || n || '@example.test' END, '{life,ops,bulk}'::message_class[] FROM generate_series(1, ${count}::int) n`.execute(tx),
+        CASE WHEN ${change.email ?? false} THEN 'p' || n || '@example.test' END, '{life,ops,bulk}'::message_class[] FROM generate_series(1, ${count}::int) n`.execute(
+      tx,
+    ),
   );
 }
 
@@ -65,7 +67,15 @@ async function tenant(policy: Record<string, unknown> = { approvalAbove: { life:
 const launch = (ctx: Context, klass: MessageClass, extra: Record<string, unknown> = {}) =>
   createMessage(
     ctx,
-    messageInputSchema.parse({ class: klass, text: { en: 'Water off until 18:00' }, audience: { all: true }, channels: ['sms', 'email'], launch: true, expiresAt: new Date(Date.now() + 3_600_000).toISOString(), ...extra }),
+    messageInputSchema.parse({
+      class: klass,
+      text: { en: 'Water off until 18:00' },
+      audience: { all: true },
+      channels: ['sms', 'email'],
+      launch: true,
+      expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
+      ...extra,
+    }),
   );
 
 function worker(carrier: ReturnType<typeof carriers>): DeliverDeps {
@@ -240,7 +250,9 @@ describe('faults', () => {
   });
 
   const expire = (ctx: Context, batchId: string) =>
-    deps.db.withTenant(ctx.tenantId, (tx) => sql`UPDATE batches SET lease_until = now() - interval '1 second' WHERE tenant_id = ${ctx.tenantId} AND id = ${batchId}`.execute(tx));
+    deps.db.withTenant(ctx.tenantId, (tx) =>
+      sql`UPDATE batches SET lease_until = now() - interval '1 second' WHERE tenant_id = ${ctx.tenantId} AND id = ${batchId}`.execute(tx),
+    );
 });
 
 describe('what is refused', () => {
@@ -248,7 +260,10 @@ describe('what is refused', () => {
     const ctx = await tenant({});
     await expect(launch(ctx, 'ops')).rejects.toMatchObject({ status: 422, code: 'empty_audience' });
     await people(ctx, 101, { phone: true });
-    await expect(launch(ctx, 'ops', { expiresAt: new Date(Date.now() - 1000).toISOString() })).rejects.toMatchObject({ code: 'invalid_message', errors: [{ field: 'expiresAt', code: 'expired' }] });
+    await expect(launch(ctx, 'ops', { expiresAt: new Date(Date.now() - 1000).toISOString() })).rejects.toMatchObject({
+      code: 'invalid_message',
+      errors: [{ field: 'expiresAt', code: 'expired' }],
+    });
     await expect(launch(ctx, 'life', { expiresAt: undefined })).rejects.toMatchObject({ errors: [{ field: 'expiresAt', code: 'expiry_required' }] });
     await expect(launch(ctx, 'ops', { audienceHash: '1' })).rejects.toMatchObject({ status: 409, code: 'audience_changed' });
     await expect(launch(ctx, 'life')).rejects.toMatchObject({ status: 409, code: 'approval_required' });

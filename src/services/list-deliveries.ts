@@ -71,7 +71,7 @@ function positionOf(ctx: Context, cursor: string | undefined): Position {
   if (cursor === undefined) return undefined;
   const [id, channel, wave] = cursor.split('.');
   const recipientId = ctx.ids.decode('rcp', id ?? '');
-  if (recipientId === undefined || !/^(push|sms|email)$/.test(channel ?? '') || !/^\d{1,3}$/.test(wave ?? ''))
+  if (recipientId === undefined || !/^(push|sms|email)$/.test(channel ?? '') || !/^\d{1,5}$/.test(wave ?? ''))
     throw invalidField('cursor', 'invalid_cursor', 'is not a cursor that a list gave out');
   return { recipientId, channel: channel as Channel, wave: Number(wave) };
 }

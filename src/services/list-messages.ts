@@ -17,7 +17,12 @@ export async function listMessages(ctx: Context, input: ListMessages = {}): Prom
   const before = input.cursor === undefined ? undefined : ctx.ids.decode('msg', input.cursor);
   if (input.cursor !== undefined && before === undefined) throw invalidField('cursor', 'invalid_cursor', 'is not a cursor that a list gave out');
   return inTenant(ctx, async (tx) => {
-    let query = tx.selectFrom('messages').selectAll().where('tenant_id', '=', ctx.tenantId).orderBy('id', 'desc').limit(limit + 1);
+    let query = tx
+      .selectFrom('messages')
+      .selectAll()
+      .where('tenant_id', '=', ctx.tenantId)
+      .orderBy('id', 'desc')
+      .limit(limit + 1);
     if (before !== undefined) query = query.where('id', '<', before);
     if (input.state) query = query.where('state', '=', input.state);
     const rows = await query.execute();

@@ -10,7 +10,11 @@ export const isOurReturnPath = (deps: Pick<Deps, 'tokens'>, ref: string): boolea
  * A delivery report for a message that the relay had accepted. Permanent: the delivery failed, and a mailbox that does
  * not exist is suppressed for this sender. Delays change nothing: the relay is still trying.
  */
-export async function receiveBounce(deps: Pick<Deps, 'db' | 'tokens'>, ref: string, bounce: { permanent: boolean; mailboxGone: boolean; status: string }): Promise<void> {
+export async function receiveBounce(
+  deps: Pick<Deps, 'db' | 'tokens'>,
+  ref: string,
+  bounce: { permanent: boolean; mailboxGone: boolean; status: string },
+): Promise<void> {
   const sealed = deps.tokens.openLower('bounce', ref);
   const delivery = sealed && unpackRef(sealed);
   if (!delivery || !bounce.permanent) return;

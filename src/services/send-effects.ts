@@ -11,7 +11,9 @@ interface Sent extends SendResult {
 /** What outcomes say about addresses: opted out or no mailbox -> suppressed for this sender; impossible -> marked; dead subscriptions -> removed. */
 export async function applySendEffects(tx: Tx, batch: ClaimedBatch, results: readonly Sent[]): Promise<void> {
   const { tenantId, senderId, channel } = batch;
-  const gone = results.flatMap(({ person, outcome }) => (outcome.kind === 'gone' && outcome.reason !== 'subscription_gone' ? [{ address: person.address.toLowerCase(), reason: outcome.reason }] : []));
+  const gone = results.flatMap(({ person, outcome }) =>
+    outcome.kind === 'gone' && outcome.reason !== 'subscription_gone' ? [{ address: person.address.toLowerCase(), reason: outcome.reason }] : [],
+  );
   if (gone.length > 0)
     await tx
       .insertInto('suppressions')
@@ -28,5 +30,7 @@ export async function applySendEffects(tx: Tx, batch: ClaimedBatch, results: rea
     await sql`
       WITH removed AS (DELETE FROM push_subscriptions WHERE tenant_id = ${tenantId} AND id = ANY (${subscriptions}::bigint[]) RETURNING recipient_id),
       lost AS (SELECT recipient_id, count(*)::smallint AS n FROM removed GROUP BY recipient_id)
-      UPDATE recipients r SET push_count = GREATEST(0, r.push_count - lost.n) FROM lost WHERE r.tenant_id = ${tenantId} AND r.id = lost.recipient_id`.execute(tx);
+      UPDATE recipients r SET push_count = GREATEST(0, r.push_count - lost.n) FROM lost WHERE r.tenant_id = ${tenantId} AND r.id = lost.recipient_id`.execute(
+      tx,
+    );
 }
