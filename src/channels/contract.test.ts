@@ -16,7 +16,7 @@ import { createSmsAdapter } from '#channels/sms/adapter.ts';
  */
 
 const log = createLog('test', 'silent');
-const DEADLINE_MS = 400;
+const DEADLINE_MS = 1_200;
 
 type Behaviour =
   | 'accepts'

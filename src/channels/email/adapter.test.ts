@@ -278,7 +278,7 @@ describe('what the relay says', () => {
   for (const pipelining of [false, true])
     test.each(table)(`%s (pipelining ${pipelining})`, async (_name, script, expected) => {
       const { port } = await startSmtpCarrier(pipelining ? { EHLO: '250-test\r\n250 PIPELINING', ...script } : script);
-      const prepared = adapterFor(port, { deadlineMs: 200 }).prepare(letter(), SENDER);
+      const prepared = adapterFor(port, { deadlineMs: 1_000 }).prepare(letter(), SENDER);
       expect((await prepared.send(target())).outcome).toMatchObject(expected);
       expect((await prepared.send(target())).outcome).toMatchObject(expected);
     });

@@ -32,7 +32,7 @@ afterEach(async () => {
 });
 
 function adapterFor(origin: string, change: Partial<PushAdapterOptions> = {}) {
-  const adapter = createPushAdapter({ vapid, allowedHosts: [origin], publicUrl: 'https://alert.example.org', log, deadlineMs: 1_000, ...change });
+  const adapter = createPushAdapter({ vapid, allowedHosts: [origin], publicUrl: 'https://alert.example.org', log, deadlineMs: 3_000, ...change });
   closers.push(() => adapter.close());
   return adapter;
 }

@@ -26,7 +26,7 @@ function adapterFor(port: number, change: Partial<SmsAdapterOptions> = {}) {
     apiUrl: `http://127.0.0.1:${port}`,
     callbackBase: 'https://alert.example.org',
     log: createLog('test', 'silent'),
-    deadlineMs: 400,
+    deadlineMs: 2_000,
     ...change,
   });
   closers.push(() => adapter.close());
