@@ -36,7 +36,7 @@ test.each(['application/cap+xml', 'text/xml; charset=utf-8', 'Application/XML'])
   expect(first.headers.get('location')).toBe(`/v1/messages/${made.id}`);
   expect(made).toMatchObject({ state: 'draft', drill: true, title: 'Flood' });
   const again = await post(xml, type);
-  expect(again.status).toBe(200);
+  expect(again.status).toBe(201);
   expect(((await again.json()) as MessageView).id).toBe(made.id);
 });
 

@@ -22,7 +22,7 @@ const post = createRoute({
     'At most 2 MB. A broken alert is refused with 400 and its `line` and `reason`; any document type is refused. ' +
     'A signature is let through but not verified.',
   request: { headers: idempotencyHeader, body: { required: true, content: { [CAP_TYPE]: xml, 'application/xml': xml, 'text/xml': xml } } },
-  responses: { 201: jsonOf(messageViewSchema, 'The draft.'), 200: jsonOf(messageViewSchema, 'The draft that this alert made before.'), ...refusals },
+  responses: { 201: jsonOf(messageViewSchema, 'The draft; the same one again for an alert that was posted before.'), ...refusals },
 });
 const get = createRoute({
   method: 'get',
@@ -40,8 +40,8 @@ export function capRoutes(_deps: Deps): OpenAPIHono<AppEnv> {
     const type = (c.req.header('content-type') ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
     if (!TAKEN.has(type))
       throw new Problem(415, 'unsupported_media_type', `An alert comes as ${[...TAKEN].join(', ')}; this is ${type ? `"${type}"` : 'without a Content-Type'}.`);
-    const { message, created } = await importCap(c.var.ctx, new Uint8Array(await c.req.arrayBuffer()));
-    return c.json(message, created ? 201 : 200, { Location: `/v1/messages/${message.id}` });
+    const { message } = await importCap(c.var.ctx, new Uint8Array(await c.req.arrayBuffer()));
+    return c.json(message, 201, { Location: `/v1/messages/${message.id}` });
   });
   routes.openapi(get, async (c) => c.body(await exportCap(c.var.ctx, c.req.valid('param').id), 200, { 'Content-Type': `${CAP_TYPE}; charset=utf-8` }));
   return routes;
