@@ -20,7 +20,9 @@
       return value;
     };
 
-    let last = read();
+    // Rates over a window: single events come four a second and would draw spikes that mean nothing.
+    const WINDOW = 3;
+    const seen = [];
     const data = [[], [], []];
     let plot;
     const draw = () => {
@@ -35,7 +37,7 @@
           legend: { live: false },
           scales: { y: { range: (_, _low, high) => [0, Math.max(1, high * 1.1)] } },
           axes: [
-            { ...axis, space: 90, values: (_, splits) => splits.map((at) => clock.format(at * 1000)) },
+            { ...axis, space: 90, incrs: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600], values: (_, splits) => splits.map((at) => clock.format(at * 1000)) },
             { ...axis, size: 52 },
           ],
           series: [
@@ -60,22 +62,31 @@
       );
     };
 
+    // The server's time at the last event, carried on by this machine's own clock: rates fall to zero when nothing happens.
+    let offset = read().at - performance.now() / 1000;
     const add = () => {
-      const now = read();
-      const seconds = now.at - last.at;
-      if (!(seconds >= 0.2)) return;
+      const now = { ...read(), at: performance.now() / 1000 + offset };
+      seen.push(now);
+      while (seen.length > 2 && seen[1].at <= now.at - WINDOW) seen.shift();
+      const [first] = seen;
+      const seconds = now.at - first.at;
+      if (seconds < 0.9) return;
       data[0].push(now.at);
-      data[1].push(Math.max(0, (now.sent - last.sent) / seconds));
-      data[2].push(Math.max(0, (now.answered - last.answered) / seconds));
+      data[1].push(Math.max(0, (now.sent - first.sent) / seconds));
+      data[2].push(Math.max(0, (now.answered - first.answered) / seconds));
       for (const series of data) if (series.length > KEEP) series.shift();
-      last = now;
+      // A page where nothing has moved yet needs no empty chart.
+      if (!plot && !data[1].some(Boolean) && !data[2].some(Boolean)) return;
       if (data[0].length < 2) return;
       document.getElementById('chart-card').hidden = false;
       if (plot) plot.setData(data);
       else draw();
     };
-
-    new MutationObserver(add).observe(tick, { attributes: true });
+    new MutationObserver(() => {
+      offset = Math.max(offset, read().at - performance.now() / 1000);
+    }).observe(tick, { attributes: true });
+    add();
+    setInterval(add, 1000);
     addEventListener('resize', () => plot?.setSize({ width: place.clientWidth, height: 220 }));
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => plot && draw());
 

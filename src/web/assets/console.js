@@ -1,7 +1,8 @@
 // What every console page gains from a script. Without it everything still works.
 (() => {
-  const dates = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
-  const zone = new Intl.DateTimeFormat('en', { timeZoneName: 'shortOffset' }).formatToParts().find((part) => part.type === 'timeZoneName')?.value ?? '';
+  // 24 hours, as on radios and in logs; the day only where it is another one.
+  const clock = new Intl.DateTimeFormat('en', { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+  const dates = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 
   /** Times are written in UTC by the server; here they become the reader's own. */
   const localTimes = (root) => {
@@ -9,7 +10,7 @@
       const at = new Date(element.dateTime);
       if (Number.isNaN(at.getTime())) continue;
       element.title = `${at.toISOString().slice(0, 19)} UTC`;
-      element.textContent = `${dates.format(at)}${zone && !/^GMT(\+0)?$/.test(zone) ? ` (${zone})` : ' UTC'}`;
+      element.textContent = (at.toDateString() === new Date().toDateString() ? clock : dates).format(at);
       element.dataset.local = '';
     }
   };
@@ -39,9 +40,25 @@
   addEventListener('pageshow', (event) => {
     if (event.persisted) for (const form of document.forms) delete form.dataset.sent;
   });
+  /** The composer's start is typed on the writer's own clock; the server needs to know which one that is. */
+  const startZone = () => {
+    const start = document.getElementById('start');
+    const offset = document.getElementById('start-offset');
+    const zone = document.getElementById('start-zone');
+    if (!start || !offset || !zone) return;
+    const tell = () => {
+      offset.value = String(new Date(start.value || Date.now()).getTimezoneOffset());
+    };
+    zone.textContent = `The time is in your own zone (${Intl.DateTimeFormat().resolvedOptions().timeZone}).`;
+    // In the capture phase, before the preview reads the form.
+    start.form.addEventListener('input', tell, true);
+    tell();
+  };
+
   document.addEventListener('htmx:after:swap', () => localTimes(document));
   const start = () => {
     localTimes(document);
+    startZone();
     document.getElementById('errors')?.focus();
   };
   if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', start);

@@ -3,6 +3,7 @@ import type { Context } from '#services/context.ts';
 import { type AnswerView, listAnswers } from '#services/list-answers.ts';
 import { listDeliveries } from '#services/list-deliveries.ts';
 import { type InboundView, listInbound } from '#services/list-inbound.ts';
+import { listSpread, type SpreadView } from '#services/list-spread.ts';
 
 /** What the live board shows besides the counters. Each list is short; its page has the rest. */
 export interface BoardData {
@@ -11,21 +12,42 @@ export interface BoardData {
   readonly doubt: readonly DeliveryView[];
   readonly failed: readonly DeliveryView[];
   readonly inbound: readonly InboundView[];
+  /** Missing until somebody has joined. */
+  readonly spread: SpreadView | undefined;
 }
 
 const SHOWN = 8;
+
+/** The spread is summed over all who joined, so watchers share one reading and a board asks for it at most this often. */
+const SPREAD_MS = 3_000;
+const spreads = new Map<string, { at: number; view: Promise<SpreadView> }>();
+
+function spreadOf(ctx: Context, message: MessageView): Promise<SpreadView> | undefined {
+  if (message.spread.joins === 0) return undefined;
+  const now = ctx.clock.now();
+  for (const [id, { at }] of spreads) if (now - at > 10 * SPREAD_MS) spreads.delete(id);
+  const key = `${ctx.tenantId}:${message.id}`;
+  const known = spreads.get(key);
+  if (known && now - known.at < SPREAD_MS) return known.view;
+  const view = listSpread(ctx, message.id, { limit: 1 });
+  spreads.set(key, { at: now, view });
+  // A reading that failed is not kept.
+  view.catch(() => spreads.delete(key));
+  return view;
+}
 
 /** Reads the lists that the counters say are not empty. */
 export async function boardData(ctx: Context, message: MessageView): Promise<BoardData> {
   const deliveries = async (state: 'unknown' | 'unresolved' | 'failed'): Promise<readonly DeliveryView[]> =>
     message.deliveries[state] === 0 ? [] : (await listDeliveries(ctx, message.id, { state, limit: SHOWN })).items;
   const anyAnswer = Object.entries(message.answers).some(([key, n]) => key !== 'none' && n > 0);
-  const [answers, unknown, unresolved, failed, inbound] = await Promise.all([
+  const [answers, unknown, unresolved, failed, inbound, spread] = await Promise.all([
     anyAnswer ? listAnswers(ctx, message.id, { limit: SHOWN }).then((page) => page.items) : [],
     deliveries('unknown'),
     deliveries('unresolved'),
     deliveries('failed'),
     listInbound(ctx, { messageId: message.id, needsHuman: true, limit: 20 }).then((page) => page.items),
+    spreadOf(ctx, message),
   ]);
-  return { message, answers, doubt: [...unknown, ...unresolved].slice(0, SHOWN), failed, inbound };
+  return { message, answers, doubt: [...unknown, ...unresolved].slice(0, SHOWN), failed, inbound, spread };
 }

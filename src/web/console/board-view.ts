@@ -4,11 +4,12 @@ import type { DeliveryView, MessageView, StateCounts } from '#schemas/views.ts';
 import type { BoardData } from './board-data.ts';
 import { CHANNEL_NAMES, codeName, DELIVERY_STATE_NAMES, duration, number, people, percent, plural } from './format.ts';
 import { inboundList } from './inbound-view.ts';
+import { spreadCard } from './spread-view.ts';
 import { bar, barKey, deliveryTag, type Html, type Part, type Segment, time } from './parts.ts';
 
 const GROUPS: readonly { label: string; fill: string; states: readonly DeliveryState[]; always: boolean }[] = [
   { label: 'Delivered', fill: 'f-delivered', states: ['delivered'], always: true },
-  { label: 'Handed over', fill: 'f-accepted', states: ['accepted'], always: true },
+  { label: DELIVERY_STATE_NAMES.accepted, fill: 'f-accepted', states: ['accepted'], always: true },
   { label: 'Being sent', fill: 'f-attempting', states: ['attempting'], always: false },
   { label: 'Waiting', fill: 'f-pending', states: ['pending'], always: true },
   { label: 'In doubt', fill: 'f-unknown', states: ['unknown', 'unresolved'], always: false },
@@ -18,6 +19,11 @@ const GROUPS: readonly { label: string; fill: string; states: readonly DeliveryS
 
 const sum = (counts: StateCounts, states: readonly DeliveryState[]): number => states.reduce((total, state) => total + counts[state], 0);
 const total = (counts: StateCounts): number => GROUPS.reduce((all, group) => all + sum(counts, group.states), 0);
+/** Those who chose an answer that counts as a yes; undefined where no answer does. */
+export function saidYes(message: MessageView): number | undefined {
+  const yes = message.answerOptions.filter((option) => option.counts);
+  return yes.length === 0 ? undefined : yes.reduce((n, option) => n + (message.answers[option.key] ?? 0), 0);
+}
 const segments = (counts: StateCounts): Segment[] =>
   GROUPS.map((group) => ({ label: group.label, fill: group.fill, n: sum(counts, group.states), always: group.always })).filter(
     (segment) => segment.always || segment.n > 0,
@@ -43,6 +49,8 @@ export function summaryLine(message: MessageView): string {
   const { deliveries } = message;
   const doubt = deliveries.unknown + deliveries.unresolved;
   const parts = [`${people(count)} asked`, `${plural(handedOver(deliveries), 'delivery', 'deliveries')} handed over`, `${number(answered(message))} answered`];
+  const yes = saidYes(message);
+  if (yes !== undefined) parts.push(`${number(yes)} said yes`);
   if (doubt > 0) parts.push(`${number(doubt)} in doubt`);
   if (deliveries.failed > 0) parts.push(`${number(deliveries.failed)} not reached`);
   return `${parts.join(', ')}.`;
@@ -50,17 +58,21 @@ export function summaryLine(message: MessageView): string {
 
 function figures(message: MessageView): Html {
   const all = total(message.deliveries);
-  const many = all > (message.audience.count ?? 0);
+  const asked = message.audience.count ?? 0;
+  const many = all > asked;
+  const yes = saidYes(message);
   return html`<section class="card stack" aria-labelledby="reach-title">
     <h2 id="reach-title">Reach</h2>
+    ${message.state === 'scheduled' && html`<p class="note"><b>Starts ${time(message.times.startAt)}.</b> Nothing has left yet.</p>`}
     <p class="hide" id="summary-line">${summaryLine(message)}</p>
     <dl class="facts large">
       <div><dt>People</dt><dd>${number(message.audience.count ?? 0)}</dd></div>
       <div><dt>Handed over</dt><dd>${percent(handedOver(message.deliveries), all)}</dd></div>
       <div><dt>Answered</dt><dd>${number(answered(message))}</dd></div>
+      ${yes !== undefined && html`<div><dt>Said yes</dt><dd class="yes">${number(yes)}</dd></div>`}
     </dl>
     ${bar(segments(message.deliveries), all)} ${barKey(segments(message.deliveries), number)}
-    ${many && html`<p class="soft small">${plural(all, 'delivery', 'deliveries')} in all: a person may get the message on more than one channel, and people may have joined.</p>`}
+    ${many && html`<p class="soft small">${plural(all, 'delivery', 'deliveries')} in all${all - asked === message.spread.joins ? `: ${people(asked)} were asked, ${number(message.spread.joins)} joined later` : '. A person may get the message on more than one channel, and people may have joined'}.</p>`}
     ${
       byChannel(message).length > 0 &&
       html`<table class="fit"><thead><tr><th scope="col">Channel</th><th scope="col" class="num">Planned</th><th scope="col" class="num">Handed over</th><th scope="col" class="num">Not reached</th></tr></thead>
@@ -112,6 +124,12 @@ const DOUBT: Record<MessageClass, string> = {
 const deliveryItem = (delivery: DeliveryView): Html =>
   html`<li class="item"><div><a class="title" href="/people/${delivery.recipientId}">${delivery.name ?? 'Unnamed'}</a><br><span class="soft small">${CHANNEL_NAMES[delivery.channel]}${delivery.code && html`: ${codeName(delivery.code)}`}</span></div>${deliveryTag(delivery.state)}</li>`;
 
+/** With one call a person a failed one means a person without the message; with more it may not. */
+const failedMeaning = ({ plan }: MessageView): string =>
+  plan.length === 1 && (plan[0]?.mode === 'first' || plan[0]?.channels.length === 1)
+    ? 'These people did not get the message. Reach them another way.'
+    : 'Deliveries that failed for good. A person listed here may have it on another channel.';
+
 function deliveriesCard(message: MessageView, kind: 'doubt' | 'failed', list: readonly DeliveryView[]): Part {
   const states: DeliveryState[] = kind === 'failed' ? ['failed'] : ['unknown', 'unresolved'];
   const n = sum(message.deliveries, states);
@@ -119,17 +137,10 @@ function deliveriesCard(message: MessageView, kind: 'doubt' | 'failed', list: re
   const title = kind === 'failed' ? 'Not reached' : 'In doubt';
   return html`<section class="card stack" aria-labelledby="${kind}-title">
     <h2 id="${kind}-title">${title}: ${number(n)}</h2>
-    ${kind === 'doubt' ? html`<p>${DOUBT[message.class]}</p>` : html`<p class="soft">Deliveries that failed for good. A person listed here may have it on another channel.</p>`}
+    ${kind === 'doubt' ? html`<p>${DOUBT[message.class]}</p>` : html`<p class="soft">${failedMeaning(message)}</p>`}
     <ul class="list">${list.map(deliveryItem)}</ul>
     <div class="row">${states.filter((state) => message.deliveries[state] > 0).map((state) => html`<a href="/messages/${message.id}/deliveries?state=${state}">See all (${DELIVERY_STATE_NAMES[state].toLowerCase()})</a> <a href="/messages/${message.id}/deliveries.csv?state=${state}">CSV</a>`)}</div>
   </section>`;
-}
-
-function spreadCard({ share, spread }: MessageView): Part {
-  if (!share) return '';
-  return html`<section class="card stack" aria-labelledby="spread-title"><h2 id="spread-title">Passed on</h2>
-    <dl class="facts"><div><dt>People who shared</dt><dd>${number(spread.shares)}</dd></div><div><dt>Visits by people</dt><dd>${number(spread.visits)}</dd></div>
-      <div><dt>Joined</dt><dd>${number(spread.joins)}</dd></div><div><dt>Longest chain</dt><dd>${plural(spread.generations, 'step')}</dd></div></dl></section>`;
 }
 
 /** Everything on the board that moves. `now`: milliseconds, the chart's time. */
@@ -137,5 +148,5 @@ export function liveRegion(data: BoardData, csrfToken: string, now: number): Htm
   const { message } = data;
   return html`<div id="tick" hidden data-at="${now}" data-sent="${handedOver(message.deliveries)}" data-answered="${answered(message)}"></div>
     ${inboundList(data.inbound, csrfToken, `/messages/${message.id}`)}
-    ${figures(message)} ${answersCard(data)} ${deliveriesCard(message, 'doubt', data.doubt)} ${deliveriesCard(message, 'failed', data.failed)} ${spreadCard(message)}`;
+    ${figures(message)} ${answersCard(data)} ${deliveriesCard(message, 'doubt', data.doubt)} ${deliveriesCard(message, 'failed', data.failed)} ${spreadCard(message, data.spread)}`;
 }

@@ -41,7 +41,7 @@ async function previewOf(c: ConsoleContext, values: ComposeValues): Promise<Prev
     const view = await previewAudience(ctx, parsed.data);
     const expiresAt = typeof input['expiresAt'] === 'string' ? input['expiresAt'] : null;
     const samples = withText ? await renderSample(ctx, { ...parsed.data, text: text.data, title: values.title || null, expiresAt }) : [];
-    return { view, samples, withText };
+    return { view, samples, withText, waves: Array.isArray(parsed.data.channels) ? 1 : parsed.data.channels.plan.length };
   } catch (problem) {
     if (!(problem instanceof Problem) || problem.status >= 500) throw problem;
     return { blocked: problem.errors.length > 0 ? problem.errors.map((error) => error.detail) : [problem.message], withText };

@@ -2,6 +2,7 @@ import type { Channel, MessageClass } from '#schemas/delivery.ts';
 import { CHANNELS, MESSAGE_CLASSES } from '#schemas/delivery.ts';
 import type { MessageView } from '#schemas/views.ts';
 import type { Form } from './form.ts';
+import { textsOf } from './format.ts';
 import type { FormError } from './parts.ts';
 
 /** What stands in the fields of the composer, as typed. */
@@ -20,8 +21,17 @@ export interface ComposeValues {
   channels: (Channel | '')[];
   answers: { key: string; label: string; counts: boolean }[];
   share: boolean;
-  /** Hours until the message ends; '' for no end. */
+  /** Hours from its start until the message ends; '' for as late as its class allows. */
   expires: string;
+  /** `2026-11-22T07:00` on the clock of the person who writes; '' for at once. */
+  start: string;
+  /** Minutes to add to that clock to have UTC, as JavaScript's getTimezoneOffset() has it; '' without a script: UTC. */
+  startOffset: string;
+  /** A second wave; '' for none. */
+  thenChannel: Channel | '';
+  thenTo: 'not_answered' | 'not_reached';
+  /** Minutes after the start. */
+  thenAfter: string;
 }
 
 export const emptyValues = (locale: string): ComposeValues => ({
@@ -43,7 +53,14 @@ export const emptyValues = (locale: string): ComposeValues => ({
   ],
   share: false,
   expires: '12',
+  start: '',
+  startOffset: '',
+  thenChannel: '',
+  thenTo: 'not_answered',
+  thenAfter: '10',
 });
+
+const SECOND_TO = ['not_answered', 'not_reached'] as const;
 
 const oneOf = <T extends string>(all: readonly T[], text: string, otherwise: T): T => all.find((item) => item === text) ?? otherwise;
 
@@ -65,6 +82,11 @@ export function readValues(form: Form): ComposeValues {
     answers: rows('label', (i) => ({ key: form.get(`key-${i}`), label: form.get(`label-${i}`), counts: form.has(`counts-${i}`) })),
     share: form.has('share'),
     expires: form.get('expires'),
+    start: form.get('start'),
+    startOffset: form.get('startOffset'),
+    thenChannel: oneOf<Channel | ''>(CHANNELS, form.get('then-channel'), ''),
+    thenTo: oneOf(SECOND_TO, form.get('then-to'), 'not_answered'),
+    thenAfter: form.get('then-after'),
   };
 }
 
@@ -73,17 +95,21 @@ export function valuesOf(message: MessageView): ComposeValues {
   const { expression } = message.audience;
   const all = 'all' in expression;
   const first = message.plan[0]?.channels ?? [];
+  const second = message.plan[1];
   return {
     ...emptyValues(message.fallbackLocale),
     class: message.class,
     drill: message.drill,
     title: message.title ?? '',
-    texts: Object.entries(message.text).map(([locale, text]) => ({ locale, text })),
+    texts: textsOf(message).map(([locale, text]) => ({ locale, text })),
     who: all ? 'all' : 'json',
     json: all ? '' : JSON.stringify(expression, null, 2),
     channels: CHANNELS.map((_, i) => first[i] ?? ''),
     answers: message.answerOptions.map((answer) => ({ key: answer.key, label: answer.label, counts: answer.counts ?? false })),
     share: message.share,
+    thenChannel: second?.channels[0] ?? '',
+    thenTo: second?.to === 'not_reached' ? 'not_reached' : 'not_answered',
+    thenAfter: String(second ? Math.max(1, Math.round(second.afterSeconds / 60)) : 10),
   };
 }
 
@@ -138,6 +164,31 @@ function textOf(values: ComposeValues, errors: FormError[]): Record<string, stri
   return text;
 }
 
+/** The channels as the verb takes them: a list, or with a second wave a plan. */
+function channelsOf(values: ComposeValues, errors: FormError[]): unknown {
+  const channels = [...new Set(values.channels.filter((channel) => channel !== ''))];
+  if (channels.length === 0) errors.push({ id: 'channel-0', text: 'Choose at least one channel' });
+  if (values.thenChannel === '') return channels;
+  const minutes = Number(values.thenAfter);
+  if (!(Number.isInteger(minutes) && minutes >= 1 && minutes <= 1440)) errors.push({ id: 'then-after', text: 'Enter 1 to 1440 minutes' });
+  return {
+    plan: [
+      { channels, mode: values.class === 'life' ? 'parallel' : 'first', to: 'all' },
+      { channels: [values.thenChannel], to: values.thenTo, afterSeconds: minutes * 60 },
+    ],
+  };
+}
+
+/** Milliseconds; undefined for at once. */
+function startOf(values: ComposeValues, now: number, errors: FormError[]): number | undefined {
+  if (values.start === '') return undefined;
+  const at = /^\d{4}-\d\d-\d\dT\d\d:\d\d$/.test(values.start) ? Date.parse(`${values.start}Z`) + Number(values.startOffset) * 60_000 : Number.NaN;
+  if (Number.isNaN(at)) errors.push({ id: 'start', text: 'Enter a day and a time' });
+  else if (at <= now) errors.push({ id: 'start', text: 'This time has passed; leave it empty to send at once' });
+  else return at;
+  return undefined;
+}
+
 export interface ComposeInput {
   readonly input: Record<string, unknown>;
   readonly errors: FormError[];
@@ -151,8 +202,8 @@ export function toInput(values: ComposeValues, now: number): ComposeInput {
   const errors: FormError[] = [];
   const text = textOf(values, errors);
   const audience = audienceOf(values, errors);
-  const channels = [...new Set(values.channels.filter((channel) => channel !== ''))];
-  if (channels.length === 0) errors.push({ id: 'channel-0', text: 'Choose at least one channel' });
+  const channels = channelsOf(values, errors);
+  const startAt = startOf(values, now, errors);
   const hours = Number(values.expires);
   if (values.class === 'life' && values.expires === '') errors.push({ id: 'expires', text: 'A life safety message must end: choose when' });
   return {
@@ -166,7 +217,8 @@ export function toInput(values: ComposeValues, now: number): ComposeInput {
       channels,
       answers: answersOf(values),
       share: values.share,
-      ...(values.expires === '' || !(hours > 0) ? {} : { expiresAt: new Date(now + hours * 3_600_000).toISOString() }),
+      ...(values.expires === '' || !(hours > 0) ? {} : { expiresAt: new Date((startAt ?? now) + hours * 3_600_000).toISOString() }),
+      ...(startAt === undefined ? {} : { startAt: new Date(startAt).toISOString() }),
     },
   };
 }
@@ -188,7 +240,9 @@ export function composeFieldId(values: ComposeValues, name: string): string {
       if (values.who === 'all') return 'who-all';
       return rest.includes('skills') ? 'skills' : rest.includes('near') ? (['lat', 'lon', 'km'].find((id) => rest.includes(id)) ?? 'km') : 'tags';
     case 'channels':
-      return 'channel-0';
+      return rest[1] === '1' ? (rest.includes('afterSeconds') ? 'then-after' : 'then-channel') : 'channel-0';
+    case 'startAt':
+      return 'start';
     case 'expiresAt':
       return 'expires';
     case 'class':

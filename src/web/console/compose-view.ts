@@ -90,7 +90,7 @@ function channelFields({ values, errors }: ComposeView): Html {
   const error = errorOf(errors, 'channel-0');
   return html`<fieldset class="card stack">
     <legend>How does it reach them?</legend>
-    <p class="hint">Life safety uses all of these at once. The others use the first one that reaches the person.</p>
+    <p class="hint" id="channel-hint">Life safety uses all of these at once. The others use the first one that reaches the person.</p>
     ${error && html`<div class="error" id="channel-error">${error}</div>`}
     <div class="row">${CHANNELS.map(
       (_, i) => html`<div class="field"><label for="channel-${i}">${ORDER_LABELS[i]}</label>
@@ -98,10 +98,31 @@ function channelFields({ values, errors }: ComposeView): Html {
           ${CHANNELS.map((channel) => option(channel, CHANNEL_NAMES[channel], values.channels[i] ?? ''))}${option('', 'nothing', values.channels[i] ?? '')}
         </select></div>`,
     )}</div>
+    <div class="row end"><div class="field"><label for="then-channel">And then by</label>
+        <select class="auto" id="then-channel" name="then-channel">${option('', 'nothing more', values.thenChannel)}${CHANNELS.map((channel) => option(channel, CHANNEL_NAMES[channel], values.thenChannel))}</select></div>
+      <div class="field only-then"><label for="then-to">to those</label>
+        <select class="auto" id="then-to" name="then-to">${option('not_answered', 'who have not answered', values.thenTo)}${option('not_reached', 'who were not reached', values.thenTo)}</select></div>
+      <div class="only-then">${input({ id: 'then-after', label: 'after minutes', value: values.thenAfter, class: 'w5', inputmode: 'numeric', errors })}</div></div>
+  </fieldset>`;
+}
+
+function timeFields({ values, errors }: ComposeView): Html {
+  return html`<fieldset class="card stack">
+    <legend>When?</legend>
+    <input type="hidden" id="start-offset" name="startOffset" value="${values.startOffset}">
     ${field(
-      { id: 'expires', label: 'It ends', hint: 'Nothing is sent after that, and late answers are marked as late.', errors },
+      { id: 'start', label: 'It starts', hint: html`Empty: as soon as you send it. <span id="start-zone">The time is in UTC.</span>`, errors },
+      (attributes) => html`<input ${attributes} type="datetime-local" class="auto" value="${values.start}" autocomplete="off">`,
+    )}
+    ${field(
+      {
+        id: 'expires',
+        label: 'It ends',
+        hint: 'Nothing is sent after that, and late answers are marked as late. Life safety and operations last 24 hours at most, campaigns 72.',
+        errors,
+      },
       (attributes) => html`<select ${attributes} class="auto">
-        ${[1, 2, 4, 8, 12, 24, 48, 72].map((hours) => option(String(hours), hours === 1 ? 'in 1 hour' : `in ${hours} hours`, values.expires))}${option('', 'never', values.expires)}
+        ${[1, 2, 4, 8, 12, 24, 48, 72].map((hours) => option(String(hours), hours === 1 ? 'in 1 hour' : `in ${hours} hours`, values.expires))}${option('', 'as late as allowed', values.expires)}
       </select>`,
     )}
   </fieldset>`;
@@ -135,7 +156,7 @@ export function composeBody(view: ComposeView): Html {
         hx-post="/messages/preview" hx-trigger="input delay:450ms, change delay:100ms" hx-target="#preview" hx-swap="innerHTML" hx-sync="this:replace">
         ${csrf(view.csrfToken)}
         <button class="hide" name="do" value="check" tabindex="-1" aria-hidden="true">Update</button>
-        ${classFields(view)} ${textFields(view)} ${audienceFields(view)} ${channelFields(view)} ${answerFields(view)}
+        ${classFields(view)} ${textFields(view)} ${audienceFields(view)} ${channelFields(view)} ${answerFields(view)} ${timeFields(view)}
       </form>
       <section class="card stack sticky" aria-labelledby="preview-title">
         <h2 id="preview-title">Before you send</h2>

@@ -8,7 +8,7 @@ import { countMayHave } from '#services/count-may-have.ts';
 import { getMessage } from '#services/get-message.ts';
 import type { ConsoleContext, ConsoleEnv } from './env.ts';
 import { Form, readForm } from './form.ts';
-import { languageName, people } from './format.ts';
+import { languageName, people, textsOf } from './format.ts';
 import { requireScope } from './guard.ts';
 import { show } from './layout.ts';
 import { messageTitle } from './message-view.ts';
@@ -31,13 +31,13 @@ const WORDS = {
 } as const;
 
 /** Text per locale of the first message; the field's id is `text-<n>`. */
-const localesOf = (message: MessageView): string[] => Object.keys(message.text);
+const localesOf = (message: MessageView): string[] => textsOf(message).map(([locale]) => locale);
 
 async function correctPage(c: ConsoleContext, message: MessageView, kind: Kind, form: Form, errors: readonly FormError[]): Promise<Response> {
   const count = await countMayHave(c.var.ctx, message.id);
   const words = WORDS[kind];
   const body = html`<p class="crumb"><a href="/messages/${message.id}">${messageTitle(message)}</a></p><h1>${words.title}</h1>
-    <p>It goes to exactly those who may have had the message: <b>${people(count)}</b>, each on the channel it may have come by. ${message.state === 'live' && 'What is still queued of the first message is stopped.'}</p>
+    <p>It goes to exactly those who may have had the message: <b>${people(count)}</b>, each on the channel it may have come by. ${message.state === 'live' && 'What is still queued of the first message is stopped. It is being sent right now, so until you press the button the number may rise.'}</p>
     <form method="post" action="/messages/${message.id}/correct" class="card stack" novalidate>
       ${csrf(c.var.session.csrfToken)}<input type="hidden" name="kind" value="${kind}">
       ${localesOf(message).map((locale, i) =>

@@ -29,7 +29,7 @@ export const MESSAGE_STATE_NAMES: Record<MessageState, string> = {
 export const DELIVERY_STATE_NAMES: Record<DeliveryState, string> = {
   pending: 'Waiting',
   attempting: 'Being sent',
-  accepted: 'Handed over',
+  accepted: 'With the carrier',
   unknown: 'In doubt',
   delivered: 'Delivered',
   failed: 'Not reached',
@@ -51,13 +51,50 @@ export const DELIVERY_STATE_MEANINGS: Record<DeliveryState, string> = {
   unresolved: 'No proof either way came; by its promise it is not repeated.',
 };
 
-/** Reasons of our own in a delivery's `code`; a carrier's code is shown as it came. */
-const CODE_NAMES: Record<string, string> = {
+/** Reasons of our own in a delivery's `code`. */
+const OWN_CODES: Record<string, string> = {
   unreachable: 'No address on these channels',
   no_consent: 'Did not agree to this kind of message',
   suppressed: 'Said stop, or the address is dead',
+  no_address: 'The address was taken away or found dead before the call',
+  no_subscription: 'No browser takes notifications any more',
+  render_error: 'The text could not be filled in for this person',
+  doubt_exhausted: 'No carrier gave a clear answer, after all tries',
+  lease_passed: 'Our sending process was cut off; looking for proof',
+  silence: 'The carrier did not answer',
 };
-export const codeName = (code: string | null): string => (code === null ? '' : (CODE_NAMES[code] ?? code));
+
+/** What the commonest carrier codes mean to a coordinator: Twilio's error codes, then enhanced mail status (RFC 3463) and push statuses. */
+const CARRIER_CODES: Record<string, string> = {
+  '21211': 'not a valid number',
+  '21214': 'the number cannot be reached',
+  '21408': 'no permission to send to that country',
+  '21610': 'said stop to this sender',
+  '21612': 'no route to this number',
+  '21614': 'not a mobile number',
+  '30003': 'phone off or out of coverage',
+  '30004': 'blocked by the carrier or the person',
+  '30005': 'unknown number',
+  '30006': 'landline, or a carrier that takes no SMS',
+  '30007': 'filtered as spam by the carrier',
+  '30008': 'failed at the carrier, no reason given',
+  '5.1.1': 'no such mailbox',
+  '5.1.2': 'no such mail domain',
+  '5.1.10': 'the domain takes no mail',
+  '5.2.1': 'mailbox disabled',
+  '5.2.2': 'mailbox full',
+  '404': 'the browser has gone',
+  '410': 'the browser has gone',
+};
+
+/** A reason in words; a carrier's own code stays visible, since its support asks for it. */
+export function codeName(code: string | null): string {
+  if (code === null) return '';
+  const own = OWN_CODES[code];
+  if (own !== undefined) return own;
+  const words = CARRIER_CODES[code] ?? CARRIER_CODES[code.split(' ').at(-1) ?? ''];
+  return words === undefined ? `code ${code}` : `${words} (${code})`;
+}
 
 /** "84 s", "4 min", "2 h 10 min"; seconds rounded up. */
 export function duration(seconds: number): string {
@@ -76,6 +113,10 @@ export function timeText(iso: string): string {
 }
 
 export const percent = (part: number, of: number): string => (of === 0 ? '0 %' : part === of ? '100 %' : `${Math.min(99, Math.round((part / of) * 100))} %`);
+
+/** The texts of a message, the one that everybody else reads first. */
+export const textsOf = (message: { readonly text: Readonly<Record<string, string>>; readonly fallbackLocale: string }): [locale: string, text: string][] =>
+  Object.entries(message.text).sort(([a], [b]) => Number(b === message.fallbackLocale) - Number(a === message.fallbackLocale));
 
 const languages = new Intl.DisplayNames(['en'], { type: 'language' });
 export function languageName(tag: string): string {

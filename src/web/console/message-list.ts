@@ -7,7 +7,9 @@ import type { Html, Part } from './parts.ts';
 import { time } from './parts.ts';
 
 function progress(message: MessageView): Part {
-  if (message.state === 'draft') return message.audience.count === null ? '' : `for ${people(message.audience.count)}`;
+  const { times } = message;
+  if (message.state === 'draft') return html`${message.audience.count !== null && `for ${people(message.audience.count)}, `}written ${time(times.createdAt)}`;
+  if (message.state === 'scheduled') return html`for ${people(message.audience.count ?? 0)}, starts ${time(times.startAt)}`;
   const parts = [
     `${people(message.audience.count ?? 0)}`,
     `${plural(handedOver(message.deliveries), 'delivery', 'deliveries')} handed over`,
@@ -15,14 +17,14 @@ function progress(message: MessageView): Part {
   ];
   const doubt = message.deliveries.unknown + message.deliveries.unresolved;
   if (doubt > 0) parts.push(`${number(doubt)} in doubt`);
-  return parts.join(', ');
+  return html`${parts.join(', ')} · ${time(times.launchedAt ?? times.createdAt)}`;
 }
 
 export function messageList(messages: readonly MessageView[]): Html {
   if (messages.length === 0) return html`<p class="soft">No messages yet.</p>`;
   return html`<ul class="list">${messages.map(
     (message) =>
-      html`<li class="item"><div><a class="title" href="/messages/${message.id}">${messageTitle(message)}</a><br><span class="soft small num">${progress(message)} · ${time(message.times.launchedAt ?? message.times.createdAt)}</span></div>${messageTags(message)}</li>`,
+      html`<li class="item"><div><a class="title" href="/messages/${message.id}">${messageTitle(message)}</a><br><span class="soft small num">${progress(message)}</span></div>${messageTags(message)}</li>`,
   )}</ul>`;
 }
 

@@ -14,7 +14,7 @@ import { boardData } from './board-data.ts';
 import { liveRegion } from './board-view.ts';
 import type { ConsoleContext, ConsoleEnv } from './env.ts';
 import { readForm } from './form.ts';
-import { number, people } from './format.ts';
+import { number, people, plural, textsOf } from './format.ts';
 import { show } from './layout.ts';
 import { messageList, pager } from './message-list.ts';
 import { boardBody, draftBody, messageTitle } from './message-view.ts';
@@ -38,7 +38,12 @@ async function draftPage(c: ConsoleContext, message: MessageView, errors: readon
     if (problem instanceof Problem && problem.status < 500) return undefined;
     throw problem;
   });
-  const samples = await renderSample(ctx, { ...message, answers: message.answerOptions, expiresAt: message.times.expiresAt });
+  const samples = await renderSample(ctx, {
+    ...message,
+    text: Object.fromEntries(textsOf(message)),
+    answers: message.answerOptions,
+    expiresAt: message.times.expiresAt,
+  });
   const approval = preview ? await approvalState(ctx, message.id, preview) : 'none';
   const body = draftBody({
     message,
@@ -49,6 +54,7 @@ async function draftPage(c: ConsoleContext, message: MessageView, errors: readon
     approval,
     isAuthor: message.createdBy === ctx.actor.label,
     notice,
+    now: ctx.clock.now(),
   });
   return show(c, { title: messageTitle(message), section: 'messages', errors, body, banner: drillBanner(message) });
 }
@@ -109,14 +115,19 @@ async function approve(c: ConsoleContext): Promise<Response> {
 
 async function stopPage(c: ConsoleContext): Promise<Response> {
   const message = await getMessage(c.var.ctx, c.req.param('id') ?? '');
+  if (message.state !== 'live' && message.state !== 'scheduled') return c.redirect(`/messages/${message.id}`, 303);
   const waiting = message.deliveries.pending;
+  const held =
+    message.state === 'scheduled'
+      ? html`It has not started. Nothing leaves, and nobody of the <b class="num">${number(message.audience.count ?? 0)}</b> is called.`
+      : html`<b class="num">${plural(waiting, 'delivery', 'deliveries')}</b> still wait and would not be made. What a carrier has taken cannot be called back; you can send a correction afterwards.`;
   return show(c, {
     title: 'Stop this message',
     section: 'messages',
     narrow: true,
     body: html`<p class="crumb"><a href="/messages/${message.id}">${messageTitle(message)}</a></p><h1>Stop this message?</h1>
       <form method="post" class="card stack">${csrf(c.var.session.csrfToken)}
-        <p><b class="num">${number(waiting)}</b> of ${number(message.audience.count ?? 0)} still wait and would not be called. What a carrier has taken cannot be called back; you can send a correction afterwards.</p>
+        <p>${held}</p>
         <div class="row"><button class="btn danger big wide">Stop now</button><a class="btn wide" href="/messages/${message.id}">Go back, let it run</a></div>
       </form>`,
   });
@@ -124,10 +135,16 @@ async function stopPage(c: ConsoleContext): Promise<Response> {
 
 async function stop(c: ConsoleContext): Promise<Response> {
   const { message, inFlight, cancelled } = await stopMessage(c.var.ctx, c.req.param('id') ?? '');
-  const notice = html`<p class="note good" role="status"><b>Stopped.</b> ${people(cancelled)} will not be called. ${
-    inFlight > 0 ? `${number(inFlight)} ${inFlight === 1 ? 'call was' : 'calls were'} already on the way and cannot be called back.` : 'No call was on the way.'
+  // The page that is shown afterwards may be reloaded without stopping anything again.
+  return c.redirect(`/messages/${message.id}?stopped=${cancelled}.${inFlight}`, 303);
+}
+
+function stoppedNotice(query: string | undefined): Part {
+  const [, cancelled, inFlight] = /^(\d{1,9})\.(\d{1,9})$/.exec(query ?? '') ?? [];
+  if (cancelled === undefined || inFlight === undefined) return '';
+  return html`<p class="note good" role="status"><b>Stopped.</b> ${plural(Number(cancelled), 'delivery', 'deliveries')} will not be made. ${
+    inFlight === '0' ? 'No call was on the way.' : `${plural(Number(inFlight), 'call')} had already begun and cannot be called back.`
   }</p>`;
-  return boardPage(c, message, notice);
 }
 
 /** `GET /messages`, `GET /messages/{id}` and what can be done with one message. */
@@ -141,7 +158,7 @@ export const messageRoutes = (): Hono<ConsoleEnv> =>
     })
     .get('/messages/:id', async (c) => {
       const message = await getMessage(c.var.ctx, c.req.param('id'));
-      return isWaiting(message) ? draftPage(c, message) : boardPage(c, message);
+      return isWaiting(message) ? draftPage(c, message) : boardPage(c, message, message.state === 'stopped' && stoppedNotice(c.req.query('stopped')));
     })
     .post('/messages/:id/launch', launch)
     .post('/messages/:id/approve', approve)

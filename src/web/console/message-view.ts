@@ -3,7 +3,7 @@ import type { Audience } from '#schemas/audience.ts';
 import type { PlanStep } from '#schemas/message.ts';
 import type { MessageView, PreviewView } from '#schemas/views.ts';
 import type { SampleView } from '#services/render-sample.ts';
-import { CHANNEL_NAMES, CLASS_NAMES, CLASS_PROMISES, duration, languageName, number, people } from './format.ts';
+import { CHANNEL_NAMES, CLASS_NAMES, CLASS_PROMISES, duration, languageName, number, people, textsOf } from './format.ts';
 import { channelList, csrf, drillTag, type Html, type Part, stateTag, time } from './parts.ts';
 import { reachSummary, sampleView } from './preview-view.ts';
 
@@ -43,7 +43,7 @@ export function planText(step: PlanStep, first: boolean): string {
 export function factsCard(message: MessageView, withText = true): Html {
   const { times } = message;
   return html`<section class="card stack" aria-labelledby="facts-title"><h2 id="facts-title">The message</h2>
-    ${withText && Object.entries(message.text).map(([locale, text]) => html`<div class="stack tight">${Object.keys(message.text).length > 1 && html`<h3>${languageName(locale)}</h3>`}<div class="bubble" lang="${locale}">${text}</div></div>`)}
+    ${withText && textsOf(message).map(([locale, text], _, all) => html`<div class="stack tight">${all.length > 1 && html`<h3>${languageName(locale)}</h3>`}<div class="bubble" lang="${locale}">${text}</div></div>`)}
     <ul class="list small">
       <li><b>To:</b> ${audienceText(message.audience.expression)}</li>
       <li><b>How:</b> ${message.plan.map((step, i) => html`${i > 0 && html`<br>`}${planText(step, i === 0)}`)}</li>
@@ -66,6 +66,8 @@ export interface DraftView {
   approval: 'none' | 'needed' | 'given';
   isAuthor: boolean;
   notice: Part;
+  /** Milliseconds. */
+  now: number;
 }
 
 function approveForm(message: MessageView, count: number, isAuthor: boolean, hidden: Part): Html {
@@ -78,22 +80,36 @@ function approveForm(message: MessageView, count: number, isAuthor: boolean, hid
     }</form>`;
 }
 
-function launchForm({ message, preview, csrfToken, canSend, approval, isAuthor }: DraftView): Part {
+/** What pressing does, and when. A start that has passed by now means at once. */
+function launchWords({ message, preview, now }: DraftView): { said: Part; button: string } {
+  const whom = people(preview?.count ?? 0);
+  const { startAt } = message.times;
+  const later = startAt !== null && Date.parse(startAt) > now;
+  const when = later ? html` It starts <b>${time(startAt)}</b>; until then you can stop it.` : '';
+  return message.drill
+    ? {
+        said: html`<p class="note drill">This is an <b>exercise</b>. ${whom} get it, marked EXERCISE, from the exercise senders.${when}</p>`,
+        button: `${later ? 'Schedule' : 'Start'} the exercise with ${whom}`,
+      }
+    : {
+        said: html`<p class="note bad">This is <b>real</b>. ${whom} get it.${later ? when : ' What a carrier has taken cannot be called back.'}</p>`,
+        button: later ? `Schedule for ${whom}` : `Send to ${whom}`,
+      };
+}
+
+function launchForm(view: DraftView): Part {
+  const { message, preview, csrfToken, canSend, approval, isAuthor } = view;
   if (!preview) return '';
   if (!canSend) return html`<p class="note">Your role can look at this message but not send it.</p>`;
   if (preview.count === 0) return html`<p class="note warn">Nobody matches this audience, so there is nobody to send to.</p>`;
   const hidden = html`${csrf(csrfToken)}<input type="hidden" name="audienceHash" value="${preview.hash}"><input type="hidden" name="count" value="${preview.count}">`;
   if (approval === 'needed') return approveForm(message, preview.count, isAuthor, hidden);
+  const { said, button } = launchWords(view);
   return html`
     <form class="card stack" method="post" action="/messages/${message.id}/launch" aria-labelledby="launch-title">${hidden}
       <h2 id="launch-title">${message.drill ? 'Run this exercise' : 'Send this for real'}</h2>
-      ${
-        message.drill
-          ? html`<p class="note drill">This is an <b>exercise</b>. ${people(preview.count)} get it, marked EXERCISE, from the exercise senders.</p>`
-          : html`<p class="note bad">This is <b>real</b>. ${people(preview.count)} get it. What a carrier has taken cannot be called back.</p>
-              <label class="check" for="sure"><input type="checkbox" id="sure" name="sure" value="yes"> <span>I have read the text, and these are the right people.</span></label>`
-      }
-      <div><button class="btn big wide ${message.drill ? 'drill' : 'danger'}">${message.drill ? `Start the exercise with ${people(preview.count)}` : `Send to ${people(preview.count)}`}</button></div>
+      ${said}${!message.drill && html`<label class="check" for="sure"><input type="checkbox" id="sure" name="sure" value="yes"> <span>I have read the text, and these are the right people.</span></label>`}
+      <div><button class="btn big wide ${message.drill ? 'drill' : 'danger'}">${button}</button></div>
     </form>`;
 }
 
@@ -105,7 +121,7 @@ export function draftBody(view: DraftView): Html {
     ${view.notice}
     <div class="split">
       <div class="stack">
-        <section class="card stack" aria-labelledby="reach-title"><h2 id="reach-title">Whom it reaches now</h2>${preview ? reachSummary(preview) : html`<p>The audience cannot be counted right now.</p>`}</section>
+        <section class="card stack" aria-labelledby="reach-title"><h2 id="reach-title">Whom it reaches now</h2>${preview ? reachSummary(preview, message.plan.length) : html`<p>The audience cannot be counted right now.</p>`}</section>
         ${launchForm(view)}
       </div>
       <div class="stack">
@@ -125,18 +141,17 @@ export function actionsCard(message: MessageView, canSend: boolean): Part {
     <a class="btn plain" href="/messages/new?from=${message.id}">Copy to a new message</a>`;
 }
 
-/** The page of a launched message. `live` is its moving part. */
+/** The page of a launched message. `live` is its moving part: receipts and answers still come in long after the last call. */
 export function boardBody(message: MessageView, live: Part, canSend: boolean, notice: Part): Html {
-  const watch = message.state === 'live' || message.state === 'scheduled' || message.state === 'completed';
   return html`<div class="stack tight"><p class="crumb"><a href="/messages">Messages</a></p><h1>${messageTitle(message)}</h1><div id="tags">${messageTags(message)}</div></div>
     <div class="row" id="actions">${actionsCard(message, canSend)}</div>
     ${notice}
     <p class="note warn" id="connection" hidden role="status">The live connection is lost; the numbers below may be old. Trying again.</p>
     <p class="hide" role="status" id="spoken"></p>
     <div class="split">
-      <div class="stack" id="live"${watch && html` hx-sse:connect="/messages/${message.id}/stream" hx-swap="innerMorph"`}>${live}</div>
+      <div class="stack" id="live" hx-sse:connect="/messages/${message.id}/stream" hx-swap="innerMorph">${live}</div>
       <div class="stack">
-        <section class="card stack" id="chart-card" hidden aria-labelledby="chart-title"><h2 id="chart-title">Speed</h2><div id="chart"></div></section>
+        <section class="card stack tight" id="chart-card" hidden aria-labelledby="chart-title"><h2 id="chart-title">Speed</h2><p class="soft small">Since you opened this page, as the mean of three seconds.</p><div id="chart"></div></section>
         ${factsCard(message)}
       </div>
     </div>`;

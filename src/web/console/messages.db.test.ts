@@ -149,6 +149,41 @@ test('rows are added and taken away without a script', async () => {
   expect(await messages()).toEqual([]);
 });
 
+test('a start on the own clock and a second call become a plan that is scheduled, not sent', async () => {
+  const second = { start: '2099-01-02T07:30', startOffset: '-60', 'then-channel': 'email', 'then-to': 'not_reached', 'then-after': '15' };
+  const { path, html } = await draft(second);
+  expect(html).toContain('Schedule for 3 people');
+  expect(html).toContain('After 15 min: E-mail, to who was not reached');
+  const board = await (await page.post(`${path}/launch`, { _csrf: token, audienceHash: hidden(html, 'audienceHash'), sure: 'yes' })).text();
+  expect(board).toContain('Nothing has left yet.');
+  expect((await messages())[0]).toMatchObject({
+    state: 'scheduled',
+    plan: [
+      { channels: ['sms'], mode: 'first', afterSeconds: 0, to: 'all' },
+      { channels: ['email'], afterSeconds: 900, to: 'not_reached' },
+    ],
+    times: { startAt: '2099-01-02T06:30:00.000Z', expiresAt: '2099-01-02T18:30:00.000Z', launchedAt: null },
+  });
+  expect(await page.text(`/messages/new?from=${path.split('/').at(-1)}`)).toContain('<option value="email" selected>');
+  const refused = await (await page.post('/messages/new', fields({ start: '2020-01-01T10:00', 'then-channel': 'push', 'then-after': 'soon' }))).text();
+  for (const id of ['start', 'then-after']) expect(refused).toContain(`href="#${id}"`);
+});
+
+test('a page that is read again after the stop stops nothing again', async () => {
+  const { path, html } = await draft();
+  await page.post(`${path}/launch`, { _csrf: token, audienceHash: hidden(html, 'audienceHash'), sure: 'yes' });
+  const answer = await page.post(`${path}/stop`, { _csrf: token }, { follow: false });
+  expect(answer.status).toBe(303);
+  expect(await page.text(answer.headers.get('location') ?? '')).toContain('<b>Stopped.</b>');
+  expect(await page.text(`${path}/stop`)).not.toContain('Stop this message?');
+});
+
+test('the language that everybody else reads stays first, also in a copy', async () => {
+  const { path, html } = await draft({ 'locale-1': 'de', 'text-1': 'Der Fluss steigt.' });
+  expect(html.indexOf('The river rises')).toBeLessThan(html.indexOf('Der Fluss steigt'));
+  expect(await page.text(`/messages/new?from=${path.split('/').at(-1)}`)).toMatch(/id="locale-0"[^>]* value="en"/);
+});
+
 test('the preview says how many, how, and which characters make it dear', async () => {
   const html = await (await page.post('/messages/preview', fields({ 'text-0': 'Don’t cross', who: 'some', tags: 'harbour' }))).text();
   expect(html).toContain('1 person');

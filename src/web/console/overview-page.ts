@@ -6,7 +6,7 @@ import { type InboundView, listInbound } from '#services/list-inbound.ts';
 import { listMessages } from '#services/list-messages.ts';
 import { type SenderView, listSenders, type SendingState, sendingState } from '#services/senders.ts';
 import { stopEverything } from '#services/stop-everything.ts';
-import { answered, handedOver } from './board-view.ts';
+import { answered, handedOver, saidYes } from './board-view.ts';
 import type { ConsoleEnv } from './env.ts';
 import { readForm } from './form.ts';
 import { CHANNEL_NAMES, number, people, percent, plural } from './format.ts';
@@ -20,6 +20,7 @@ import { bar, csrf, type Html, type Part } from './parts.ts';
 function liveCard(message: MessageView): Html {
   const all = message.waves.reduce((n, wave) => n + wave.planned, 0);
   const done = handedOver(message.deliveries);
+  const yes = saidYes(message);
   return html`<li class="stack tight"><div class="item"><a class="title" href="/messages/${message.id}">${messageTitle(message)}</a>${messageTags(message)}</div>
     ${bar(
       [
@@ -29,7 +30,7 @@ function liveCard(message: MessageView): Html {
       all,
       true,
     )}
-    <span class="soft small num">${people(message.audience.count ?? 0)}, ${percent(done, all)} handed over, ${number(answered(message))} answered</span></li>`;
+    <span class="soft small num">${people(message.audience.count ?? 0)}, ${percent(done, all)} handed over, ${number(answered(message))} answered${yes !== undefined && `, ${number(yes)} said yes`}</span></li>`;
 }
 
 /** Senders that stopped themselves and doubtful calls: nobody but a person can decide these. */

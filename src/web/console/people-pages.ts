@@ -44,7 +44,7 @@ async function listPage(c: ConsoleContext): Promise<Response> {
         : html`<table class="cells"><thead><tr><th scope="col">Name</th><th scope="col">Reach</th><th scope="col">Tags</th><th scope="col">Skills</th><th scope="col">Language</th></tr></thead>
             <tbody>${page.items.map(
               (person) =>
-                html`<tr><th scope="row"><a href="/people/${person.id}">${personName(person)}</a></th><td>${reach(person)}</td><td data-label="Tags">${person.tags.join(', ')}</td><td data-label="Skills">${person.skills.join(', ')}</td><td data-label="Language">${person.locale}</td></tr>`,
+                html`<tr><th scope="row"><a href="/people/${person.id}">${personName(person)}</a>${person.origin === 'share' && html` <span class="tag info">joined</span>`}</th><td>${reach(person)}</td><td data-label="Tags">${person.tags.join(', ')}</td><td data-label="Skills">${person.skills.join(', ')}</td><td data-label="Language">${person.locale}</td></tr>`,
             )}</tbody></table>`
     }</section>
     ${pager('/people', query, page.next, cursor)}`;

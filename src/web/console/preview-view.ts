@@ -2,7 +2,7 @@ import { html } from 'hono/html';
 import { CHANNELS, type Channel } from '#schemas/delivery.ts';
 import type { Forecast, PreviewView } from '#schemas/views.ts';
 import type { SampleView } from '#services/render-sample.ts';
-import { CHANNEL_NAMES, duration, languageName, number, people, plural } from './format.ts';
+import { CHANNEL_NAMES, duration, languageName, number, people } from './format.ts';
 import type { Html, Part } from './parts.ts';
 
 /** What a preview has to say; `blocked` is why there is none yet. */
@@ -11,6 +11,8 @@ export interface PreviewState {
   readonly samples?: readonly SampleView[] | undefined;
   readonly blocked?: readonly string[] | undefined;
   readonly withText: boolean;
+  /** Of the plan; 1 when missing. */
+  readonly waves?: number;
 }
 
 const characterName = (character: string): string => `“${character}” (U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')})`;
@@ -35,16 +37,18 @@ export function forecastLine(forecast: Forecast): string {
 function channelLine(channel: Channel, view: PreviewView): Html {
   const pace = view.forecast.perChannel.find((one) => one.channel === channel);
   const details = [
-    channel === 'sms' && view.segments > 0 ? `${plural(view.segments, 'part')} each, ${plural(view.units, 'unit')}` : '',
+    channel === 'sms' && view.segments > 0 ? (view.segments === 1 ? '1 part each' : `up to ${view.segments} parts each, ${number(view.units)} in all`) : '',
     pace && pace.seconds !== null ? `last in ${duration(pace.seconds)}` : '',
   ].filter(Boolean);
   return html`<tr><th scope="row">${CHANNEL_NAMES[channel]}</th><td class="num">${number(view.channels[channel])}</td><td class="soft small">${details.join(', ')}</td></tr>`;
 }
 
-export function reachSummary(view: PreviewView): Html {
+/** `waves`: how many the plan has. Who answers is not known yet, so channels of later ones count everybody whom they might call. */
+export function reachSummary(view: PreviewView, waves: number): Html {
   return html`<p><b class="reach">${people(view.count)}</b><br><span class="soft">${forecastLine(view.forecast)}</span></p>
     <table><thead class="hide"><tr><th scope="col">Channel</th><th scope="col">People</th><th scope="col">Details</th></tr></thead>
       <tbody>${CHANNELS.filter((channel) => view.channels[channel] > 0).map((channel) => channelLine(channel, view))}</tbody></table>
+    ${waves > 1 && html`<p class="soft small">These are the most that each channel may have to call: later calls leave out those who no longer need one.</p>`}
     ${view.unreachable > 0 && html`<div class="note warn"><b>${people(view.unreachable)}</b> cannot be reached on these channels: no address.</div>`}
     ${view.suppressed > 0 && html`<div class="note warn"><b>${people(view.suppressed)}</b> said stop or did not agree to this kind of message.</div>`}
     ${culprits(view)}
@@ -69,7 +73,7 @@ export function previewFragment(state: PreviewState): Html {
   const samples = state.samples ?? [];
   return html`<div class="stack" role="status">${
     state.view
-      ? reachSummary(state.view)
+      ? reachSummary(state.view, state.waves ?? 1)
       : html`<p class="soft">${state.blocked && state.blocked.length > 0 ? state.blocked.join('. ') : 'Here you will see how many people it reaches, over which channel, and how it looks.'}</p>`
   }</div>
   ${samples.length > 0 ? samples.map((sample) => sampleView(sample, samples.length > 1)) : state.view && !state.withText && html`<p class="soft">Write the text to see how it looks.</p>`}`;
