@@ -89,6 +89,13 @@ export async function releaseBatch(tx: Tx, batch: ClaimedBatch, retryInMs: numbe
     WHERE b.tenant_id = ${batch.tenantId} AND b.id = ${batch.id} AND b.fence = ${batch.fence} AND b.state = 'claimed'`.execute(tx);
 }
 
+/** Gives a claim up before its lease ends: its worker failed and makes no call for it any more. The sweep does the rest. */
+export async function endClaim(tx: Tx, batch: ClaimedBatch): Promise<void> {
+  await sql`UPDATE batches SET lease_until = now() WHERE tenant_id = ${batch.tenantId} AND id = ${batch.id} AND fence = ${batch.fence} AND state = 'claimed'`.execute(
+    tx,
+  );
+}
+
 /**
  * A lease passed: whoever held it is dead or frozen. What it had marked and not settled is in doubt; the rest goes on.
  * Guarded again here, so any number of sweeps may find the same batch.

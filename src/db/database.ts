@@ -87,7 +87,11 @@ export function openDatabase(options: DatabaseOptions): Database {
   });
   // An idle connection that breaks (server restart) must not end the process; the pool replaces it.
   let closing = false;
-  pool.on('error', (error) => closing || options.log.warn({ code: (error as { code?: string }).code }, 'database connection lost'));
+  const lost = (error: Error): unknown => closing || options.log.warn({ code: (error as { code?: string }).code }, 'database connection lost');
+  pool.on('error', lost);
+  // pg-pool listens while a connection is idle only: one lost between two statements of a transaction would be an
+  // unhandled 'error' event and end the process. Its next statement fails anyway, so noting it is all there is to do.
+  pool.on('connect', (client) => client.on('error', (error) => options.log.debug({ error: error.message }, 'database connection lost in use')));
   const across = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
   return {
     across,

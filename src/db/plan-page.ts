@@ -17,6 +17,8 @@ export interface PagePlan {
   condition: RawBuilder<SqlBool>;
   /** Correction: each channel is used only where the message it follows may have arrived by it. */
   followsId: string | null;
+  /** Fallback: a channel that was tried for a person is not tried again, and who has none left is not listed twice. */
+  untried: boolean;
   /** Whether the page counts toward the frozen audience (a first wave, or joins). */
   freezes: boolean;
   cursorId: string;
@@ -43,6 +45,8 @@ export async function planPage(tx: Tx, plan: PagePlan): Promise<PlannedPage> {
   const { tenantId, messageId, wave, lane } = plan;
   const reach = (channel: Channel) => {
     const base = sql`(${consentSql(lane)} AND ${reachSql(channel, plan.senders[channel])})`;
+    if (plan.untried)
+      return sql`(${base} AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.message_id = ${messageId} AND d.recipient_id = r.id AND d.channel = ${channel}::channel))`;
     return plan.followsId === null ? base : sql`(${base} AND ${mayHaveIt(plan.followsId, channel)})`;
   };
   const available = sql.join(plan.channels.map((channel) => sql`CASE WHEN ${reach(channel)} THEN ${channel}::channel END`));
@@ -73,7 +77,7 @@ export async function planPage(tx: Tx, plan: PagePlan): Promise<PlannedPage> {
       INSERT INTO deliveries (message_id, recipient_id, channel, wave, tenant_id, state, code, marked_at)
       SELECT ${messageId}, p.id, ${plan.channels[0]}::channel, ${wave}, ${tenantId}, 'failed',
         CASE WHEN NOT p.addressed THEN 'unreachable' WHEN NOT p.consented THEN 'no_consent' ELSE 'suppressed' END, now()
-      FROM page p WHERE cardinality(p.channels) = 0
+      FROM page p WHERE cardinality(p.channels) = 0 AND NOT ${plan.untried}
       ON CONFLICT DO NOTHING
       RETURNING 1
     ), counted AS (

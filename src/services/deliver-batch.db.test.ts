@@ -67,6 +67,7 @@ describe('a launched message', () => {
     expect((await getMessage(ctx, message.id)).deliveries).toMatchObject({ pending: 6, failed: 1, accepted: 2 });
     await bench.makeDue();
     await bench.work(carrier, 'ops');
+    await bench.plan();
     const view = await getMessage(ctx, message.id);
     expect(view.deliveries).toMatchObject({ pending: 0, failed: 1, accepted: 8 });
     expect(view.state).toBe('completed');

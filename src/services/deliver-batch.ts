@@ -1,14 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { monotonicMs } from '#platform/clock.ts';
+import { isUnavailable } from '#platform/unavailable.ts';
 import { noteCalls } from '#db/note-calls.ts';
-import { type ClaimedBatch, HEARTBEAT_MS, releaseBatch, renewLease } from '#db/claim-batch.ts';
+import { type ClaimedBatch, endClaim, HEARTBEAT_MS, releaseBatch, renewLease } from '#db/claim-batch.ts';
 import { type MarkedPerson, type MarkRefusal, markSlice, type Slice } from '#db/mark-slice.ts';
 import { lowerPace, raisePace, reservePace, stopSender } from '#db/pace.ts';
+import type { Tx } from '#db/database.ts';
 import { duePeople, resolveDoubt } from '#db/resolve-doubt.ts';
 import { type SettledPerson, settleSlice } from '#db/settle-slice.ts';
 import { settle } from '#domain/delivery.ts';
 import type { SendResult } from '#domain/channel.ts';
 import { type Deps, notifyProgress } from './context.ts';
+import { completeMessage } from './complete-message.ts';
 import { applySendEffects } from './send-effects.ts';
 import type { SendPlan, SendPlans } from './send-plan.ts';
 
@@ -35,6 +38,10 @@ export async function deliverBatch(deps: DeliverDeps, batch: ClaimedBatch): Prom
   }, HEARTBEAT_MS);
   try {
     await deliverSlices(deps, batch);
+  } catch (error) {
+    // Nobody calls for this claim any more: the sweep need not wait for its lease.
+    await insist(deps, () => deps.db.withTenant(batch.tenantId, (tx) => endClaim(tx, batch))).catch(() => undefined);
+    throw error;
   } finally {
     clearInterval(beat);
   }
@@ -104,8 +111,37 @@ async function mark(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan, slic
     startAt = monotonicMs();
     unitMs = turn.unitMs;
   }
-  const people = await deps.db.withTenant(batch.tenantId, (tx) => markSlice(tx, batch, slice));
+  let people: MarkedPerson[] | MarkRefusal;
+  try {
+    people = await deps.db.withTenant(batch.tenantId, (tx) => markSlice(tx, batch, slice));
+  } catch (error) {
+    // Whether it was committed cannot be known, but none of these people was called: whoever is marked waits again.
+    await insist(deps, () => deps.db.withTenant(batch.tenantId, (tx) => settleSlice(tx, batch, slice.ids.map(notCalled)))).catch(() => undefined);
+    throw error;
+  }
   return typeof people === 'string' ? people : { people, calledAt: new Date(deps.clock.now()), startAt, unitMs };
+}
+
+const notCalled = (id: string): SettledPerson => ({ id, state: 'pending', code: 'not_called', providerId: null, units: 0, delayMs: 0, uncounted: true });
+
+/** How long what carriers said is kept while the database is away. Later the sweep lists those people as in doubt. */
+const INSIST_MS = 60_000;
+const INSIST_EVERY_MS = 250;
+
+/**
+ * Repeats a write that failed because the database was away: thrown away, a restart of the database would leave
+ * everybody who was just called in doubt. Safe to repeat, since the fence and the state guard every settle.
+ */
+async function insist<T>(deps: DeliverDeps, write: () => Promise<T>): Promise<T> {
+  for (const until = monotonicMs() + INSIST_MS; ; ) {
+    try {
+      return await write();
+    } catch (error) {
+      if (!isUnavailable(error) || monotonicMs() > until) throw error;
+      deps.log.debug({ error: (error as Error).message }, 'the database is away; the write is repeated');
+      await delay(INSIST_EVERY_MS);
+    }
+  }
 }
 
 interface Sent extends SendResult {
@@ -138,7 +174,7 @@ function sendSlice(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan, slice
 async function settleResults(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan, calledAt: Date, results: readonly Sent[]): Promise<void> {
   if (results.length === 0) return;
   const settled: SettledPerson[] = results.map(({ person, outcome }) => ({ id: person.id, ...settle(batch.lane, outcome, person.attempts, deps.random()) }));
-  await deps.db.withTenant(batch.tenantId, async (tx) => {
+  const write = async (tx: Tx): Promise<void> => {
     await settleSlice(tx, batch, settled);
     await applySendEffects(tx, batch, results);
     const troubles = new Set(results.map((r) => r.outcome.kind));
@@ -148,46 +184,17 @@ async function settleResults(deps: DeliverDeps, batch: ClaimedBatch, plan: SendP
     else if (plan.paced) await raisePace(tx, batch.tenantId, batch.senderId);
     await noteCalls(tx, batch.tenantId, batch.messageId, calledAt, false);
     await notifyProgress(tx, batch.tenantId, batch.messageId);
-  });
+  };
+  await insist(deps, () => deps.db.withTenant(batch.tenantId, write));
 }
 
 async function finish(deps: DeliverDeps, batch: ClaimedBatch, refusal: MarkRefusal | undefined): Promise<void> {
-  await deps.db.withTenant(batch.tenantId, async (tx) => {
-    await releaseBatch(tx, batch, refusal === 'paused' ? PAUSED_MS : null);
-    if (!refusal) await noteCalls(tx, batch.tenantId, batch.messageId, new Date(deps.clock.now()), true);
-  });
+  await insist(deps, () =>
+    deps.db.withTenant(batch.tenantId, async (tx) => {
+      await releaseBatch(tx, batch, refusal === 'paused' ? PAUSED_MS : null);
+      if (!refusal) await noteCalls(tx, batch.tenantId, batch.messageId, new Date(deps.clock.now()), true);
+    }),
+  );
   if (refusal === 'closed') return deps.queue.nudge('close', { tenantId: batch.tenantId, messageId: batch.messageId });
   await completeMessage(deps, batch.tenantId, batch.messageId);
-}
-
-/**
- * A message is complete when no batch waits and no wave is to come. Asked in a transaction of its own, after the
- * batch's end has committed: of two last batches the later one sees both.
- */
-export async function completeMessage(deps: Pick<Deps, 'db' | 'clock'>, tenantId: number, messageId: string): Promise<void> {
-  await deps.db.withTenant(tenantId, async (tx) => {
-    const done = await tx
-      .updateTable('messages')
-      .set({ state: 'completed', completed_at: new Date(deps.clock.now()) })
-      .where('tenant_id', '=', tenantId)
-      .where('id', '=', messageId)
-      .where('state', '=', 'live')
-      .where(({ not, exists, selectFrom }) =>
-        not(exists(selectFrom('batches').select('id').where('batches.message_id', '=', messageId).where('batches.state', 'in', ['planned', 'claimed']))),
-      )
-      .where(({ not, exists, selectFrom }) =>
-        not(
-          exists(
-            selectFrom('waves')
-              .select('id')
-              .where('waves.tenant_id', '=', tenantId)
-              .where('waves.message_id', '=', messageId)
-              .where('waves.state', 'in', ['waiting', 'planning']),
-          ),
-        ),
-      )
-      .returning('id')
-      .execute();
-    if (done.length > 0) await notifyProgress(tx, tenantId, messageId);
-  });
 }

@@ -4,6 +4,7 @@ import type { Audience } from '#schemas/audience.ts';
 import type { Tx } from '#db/database.ts';
 import { planPage, type PlannedPage } from '#db/plan-page.ts';
 import { wavePeople } from '#db/wave-people.ts';
+import { completeMessage } from './complete-message.ts';
 import { type Deps, notifyProgress } from './context.ts';
 
 /** A small first page lets sending start at once; later pages are read as fast as the database gives them. */
@@ -30,7 +31,8 @@ export async function planWave(deps: Deps, tenantId: number, waveId: string, sto
     if (!step) return;
     const nudges = Math.min(step.page.batches, MAX_NUDGES);
     for (let i = 0; i < nudges; i++) await deps.queue.nudge(deliverJob(step.lane), { messageId: step.messageId });
-    if (step.done) return;
+    // A wave that reaches nobody has no last batch that would notice the end.
+    if (step.done) return completeMessage(deps, tenantId, step.messageId);
   }
 }
 
@@ -75,6 +77,7 @@ async function planOne(tx: Tx, deps: Deps, tenantId: number, waveId: string, lim
       (id) => deps.ids.decode('rcp', id),
     ),
     followsId: wave.selects === 'reached' ? message.follows_id : null,
+    untried: wave.selects === 'not_reached',
     freezes: wave.ordinal === 0 || wave.selects === 'ids',
     // Joins come in any order of ids, so their wave has no position: what is planned leaves its list.
     cursorId: wave.selects === 'ids' ? '0' : wave.cursor_id,

@@ -30,7 +30,8 @@ test('an escalation goes by the next channel to those who have not answered, not
   expect(carrier.calls.map((call) => call.channel)).toEqual(Array.from({ length: 10 }, () => 'sms'));
   expect((await getMessage(bench.ctx, message.id)).state).toBe('live');
   const [first = '', second = ''] = await idsOf(bench);
-  const answer = (recipientId: string) => recordAnswer(deps, { tenantId: bench.ctx.tenantId, messageId: messageIdOf(message.id), recipientId, key: 'yes', way: 'page' });
+  const answer = (recipientId: string) =>
+    recordAnswer(deps, { tenantId: bench.ctx.tenantId, messageId: messageIdOf(message.id), recipientId, key: 'yes', way: 'page' });
   await answer(first);
   await bench.makeDue();
   await bench.plan();
@@ -50,7 +51,9 @@ test('who was not reached gets the next channel; who changed since the launch is
   const bench = await Bench.open(deps);
   await bench.people(6);
   const message = await bench.launch('ops', { channels: { plan: [{ channels: ['sms'] }, { channels: ['email'], afterSeconds: 30, to: 'not_reached' }] } });
-  const carrier = carriers((call, n) => (call.channel === 'sms' && n <= 2 ? { kind: 'rejected', code: '21614', addressInvalid: true } : { kind: 'accepted', providerId: 'p', units: 1 }));
+  const carrier = carriers((call, n) =>
+    call.channel === 'sms' && n <= 2 ? { kind: 'rejected', code: '21614', addressInvalid: true } : { kind: 'accepted', providerId: 'p', units: 1 },
+  );
   await bench.work(carrier, 'ops');
   await bench.people(5, { phone: true, email: true }, 100);
   await bench.makeDue();
@@ -66,7 +69,9 @@ test('a scheduled message starts once, however many sweep; one missed by long go
   const [soon, late] = [await bench.launch('ops', { startAt, expiresAt: undefined }), await bench.launch('ops', { startAt, expiresAt: undefined })];
   expect(soon.state).toBe('scheduled');
   const move = (id: string, back: string) =>
-    deps.db.withTenant(bench.ctx.tenantId, (tx) => sql`UPDATE messages SET start_at = now() - ${back}::interval WHERE tenant_id = ${bench.ctx.tenantId} AND id = ${messageIdOf(id)}`.execute(tx));
+    deps.db.withTenant(bench.ctx.tenantId, (tx) =>
+      sql`UPDATE messages SET start_at = now() - ${back}::interval WHERE tenant_id = ${bench.ctx.tenantId} AND id = ${messageIdOf(id)}`.execute(tx),
+    );
   await move(soon.id, '1 second');
   await move(late.id, '1 hour');
   const waves = (await Promise.all(Array.from({ length: 5 }, () => sweep(deps)))).flatMap((found) => found.waves);
@@ -103,7 +108,9 @@ test('an expired message ends what it had queued, and a stopped one its later wa
   await bench.people(5, { phone: true });
   const expired = await bench.launch('ops');
   await bench.plan();
-  await deps.db.withTenant(bench.ctx.tenantId, (tx) => sql`UPDATE messages SET expires_at = now() - interval '1 second' WHERE tenant_id = ${bench.ctx.tenantId} AND id = ${messageIdOf(expired.id)}`.execute(tx));
+  await deps.db.withTenant(bench.ctx.tenantId, (tx) =>
+    sql`UPDATE messages SET expires_at = now() - interval '1 second' WHERE tenant_id = ${bench.ctx.tenantId} AND id = ${messageIdOf(expired.id)}`.execute(tx),
+  );
   const carrier = carriers();
   await bench.work(carrier, 'ops');
   expect(carrier.calls).toHaveLength(0);
@@ -115,4 +122,34 @@ test('an expired message ends what it had queued, and a stopped one its later wa
   await bench.makeDue();
   await bench.work(carrier, 'ops');
   expect(carrier.calls).toHaveLength(5);
+});
+
+test('ops falls back along its list for who was not reached, and lists nobody twice', async () => {
+  const bench = await Bench.open(deps);
+  await bench.people(6);
+  await bench.people(2, {}, 50);
+  const message = await bench.launch('ops', { channels: ['sms', 'email'] });
+  const carrier = carriers((call, n) =>
+    call.channel === 'sms' && n <= 4 ? { kind: 'rejected', code: '30004' } : { kind: 'accepted', providerId: 'p', units: 1 },
+  );
+  await bench.work(carrier, 'ops');
+  await bench.work(carrier, 'ops');
+  expect(carrier.calls.map((call) => call.channel).sort((a, b) => a.localeCompare(b))).toEqual([
+    ...Array.from({ length: 4 }, () => 'email'),
+    ...Array.from({ length: 6 }, () => 'sms'),
+  ]);
+  const view = await getMessage(bench.ctx, message.id);
+  expect(view.state).toBe('completed');
+  expect(view.waves).toMatchObject([
+    { wave: 0, channel: 'sms', planned: 8, accepted: 2, failed: 6 },
+    { wave: 1, channel: 'email', planned: 4, accepted: 4 },
+  ]);
+});
+
+test('a message that reaches nobody is complete all the same, and everybody is listed with the reason', async () => {
+  const bench = await Bench.open(deps);
+  await bench.people(3, {});
+  const message = await bench.launch('bulk');
+  await bench.work(carriers(), 'bulk');
+  expect(await getMessage(bench.ctx, message.id)).toMatchObject({ state: 'completed', deliveries: { failed: 3 } });
 });
