@@ -23,6 +23,8 @@ export interface SystemOptions {
   redisUrl?: string;
   workers?: number;
   behaviour?: Behaviour;
+  /** Push services of a test's own, besides the simulator's. */
+  pushHosts?: readonly string[];
   tenant?: Partial<NewTenant>;
 }
 
@@ -97,7 +99,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     MAIL_FROM: 'Muster <muster@example.test>',
     VAPID_PUBLIC_KEY: vapid.publicKey,
     VAPID_PRIVATE_KEY: vapid.privateKey,
-    PUSH_HOSTS: simulator.url,
+    PUSH_HOSTS: [simulator.url, ...(options.pushHosts ?? [])].join(','),
     BOUNCE_SMTP_PORT: String(bouncePort),
     ...(options.redisUrl ? { REDIS_URL: options.redisUrl } : {}),
   };
