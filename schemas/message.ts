@@ -15,14 +15,13 @@ function isLocale(tag: string): boolean {
 }
 
 // Control characters other than line feed have no meaning in a message and can forge headers downstream.
-// oxlint-disable-next-line no-control-regex
 const printable = (max: number) =>
   z
     .string()
     .trim()
     .min(1)
     .max(max)
-    .regex(/^[^\u0000-\u0009\u000b-\u001f\u007f]*$/, 'contains control characters');
+    .regex(/^(?:\n|\P{Cc})*$/u, 'contains control characters');
 
 export const answerOptionSchema = z.strictObject({
   /** What a person may type in an SMS, and the key in every count. */

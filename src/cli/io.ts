@@ -39,10 +39,3 @@ export function word(words: readonly string[], n: number, what: string): string 
   if (given === undefined || given === '') throw new UsageError(`${what} is missing`);
   return given;
 }
-
-/** A flag that must be given. */
-export function needed(flags: Flags, name: string): string {
-  const value = flag(flags, name);
-  if (value === undefined) throw new UsageError(`--${name} is missing`);
-  return value;
-}

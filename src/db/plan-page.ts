@@ -1,5 +1,6 @@
 import { type SqlBool, type RawBuilder, sql } from 'kysely';
 import type { Channel, MessageClass } from '#schemas/delivery.ts';
+import { MAY_HAVE_IT } from '#domain/delivery.ts';
 import { addressSql, consentSql, idHashSql, reachSql } from './audience-sql.ts';
 import type { Tx } from './database.ts';
 
@@ -106,5 +107,5 @@ export async function planPage(tx: Tx, plan: PagePlan): Promise<PlannedPage> {
 /** Whether a message may have reached the person (alias `r`), by this channel or by any. */
 export function mayHaveIt(messageId: string, channel?: Channel): RawBuilder<SqlBool> {
   return sql`EXISTS (SELECT 1 FROM deliveries d WHERE d.message_id = ${messageId} AND d.recipient_id = r.id
-    AND d.state IN ('attempting', 'accepted', 'unknown', 'unresolved', 'delivered') ${channel ? sql`AND d.channel = ${channel}::channel` : sql``})`;
+    AND d.state IN (${sql.join(MAY_HAVE_IT.map((state) => sql.lit(state)))}) ${channel ? sql`AND d.channel = ${channel}::channel` : sql``})`;
 }

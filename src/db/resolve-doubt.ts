@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { maxAfterDoubt } from '#domain/delivery.ts';
+import { afterDoubt, maxAfterDoubt } from '#domain/delivery.ts';
 import type { Tx } from './database.ts';
 import type { ClaimedBatch } from './claim-batch.ts';
 
@@ -9,7 +9,7 @@ import type { ClaimedBatch } from './claim-batch.ts';
  */
 export async function resolveDoubt(tx: Tx, batch: ClaimedBatch): Promise<void> {
   const { messageId, wave, channel, tenantId, lane } = batch;
-  const exhausted = lane === 'life' ? 'failed' : 'unresolved';
+  const exhausted = afterDoubt(lane, Number.POSITIVE_INFINITY);
   await sql`
     WITH moved AS (
       UPDATE deliveries d SET

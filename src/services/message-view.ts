@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { Tx } from '#db/database.ts';
 import { planOf } from '#domain/plan.ts';
 import type { Audience } from '#schemas/audience.ts';
-import { type Channel, DELIVERY_STATES, type DeliveryState } from '#schemas/delivery.ts';
+import { type Channel, DELIVERY_STATES } from '#schemas/delivery.ts';
 import type { MessageInput } from '#schemas/message.ts';
 import type { Forecast, MessageView, StateCounts } from '#schemas/views.ts';
 import type { Context } from './context.ts';
@@ -87,6 +87,3 @@ function view(ctx: Context, row: MessageRow, counts: WaveCounts[], tallies: { ki
     forecast: row.forecast as Forecast | null,
   };
 }
-
-/** Which states mean that a call is over, for progress bars. */
-export const SETTLED: readonly DeliveryState[] = ['accepted', 'delivered', 'failed', 'expired', 'cancelled', 'unresolved', 'unknown'];
