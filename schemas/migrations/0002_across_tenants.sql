@@ -16,7 +16,8 @@ DECLARE
 BEGIN
   IF to_regclass(name) IS NOT NULL THEN RETURN; END IF;
   PERFORM pg_advisory_xact_lock(hashtext('ensure_delivery_partition'));
-  IF to_regclass(name) IS NOT NULL THEN RETURN; END IF;
+  -- Asked of the table, not of to_regclass: that still remembers its "no" from before the wait.
+  IF EXISTS (SELECT 1 FROM pg_class c WHERE c.relname = name AND c.relnamespace = 'public'::regnamespace) THEN RETURN; END IF;
   EXECUTE format('CREATE TABLE %I PARTITION OF deliveries FOR VALUES FROM (%s) TO (%s) WITH (fillfactor = 80)', name, lo, lo + 4096);
   EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
   EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
