@@ -1,0 +1,105 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Result, Row } from './row.ts';
+import { ROWS } from './rows.ts';
+import { hasRedis, PostgresServer, RedisServer } from './servers.ts';
+import { World } from './world.ts';
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true },
+    queue: { type: 'string', default: 'both' },
+    short: { type: 'boolean', default: false },
+    seed: { type: 'string' },
+    json: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+if (values.help) {
+  say(`npm run faults -- [--only name]... [--queue postgres|redis|both] [--short] [--seed n] [--json file]\n`);
+  for (const row of ROWS) say(`  ${row.name.padEnd(20)} ${row.about}${row.only ? ` (${row.only} only)` : ''}`);
+  process.exit(0);
+}
+
+interface Line extends Result {
+  readonly name: string;
+  readonly queue: 'postgres' | 'redis';
+  readonly seconds: number;
+}
+
+const unknown = (values.only ?? []).filter((name) => !ROWS.some((row) => row.name === name));
+if (unknown.length > 0 || !['postgres', 'redis', 'both'].includes(values.queue)) {
+  process.stderr.write(`unknown: ${[...unknown, values.queue].join(', ')}; see --help\n`);
+  process.exit(2);
+}
+const seed = Number(values.seed ?? Math.floor(Math.random() * 1e9));
+const backends = (['postgres', 'redis'] as const).filter((queue) => values.queue === 'both' || values.queue === queue);
+const folder = resolve('.muster', `faults-${process.pid}`);
+mkdirSync(folder, { recursive: true });
+say(`seed ${seed}${values.short ? ', short' : ''}`);
+
+async function runRow(row: Row, queue: 'postgres' | 'redis', postgres: PostgresServer): Promise<Line> {
+  const started = performance.now();
+  const failed = (error: unknown, log: string): Result => ({
+    injected: 'did not come to its end',
+    people: 0,
+    lost: 0,
+    doubled: 0,
+    inDoubt: 0,
+    recoverMs: null,
+    notes: [],
+    broken: [error instanceof Error ? (error.stack ?? error.message) : String(error), log],
+  });
+  const redis = queue === 'redis' ? await RedisServer.start(folder) : undefined;
+  let result: Result;
+  let world: World | undefined;
+  try {
+    world = await World.create({ postgres, redis, seed });
+    result = await row.run(world, { short: values.short, seed });
+  } catch (error) {
+    result = failed(error, world?.tail() ?? '');
+  }
+  await world?.close();
+  await redis?.close();
+  return { name: row.name, queue, seconds: (performance.now() - started) / 1000, ...result };
+}
+
+const show = (line: Line): string =>
+  [
+    line.broken.length === 0 ? 'ok  ' : 'FAIL',
+    `${line.name} (${line.queue})`.padEnd(30),
+    line.injected.padEnd(42),
+    `people ${line.people}`.padEnd(14),
+    `lost ${line.lost}`.padEnd(8),
+    `doubled ${line.doubled}`.padEnd(12),
+    `in doubt ${line.inDoubt}`.padEnd(15),
+    `recovered ${line.recoverMs === null ? '-' : `${(line.recoverMs / 1000).toFixed(1)} s`}`.padEnd(18),
+    `took ${line.seconds.toFixed(0)} s`,
+    line.notes.join('; '),
+  ].join(' ');
+
+const postgres = await PostgresServer.start(folder);
+const lines: Line[] = [];
+for (const row of ROWS) {
+  if (values.only && !values.only.includes(row.name)) continue;
+  for (const queue of backends) {
+    if (row.only && row.only !== queue) continue;
+    if (queue === 'redis' && !hasRedis()) {
+      say(`SKIPPED ALOUD: ${row.name} on Redis: no redis-server on this machine`);
+      continue;
+    }
+    const line = await runRow(row, queue, postgres);
+    lines.push(line);
+    say(show(line));
+    for (const broken of line.broken) say(`     broken: ${broken}`);
+  }
+}
+await postgres.close();
+const file = resolve(values.json ?? '.muster/faults.json');
+writeFileSync(file, `${JSON.stringify({ seed, short: values.short, node: process.version, rows: lines }, null, 2)}\n`);
+say(`\n${lines.filter((line) => line.broken.length === 0).length} of ${lines.length} hold; ${file}`);
+process.exit(lines.length > 0 && lines.every((line) => line.broken.length === 0) ? 0 : 1);

@@ -1,0 +1,57 @@
+import { connect, createServer, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
+
+export interface Proxy {
+  readonly url: string;
+  /** Connections that were cut on purpose. */
+  cuts(): number;
+  close(): Promise<void>;
+}
+
+export interface ProxyOptions {
+  /** Where the next connection goes. Tried in order until one accepts, as a load balancer does. */
+  readonly targets: () => readonly number[];
+  /** Asked for each answer's first bytes: true cuts the connection instead, so that the request is done and its answer lost. */
+  readonly cutsAnswer?: () => boolean;
+}
+
+/** A TCP proxy in front of the API that loses answers, or spreads connections over several processes. */
+export async function startProxy(options: ProxyOptions): Promise<Proxy> {
+  let cuts = 0;
+  const open = new Set<Socket>();
+  const server = createServer((client) => {
+    open.add(client);
+    client.on('error', () => undefined);
+    client.once('close', () => open.delete(client));
+    const dial = ([port, ...others]: readonly number[]): void => {
+      if (port === undefined) return void client.destroy();
+      const upstream = connect(port, '127.0.0.1');
+      upstream.once('error', () => (upstream.connecting || upstream.bytesRead === 0 ? dial(others) : client.destroy()));
+      upstream.once('connect', () => {
+        upstream.removeAllListeners('error');
+        upstream.on('error', () => client.destroy());
+        upstream.once('close', () => client.destroySoon());
+        client.once('close', () => upstream.destroy());
+        upstream.on('data', (chunk) => {
+          if (options.cutsAnswer?.() && chunk.toString('latin1', 0, 5) === 'HTTP/') {
+            cuts += 1;
+            client.resetAndDestroy();
+            upstream.destroy();
+          } else client.write(chunk);
+        });
+        client.pipe(upstream);
+      });
+    };
+    dial(options.targets());
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    cuts: () => cuts,
+    close: () =>
+      new Promise((done) => {
+        server.close(() => done());
+        for (const socket of open) socket.destroy();
+      }),
+  };
+}

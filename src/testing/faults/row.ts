@@ -1,0 +1,51 @@
+import type { World } from './world.ts';
+
+export interface Size {
+  /** Tenth of the people and of the waiting: part of `npm test`. */
+  readonly short: boolean;
+  readonly seed: number;
+}
+
+/** What one row showed. A row fails when `broken` holds anything. */
+export interface Result {
+  readonly injected: string;
+  readonly people: number;
+  readonly lost: number;
+  readonly doubled: number;
+  /** Listed as `unknown` or `unresolved`. */
+  readonly inDoubt: number;
+  /** From the fault's end until work moved again; null where nothing stood still. */
+  readonly recoverMs: number | null;
+  readonly notes: readonly string[];
+  /** Promises that did not hold. */
+  readonly broken: readonly string[];
+}
+
+export interface Row {
+  readonly name: string;
+  readonly about: string;
+  /** Redis faults need Redis; everything else runs on both backends. */
+  readonly only?: 'redis' | 'postgres';
+  run(world: World, size: Size): Promise<Result>;
+}
+
+/** Collects what did not hold. */
+export class Promises {
+  readonly broken: string[] = [];
+
+  hold(holds: boolean, text: string): void {
+    if (!holds) this.broken.push(text);
+  }
+}
+
+/** Numbers in [0, 1) from a seed (mulberry32), so that a run can be repeated. */
+export function seeded(seed: number): () => number {
+  let a = seed >>> 0;
+  return () => {
+    a = (a + 0x6d2b79f5) >>> 0;
+    let t = a;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
