@@ -1,0 +1,65 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { request } from 'undici';
+import type { MessageView } from '#schemas/views.ts';
+import type { Installation } from './installation.ts';
+
+/** What a load test needs of Muster and of the carriers before and after k6. Every call throws unless it is answered 2xx. */
+export class Client {
+  readonly #to: Installation;
+
+  constructor(to: Installation) {
+    this.#to = to;
+  }
+
+  async #call<T>(method: 'GET' | 'POST', url: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
+    const raw = typeof body === 'string';
+    const answer = await request(url, {
+      method,
+      headers: { ...(body === undefined || raw ? {} : { 'content-type': 'application/json' }), ...headers },
+      ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
+    });
+    const text = await answer.body.text();
+    if (answer.statusCode >= 300) throw new Error(`${method} ${url} was answered ${answer.statusCode}: ${text.slice(0, 500)}`);
+    return (String(answer.headers['content-type']).includes('json') ? JSON.parse(text) : text) as T;
+  }
+
+  api<T>(method: 'GET' | 'POST', path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
+    return this.#call(method, `${this.#to.site}/v1${path}`, body, { authorization: `Bearer ${this.#to.apiKey}`, ...headers });
+  }
+
+  page(path: string): Promise<string> {
+    return this.#call('GET', `${this.#to.site}${path}`, undefined, { accept: 'text/html' });
+  }
+
+  /** `/control…` of the simulated carriers. */
+  control<T>(method: 'GET' | 'POST', path = '', body?: unknown): Promise<T> {
+    return this.#call(method, `${this.#to.simulator}/control${path}`, body);
+  }
+
+  /** Calls that the carriers have written down so far. */
+  async calls(): Promise<number> {
+    return (await this.control<{ calls: number }>('GET', '/state')).calls;
+  }
+
+  /** Launches a message and waits until everybody has it. */
+  async send(input: object, timeoutMs = 300_000): Promise<MessageView> {
+    const made = await this.api<MessageView>('POST', '/messages', { ...input, launch: true });
+    return this.until(
+      () => this.api<MessageView>('GET', `/messages/${made.id}`),
+      (view) => view.state === 'completed',
+      `message ${made.id} to be completed`,
+      timeoutMs,
+    );
+  }
+
+  /** Asks again until it holds; throws what it saw last. */
+  async until<T>(look: () => Promise<T>, holds: (seen: T) => boolean, what: string, timeoutMs = 30_000): Promise<T> {
+    const end = performance.now() + timeoutMs;
+    for (;;) {
+      const seen = await look();
+      if (holds(seen)) return seen;
+      if (performance.now() > end) throw new Error(`waited ${timeoutMs / 1000} s for ${what}; last seen: ${JSON.stringify(seen).slice(0, 1000)}`);
+      await delay(100);
+    }
+  }
+}

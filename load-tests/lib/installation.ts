@@ -1,0 +1,96 @@
+import { spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { freePort } from '#src/up/install.ts';
+import { isLoopbackUrl } from './loopback.ts';
+
+/** Where the load goes. */
+export interface Installation {
+  /** Base address without a slash at the end. */
+  readonly site: string;
+  readonly apiKey: string;
+  readonly simulator: string;
+  /** Nobody else uses it, so that every call of the carriers is ours. */
+  readonly own: boolean;
+  /** Ends what was started for this run; nothing where it ran before. */
+  close(): Promise<void>;
+}
+
+interface Ready {
+  readonly console: string;
+  readonly apiKey: string;
+  readonly simulator: string;
+}
+
+/** Refuses addresses of other machines, and keys that could reach real carriers. */
+function checked(ready: Partial<Ready>): Ready {
+  const { console: site, apiKey, simulator } = ready;
+  if (typeof site !== 'string' || typeof apiKey !== 'string' || typeof simulator !== 'string')
+    throw new Error('ready.json does not name console, apiKey and simulator: start the installation again with npm run up');
+  for (const url of [site, simulator])
+    if (!isLoopbackUrl(url)) throw new Error(`${url} is not on this machine: load tests go to loopback (127.0.0.0/8, ::1, localhost) alone`);
+  // Muster lets a test key reach simulated senders alone, whatever the installation is set up with.
+  if (!apiKey.startsWith('mu_test_'))
+    throw new Error('the API key is a live one: load tests take test keys (mu_test_…) alone, which reach simulated carriers only');
+  return { console: site.replace(/\/+$/, ''), apiKey, simulator: simulator.replace(/\/+$/, '') };
+}
+
+/** The installation that `npm run up` keeps in the data folder. */
+export function runningInstallation(dataFolder: string): Installation {
+  const file = join(resolve(dataFolder), 'ready.json');
+  if (!existsSync(file)) throw new Error(`there is no ${file}: start an installation with npm run up, or let this one start its own with --start`);
+  const ready = checked(JSON.parse(readFileSync(file, 'utf8')) as Partial<Ready>);
+  return { site: ready.console, apiKey: ready.apiKey, simulator: ready.simulator, own: false, close: () => Promise.resolve() };
+}
+
+const START_TIMEOUT_MS = 120_000;
+const END_TIMEOUT_MS = 30_000;
+
+/** `npm run up` on free ports with a folder of its own, gone afterwards. Redis only where `redisUrl` names one. */
+export async function startInstallation(redisUrl: string | undefined): Promise<Installation> {
+  const folder = mkdtempSync(join(tmpdir(), 'muster-load-'));
+  // As root the database runs as another user, who must be able to enter.
+  chmodSync(folder, 0o755);
+  const up = spawn(process.execPath, [fileURLToPath(new URL('../../src/up.ts', import.meta.url))], {
+    env: {
+      PATH: process.env['PATH'],
+      MUSTER_DATA: folder,
+      PORT: String(await freePort()),
+      SIMULATOR_PORT: String(await freePort()),
+      LOG_LEVEL: 'warn',
+      ...(redisUrl ? { REDIS_URL: redisUrl } : {}),
+    },
+    // A group of its own: Ctrl-C must reach us alone, who end k6 first.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  const ended = new Promise<void>((done) => up.once('exit', () => done()));
+  const close = async (): Promise<void> => {
+    up.kill('SIGTERM');
+    const timer = setTimeout(() => up.kill('SIGKILL'), END_TIMEOUT_MS);
+    await ended;
+    clearTimeout(timer);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const ready = new Promise<void>((done, fail) => {
+    const timer = setTimeout(() => fail(new Error(`the installation did not start within ${START_TIMEOUT_MS / 1000} s:\n${output}`)), START_TIMEOUT_MS);
+    up.once('exit', (code) => fail(new Error(`the installation ended with ${code}:\n${output}`)));
+    for (const stream of [up.stdout, up.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output += text;
+        if (!/^READY .*\n/m.test(output)) return;
+        clearTimeout(timer);
+        done();
+      });
+  });
+  try {
+    await ready;
+    return { ...runningInstallation(folder), own: true, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
