@@ -1,12 +1,17 @@
 import type { Context as HonoContext, MiddlewareHandler } from 'hono';
 import { createHash, type Hash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { conflict, invalidField } from '#platform/errors.ts';
+import { isUnavailable } from '#platform/unavailable.ts';
 import type { Context } from '#services/context.ts';
 import { claimKey, releaseKey, renewKey, storeAnswer, type StoredAnswer } from '#services/idempotency-keys.ts';
 import { isStreamedPath } from './body-limit.ts';
 import type { AppEnv } from './env.ts';
 
 const RENEW_MS = 5_000;
+const RELEASE_EVERY_MS = 250;
+/** Longer than a key is kept for a process that died: then it is free anyway. */
+const RELEASE_FOR_MS = 20_000;
 const LISTS: Readonly<Record<string, string>> = { msg_: 'messages', rcp_: 'recipients' };
 const KEPT_HEADERS = ['content-type', 'location'];
 
@@ -72,8 +77,27 @@ async function execute(c: HonoContext<AppEnv>, next: () => Promise<void>, held: 
   }
   // Byte for byte what a repeat will be given.
   if (inTransaction && c.res.ok) c.res = answerResponse(inTransaction);
-  else await settle(c, held).catch((error: unknown) => warn(ctx, error));
+  else
+    await settle(c, held).catch((error: unknown) => {
+      warn(ctx, error);
+      if (isUnavailable(error)) void releaseLater(ctx, held);
+    });
   return undefined;
+}
+
+/**
+ * The database went away under the request. Its key is freed as soon as the database is back: the repeat need not wait
+ * for as long as a dead process is given. An answer that was committed after all is left alone.
+ */
+async function releaseLater(ctx: Context, held: Held): Promise<void> {
+  for (let waitedMs = 0; waitedMs < RELEASE_FOR_MS; waitedMs += RELEASE_EVERY_MS) {
+    await delay(RELEASE_EVERY_MS);
+    try {
+      return await releaseKey(ctx, held.key, held.fence);
+    } catch (error) {
+      if (!isUnavailable(error)) return warn(ctx, error);
+    }
+  }
 }
 
 async function settle(c: HonoContext<AppEnv>, held: Held): Promise<void> {

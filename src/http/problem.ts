@@ -5,7 +5,7 @@ import { STATUS_CODES } from 'node:http';
 import { Problem } from '#platform/errors.ts';
 import type { AppEnv, Deps } from './env.ts';
 import { jsonFault } from './json-fault.ts';
-import { isUnavailable } from './unavailable.ts';
+import { isUnavailable } from '#platform/unavailable.ts';
 import { fieldErrors } from './validation.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
@@ -72,8 +72,15 @@ export async function toProblem(error: unknown, c?: HonoContext<AppEnv>): Promis
       extra: { retryAfterSeconds: 2 },
       cause: error,
     });
+  if (isUnstorable(error)) return new Problem(422, 'unstorable_text', 'Some text holds a NUL or half of a surrogate pair, which no field takes.');
   return undefined;
 }
+
+/** PostgreSQL takes neither U+0000 nor, in JSON, a lone surrogate; nothing but a request brings them. */
+const isUnstorable = (error: unknown): boolean =>
+  error instanceof Error &&
+  // 22021 character_not_in_repertoire, 22P05 untranslatable_character; 22P02 is said of JSON with half a pair.
+  (/^(22021|22P05)$/.test((error as { code?: string }).code ?? '') || ((error as { code?: string }).code === '22P02' && /type json/.test(error.message)));
 
 async function fromHttpException(error: HTTPException, c: HonoContext<AppEnv> | undefined): Promise<Problem> {
   if (error.status === 415)

@@ -4,7 +4,7 @@ import { csvResponse } from '#http/csv.ts';
 import type { AppEnv, Deps } from '#http/env.ts';
 import { type ProgressFrame, progressHub } from '#http/progress-hub.ts';
 import { type EventSink, eventStream } from '#http/sse.ts';
-import { isUnavailable } from '#http/unavailable.ts';
+import { isUnavailable } from '#platform/unavailable.ts';
 import type { DeliveryView } from '#schemas/views.ts';
 import { getMessage } from '#services/get-message.ts';
 import { type AnswerView, streamAnswers } from '#services/list-answers.ts';
