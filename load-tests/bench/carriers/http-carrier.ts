@@ -1,0 +1,132 @@
+import { spawnSync } from 'node:child_process';
+import { chmodSync, closeSync, existsSync, fstatSync, openSync, readSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { request } from 'undici';
+import { findProgram, freePort, startNode, startProgram, waitFor } from '#bench/processes.ts';
+import { nginxConfig } from './nginx-config.ts';
+
+/** One call as the carrier saw it. */
+export interface WitnessedCall {
+  /** Arrival, milliseconds since the epoch. */
+  readonly at: number;
+  /** Bytes of the request's body, as its header says: texts of different length tell messages apart unread. */
+  readonly bytes: number;
+}
+
+/** The SMS provider and push service on loopback: answers 201 with an id of its own, in Twilio's shape. */
+export interface HttpCarrier {
+  readonly kind: string;
+  /** Writes nothing down. */
+  readonly url: string;
+  /** Writes each call down. A path `/two` before the API's own says "num_segments": "2". */
+  readonly witnessUrl: string;
+  /** TLS; undefined where no certificate could be made. */
+  readonly tls: { readonly url: string; readonly certificate: string } | undefined;
+  /** Requests answered since the start, by the carrier's own count. */
+  count(): Promise<number>;
+  /** Calls written down since the last time this was asked. */
+  witnessed(): Promise<WitnessedCall[]>;
+}
+
+export interface CarrierPorts {
+  readonly fast: number;
+  readonly witness: number;
+  readonly tls: number;
+  readonly control: number;
+}
+
+function makeCertificate(folder: string): string | undefined {
+  const openssl = findProgram('openssl');
+  if (openssl === undefined) return undefined;
+  const certificate = join(folder, 'carrier.pem');
+  const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'];
+  const made = spawnSync(
+    openssl,
+    [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:P-256',
+      '-nodes',
+      '-days',
+      '2',
+      '-keyout',
+      join(folder, 'carrier.key'),
+      '-out',
+      certificate,
+      ...subject,
+    ],
+    { encoding: 'utf8' },
+  );
+  return made.status === 0 ? certificate : undefined;
+}
+
+/** nginx where it is installed; else the same answers from a Node process, which costs more and says so. */
+export async function startHttpCarrier(folder: string, note: (line: string) => void): Promise<HttpCarrier> {
+  const ports: CarrierPorts = { fast: await freePort(), witness: await freePort(), tls: await freePort(), control: await freePort() };
+  const certificate = makeCertificate(folder);
+  if (certificate === undefined) note('openssl is not installed: push goes over plain HTTP, and web-push (HTTPS only) is not measured');
+  const log = join(folder, 'witness.log');
+  const nginx = findProgram('nginx');
+  const logFile = join(folder, 'carrier.log');
+  if (nginx === undefined) {
+    note('nginx is not installed: the SMS and push carrier is a Node process, which takes more of the machine than nginx would');
+    startNode('load-tests/bench/carriers/http-main.ts', [JSON.stringify({ ports, log, certificate, key: join(folder, 'carrier.key') })], { logFile });
+  } else {
+    const config = join(folder, 'nginx.conf');
+    // The worker process runs as nobody when we are root, and only its master opens logs and keys.
+    chmodSync(folder, 0o755);
+    writeFileSync(config, nginxConfig({ folder, ports, log, tls: certificate !== undefined }));
+    startProgram(nginx, ['-p', folder, '-c', config, '-e', logFile], { logFile, marker: config });
+  }
+  let asked = 0;
+  const status = async (): Promise<number> => {
+    const { body, statusCode } = await request(`http://127.0.0.1:${ports.control}/status`);
+    const text = await body.text();
+    if (statusCode !== 200) throw new Error(`the carrier's status answers ${statusCode}`);
+    asked += 1;
+    return Number(/\n\s*\d+\s+\d+\s+(\d+)/.exec(text)?.[1]) - asked;
+  };
+  await waitFor(
+    'the HTTP carrier',
+    () =>
+      status().then(
+        () => true,
+        () => false,
+      ),
+    10_000,
+  );
+  let seen = 0;
+  return {
+    kind: nginx === undefined ? `node ${process.version}` : `nginx ${versionOf(nginx)}`,
+    url: `http://127.0.0.1:${ports.fast}`,
+    witnessUrl: `http://127.0.0.1:${ports.witness}`,
+    tls: certificate === undefined ? undefined : { url: `https://127.0.0.1:${ports.tls}`, certificate },
+    count: status,
+    witnessed: async () => {
+      // The log is written in lumps, 100 ms apart at most.
+      await delay(300);
+      const fresh = readFrom(log, seen);
+      seen += fresh.length;
+      return fresh.split('\n').flatMap((line) => {
+        const [end, took, length] = line.split(' ');
+        return length === undefined ? [] : [{ at: Number(end) * 1000 - Number(took) * 1000, bytes: Number(length) }];
+      });
+    },
+  };
+}
+
+/** Lumps end within a line at times, but not 300 ms after the last call. */
+function readFrom(file: string, position: number): string {
+  if (!existsSync(file)) return '';
+  const handle = openSync(file, 'r');
+  const bytes = Buffer.alloc(fstatSync(handle).size - position);
+  readSync(handle, bytes, 0, bytes.length, position);
+  closeSync(handle);
+  return bytes.toString('latin1');
+}
+
+const versionOf = (nginx: string): string => /nginx\/([\d.]+)/.exec(spawnSync(nginx, ['-v'], { encoding: 'utf8' }).stderr)?.[1] ?? '';

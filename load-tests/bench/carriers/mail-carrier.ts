@@ -1,0 +1,61 @@
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { findProgram, freePort, startNode, startProgram, waitFor } from '#bench/processes.ts';
+
+/** The mail relay on loopback: takes everything and throws it away. */
+export interface MailCarrier {
+  readonly kind: string;
+  readonly port: number;
+  /** Messages taken since the start, by the carrier's own count. */
+  count(): Promise<number>;
+}
+
+/** Postfix's smtp-sink where it is installed; else a Node process that says the same words. */
+export async function startMailCarrier(folder: string, note: (line: string) => void): Promise<MailCarrier> {
+  const port = await freePort();
+  const counter = join(folder, 'mail-count');
+  const stdout = openSync(counter, 'a');
+  const sink = findProgram('smtp-sink');
+  const logFile = join(folder, 'carrier.log');
+  if (sink === undefined) {
+    note("smtp-sink (Postfix) is not installed: the mail relay is a Node process, which takes more of the machine than Postfix's would");
+    startNode('load-tests/bench/carriers/mail-main.ts', [String(port), counter], { logFile });
+  } else {
+    // -c: a running counter on stdout; -u: demanded of root.
+    const user = process.getuid?.() === 0 ? ['-u', 'nobody'] : [];
+    startProgram(sink, [...user, '-c', `127.0.0.1:${port}`, '512'], { logFile, stdout, marker: `127.0.0.1:${port}` });
+  }
+  closeSync(stdout);
+  await waitFor('the mail carrier', () => accepts(port), 10_000);
+  return {
+    kind: sink === undefined ? `node ${process.version}` : 'smtp-sink (Postfix)',
+    port,
+    count: async () => {
+      // Its line of the last message may be on the way.
+      await delay(50);
+      return lastCount(counter);
+    },
+  };
+}
+
+const accepts = (port: number): Promise<boolean> =>
+  new Promise((done) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => {
+      socket.destroy();
+      done(true);
+    });
+    socket.once('error', () => done(false));
+  });
+
+/** `sess=1 quit=0 mesg=3` is written again and again; the last one counts. */
+function lastCount(file: string): number {
+  const size = statSync(file).size;
+  const tail = Buffer.alloc(Math.min(size, 200));
+  const handle = openSync(file, 'r');
+  readSync(handle, tail, 0, tail.length, size - tail.length);
+  closeSync(handle);
+  return Number([...tail.toString('latin1').matchAll(/mesg=(\d+)\r/g)].at(-1)?.[1] ?? 0);
+}

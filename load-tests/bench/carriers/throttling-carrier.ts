@@ -1,0 +1,24 @@
+import { freePort, startNode } from '#bench/processes.ts';
+
+export interface ThrottledCall {
+  readonly at: number;
+  readonly status: number;
+}
+
+/** A provider that takes `perSecond` calls in any second and answers the others 429 with Retry-After. */
+export async function startThrottlingCarrier(perSecond: number, logFile: string): Promise<{ url: string; calls(): Promise<ThrottledCall[]> }> {
+  const port = await freePort();
+  const child = startNode('load-tests/bench/carriers/throttling-main.ts', [String(port), String(perSecond)], { logFile });
+  await new Promise<void>((ready, fail) => {
+    child.once('message', () => ready());
+    child.once('exit', () => fail(new Error('the throttling carrier ended')));
+  });
+  return {
+    url: `http://127.0.0.1:${port}`,
+    calls: () =>
+      new Promise((done) => {
+        child.once('message', (calls) => done(calls as ThrottledCall[]));
+        child.send('calls');
+      }),
+  };
+}

@@ -1,0 +1,51 @@
+import { type Bench, startMuster } from '#bench/bench.ts';
+import { draft, fanOut } from '#bench/fan-out.ts';
+import { seedPeople, SENDERS } from '#bench/people.ts';
+import { percentile, round } from '#bench/statistics.ts';
+
+export interface FirstCallResult {
+  readonly audience: number;
+  readonly tries: number;
+  /** Milliseconds from the POST until the first request reached the provider, by the provider's own log (to 1 ms). */
+  readonly p50: number | null;
+  readonly p99: number | null;
+  readonly max: number | null;
+  /** Until the POST itself was answered. */
+  readonly answeredP50: number | null;
+  readonly queue: 'redis' | 'postgres';
+}
+
+/** An idle installation gets a life message: how long until somebody is called? */
+export async function firstCall(bench: Bench): Promise<FirstCallResult> {
+  const { audience, tries } = bench.sizes;
+  const system = await startMuster(bench, { smsUrl: bench.http.witnessUrl });
+  try {
+    const tenant = await system.addTenant([SENDERS.sms]);
+    await seedPeople(system, tenant, { count: audience, channel: 'sms' });
+    const send = () => fanOut(system, tenant, draft({ class: 'life', channel: 'sms' }), audience);
+    await send();
+    await bench.http.witnessed();
+    const firsts: number[] = [];
+    const answered: number[] = [];
+    for (let i = 0; i < tries; i++) {
+      bench.checkTime();
+      const { postedAt, answeredMs } = await send();
+      const calls = await bench.http.witnessed();
+      if (calls.length !== audience) throw new Error(`${audience} people, but the carrier wrote down ${calls.length} calls`);
+      firsts.push(calls.reduce((first, call) => Math.min(first, call.at), Number.POSITIVE_INFINITY) - postedAt);
+      answered.push(answeredMs);
+    }
+    bench.say(`first call: p50 ${percentile(firsts, 0.5).toFixed(0)} ms, p99 ${percentile(firsts, 0.99).toFixed(0)} ms`);
+    return {
+      audience,
+      tries,
+      p50: round(percentile(firsts, 0.5)),
+      p99: round(percentile(firsts, 0.99)),
+      max: round(Math.max(...firsts)),
+      answeredP50: round(percentile(answered, 0.5)),
+      queue: system.queue,
+    };
+  } finally {
+    await system.close();
+  }
+}

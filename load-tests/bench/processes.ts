@@ -1,0 +1,152 @@
+import { type ChildProcess, fork, spawn, type StdioOptions } from 'node:child_process';
+import { existsSync, openSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+export const freePort = (): Promise<number> =>
+  new Promise((done, fail) => {
+    const server = createServer();
+    server.once('error', fail);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => (address && typeof address === 'object' ? done(address.port) : fail(new Error('no free port'))));
+    });
+  });
+
+/** First of the usual places; servers live in sbin, which is not on everybody's PATH. */
+export function findProgram(name: string): string | undefined {
+  const folders = ['/usr/sbin', '/usr/local/sbin', ...(process.env['PATH'] ?? '').split(':'), '/opt/homebrew/bin'];
+  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
+}
+
+/** Everything started here, so that nothing outlives the run. */
+const running = new Map<ChildProcess, () => Promise<void>>();
+let guard: ChildProcess | undefined;
+
+/**
+ * Ends what we started also when we are killed with SIGKILL: a process of its own that is told each pid and notices our
+ * end by its closed channel. Our Node children notice it the same way by themselves.
+ */
+export function startGuard(): void {
+  guard = fork(join(ROOT, 'load-tests/bench/guard.ts'), { detached: true, stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+  guard.unref();
+  guard.channel?.unref();
+}
+
+/** @param marker part of the command line, by which the guard knows that the pid is still ours */
+export function guardPid(pid: number | undefined, marker: string): void {
+  if (pid !== undefined && guard?.connected) guard.send({ pid, marker });
+}
+
+/** Has `endAll` end something that was started elsewhere. */
+export function onEndAll(child: ChildProcess, end: () => Promise<void>): void {
+  running.set(child, end);
+  child.once('exit', () => running.delete(child));
+}
+
+export interface StartOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** Output goes here; nowhere without it. */
+  readonly logFile?: string;
+  readonly marker?: string;
+  readonly stdout?: number;
+}
+
+export function startProgram(path: string, args: readonly string[], options: StartOptions = {}): ChildProcess {
+  const log = options.logFile === undefined ? 'ignore' : openSync(options.logFile, 'a');
+  const stdio: StdioOptions = ['ignore', options.stdout ?? log, log];
+  const child = spawn(path, [...args], {
+    env: { PATH: process.env['PATH'] ?? '', ...options.env },
+    stdio,
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  });
+  onEndAll(child, () => endProcess(child));
+  guardPid(child.pid, options.marker ?? path);
+  return child;
+}
+
+/** A Node process of ours with a channel to it, by which it notices our end. */
+export function startNode(script: string, args: readonly string[], options: StartOptions & { execArgv?: readonly string[] } = {}): ChildProcess {
+  const log = options.logFile === undefined ? 'inherit' : openSync(options.logFile, 'a');
+  const child = fork(join(ROOT, script), [...args], {
+    env: { PATH: process.env['PATH'] ?? '', ...options.env },
+    execArgv: [...(options.execArgv ?? [])],
+    stdio: ['ignore', log === 'inherit' ? 'ignore' : log, log, 'ipc'],
+  });
+  onEndAll(child, () => endProcess(child));
+  return child;
+}
+
+/** SIGTERM, then SIGKILL; resolves when the process is gone. */
+export async function endProcess(child: ChildProcess, killAfterMs = 15_000): Promise<void> {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise<void>((done) => child.once('exit', () => done()));
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), killAfterMs);
+  await ended;
+  clearTimeout(timer);
+}
+
+/** Newest first, so that a database ends after those who use it. */
+export async function endAll(): Promise<void> {
+  for (const [child, end] of [...running].reverse()) {
+    running.delete(child);
+    await end().catch(() => child.kill('SIGKILL'));
+  }
+  guard?.kill('SIGTERM');
+}
+
+export async function waitFor(what: string, holds: () => boolean | Promise<boolean>, timeoutMs: number, everyMs = 25): Promise<void> {
+  const until = performance.now() + timeoutMs;
+  while (!(await holds())) {
+    if (performance.now() > until) throw new Error(`${what}: not within ${Math.round(timeoutMs / 1000)} s`);
+    await delay(everyMs);
+  }
+}
+
+/** USER_HZ: 100 on every Linux that Node supports, whatever the kernel's own tick is. */
+const TICK_MS = 10;
+
+const statOf = (pid: number | string): string[] | undefined => {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return text.slice(text.lastIndexOf(')') + 2).split(' ');
+  } catch {
+    return undefined;
+  }
+};
+
+/** User and system time of all threads of a process so far, in ms; NaN where there is no /proc. */
+export function cpuMs(pid: number | undefined): number {
+  const fields = pid === undefined ? undefined : statOf(pid);
+  return fields ? (Number(fields[11]) + Number(fields[12])) * TICK_MS : Number.NaN;
+}
+
+/** Resident memory in MiB; NaN where there is no /proc. */
+export function rssMb(pid: number | undefined): number {
+  try {
+    const kb = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return kb === undefined ? Number.NaN : Number(kb) / 1024;
+  } catch {
+    return Number.NaN;
+  }
+}
+
+/** Watches resident memory until stopped. */
+export function watchRss(pid: number | undefined): { stop(): { peakMb: number; samples: number[] } } {
+  const samples = [rssMb(pid)];
+  const timer = setInterval(() => samples.push(rssMb(pid)), 100);
+  return {
+    stop: () => {
+      clearInterval(timer);
+      samples.push(rssMb(pid));
+      const known = samples.filter((mb) => !Number.isNaN(mb));
+      return { peakMb: known.length > 0 ? Math.max(...known) : Number.NaN, samples: known };
+    },
+  };
+}
