@@ -1,4 +1,5 @@
 import { JOB_NAMES, type JobName, type Jobs } from '#schemas/jobs.ts';
+import { monotonicMs } from '#platform/clock.ts';
 import type { Queue } from 'bullmq';
 import { chooseBackend, makeQueue, makeWorker, type QueueOptions } from './connection.ts';
 
@@ -12,10 +13,16 @@ export interface Queues {
   close(): Promise<void>;
 }
 
+/** A queue that was never connected waits for its server without end, and with it whoever nudges: the sweep itself. */
+const NUDGE_MS = 1_000;
+/** After a lost nudge none is tried for so long: the planner of a big wave nudges hundreds of times. */
+const DOWN_MS = 1_000;
+
 /** The sending half. Queues are opened on first use, so a process pays only for those it nudges. */
 export function openQueues(options: QueueOptions): Queues {
   const backend = chooseBackend(options);
   const open = new Map<JobName, ReturnType<typeof makeQueue>>();
+  let downUntil = 0;
   const queueOf = (name: JobName): Queue => {
     let entry = open.get(name);
     if (!entry) {
@@ -28,14 +35,17 @@ export function openQueues(options: QueueOptions): Queues {
   return {
     backend: backend.kind,
     nudge: async (name, data, nudgeOptions = {}) => {
+      if (monotonicMs() < downUntil) return;
       try {
-        await queueOf(name).add(name, data, {
+        const added = queueOf(name).add(name, data, {
           removeOnComplete: true,
           removeOnFail: 100,
           ...(nudgeOptions.delayMs === undefined ? {} : { delay: nudgeOptions.delayMs }),
           ...(nudgeOptions.dedupKey === undefined ? {} : { deduplication: { id: nudgeOptions.dedupKey } }),
         });
+        await withDeadline(added, NUDGE_MS);
       } catch (error) {
+        downUntil = monotonicMs() + DOWN_MS;
         options.log.warn({ queue: name, error: (error as Error).message }, 'nudge lost; the sweep will find the work');
       }
     },
@@ -48,7 +58,7 @@ export function openQueues(options: QueueOptions): Queues {
       }
     },
     close: async () => {
-      await Promise.allSettled([...open.values()].map((entry) => entry.end()));
+      await Promise.allSettled([...open.values()].map((entry) => withDeadline(entry.end(), 5_000)));
     },
   };
 }
