@@ -9,9 +9,11 @@ import { startSystem, type System } from '#testing/system.ts';
 
 const DESKTOP = { viewport: { width: 1280, height: 900 }, colorScheme: 'light' } as const satisfies BrowserContextOptions;
 const PHONE_AT_NIGHT = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, colorScheme: 'dark' } as const satisfies BrowserContextOptions;
+/** axe takes most of the time, and two browsers' worth of processes share the machine. */
+const SLOW_MACHINE_MS = 240_000;
 const SMS = '+12025550100';
 /** SMS units a second: slow enough that a person sees the counts rise, and that a stop has something to hold back. */
-const PACE = 15;
+const PACE = 25;
 const REFUSED = '+12023000007';
 const DOUBTFUL = '+12023001003';
 
@@ -40,9 +42,14 @@ const rowsOf = (tag: string, first: number, count: number): string[] =>
   Array.from({ length: count }, (_, i) => `${tag}-${i},${tag} ${i},${phone(first + i)},${tag}`);
 
 async function importByApi(tag: string, first: number, count: number): Promise<void> {
-  const { body } = await system.call<{ created: number }>('POST', '/v1/recipients/import', `external_id,name,phone,tags\n${rowsOf(tag, first, count).join('\n')}`, {
-    'content-type': 'text/csv',
-  });
+  const { body } = await system.call<{ created: number }>(
+    'POST',
+    '/v1/recipients/import',
+    `external_id,name,phone,tags\n${rowsOf(tag, first, count).join('\n')}`,
+    {
+      'content-type': 'text/csv',
+    },
+  );
   expect(body.created).toBe(count);
 }
 
@@ -175,7 +182,9 @@ async function watchTheBoard(page: Page): Promise<string> {
   await page.waitForFunction(() => Number(document.getElementById('tick')?.dataset['sent']) > 5);
   await look(page);
   // All but the refused one are handed over, and the crowd answers, while nobody touches the page.
-  await page.waitForFunction(() => Number(document.getElementById('tick')?.dataset['sent']) === 59 && Number(document.getElementById('tick')?.dataset['answered']) > 30);
+  await page.waitForFunction(
+    () => Number(document.getElementById('tick')?.dataset['sent']) === 59 && Number(document.getElementById('tick')?.dataset['answered']) > 30,
+  );
   const ticks = await ticksSeen(page);
   expect(new Set(ticks.map((tick) => tick.sent)).size).toBeGreaterThan(3);
   expect(new Set(ticks.map((tick) => tick.answered)).size).toBeGreaterThan(3);
@@ -213,71 +222,81 @@ async function correct(page: Page, id: string): Promise<void> {
 }
 
 async function stopAnother(page: Page): Promise<void> {
-  await importByApi('many', 2_000, 200);
+  await importByApi('many', 2_000, 300);
   const id = await launchByApi('many', 'A message too many');
-  await visit(page, `/messages/${id}`);
+  await page.goto(`${system.api}/messages/${id}`);
   await page.getByRole('link', { name: 'Stop this message' }).click();
-  await look(page);
   await page.getByRole('button', { name: 'Stop now' }).click();
   await page.getByText(/deliveries will not be made/).waitFor();
   await look(page);
   expect(await page.getByRole('link', { name: 'Stop this message' }).count()).toBe(0);
   const view = await system.message<MessageView>(id, (one) => one.deliveries.pending + one.deliveries.attempting === 0);
   expect(view.state).toBe('stopped');
-  expect(view.deliveries.cancelled).toBeGreaterThan(50);
-  expect(view.deliveries.cancelled + system.calls().filter((call) => call.body?.includes('Can you come to gate 3?') && /^\+12023002/.test(call.to)).length).toBe(200);
+  expect(view.deliveries.cancelled).toBeGreaterThan(20);
+  expect(
+    view.deliveries.cancelled + system.calls().filter((call) => call.body?.includes('Can you come to gate 3?') && call.to.startsWith('+12023002')).length,
+  ).toBe(300);
 }
 
-test.skipIf(chromiumPath === undefined)('a coordinator imports, writes, launches, watches, corrects and stops (skipped where there is no Chromium)', async () => {
-  await withBrowser(async (browser) => {
-    const { page, problems } = await openPage(browser, DESKTOP);
-    await signInWronglyFirst(page);
-    await importThroughThePage(page);
-    await write(page);
-    await launch(page);
-    const id = await watchTheBoard(page);
-    await correct(page, id);
-    await stopAnother(page);
-    // The browser itself notes refused forms (401 for the wrong password, 422 for the missing tick).
-    expect(problems.filter((problem) => !/status of (401|422)/.test(problem))).toEqual([]);
-  });
-});
+test.skipIf(chromiumPath === undefined)(
+  'a coordinator imports, writes, launches, watches, corrects and stops (skipped where there is no Chromium)',
+  async () => {
+    await withBrowser(async (browser) => {
+      const { page, problems } = await openPage(browser, DESKTOP);
+      await signInWronglyFirst(page);
+      await importThroughThePage(page);
+      await write(page);
+      await launch(page);
+      const id = await watchTheBoard(page);
+      await correct(page, id);
+      await stopAnother(page);
+      // The browser itself notes refused forms (401 for the wrong password, 422 for the missing tick).
+      expect(problems.filter((problem) => !/status of (401|422)/.test(problem))).toEqual([]);
+    });
+  },
+  SLOW_MACHINE_MS,
+);
 
-test.skipIf(chromiumPath === undefined)('on a phone at night every page fits and can be read, also mid-send and with work to do (skipped where there is no Chromium)', async () => {
-  await importByApi('night', 1_000, 40);
-  await withBrowser(async (browser) => {
-    const { page, problems } = await signedIn(browser, PHONE_AT_NIGHT);
-    const id = await launchByApi('night', 'Night call');
-    await page.goto(`${system.api}/messages/${id}`);
-    await page.waitForFunction(() => Number(document.getElementById('tick')?.dataset['sent']) > 2);
-    expect(await page.locator('#tags').textContent()).toContain('Live');
-    await look(page);
+test.skipIf(chromiumPath === undefined)(
+  'on a phone at night every page fits and can be read, also mid-send and with work to do (skipped where there is no Chromium)',
+  async () => {
+    await importByApi('night', 1_000, 40);
+    await withBrowser(async (browser) => {
+      const { page, problems } = await signedIn(browser, PHONE_AT_NIGHT);
+      const id = await launchByApi('night', 'Night call');
+      await page.goto(`${system.api}/messages/${id}`);
+      await page.waitForFunction(() => Number(document.getElementById('tick')?.dataset['sent']) > 2);
+      expect(await page.locator('#tags').textContent()).toContain('Live');
+      await look(page);
 
-    // One call was cut after the carrier had taken it, and one person writes what no program can read.
-    await page.getByRole('heading', { name: /^In doubt: / }).waitFor();
-    await system.message<MessageView>(id, (view) => view.deliveries.delivered > 20);
-    expect(await system.simulator.text({ from: phone(1_000), to: SMS, body: 'is the <b>bridge</b> open?' })).toBe(200);
-    await visit(page, `/messages/${id}`);
-    await page.getByRole('heading', { name: '1 reply needs a person' }).waitFor();
-    for (const state of ['unknown', 'unresolved', 'delivered']) await visit(page, `/messages/${id}/deliveries?state=${state}`);
-    await visit(page, `/messages/${id}/answers`);
-    await visit(page, `/messages/${id}/stop`);
-    await visit(page, `/messages/${id}/correct?kind=all_clear`);
-    for (const path of ['/messages', '/messages/new', `/messages/new?from=${id}`, '/people', '/people/new', '/people/import', '/settings', '/stop']) await visit(page, path);
+      // One call was cut after the carrier had taken it, and one person writes what no program can read.
+      await page.getByRole('heading', { name: /^In doubt: / }).waitFor();
+      await system.message<MessageView>(id, (view) => view.deliveries.delivered > 20);
+      expect(await system.simulator.text({ from: phone(1_000), to: SMS, body: 'is the <b>bridge</b> open?' })).toBe(200);
+      await visit(page, `/messages/${id}`);
+      await page.getByRole('heading', { name: '1 reply needs a person' }).waitFor();
+      for (const state of ['unknown', 'unresolved', 'delivered']) await visit(page, `/messages/${id}/deliveries?state=${state}`);
+      await visit(page, `/messages/${id}/answers`);
+      await visit(page, `/messages/${id}/stop`);
+      await visit(page, `/messages/${id}/correct?kind=all_clear`);
+      for (const path of ['/messages', '/messages/new', `/messages/new?from=${id}`, '/people', '/people/new', '/people/import', '/settings', '/stop'])
+        await visit(page, path);
 
-    await page.goto(`${system.api}/people?tag=night`);
-    await page.getByRole('link', { name: 'night 0', exact: true }).click();
-    await page.getByRole('heading', { name: 'night 0' }).waitFor();
-    await look(page);
+      await page.goto(`${system.api}/people?tag=night`);
+      await page.getByRole('link', { name: 'night 0', exact: true }).click();
+      await page.getByRole('heading', { name: 'night 0' }).waitFor();
+      await look(page);
 
-    await visit(page, '/');
-    const text = page.getByRole('listitem').filter({ hasText: 'is the <b>bridge</b> open?' });
-    await text.getByRole('button', { name: 'Handled' }).click();
-    await text.waitFor({ state: 'detached' });
-    await look(page);
-    expect(problems).toEqual([]);
-  });
-});
+      await visit(page, '/');
+      const text = page.getByRole('listitem').filter({ hasText: 'is the <b>bridge</b> open?' });
+      await text.getByRole('button', { name: 'Handled' }).click();
+      await text.waitFor({ state: 'detached' });
+      await look(page);
+      expect(problems).toEqual([]);
+    });
+  },
+  SLOW_MACHINE_MS,
+);
 
 test.skipIf(chromiumPath === undefined)('a drill is written and started with the keyboard alone (skipped where there is no Chromium)', async () => {
   await importByApi('keys', 4_000, 3);
@@ -289,7 +308,8 @@ test.skipIf(chromiumPath === undefined)('a drill is written and started with the
         await page.keyboard.press('Tab');
         const focus = await page.evaluate(() => {
           const element = document.activeElement as HTMLElement | null;
-          const label = element instanceof HTMLInputElement || element instanceof HTMLTextAreaElement ? [...(element.labels ?? [])].map((one) => one.textContent) : [];
+          const label =
+            element instanceof HTMLInputElement || element instanceof HTMLTextAreaElement ? [...(element.labels ?? [])].map((one) => one.textContent) : [];
           return { name: [element?.textContent, ...label].join(' ').trim(), outline: element ? getComputedStyle(element).outlineStyle : 'none' };
         });
         if (!name.test(focus.name)) continue;
