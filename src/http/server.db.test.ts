@@ -136,3 +136,17 @@ test('what does not finish by the deadline is cut', async () => {
   expect(await own.close(200)).toBeGreaterThan(0);
   expect(await never).toBeInstanceOf(Error);
 });
+
+test.each([
+  ['a NUL in a search', 'GET', '/v1/recipients?q=%00', undefined],
+  ['a NUL in a tag of an audience', 'POST', '/v1/messages', { audience: { tags: ['a\u0000b'] } }],
+  ['half of a surrogate pair in a text', 'POST', '/v1/messages', { text: { en: 'a\ud800b' }, audience: { all: true } }],
+])('%s, which the database does not take, is refused as the mistake it is', async (_, method, path, change) => {
+  const answer = await fetch(`${serving.url}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${apiKey}`, ...(change ? { 'content-type': 'application/json' } : {}) },
+    ...(change ? { body: JSON.stringify({ class: 'ops', text: { en: 'Hello' }, channels: ['sms'], ...change }) } : {}),
+  });
+  expect(answer.status).toBe(422);
+  expect(await answer.json()).toMatchObject({ code: 'unstorable_text' });
+});
