@@ -34,21 +34,19 @@ async function totals(url: string): Promise<Totals | undefined> {
 export async function sampleUntil(url: string, stop: AbortSignal): Promise<Sample[]> {
   const samples: Sample[] = [];
   const start = performance.now();
-  let before: (Totals & { at: number }) | undefined;
+  let before: Totals & { at: number } = { requests: 0, ms: 0, vus: 0, at: 0 };
   while (!stop.aborted) {
     await delay(1_000, undefined, { signal: stop }).catch(() => undefined);
     const now = await totals(url);
     if (!now) continue;
     const at = (performance.now() - start) / 1000;
-    if (before && now.requests >= before.requests) {
-      const requests = now.requests - before.requests;
-      samples.push({
-        at,
-        requestsPerSecond: requests / (at - before.at),
-        meanMs: requests === 0 ? 0 : Math.max(0, now.ms - before.ms) / requests,
-        vus: now.vus,
-      });
-    }
+    const requests = now.requests - before.requests;
+    samples.push({
+      at,
+      requestsPerSecond: requests / (at - before.at),
+      meanMs: requests === 0 ? 0 : Math.max(0, now.ms - before.ms) / requests,
+      vus: now.vus,
+    });
     before = { ...now, at };
   }
   return samples;
