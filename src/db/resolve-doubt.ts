@@ -27,11 +27,17 @@ export async function resolveDoubt(tx: Tx, batch: ClaimedBatch): Promise<void> {
       failed = c.failed + excluded.failed, unresolved = c.unresolved + excluded.unresolved`.execute(tx);
 }
 
-/** People of the batch whose next attempt is due. */
-export async function duePeople(tx: Tx, batch: ClaimedBatch): Promise<string[]> {
-  const { rows } = await sql<{ recipient_id: string }>`
-    SELECT d.recipient_id FROM deliveries d
+export interface DuePerson {
+  id: string;
+  /** Calls in a row during which the worker died: one of these people may be why. */
+  crashes: number;
+}
+
+/** People of the batch whose next attempt is due, those beyond suspicion first. */
+export async function duePeople(tx: Tx, batch: ClaimedBatch): Promise<DuePerson[]> {
+  const { rows } = await sql<DuePerson>`
+    SELECT d.recipient_id AS id, CASE WHEN d.code = 'lease_passed' THEN d.attempts ELSE 0 END AS crashes FROM deliveries d
     WHERE d.message_id = ${batch.messageId} AND d.batch_id = ${batch.id} AND d.state = 'pending' AND COALESCE(d.next_at, now()) <= now()
-    ORDER BY d.recipient_id`.execute(tx);
-  return rows.map((row) => row.recipient_id);
+    ORDER BY 2, 1`.execute(tx);
+  return rows;
 }

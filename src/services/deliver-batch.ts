@@ -70,10 +70,10 @@ async function deliverSlices(deps: DeliverDeps, batch: ClaimedBatch): Promise<vo
   await finish(deps, batch, refusal);
 }
 
-/** People due again come first, then those never marked. After a crash the slices shrink, so that a poisonous row ends alone. */
+/** People due again come first, then those never marked. After a crash the slices shrink (125, 12, 1), so that a poisonous row ends alone. */
 async function slicesOf(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan): Promise<Slice[]> {
   const paced = plan.unitsPerSecond === null ? SLICE : Math.max(1, Math.floor((plan.unitsPerSecond * PACED_MS) / 1000));
-  const size = Math.max(1, Math.min(paced, Math.floor(SLICE / 10 ** Math.min(batch.crashes, 3))));
+  const sizeAfter = (crashes: number): number => Math.max(1, Math.min(paced, Math.floor(SLICE / 10 ** Math.min(crashes, 3))));
   const again =
     batch.marked === 0
       ? []
@@ -82,7 +82,12 @@ async function slicesOf(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan):
           return duePeople(tx, batch);
         });
   const slices: Slice[] = [];
-  for (let i = 0; i < again.length; i += size) slices.push({ ids: again.slice(i, i + size), markedTo: batch.marked });
+  for (const crashes of new Set(again.map((person) => person.crashes))) {
+    const ids = again.filter((person) => person.crashes === crashes).map((person) => person.id);
+    const size = sizeAfter(crashes);
+    for (let i = 0; i < ids.length; i += size) slices.push({ ids: ids.slice(i, i + size), markedTo: batch.marked });
+  }
+  const size = sizeAfter(batch.crashes);
   for (let i = batch.marked; i < batch.ids.length; i += size)
     slices.push({ ids: batch.ids.slice(i, i + size), markedTo: Math.min(i + size, batch.ids.length) });
   return slices;
