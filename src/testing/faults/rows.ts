@@ -1,8 +1,36 @@
 import type { Row } from './row.ts';
+import { poisonProcess, poisonRows } from './rows/poison.ts';
 import { postgresCrash } from './rows/postgres-crash.ts';
+import { providerErrors, providerSilentBulk, providerSilentLife, providerSlow, providerThrottles } from './rows/provider.ts';
 import { redisAbsent, redisFlush, redisKill } from './rows/redis-away.ts';
+import { rollingRestart } from './rows/rolling-restart.ts';
+import { lostReply, samePost } from './rows/same-post.ts';
+import { clockSkew, schedulers } from './rows/schedule.ts';
+import { correct, stop } from './rows/stop.ts';
 import { workerFreeze } from './rows/worker-freeze.ts';
 import { workerKillBulk, workerKillLife } from './rows/worker-kill.ts';
 
 /** Every fault, in the order in which they run. */
-export const ROWS: readonly Row[] = [workerKillBulk, workerKillLife, workerFreeze, redisFlush, redisKill, redisAbsent, postgresCrash];
+export const ROWS: readonly Row[] = [
+  workerKillBulk,
+  workerKillLife,
+  workerFreeze,
+  redisFlush,
+  redisKill,
+  redisAbsent,
+  postgresCrash,
+  lostReply,
+  samePost,
+  providerSilentBulk,
+  providerSilentLife,
+  providerThrottles,
+  providerErrors,
+  providerSlow,
+  stop,
+  correct,
+  rollingRestart,
+  poisonRows,
+  poisonProcess,
+  schedulers,
+  clockSkew,
+];

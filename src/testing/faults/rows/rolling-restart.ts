@@ -1,0 +1,118 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { startProxy } from '#testing/faults/proxy.ts';
+import { Promises, type Row } from '#testing/faults/row.ts';
+import { freePort } from '#testing/faults/servers.ts';
+import { end, until } from '#testing/faults/world.ts';
+
+/** A deploy during fan-out: for each process its replacement first, then SIGTERM; a plain balancer in front of the API. */
+export const rollingRestart: Row = {
+  name: 'rolling-restart',
+  about: 'API and workers replaced one after the other under load',
+  async run(world, { short }) {
+    const people = short ? 3_000 : 10_000;
+    const rounds = short ? 1 : 5;
+    await world.people(people, { tag: 'many' });
+    await world.people(1, { first: 500_000, tag: 'one' });
+    await world.startApi();
+    await world.startWorker();
+    const ports = [Number(new URL(world.apiUrl).port)];
+    const proxy = await startProxy({ targets: () => ports });
+    const over = new AbortController();
+    const accepted = new Map<string, string>();
+    const serverErrors: string[] = [];
+    let sent = 0;
+    let reconnected = 0;
+    const client = async (n: number): Promise<void> => {
+      for (let i = 0; !over.signal.aborted; i++) {
+        const key = `roll-${n}-${i}`;
+        sent += 1;
+        for (;;) {
+          const answer = await world
+            .call<{ id: string }>(
+              'POST',
+              '/v1/messages',
+              { class: 'ops', text: { en: `Roll ${key}` }, audience: { tags: ['one'] }, channels: ['sms'], launch: true },
+              { headers: { 'idempotency-key': key }, base: proxy.url, timeoutMs: 20_000 },
+            )
+            .catch(() => ({ status: 0, body: { id: '' } }));
+          if (answer.status === 201) {
+            accepted.set(key, world.idOf(answer.body.id));
+            break;
+          }
+          if (answer.status >= 500) serverErrors.push(`${answer.status} ${JSON.stringify(answer.body).slice(0, 100)}`);
+          else reconnected += 1;
+          await delay(50);
+        }
+        await delay(30);
+      }
+    };
+    world.simulator.control({ sms: { latencyMs: 40, latencyJitterMs: 40 } });
+    const clients = [1, 2, 3].map(client);
+    const launched: string[] = [];
+    let slowestEnd = 0;
+    const badEnds: string[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const before = world.simulator.state().calls;
+      launched.push(
+        (
+          await world.launch({ class: 'bulk', audience: { tags: ['many'] }, text: { en: `Round ${round}` } }).catch(async () => {
+            throw new Error(`a launch was refused\n${world.tail()}`);
+          })
+        ).id,
+      );
+      await until(() => world.simulator.state().calls > before + 300, 60_000, 'no calls');
+      const port = await freePort();
+      const [oldApi] = world.apis;
+      await world.startApi({ PORT: String(port) });
+      ports.unshift(port);
+      if (ports.length > 2) ports.length = 2;
+      if (oldApi && round < rounds - 1) {
+        // The first API also stands behind the carriers' callbacks and the runner's own calls: it leaves in the end.
+        const other = world.apis[1];
+        if (world.apis.length > 2 && other) {
+          world.apis.splice(1, 1);
+          ports.splice(1, 1, Number(new URL(world.apiUrl).port));
+          slowestEnd = Math.max(slowestEnd, await end(other));
+          if (other.process.exitCode !== 0) badEnds.push(`API ${other.process.exitCode ?? other.process.signalCode}`);
+        }
+      } else if (oldApi) {
+        ports.splice(0, ports.length, port);
+        slowestEnd = Math.max(slowestEnd, await end(oldApi));
+        if (oldApi.process.exitCode !== 0) badEnds.push(`API ${oldApi.process.exitCode ?? oldApi.process.signalCode}`);
+      }
+      const oldWorker = world.workers.shift();
+      await world.startWorker();
+      if (oldWorker) {
+        slowestEnd = Math.max(slowestEnd, await end(oldWorker));
+        if (oldWorker.process.exitCode !== 0) badEnds.push(`worker ${oldWorker.process.exitCode ?? oldWorker.process.signalCode}`);
+      }
+      await world.settled(launched);
+    }
+    over.abort();
+    await Promise.all(clients);
+    await proxy.close();
+    const ids = [...launched, ...accepted.values()];
+    await world.settled(ids);
+    const verdict = await world.check(ids);
+    const messages = await world.number(`SELECT count(*) AS n FROM messages WHERE text ->> 'en' LIKE 'Roll %'`);
+    const promises = new Promises();
+    promises.hold(serverErrors.length === 0, `5xx: ${serverErrors.slice(0, 3).join('; ')} (${serverErrors.length})`);
+    promises.hold(messages === sent, `${messages} messages for ${sent} keys`);
+    promises.hold(verdict.lost === 0, `lost ${verdict.lost}`);
+    promises.hold(verdict.doubled === 0, `doubled ${verdict.doubled}`);
+    promises.hold(verdict.inDoubt === 0, `${verdict.inDoubt} in doubt`);
+    promises.hold(verdict.miscounted === 0, `counters differ from rows by ${verdict.miscounted}`);
+    promises.hold(slowestEnd <= 20_000, `a process took ${Math.round(slowestEnd)} ms to end`);
+    promises.hold(badEnds.length === 0, badEnds.join(', '));
+    return {
+      injected: `rolling restart x ${rounds}`,
+      people: verdict.people,
+      lost: verdict.lost,
+      doubled: verdict.doubled,
+      inDoubt: verdict.inDoubt,
+      recoverMs: null,
+      notes: [`5xx ${serverErrors.length} of ${sent}, ${reconnected} repeated after a closed connection`, `slowest end ${(slowestEnd / 1000).toFixed(1)} s`],
+      broken: promises.broken,
+    };
+  },
+};
