@@ -33,8 +33,8 @@ async function prepare(options: Options, folder: string, notes: string[]): Promi
     folder,
     postgres,
     redis,
-    http: await startHttpCarrier(folder, note),
-    mail: await startMailCarrier(folder, note),
+    http: await startHttpCarrier(folder, options.nodeCarriers, note),
+    mail: await startMailCarrier(folder, options.nodeCarriers, note),
     say,
     note,
     checkTime: () => {
@@ -69,7 +69,7 @@ async function main(): Promise<number> {
   const parent = join(ROOT, '.muster');
   mkdirSync(parent, { recursive: true });
   const folder = mkdtempSync(join(parent, 'bench-'));
-  startGuard();
+  startGuard(folder);
   const end = async (): Promise<void> => {
     await endAll();
     rmSync(folder, { recursive: true, force: true });

@@ -85,6 +85,8 @@ export interface Options {
   readonly save: boolean;
   /** Also without Redis, although it is there. */
   readonly redis: boolean;
+  /** Node processes as carriers, although nginx and smtp-sink are there. */
+  readonly nodeCarriers: boolean;
   /** After this nothing more is begun. */
   readonly budgetMs: number;
   /** Folder for `--cpu-prof` of the worker and API processes. */
@@ -99,6 +101,7 @@ export const HELP = `npm run bench -- [options]
   --size name=value  any size; lists with "/": ${Object.keys(FULL).join(', ')}
   --minutes n        begin nothing more after n minutes (full: 60)
   --no-redis         leave Redis out although it is there
+  --node-carriers    Node processes as carriers although nginx and smtp-sink are there
   --no-save          write no result file and no charts
   --profile folder   CPU profiles of API and workers (node --cpu-prof)
   --json             one JSON object on stdout, progress on stderr
@@ -146,6 +149,7 @@ export function readOptions(args: readonly string[]): Options | 'help' {
     json: values.json ?? false,
     save: values['no-save'] !== true && mode !== 'tiny',
     redis: values['no-redis'] !== true,
+    nodeCarriers: values['node-carriers'] ?? false,
     budgetMs: mode === 'quick' && values.minutes === undefined ? QUICK_BUDGET_MS : minutes * 60_000,
     profile: values.profile,
   };
@@ -161,6 +165,7 @@ const parse = (args: readonly string[]) =>
       size: { type: 'string', multiple: true },
       minutes: { type: 'string' },
       'no-redis': { type: 'boolean' },
+      'node-carriers': { type: 'boolean' },
       'no-save': { type: 'boolean' },
       profile: { type: 'string' },
       json: { type: 'boolean' },

@@ -30,9 +30,10 @@ let guard: ChildProcess | undefined;
 /**
  * Ends what we started also when we are killed with SIGKILL: a process of its own that is told each pid and notices our
  * end by its closed channel. Our Node children notice it the same way by themselves.
+ * @param folder of this run, removed by the guard when we cannot
  */
-export function startGuard(): void {
-  guard = fork(join(ROOT, 'load-tests/bench/guard.ts'), { detached: true, stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+export function startGuard(folder: string): void {
+  guard = fork(join(ROOT, 'load-tests/bench/guard.ts'), [folder], { detached: true, stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
   guard.unref();
   guard.channel?.unref();
 }

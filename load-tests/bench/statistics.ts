@@ -11,8 +11,6 @@ export function percentile(values: readonly number[], share: number): number {
   return sorted(values)[Math.max(0, Math.ceil(values.length * share) - 1)] ?? Number.NaN;
 }
 
-export const max = (values: readonly number[]): number => values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-
 /** Three significant digits, and null for what could not be measured: JSON has no NaN. */
 export function round(value: number): number | null {
   if (!Number.isFinite(value)) return null;

@@ -64,16 +64,21 @@ function makeCertificate(folder: string): string | undefined {
   return made.status === 0 ? certificate : undefined;
 }
 
-/** nginx where it is installed; else the same answers from a Node process, which costs more and says so. */
-export async function startHttpCarrier(folder: string, note: (line: string) => void): Promise<HttpCarrier> {
+/**
+ * nginx where it is installed; else the same answers from a Node process, which costs more and says so.
+ * @param plain the Node process although nginx is there
+ */
+export async function startHttpCarrier(folder: string, plain: boolean, note: (line: string) => void): Promise<HttpCarrier> {
   const ports: CarrierPorts = { fast: await freePort(), witness: await freePort(), tls: await freePort(), control: await freePort() };
   const certificate = makeCertificate(folder);
   if (certificate === undefined) note('openssl is not installed: push goes over plain HTTP, and web-push (HTTPS only) is not measured');
   const log = join(folder, 'witness.log');
-  const nginx = findProgram('nginx');
+  const nginx = plain ? undefined : findProgram('nginx');
   const logFile = join(folder, 'carrier.log');
   if (nginx === undefined) {
-    note('nginx is not installed: the SMS and push carrier is a Node process, which takes more of the machine than nginx would');
+    note(
+      `${plain ? 'nginx was left out' : 'nginx is not installed'}: the SMS and push carrier is a Node process, which takes more of the machine than nginx would`,
+    );
     startNode('load-tests/bench/carriers/http-main.ts', [JSON.stringify({ ports, log, certificate, key: join(folder, 'carrier.key') })], { logFile });
   } else {
     const config = join(folder, 'nginx.conf');

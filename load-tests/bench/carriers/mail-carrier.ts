@@ -12,15 +12,20 @@ export interface MailCarrier {
   count(): Promise<number>;
 }
 
-/** Postfix's smtp-sink where it is installed; else a Node process that says the same words. */
-export async function startMailCarrier(folder: string, note: (line: string) => void): Promise<MailCarrier> {
+/**
+ * Postfix's smtp-sink where it is installed; else a Node process that says the same words.
+ * @param plain the Node process although smtp-sink is there
+ */
+export async function startMailCarrier(folder: string, plain: boolean, note: (line: string) => void): Promise<MailCarrier> {
   const port = await freePort();
   const counter = join(folder, 'mail-count');
   const stdout = openSync(counter, 'a');
-  const sink = findProgram('smtp-sink');
+  const sink = plain ? undefined : findProgram('smtp-sink');
   const logFile = join(folder, 'carrier.log');
   if (sink === undefined) {
-    note("smtp-sink (Postfix) is not installed: the mail relay is a Node process, which takes more of the machine than Postfix's would");
+    note(
+      `${plain ? 'smtp-sink was left out' : 'smtp-sink (Postfix) is not installed'}: the mail relay is a Node process, which takes more of the machine than that would`,
+    );
     startNode('load-tests/bench/carriers/mail-main.ts', [String(port), counter], { logFile });
   } else {
     // -c: a running counter on stdout; -u: demanded of root.
