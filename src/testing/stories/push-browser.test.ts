@@ -73,16 +73,20 @@ const subscription = () => ({
   keys: { p256dh: keys.ecdh.getPublicKey('base64url'), auth: keys.auth.toString('base64url') },
 });
 
-/** Presses the page's own button. @returns the worker that the page registered */
+/** Presses the page's own button, first without the person's permission. @returns the worker that the page registered */
 async function joinByPush(context: BrowserContext, page: Page, share: string): Promise<Worker> {
-  await context.grantPermissions(['notifications'], { origin: system.api });
   await page.addInitScript((given) => {
     PushManager.prototype.subscribe = async () => ({ toJSON: () => given }) as unknown as PushSubscription;
   }, subscription());
   const worker = context.waitForEvent('serviceworker');
   await page.goto(share);
-  await page.getByRole('button', { name: 'By notification on this device' }).click();
+  const join = page.getByRole('button', { name: 'By notification on this device' });
+  await join.click();
+  await page.getByRole('alert').getByText('That did not work on this device').waitFor();
+  await context.grantPermissions(['notifications'], { origin: system.api });
+  await join.click();
   await page.getByText('Messages will be shown on this device').waitFor();
+  expect(await page.getByRole('alert').isVisible()).toBe(false);
   return worker;
 }
 

@@ -8,14 +8,14 @@ export type Html = HtmlEscapedString | Promise<HtmlEscapedString>;
 /** One small sheet for every public page; thumb-sized buttons, both colour schemes, nothing fetched. */
 const STYLE = `:root{color-scheme:light dark;--line:#8886;--accent:#0b57d0}
 *{box-sizing:border-box}body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:0 auto;padding:1rem}
-h1{font-size:1.3rem;margin:.2rem 0}.text{white-space:pre-wrap;overflow-wrap:anywhere;font-size:1.2rem;margin:1rem 0}
+h1{font-size:1.3rem;margin:.2rem 0}h2{font-size:1.2rem;margin:2rem 0 .3rem}h3{font-size:1rem;margin:1.2rem 0 .2rem}.text{white-space:pre-wrap;overflow-wrap:anywhere;font-size:1.2rem;margin:1rem 0}
 .meta{overflow-wrap:anywhere;font-size:.9rem;opacity:.85;margin:.3rem 0}.banner{border:2px solid;border-radius:.6rem;padding:.6rem .9rem;margin:.8rem 0}
 .drill{background:#ffe08a;color:#222;font-weight:700}.warn{border-color:#b3261e}
 button,.button{display:block;width:100%;min-height:3.2rem;margin:.6rem 0;padding:.6rem 1rem;font:inherit;font-weight:600;border-radius:.7rem;border:1px solid var(--line);background:var(--accent);color:#fff;text-align:center;text-decoration:none;cursor:pointer}
 button.quiet,.button.quiet{background:transparent;color:inherit}
 button[aria-pressed=true]{outline:3px solid #188038;outline-offset:2px}
 label{display:block;margin:.6rem 0}input,textarea,select{width:100%;font:inherit;padding:.5rem;border-radius:.4rem;border:1px solid var(--line);margin-top:.2rem}
-input[type=checkbox]{width:auto;margin-inline-end:.5rem}details{margin:.8rem 0}summary{cursor:pointer}.trap{display:none}
+::placeholder{color:inherit;opacity:.75}fieldset{border:1px solid var(--line);border-radius:.6rem;margin:.8rem 0}input[type=checkbox]{width:auto;margin-inline-end:.5rem}details{margin:.8rem 0}summary{cursor:pointer}.trap{display:none}
 svg.qr{width:12rem;height:12rem;background:#fff;padding:.4rem}code{font-size:1.2rem;font-weight:700}[hidden]{display:none}`;
 
 const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64');

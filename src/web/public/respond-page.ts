@@ -27,7 +27,7 @@ ${stale ? html`<p class="banner warn" role="alert">${words.tryAgain}</p>` : ''}$
 ${page.answer ? html`<p>${words.change}</p>` : ''}
 <form method="post" action="/r/${token}"><input type="hidden" name="nonce" value="${nonce}">
 ${buttons(page, words)}
-<details><summary>${words.more}</summary>
+<details><summary>${words.more}</summary><p class="meta">${words.thenPress}</p>
 <label>${words.eta}<input name="eta" maxlength="40" placeholder="${words.etaHint}" autocomplete="off"></label>
 <label>${words.note}<textarea name="note" maxlength="500" rows="2"></textarea></label></details>
 </form>

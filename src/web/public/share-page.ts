@@ -56,7 +56,7 @@ ${
   join.sms
     ? html`<h3>${words.byText}</h3><p>${words.textTo}<br><a class="button" href="sms:${join.sms.number}?&amp;body=${encodeURIComponent(join.sms.text)}"><code data-join-text="${join.sms.text}">${join.sms.text}</code> → <span data-join-number="${join.sms.number}">${join.sms.number}</span></a></p>`
     : ''
-}${vapidPublicKey ? html`<button id="push" type="button" hidden>${words.byPush}</button><p id="push-done" role="status" hidden>${words.pushDone}</p>` : ''}${
+}${vapidPublicKey ? html`<button id="push" type="button" hidden>${words.byPush}</button><p id="push-done" role="status" hidden>${words.pushDone}</p><p id="push-failed" role="alert" hidden>${words.pushFailed}</p>` : ''}${
   byMail
     ? html`<h3>${words.byMail}</h3><form method="post" action="/s/${token}/join"><input type="hidden" name="nonce" value="${nonce}"><input type="hidden" name="channel" value="email">
 <label>${words.mailHint}<input type="email" name="email" required maxlength="254" autocomplete="email"></label>

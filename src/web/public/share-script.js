@@ -36,7 +36,7 @@ const pushButton = document.querySelector('#push');
 const bytes = (text) => Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0));
 
 const joinByPush = async () => {
-  if ((await Notification.requestPermission()) !== 'granted') return;
+  if ((await Notification.requestPermission()) !== 'granted') return false;
   const worker = await navigator.serviceWorker.register('/sw.js');
   await navigator.serviceWorker.ready;
   const subscription = await worker.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: bytes(vapid) });
@@ -45,19 +45,18 @@ const joinByPush = async () => {
     headers: { 'Content-Type': 'application/json', Accept: 'application/json' },
     body: JSON.stringify({ nonce, subscription: subscription.toJSON(), locale: navigator.language }),
   });
-  const done = document.querySelector('#push-done');
-  if (sent.ok) {
-    done.hidden = false;
-    pushButton.hidden = true;
-  }
+  return sent.ok;
 };
 if (pushButton && vapid && 'serviceWorker' in navigator && 'PushManager' in window) {
   pushButton.hidden = false;
   pushButton.addEventListener('click', () => {
     pushButton.disabled = true;
     joinByPush()
-      .catch(() => undefined)
-      .finally(() => {
+      .catch(() => false)
+      .then((joined) => {
+        document.querySelector('#push-done').hidden = !joined;
+        document.querySelector('#push-failed').hidden = joined;
+        pushButton.hidden = joined;
         pushButton.disabled = false;
       });
   });

@@ -13,6 +13,7 @@ export interface ShareWords {
   readonly send: string;
   readonly byPush: string;
   readonly pushDone: string;
+  readonly pushFailed: string;
   readonly checkMail: string;
   readonly consent: string;
   readonly life: string;
@@ -41,6 +42,7 @@ const en: ShareWords = {
   send: 'Send me a confirmation',
   byPush: 'By notification on this device',
   pushDone: 'Done. Messages will be shown on this device.',
+  pushFailed: 'That did not work on this device. Choose another way, or allow notifications in your browser and try again.',
   checkMail: 'If this address can be added, a mail is on its way to it. Open the link in it to confirm.',
   consent: 'What may be sent to you',
   life: 'Warnings about life and safety',
@@ -70,6 +72,8 @@ const de: ShareWords = {
   send: 'Bestätigung anfordern',
   byPush: 'Als Benachrichtigung auf diesem Gerät',
   pushDone: 'Fertig. Nachrichten erscheinen auf diesem Gerät.',
+  pushFailed:
+    'Das ging auf diesem Gerät nicht. Wählen Sie einen anderen Weg, oder erlauben Sie Benachrichtigungen im Browser und versuchen Sie es noch einmal.',
   checkMail: 'Wenn diese Adresse eingetragen werden kann, ist eine E-Mail unterwegs. Öffnen Sie den Link darin, um zu bestätigen.',
   consent: 'Was Ihnen gesendet werden darf',
   life: 'Warnungen vor Gefahr für Leib und Leben',
@@ -99,6 +103,7 @@ const fr: ShareWords = {
   send: 'Recevoir une confirmation',
   byPush: 'Par notification sur cet appareil',
   pushDone: "C'est fait. Les messages s'afficheront sur cet appareil.",
+  pushFailed: 'Cela n’a pas marché sur cet appareil. Choisissez un autre moyen, ou autorisez les notifications dans le navigateur et réessayez.',
   checkMail: "Si cette adresse peut être ajoutée, un e-mail est en route. Ouvrez le lien qu'il contient pour confirmer.",
   consent: 'Ce qui peut vous être envoyé',
   life: 'Alertes de sécurité',
@@ -128,6 +133,7 @@ const es: ShareWords = {
   send: 'Enviarme una confirmación',
   byPush: 'Con notificaciones en este dispositivo',
   pushDone: 'Listo. Los mensajes aparecerán en este dispositivo.',
+  pushFailed: 'No funcionó en este dispositivo. Elija otro medio, o permita las notificaciones en el navegador e inténtelo de nuevo.',
   checkMail: 'Si esta dirección se puede añadir, un correo va en camino. Abra su enlace para confirmar.',
   consent: 'Qué se le puede enviar',
   life: 'Avisos de seguridad',

@@ -12,6 +12,8 @@ export interface PageWords {
   readonly etaHint: string;
   readonly note: string;
   readonly more: string;
+  /** Time and note go with an answer: there is no button of their own. */
+  readonly thenPress: string;
   readonly passOn: string;
   readonly stopped: string;
   readonly late: string;
@@ -39,6 +41,7 @@ const en: PageWords = {
   etaHint: 'minutes, or a time such as 13:45',
   note: 'A few words',
   more: 'Add a time or a note',
+  thenPress: 'Fill this in first, then press your answer above.',
   passOn: 'Pass it on',
   stopped: 'This message was stopped. Answers are still recorded.',
   late: 'This has ended. Your answer is still recorded, but perhaps nobody is acting on it any more.',
@@ -66,6 +69,7 @@ const de: PageWords = {
   etaHint: 'Minuten oder eine Uhrzeit wie 13:45',
   note: 'Ein paar Worte',
   more: 'Zeit oder Bemerkung dazu',
+  thenPress: 'Erst ausfüllen, dann oben die Antwort drücken.',
   passOn: 'Weitersagen',
   stopped: 'Diese Nachricht wurde gestoppt. Antworten werden weiter gespeichert.',
   late: 'Dies ist vorbei. Ihre Antwort wird noch gespeichert, aber vielleicht handelt niemand mehr danach.',
@@ -93,6 +97,7 @@ const fr: PageWords = {
   etaHint: 'minutes, ou une heure comme 13:45',
   note: 'Quelques mots',
   more: 'Ajouter une heure ou une remarque',
+  thenPress: 'Remplissez d’abord ceci, puis appuyez sur votre réponse ci-dessus.',
   passOn: 'Faites passer',
   stopped: 'Ce message a été arrêté. Les réponses sont encore enregistrées.',
   late: "C'est terminé. Votre réponse est encore enregistrée, mais peut-être que personne n'y donnera suite.",
@@ -120,6 +125,7 @@ const es: PageWords = {
   etaHint: 'minutos, o una hora como 13:45',
   note: 'Unas palabras',
   more: 'Añadir una hora o una nota',
+  thenPress: 'Rellene esto primero y luego pulse su respuesta arriba.',
   passOn: 'Páselo',
   stopped: 'Este mensaje se detuvo. Las respuestas aún se registran.',
   late: 'Esto ha terminado. Su respuesta aún se registra, pero quizá ya nadie actúe.',
