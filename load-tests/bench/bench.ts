@@ -20,6 +20,8 @@ export interface Bench {
   note(line: string): void;
   /** Throws when the time allowed is over, so that what was measured so far is still reported. */
   checkTime(): void;
+  /** Of the time allowed. */
+  msLeft(): number;
 }
 
 export class OutOfTime extends Error {

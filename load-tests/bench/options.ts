@@ -51,7 +51,8 @@ export type Sizes = typeof FULL;
 /** Ends within two minutes on two cores. */
 const QUICK: Partial<Sizes> = { sms: 8_000, email: 4_000, push: 2_500, audience: 2_000, tries: 20 };
 const QUICK_FIGURES: readonly FigureName[] = ['throughput', 'firstCall'];
-const QUICK_BUDGET_MS = 105_000;
+/** What is under way then still ends, and processes and servers need a few seconds for that. */
+const QUICK_BUDGET_MS = 95_000;
 
 /** Shows that everything runs and counts agree; its figures say nothing. */
 const TINY: Sizes = {

@@ -58,6 +58,15 @@ export async function seedPeople(system: System, tenant: Tenant, people: People)
   for (const table of ['recipients', 'push_subscriptions', 'suppressions']) await system.sql.query(`VACUUM (ANALYZE) ${table}`);
 }
 
+/** Gives the first `count` people a tag, for an audience of just so many. */
+export async function tagPeople(system: System, tenant: Tenant, tag: string, count: number): Promise<void> {
+  await system.sql.query(
+    `UPDATE recipients SET tags = tags || $2::text WHERE tenant_id = $1 AND id <= (SELECT id FROM recipients WHERE tenant_id = $1 ORDER BY id OFFSET $3 LIMIT 1)`,
+    [tenant.id, tag, count - 1],
+  );
+  await system.sql.query('VACUUM (ANALYZE) recipients');
+}
+
 export const SENDERS = {
   sms: { channel: 'sms', name: 'SMS', address: '+12025550100' },
   email: { channel: 'email', name: 'Mail', address: 'Muster <muster@bench.example>' },

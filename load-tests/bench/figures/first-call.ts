@@ -15,6 +15,9 @@ export interface FirstCallResult {
   readonly queue: 'redis' | 'postgres';
 }
 
+/** Fewer tries say nothing. */
+const FEWEST = 5;
+
 /** An idle installation gets a life message: how long until somebody is called? */
 export async function firstCall(bench: Bench): Promise<FirstCallResult> {
   const { audience, tries } = bench.sizes;
@@ -28,7 +31,10 @@ export async function firstCall(bench: Bench): Promise<FirstCallResult> {
     const firsts: number[] = [];
     const answered: number[] = [];
     for (let i = 0; i < tries; i++) {
-      bench.checkTime();
+      if (i >= FEWEST && bench.msLeft() <= 0) {
+        bench.note(`first call: ${i} tries instead of ${tries}, the time allowed was over`);
+        break;
+      }
       const { postedAt, answeredMs } = await send();
       const calls = await bench.http.witnessed();
       if (calls.length !== audience) throw new Error(`${audience} people, but the carrier wrote down ${calls.length} calls`);
@@ -38,7 +44,7 @@ export async function firstCall(bench: Bench): Promise<FirstCallResult> {
     bench.say(`first call: p50 ${percentile(firsts, 0.5).toFixed(0)} ms, p99 ${percentile(firsts, 0.99).toFixed(0)} ms`);
     return {
       audience,
-      tries,
+      tries: firsts.length,
       p50: round(percentile(firsts, 0.5)),
       p99: round(percentile(firsts, 0.99)),
       max: round(Math.max(...firsts)),

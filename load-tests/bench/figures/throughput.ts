@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import webpush from 'web-push';
-import { type Bench, pushUrlOf, startMuster } from '#bench/bench.ts';
-import { type RunningContestant, startContestant } from '#bench/contestants/contestant.ts';
+import { type Bench, OutOfTime, pushUrlOf, startMuster } from '#bench/bench.ts';
+import { startContestant } from '#bench/contestants/contestant.ts';
 import { draft, fanOut } from '#bench/fan-out.ts';
-import { browserKeys, seedPeople, SENDERS } from '#bench/people.ts';
+import { browserKeys, seedPeople, SENDERS, tagPeople } from '#bench/people.ts';
 import { median, round } from '#bench/statistics.ts';
 import type { System, Tenant } from '#bench/system.ts';
-import { CHANNELS, type Channel } from '#schemas/delivery.ts';
+import type { Channel } from '#schemas/delivery.ts';
 
 /** Rates in messages a second, medians of `rounds`. */
 export interface ChannelResult {
@@ -35,10 +35,16 @@ interface Round {
   readonly cpuMs: number;
   readonly rssMb: number;
 }
-type Run = (count: number) => Promise<Round>;
-
 /** Sent before the first round, so that no contestant is measured while it compiles. */
-const WARM_UP = 2_000;
+const WARM_UP = 1_000;
+/** Fewer than this say nothing. */
+const FEWEST = 300;
+
+interface Contender {
+  run(count: number): Promise<Round>;
+  /** Told once, after the warm-up, how many a round sends. */
+  settle(count: number): Promise<void>;
+}
 
 /** Three contestants a channel, one after the other in turn, each round checked against the carrier's own count. */
 export async function throughput(bench: Bench): Promise<Partial<Record<Channel, ChannelResult>>> {
@@ -46,9 +52,11 @@ export async function throughput(bench: Bench): Promise<Partial<Record<Channel, 
   for (const queue of bench.redis ? (['redis', 'postgres'] as const) : (['postgres'] as const)) systems.push(await startMuster(bench, { queue }));
   const results: Partial<Record<Channel, ChannelResult>> = {};
   try {
-    for (const channel of CHANNELS.toSorted((a, b) => ORDER.indexOf(a) - ORDER.indexOf(b))) {
+    // Other figures want their time too.
+    const end = bench.options.figures.length > 1 ? bench.msLeft() * 0.25 : 0;
+    for (const [i, channel] of ORDER.entries()) {
       bench.checkTime();
-      results[channel] = await measure(bench, channel, systems);
+      results[channel] = await measure(bench, channel, systems, (bench.msLeft() - end) / (ORDER.length - i));
     }
   } catch (error) {
     if (Object.keys(results).length === 0) throw error;
@@ -61,36 +69,52 @@ export async function throughput(bench: Bench): Promise<Partial<Record<Channel, 
 
 const ORDER: readonly Channel[] = ['sms', 'email', 'push'];
 
-async function measure(bench: Bench, channel: Channel, systems: readonly System[]): Promise<ChannelResult> {
-  const sends = bench.sizes[channel];
-  const contestants = new Map<string, Run>();
+async function measure(bench: Bench, channel: Channel, systems: readonly System[], allowedMs: number): Promise<ChannelResult> {
+  const start = performance.now();
+  const contenders = new Map<string, Contender>();
   for (const kind of ['bare', 'textbook'] as const) {
     if (kind === 'textbook' && channel === 'push' && bench.http.tls === undefined) continue;
-    contestants.set(kind, await contestantRun(bench, channel, kind));
+    contenders.set(kind, await contestant(bench, channel, kind));
   }
-  for (const system of systems) contestants.set(`muster-${system.queue}`, await musterRun(bench, system, channel, sends));
-  const rounds = new Map<string, Round[]>([...contestants.keys()].map((name) => [name, []]));
-  const names = [...contestants.keys()];
-  const counted = channel === 'email' ? bench.mail : bench.http;
-  for (let turn = -1; turn < bench.sizes.rounds; turn++) {
-    // Each begins one round, so that none is always the one after the textbook's database work.
-    const shift = Math.max(0, turn) % names.length;
-    for (const name of [...names.slice(shift), ...names.slice(0, shift)]) {
-      bench.checkTime();
-      const count = turn < 0 ? Math.min(WARM_UP, sends) : sends;
-      const before = await counted.count();
-      const result = await contestants.get(name)?.(count);
-      const arrived = (await counted.count()) - before;
-      if (arrived !== count) throw new Error(`${channel}, ${name}: ${count} were sent, the carrier counted ${arrived}`);
-      if (turn < 0 || !result) continue;
-      rounds.get(name)?.push(result);
-      bench.say(`${channel} ${name} ${turn + 1}/${bench.sizes.rounds}: ${Math.round((count / result.ms) * 1000)}/s`);
+  for (const system of systems) contenders.set(`muster-${system.queue}`, await muster(bench, system, channel));
+  const once = async (name: string, contender: Contender, count: number): Promise<Round> => {
+    bench.checkTime();
+    const carrier = channel === 'email' ? bench.mail : bench.http;
+    const before = await carrier.count();
+    const round = await contender.run(count);
+    const arrived = (await carrier.count()) - before;
+    if (arrived !== count) throw new Error(`${channel}, ${name}: ${count} were sent, the carrier counted ${arrived}`);
+    return round;
+  };
+  const warmUp = warmUpOf(bench, channel);
+  let msEach = 0;
+  for (const [name, contender] of contenders) msEach += (await once(name, contender, warmUp)).ms / warmUp;
+  const fits = Math.floor((allowedMs - (performance.now() - start)) / bench.sizes.rounds / msEach);
+  const sends = Math.min(bench.sizes[channel], Math.max(FEWEST, fits));
+  if (sends < bench.sizes[channel]) bench.note(`${channel}: ${sends} sends a round instead of ${bench.sizes[channel]}, to end in time`);
+  for (const contender of contenders.values()) await contender.settle(sends);
+  const rounds = new Map<string, Round[]>([...contenders.keys()].map((name) => [name, []]));
+  try {
+    for (let turn = 0; turn < bench.sizes.rounds; turn++) {
+      // Each begins one round, so that none is always the one after the textbook's database work.
+      const names = [...contenders];
+      for (const [name, contender] of [...names.slice(turn % names.length), ...names.slice(0, turn % names.length)]) {
+        const round = await once(name, contender, sends);
+        rounds.get(name)?.push(round);
+        bench.say(`${channel} ${name} ${turn + 1}/${bench.sizes.rounds}: ${Math.round((sends / round.ms) * 1000)}/s`);
+      }
     }
+  } catch (error) {
+    const fewest = Math.min(...[...rounds.values()].map((all) => all.length));
+    if (!(error instanceof OutOfTime) || fewest === 0) throw error;
+    bench.note(`${channel}: only ${fewest} of ${bench.sizes.rounds} rounds, the time allowed was over`);
   }
   return summary(sends, rounds, systems[0]?.queue ?? 'postgres');
 }
 
-async function contestantRun(bench: Bench, channel: Channel, kind: 'bare' | 'textbook'): Promise<Run> {
+const warmUpOf = (bench: Bench, channel: Channel): number => Math.min(WARM_UP, Math.ceil(bench.sizes[channel] / 4));
+
+async function contestant(bench: Bench, channel: Channel, kind: 'bare' | 'textbook'): Promise<Contender> {
   const config = {
     channel,
     smsUrl: bench.http.url,
@@ -101,21 +125,23 @@ async function contestantRun(bench: Bench, channel: Channel, kind: 'bare' | 'tex
     databaseUrl: kind === 'textbook' ? await bench.postgres.createDatabase() : '',
     redisUrl: bench.redis?.url,
   };
-  const contestant: RunningContestant = await startContestant(kind, config, {
-    logFile: join(bench.folder, `${kind}-${channel}.log`),
-    certificate: bench.http.tls?.certificate,
-  });
-  return contestant.run;
+  const { run } = await startContestant(kind, config, { logFile: join(bench.folder, `${kind}-${channel}.log`), certificate: bench.http.tls?.certificate });
+  return { run, settle: async () => undefined };
 }
 
-async function musterRun(bench: Bench, system: System, channel: Channel, sends: number): Promise<Run> {
+async function muster(bench: Bench, system: System, channel: Channel): Promise<Contender> {
   const tenant: Tenant = await system.addTenant([SENDERS[channel]]);
-  const first = Math.min(WARM_UP, sends);
-  await seedPeople(system, tenant, { count: sends, channel, pushUrl: pushUrlOf(bench), first });
-  return async (count) => {
-    const audience = count === sends ? { all: true } : { tags: ['first'] };
-    const { ms, workerCpuMs, rssMb } = await fanOut(system, tenant, draft({ channel, audience }), count);
-    return { ms, cpuMs: workerCpuMs, rssMb };
+  await seedPeople(system, tenant, { count: bench.sizes[channel], channel, pushUrl: pushUrlOf(bench), first: warmUpOf(bench, channel) });
+  let audience: unknown = { tags: ['first'] };
+  return {
+    settle: async (count) => {
+      audience = count === bench.sizes[channel] ? { all: true } : { tags: ['fits'] };
+      if (count < bench.sizes[channel]) await tagPeople(system, tenant, 'fits', count);
+    },
+    run: async (count) => {
+      const { ms, workerCpuMs, rssMb } = await fanOut(system, tenant, draft({ channel, audience }), count);
+      return { ms, cpuMs: workerCpuMs, rssMb };
+    },
   };
 }
 
