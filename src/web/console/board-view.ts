@@ -2,7 +2,7 @@ import { html } from 'hono/html';
 import { type Channel, CHANNELS, type DeliveryState, type MessageClass } from '#schemas/delivery.ts';
 import type { DeliveryView, MessageView, StateCounts } from '#schemas/views.ts';
 import type { BoardData } from './board-data.ts';
-import { CHANNEL_NAMES, codeName, DELIVERY_STATE_NAMES, duration, number, people, percent, plural } from './format.ts';
+import { CHANNEL_NAMES, codeName, DELIVERY_STATE_NAMES, duration, isAboutPerson, number, people, percent, plural } from './format.ts';
 import { inboundList } from './inbound-view.ts';
 import { spreadCard } from './spread-view.ts';
 import { bar, barKey, deliveryTag, type Html, type Part, type Segment, time } from './parts.ts';
@@ -122,7 +122,7 @@ const DOUBT: Record<MessageClass, string> = {
 };
 
 const deliveryItem = (delivery: DeliveryView): Html =>
-  html`<li class="item"><div><a class="title" href="/people/${delivery.recipientId}">${delivery.name ?? 'Unnamed'}</a><br><span class="soft small">${CHANNEL_NAMES[delivery.channel]}${delivery.code && html`: ${codeName(delivery.code)}`}</span></div>${deliveryTag(delivery.state)}</li>`;
+  html`<li class="item"><div><a class="title" href="/people/${delivery.recipientId}">${delivery.name ?? 'Unnamed'}</a><br><span class="soft small">${isAboutPerson(delivery.code) ? codeName(delivery.code) : html`${CHANNEL_NAMES[delivery.channel]}${delivery.code && `: ${codeName(delivery.code)}`}`}</span></div>${deliveryTag(delivery.state)}</li>`;
 
 /** With one call a person a failed one means a person without the message; with more it may not. */
 const failedMeaning = ({ plan }: MessageView): string =>

@@ -62,6 +62,14 @@ const OWN_CODES: Record<string, string> = {
   doubt_exhausted: 'No carrier gave a clear answer, after all tries',
   lease_passed: 'Our sending process was cut off; looking for proof',
   silence: 'The carrier did not answer',
+  UND_ERR_SOCKET: 'The connection broke during the call',
+  ECONNRESET: 'The connection broke during the call',
+  EPIPE: 'The connection broke during the call',
+  UND_ERR_HEADERS_TIMEOUT: 'The carrier did not answer in time',
+  UND_ERR_BODY_TIMEOUT: 'The carrier did not answer in time',
+  ETIMEDOUT: 'The carrier did not answer in time',
+  UND_ERR_CONNECT_TIMEOUT: 'The carrier could not be reached',
+  ECONNREFUSED: 'The carrier could not be reached',
 };
 
 /** What the commonest carrier codes mean to a coordinator: Twilio's error codes, then enhanced mail status (RFC 3463) and push statuses. */
@@ -86,6 +94,9 @@ const CARRIER_CODES: Record<string, string> = {
   '404': 'the browser has gone',
   '410': 'the browser has gone',
 };
+
+/** Reasons that are about the person, not about the channel that the row happens to stand under. */
+export const isAboutPerson = (code: string | null): boolean => code === 'unreachable' || code === 'no_consent' || code === 'suppressed';
 
 /** A reason in words; a carrier's own code stays visible, since its support asks for it. */
 export function codeName(code: string | null): string {

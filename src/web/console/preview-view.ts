@@ -40,7 +40,7 @@ function channelLine(channel: Channel, view: PreviewView): Html {
     channel === 'sms' && view.segments > 0 ? (view.segments === 1 ? '1 part each' : `up to ${view.segments} parts each, ${number(view.units)} in all`) : '',
     pace && pace.seconds !== null ? `last in ${duration(pace.seconds)}` : '',
   ].filter(Boolean);
-  return html`<tr><th scope="row">${CHANNEL_NAMES[channel]}</th><td class="num">${number(view.channels[channel])}</td><td class="soft small">${details.join(', ')}</td></tr>`;
+  return html`<tr><th scope="row" class="whole">${CHANNEL_NAMES[channel]}</th><td class="num">${number(view.channels[channel])}</td><td class="soft small">${details.join(', ')}</td></tr>`;
 }
 
 /** `waves`: how many the plan has. Who answers is not known yet, so channels of later ones count everybody whom they might call. */
