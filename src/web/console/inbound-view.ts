@@ -6,15 +6,25 @@ import { csrf, type Html, type Part, time } from './parts.ts';
 /** Why a text waits for a human. */
 const WHY: Partial<Record<InboundView['outcome'], string>> = {
   unclear: 'could not be read as an answer',
-  unmatched: 'belongs to no open message',
+  unmatched: 'is no reply to a text that we sent to this number',
   late: 'came after the message ended',
   stop: 'said stop. This person may have meant “I cannot come”; no more SMS can reach them',
   start: 'asked to be reached again',
   help: 'asked for help',
 };
 
+/** Who wrote: the name leads to the person, the number stays in sight, since a human may have to call it. */
+const writer = (text: InboundView): Html =>
+  text.recipientId === null
+    ? html`${text.from}`
+    : html`<a href="/people/${text.recipientId}">${text.name ?? text.from}</a>${text.name !== null && `, ${text.from}`}`;
+
+/** On the overview the message that was answered is a step away; on its own board it would lead nowhere. */
+const about = (text: InboundView, back: string): Part =>
+  text.messageId !== null && back === '/' && html`, <a href="/messages/${text.messageId}">the message</a>`;
+
 const inboundItem = (text: InboundView, token: string, back: string): Html =>
-  html`<li class="item"><div><q class="title">${text.body}</q><br><span class="soft small">${text.name ?? text.from}${text.name ? `, ${text.from}` : ''}: ${WHY[text.outcome] ?? text.outcome}. ${time(text.at)}</span></div>
+  html`<li class="item"><div><q class="title">${text.body}</q><br><span class="soft small">${writer(text)}: ${WHY[text.outcome] ?? text.outcome}. ${time(text.at)}${about(text, back)}</span></div>
     <form method="post" action="/texts/${text.id}/handled">${csrf(token)}<input type="hidden" name="back" value="${back}"><button class="btn small">Handled<span class="hide">: ${text.body.slice(0, 60)}</span></button></form></li>`;
 
 /** Texts that wait for a human, or nothing when there are none. */
