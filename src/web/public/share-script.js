@@ -51,7 +51,7 @@ if (pushButton && vapid && 'serviceWorker' in navigator && 'PushManager' in wind
   pushButton.hidden = false;
   pushButton.addEventListener('click', () => {
     pushButton.disabled = true;
-    joinByPush()
+    void joinByPush()
       .catch(() => false)
       .then((joined) => {
         document.querySelector('#push-done').hidden = !joined;
