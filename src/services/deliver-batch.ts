@@ -13,7 +13,7 @@ import type { SendResult } from '#domain/channel.ts';
 import { type Deps, notifyProgress } from './context.ts';
 import { completeMessage } from './complete-message.ts';
 import { applySendEffects } from './send-effects.ts';
-import type { SendPlan, SendPlans } from './send-plan.ts';
+import { type SendPlan, type SendPlans, SLICE } from './send-plan.ts';
 
 export interface DeliverDeps extends Deps {
   readonly plans: SendPlans;
@@ -22,8 +22,6 @@ export interface DeliverDeps extends Deps {
   readonly stopping: () => boolean;
 }
 
-/** People marked at a time: the bound on what a crash of this claim leaves in doubt. */
-const SLICE = 125;
 /** A paced sender gets at most this much of its budget at a time. */
 const PACED_MS = 250;
 /** How soon a batch is looked at again whose sender, channel or tenant is stopped for now. */
@@ -64,7 +62,14 @@ async function deliverSlices(deps: DeliverDeps, batch: ClaimedBatch): Promise<vo
     // Overlap: Node would wait for two commits otherwise (0.55-0.85 of the bare loop against 0.9).
     if (!deps.stopping()) next = nextMark(deps, batch, plan, queue);
     next?.catch(() => undefined);
-    await settleResults(deps, batch, plan, marked.calledAt, await sending);
+    try {
+      await settleResults(deps, batch, plan, marked.calledAt, await sending);
+    } catch (error) {
+      // Marked meanwhile and never to be called by this claim.
+      const idle = await next?.catch(() => undefined);
+      if (typeof idle === 'object') plan.ahead.give(idle.people.length);
+      throw error;
+    }
   }
   if (refusal === 'lost') return;
   await finish(deps, batch, refusal);
@@ -116,14 +121,17 @@ async function mark(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan, slic
     startAt = monotonicMs();
     unitMs = turn.unitMs;
   }
+  await plan.ahead.take(slice.ids.length);
   let people: MarkedPerson[] | MarkRefusal;
   try {
     people = await deps.db.withTenant(batch.tenantId, (tx) => markSlice(tx, batch, slice));
   } catch (error) {
+    plan.ahead.give(slice.ids.length);
     // Whether it was committed cannot be known, but none of these people was called: whoever is marked waits again.
     await insist(deps, () => deps.db.withTenant(batch.tenantId, (tx) => settleSlice(tx, batch, slice.ids.map(notCalled)))).catch(() => undefined);
     throw error;
   }
+  plan.ahead.give(slice.ids.length - (typeof people === 'string' ? 0 : people.length));
   return typeof people === 'string' ? people : { people, calledAt: new Date(deps.clock.now()), startAt, unitMs };
 }
 
@@ -171,6 +179,8 @@ function sendSlice(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan, slice
           'delivery could not be made',
         );
         return { person, outcome: { kind: 'rejected', code: 'render_error' } as const };
+      } finally {
+        plan.ahead.give(1);
       }
     }),
   );

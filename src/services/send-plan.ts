@@ -9,9 +9,14 @@ import type { ClaimedBatch } from '#db/claim-batch.ts';
 import type { MarkedPerson } from '#db/mark-slice.ts';
 import type { Channel } from '#schemas/delivery.ts';
 import type { Deps } from './context.ts';
+import { MarkedAhead } from './marked-ahead.ts';
 
 const KEEP_MS = 60_000;
 const MAX_PLANS = 500;
+/** People marked at a time: the bound on what a crash of one claim leaves in doubt. */
+export const SLICE = 125;
+/** One slice under way, one marked and one being marked keep a fast carrier busy. */
+const MARKED_AHEAD = 3 * SLICE;
 
 /** What stays the same for all batches of a message on one channel and sender: rendered once per locale. */
 export interface SendPlan {
@@ -19,6 +24,8 @@ export interface SendPlan {
   /** Whether the sender has a rate, so that its budget must be asked. */
   readonly paced: boolean;
   readonly unitsPerSecond: number | null;
+  /** Shared by all messages of this lane and channel in this process. */
+  readonly ahead: MarkedAhead;
   targetOf(person: MarkedPerson, batch: ClaimedBatch): { prepared: PreparedSend; target: Target };
 }
 
@@ -28,6 +35,7 @@ export interface SendPlan {
  */
 export class SendPlans {
   readonly #plans = new Map<string, { plan: Promise<SendPlan>; madeAt: number }>();
+  readonly #ahead = new Map<string, MarkedAhead>();
   readonly #deps: Pick<Deps, 'db' | 'config' | 'tokens' | 'clock'>;
   readonly #channels: Readonly<Partial<Record<Channel, ChannelAdapter>>>;
 
@@ -46,6 +54,13 @@ export class SendPlans {
     plan.catch(() => this.#plans.delete(key));
     this.#plans.set(key, { plan, madeAt: now });
     return plan;
+  }
+
+  #aheadOf({ lane, channel }: ClaimedBatch): MarkedAhead {
+    const key = `${lane}.${channel}`;
+    const ahead = this.#ahead.get(key) ?? new MarkedAhead(MARKED_AHEAD);
+    this.#ahead.set(key, ahead);
+    return ahead;
   }
 
   async #load(db: Database, batch: ClaimedBatch): Promise<SendPlan> {
@@ -108,6 +123,7 @@ export class SendPlans {
       class: facts.class,
       paced: facts.units_per_second !== null,
       unitsPerSecond: facts.units_per_second,
+      ahead: this.#aheadOf(batch),
       targetOf: (person, claimed) => {
         const ref = packRef({ messageId: claimed.messageId, recipientId: person.id, channel: claimed.channel, wave: claimed.wave });
         const sealed =
