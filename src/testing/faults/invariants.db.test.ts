@@ -252,7 +252,7 @@ describe('the promises of a message, whatever happens to it', () => {
         }
         await story.finish();
       }),
-      { numRuns: 15, endOnFailure: true, interruptAfterTimeLimit: 8_000, markInterruptAsFailure: false },
+      { numRuns: 15, endOnFailure: true, interruptAfterTimeLimit: 8_000 },
     );
   });
 });
