@@ -85,6 +85,7 @@ export interface SendersTable {
   simulated: Generated<boolean>;
   units_per_second: number | null;
   throttle: Generated<number>;
+  throttled_at: NullableTime;
   next_free_at: Time;
   stopped_at: NullableTime;
   stopped_reason: string | null;

@@ -313,6 +313,7 @@ CREATE TABLE senders (
   simulated boolean NOT NULL DEFAULT false,
   units_per_second double precision,
   throttle double precision NOT NULL DEFAULT 1,
+  throttled_at timestamp with time zone,
   next_free_at timestamp with time zone NOT NULL DEFAULT now(),
   stopped_at timestamp with time zone,
   stopped_reason text,

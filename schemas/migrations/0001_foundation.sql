@@ -93,6 +93,7 @@ CREATE TABLE senders (
   units_per_second double precision CHECK (units_per_second > 0),
   -- 1 normally; lowered when the provider throttles, climbs back.
   throttle double precision NOT NULL DEFAULT 1 CHECK (throttle > 0 AND throttle <= 1),
+  throttled_at timestamptz,
   next_free_at timestamptz NOT NULL DEFAULT now(),
   stopped_at timestamptz,
   stopped_reason text,

@@ -22,14 +22,20 @@ export async function reservePace(tx: Tx, tenantId: number, senderId: number, un
   return { waitMs: row?.wait_ms ?? 0, unitMs: row?.unit_ms ?? 0 };
 }
 
-/** The provider said "too fast": at least a tenth off, never below a twentieth of the configured rate. */
+/**
+ * The provider said "too fast": a fifth off, never below a twentieth of the configured rate. Once a second at most: the
+ * refusals of slices that were under way together are one piece of news.
+ */
 export async function lowerPace(tx: Tx, tenantId: number, senderId: number): Promise<void> {
-  await sql`UPDATE senders SET throttle = GREATEST(0.05, throttle * 0.8) WHERE tenant_id = ${tenantId} AND id = ${senderId}`.execute(tx);
+  await sql`UPDATE senders SET throttle = GREATEST(0.05, throttle * 0.8), throttled_at = now()
+    WHERE tenant_id = ${tenantId} AND id = ${senderId} AND units_per_second IS NOT NULL AND COALESCE(throttled_at < now() - interval '1 second', true)`.execute(
+    tx,
+  );
 }
 
-/** A slice went through without a refusal: climb back by five parts in a hundred. */
+/** A slice went through without a refusal: climb back by two parts in a hundred of the configured rate. */
 export async function raisePace(tx: Tx, tenantId: number, senderId: number): Promise<void> {
-  await sql`UPDATE senders SET throttle = LEAST(1, throttle * 1.05) WHERE tenant_id = ${tenantId} AND id = ${senderId} AND throttle < 1`.execute(tx);
+  await sql`UPDATE senders SET throttle = LEAST(1, throttle + 0.02) WHERE tenant_id = ${tenantId} AND id = ${senderId} AND throttle < 1`.execute(tx);
 }
 
 export async function stopSender(tx: Tx, tenantId: number, senderId: number, reason: string): Promise<void> {

@@ -69,17 +69,22 @@ export async function readFacts(tx: Tx, tenantId: number, senderIds: readonly nu
 }
 
 /**
- * The most recent message that this person had by SMS from this number: an open one that asks for an answer, else any
- * open one, else one that has ended. One look-up by key per message of the last 31 days, newest first.
+ * The most recent message that this person had: an open one that asks for an answer, else any open one, else one that
+ * has ended. One that came by SMS from this number goes before one that came another way: who had it as a push and texts
+ * the number means that one only when nothing else is open. One look-up by key per message of the last 31 days, newest first.
  */
 async function findMessage(tx: Tx, tenantId: number, senderIds: readonly number[], recipientId: string): Promise<InboundMessage | null> {
-  const { rows } = await sql<InboundMessage>`
-    SELECT m.id, m.class, m.drill, m.answers, m.state IN ('live', 'completed') AND COALESCE(m.expires_at > now(), true) AS open
+  const delivered = sql`SELECT 1 FROM deliveries d WHERE d.message_id = m.id AND d.recipient_id = ${recipientId} AND d.marked_at IS NOT NULL AND d.sender_id IS NOT NULL`;
+  const { rows } = await sql<InboundMessage & { by_sms: boolean }>`
+    SELECT m.id, m.class, m.drill, m.answers, EXISTS (${delivered} AND d.channel = 'sms' AND d.sender_id = ANY (${[...senderIds]}::int[])) AS by_sms, m.state IN ('live', 'completed') AND COALESCE(m.expires_at > now(), true) AS open
     FROM messages m
     WHERE m.tenant_id = ${tenantId} AND m.state NOT IN ('draft', 'scheduled') AND m.created_at > now() - interval '31 days' AND ${linkExpiresSql} > now()
-      AND EXISTS (SELECT 1 FROM deliveries d WHERE d.message_id = m.id AND d.recipient_id = ${recipientId} AND d.channel = 'sms' AND d.sender_id = ANY (${[...senderIds]}::int[]) AND d.marked_at IS NOT NULL)
+      AND EXISTS (${delivered})
     ORDER BY m.id DESC LIMIT 20`.execute(tx);
-  return rows.find((m) => m.open && m.answers.length > 0) ?? rows.find((m) => m.open) ?? rows.find((m) => m.answers.length > 0) ?? rows[0] ?? null;
+  const texted = rows.filter((m) => m.by_sms);
+  const openIn = (some: typeof rows) => some.find((m) => m.open && m.answers.length > 0) ?? some.find((m) => m.open);
+  const found = openIn(texted) ?? openIn(rows) ?? rows.find((m) => m.answers.length > 0) ?? rows[0];
+  return found ? { id: found.id, class: found.class, drill: found.drill, answers: found.answers, open: found.open } : null;
 }
 
 /** Whether we have already sent this person this kind of reply within the hour: two machines must not talk for ever. */

@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { lowerPace, raisePace, reservePace } from './pace.ts';
+
+let deps: TestDeps;
+beforeAll(async () => {
+  deps = await createTestDeps();
+});
+afterAll(() => deps.close());
+
+const sender = async (unitsPerSecond: number | null) => {
+  const { tenantId } = await deps.tenant();
+  const id = await deps.db.withTenant(tenantId, async (tx) => {
+    const row = await tx
+      .updateTable('senders')
+      .set({ units_per_second: unitsPerSecond })
+      .where('tenant_id', '=', tenantId)
+      .where('channel', '=', 'sms')
+      .where('drill', '=', false)
+      .returning('id')
+      .executeTakeFirstOrThrow();
+    return row.id;
+  });
+  const within = <T>(work: Parameters<typeof deps.db.withTenant<T>>[1]) => deps.db.withTenant(tenantId, work);
+  return {
+    tenantId,
+    id,
+    within,
+    throttle: () =>
+      within((tx) => tx.selectFrom('senders').select('throttle').where('tenant_id', '=', tenantId).where('id', '=', id).executeTakeFirstOrThrow()).then(
+        (row) => row.throttle,
+      ),
+  };
+};
+
+test('many at once get turns that never overlap: 40 reservations of 5 units at 100 units/s span 2 s', async () => {
+  const { tenantId, id, within } = await sender(100);
+  const turns = await Promise.all(Array.from({ length: 40 }, () => within((tx) => reservePace(tx, tenantId, id, 5))));
+  const waits = turns.map((turn) => turn.waitMs).sort((a, b) => a - b);
+  expect(turns.every((turn) => turn.unitMs === 10)).toBe(true);
+  // Each turn is 50 ms of the budget; the waits are those left when each was taken, so the last is just under 39 turns.
+  expect(waits.at(-1)).toBeLessThanOrEqual(1_950);
+  expect(waits.at(-1)).toBeGreaterThan(1_000);
+});
+
+test('a sender without a rate never waits, and nothing throttles it', async () => {
+  const { tenantId, id, within, throttle } = await sender(null);
+  expect(await within((tx) => reservePace(tx, tenantId, id, 10_000))).toEqual({ waitMs: 0, unitMs: 0 });
+  await within((tx) => lowerPace(tx, tenantId, id));
+  expect(await throttle()).toBe(1);
+});
+
+test('refusals of one second lower the pace once; successes bring it back to the whole', async () => {
+  const { tenantId, id, within, throttle } = await sender(50);
+  for (let i = 0; i < 10; i++) await within((tx) => lowerPace(tx, tenantId, id));
+  expect(await throttle()).toBeCloseTo(0.8);
+  for (let i = 0; i < 12; i++) await within((tx) => raisePace(tx, tenantId, id));
+  expect(await throttle()).toBe(1);
+});
