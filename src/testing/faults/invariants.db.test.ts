@@ -252,7 +252,7 @@ describe('the promises of a message, whatever happens to it', () => {
         }
         await story.finish();
       }),
-      { numRuns: 15, endOnFailure: true, interruptAfterTimeLimit: 8_000 },
+      { numRuns: 15, endOnFailure: true, plugins: [fc.interruptAfterTimeLimit(8_000)] },
     );
   });
 });

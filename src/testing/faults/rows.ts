@@ -1,4 +1,5 @@
 import type { Row } from './row.ts';
+import { diskFull } from './rows/disk-full.ts';
 import { poisonProcess, poisonRows } from './rows/poison.ts';
 import { postgresCrash } from './rows/postgres-crash.ts';
 import { providerErrors, providerSilentBulk, providerSilentLife, providerSlow, providerThrottles } from './rows/provider.ts';
@@ -33,4 +34,5 @@ export const ROWS: readonly Row[] = [
   poisonProcess,
   schedulers,
   clockSkew,
+  diskFull,
 ];
