@@ -32,9 +32,9 @@ function installed() {
 }
 
 if (!installed()) {
-  process.stdout.write('Installing what is missing (about a minute) …\n');
+  process.stderr.write('Installing what is missing (about a minute) …\n');
   // Scripts of packages are not run: nothing of ours needs one, and none gets the chance.
-  const npm = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: 'inherit' });
+  const npm = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['inherit', 2, 'inherit'] });
   if (npm.status !== 0) {
     process.stderr.write(`npm ci failed${npm.error ? `: ${npm.error.message}` : ''}\n`);
     process.exit(npm.status || 1);

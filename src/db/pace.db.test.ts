@@ -37,9 +37,9 @@ test('many at once get turns that never overlap: 40 reservations of 5 units at 1
   const { tenantId, id, within } = await sender(100);
   const turns = await Promise.all(Array.from({ length: 40 }, () => within((tx) => reservePace(tx, tenantId, id, 5))));
   const waits = turns.map((turn) => turn.waitMs).sort((a, b) => a - b);
-  expect(turns.every((turn) => turn.unitMs === 10)).toBe(true);
+  for (const turn of turns) expect(turn.unitMs).toBeCloseTo(10 / 0.99);
   // Each turn is 50 ms of the budget; the waits are those left when each was taken, so the last is just under 39 turns.
-  expect(waits.at(-1)).toBeLessThanOrEqual(1_950);
+  expect(waits.at(-1)).toBeLessThanOrEqual(1_970);
   expect(waits.at(-1)).toBeGreaterThan(1_000);
 });
 

@@ -1,6 +1,9 @@
 import { sql } from 'kysely';
 import type { Tx } from './database.ts';
 
+/** How much of the configured rate is used: the hundredth left takes up what timers and the network move about. */
+const USED = sql.lit(0.99);
+
 export interface Reservation {
   /** Milliseconds from now until the first unit may leave. */
   waitMs: number;
@@ -14,10 +17,10 @@ export interface Reservation {
  */
 export async function reservePace(tx: Tx, tenantId: number, senderId: number, units: number): Promise<Reservation> {
   const { rows } = await sql<{ wait_ms: number; unit_ms: number }>`
-    UPDATE senders SET next_free_at = GREATEST(next_free_at, clock_timestamp()) + ${units} / (units_per_second * throttle) * interval '1 second'
+    UPDATE senders SET next_free_at = GREATEST(next_free_at, clock_timestamp()) + ${units} / (units_per_second * throttle * ${USED}) * interval '1 second'
     WHERE tenant_id = ${tenantId} AND id = ${senderId} AND units_per_second IS NOT NULL
-    RETURNING GREATEST(0, extract(epoch FROM next_free_at - clock_timestamp()) * 1000 - ${units} / (units_per_second * throttle) * 1000)::float8 AS wait_ms,
-      (1000 / (units_per_second * throttle))::float8 AS unit_ms`.execute(tx);
+    RETURNING GREATEST(0, extract(epoch FROM next_free_at - clock_timestamp()) * 1000 - ${units} / (units_per_second * throttle * ${USED}) * 1000)::float8 AS wait_ms,
+      (1000 / (units_per_second * throttle * ${USED}))::float8 AS unit_ms`.execute(tx);
   const row = rows[0];
   return { waitMs: row?.wait_ms ?? 0, unitMs: row?.unit_ms ?? 0 };
 }

@@ -24,7 +24,9 @@ export interface DeliverDeps extends Deps {
 
 /** A paced sender gets at most this much of its budget at a time. */
 const PACED_MS = 250;
-/** How soon a batch is looked at again whose sender, channel or tenant is stopped for now. */
+/** From a turn's beginning to its first call: room for the mark, so that slices stay apart however long theirs takes. */
+const MARK_MS = 50;
+/** How soon a batch is looked at again whose sender, channel or tenant is stopped for now, or which is about to be closed. */
 const PAUSED_MS = 2_000;
 
 /** Delivers a claimed batch under a heartbeat, so that slow carriers do not cost the lease and a dead worker is soon noticed. */
@@ -77,7 +79,7 @@ async function deliverSlices(deps: DeliverDeps, batch: ClaimedBatch): Promise<vo
 
 /** People due again come first, then those never marked. After a crash the slices shrink (125, 12, 1), so that a poisonous row ends alone. */
 async function slicesOf(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan): Promise<Slice[]> {
-  const paced = plan.unitsPerSecond === null ? SLICE : Math.max(1, Math.floor((plan.unitsPerSecond * PACED_MS) / 1000));
+  const paced = plan.unitsPerSecond === null ? SLICE : Math.max(1, Math.floor((plan.unitsPerSecond * PACED_MS) / 1000 / plan.unitsPerCall));
   const sizeAfter = (crashes: number): number => Math.max(1, Math.min(paced, Math.floor(SLICE / 10 ** Math.min(crashes, 3))));
   const again =
     batch.marked === 0
@@ -115,11 +117,11 @@ async function mark(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan, slic
   let startAt = 0;
   let unitMs = 0;
   if (plan.paced) {
-    const turn = await deps.db.withTenant(batch.tenantId, (tx) => reservePace(tx, batch.tenantId, batch.senderId, slice.ids.length));
+    const turn = await deps.db.withTenant(batch.tenantId, (tx) => reservePace(tx, batch.tenantId, batch.senderId, slice.ids.length * plan.unitsPerCall));
+    startAt = monotonicMs() + turn.waitMs + MARK_MS;
+    unitMs = turn.unitMs * plan.unitsPerCall;
     // The mark is written when the turn comes, not before: a stop must find nothing marked that waits.
     if (turn.waitMs > 0) await delay(turn.waitMs);
-    startAt = monotonicMs();
-    unitMs = turn.unitMs;
   }
   await plan.ahead.take(slice.ids.length);
   let people: MarkedPerson[] | MarkRefusal;
@@ -132,7 +134,8 @@ async function mark(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan, slic
     throw error;
   }
   plan.ahead.give(slice.ids.length - (typeof people === 'string' ? 0 : people.length));
-  return typeof people === 'string' ? people : { people, calledAt: new Date(deps.clock.now()), startAt, unitMs };
+  // A mark that took longer moves its calls, all by the same time: sent at once they would break the rate.
+  return typeof people === 'string' ? people : { people, calledAt: new Date(deps.clock.now()), startAt: Math.max(startAt, monotonicMs()), unitMs };
 }
 
 const notCalled = (id: string): SettledPerson => ({ id, state: 'pending', code: 'not_called', providerId: null, units: 0, delayMs: 0, uncounted: true });
@@ -167,7 +170,8 @@ function sendSlice(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan, slice
     slice.people.map(async (person, i) => {
       if (slice.unitMs > 0) {
         const early = slice.startAt + i * slice.unitMs - monotonicMs();
-        if (early > 1) await delay(early);
+        // Timers are exact to a millisecond; late is allowed, early is not.
+        if (early > 0) await delay(Math.ceil(early));
       }
       try {
         const { prepared, target } = plan.targetOf(person, batch);
@@ -206,7 +210,7 @@ async function settleResults(deps: DeliverDeps, batch: ClaimedBatch, plan: SendP
 async function finish(deps: DeliverDeps, batch: ClaimedBatch, refusal: MarkRefusal | undefined): Promise<void> {
   await insist(deps, () =>
     deps.db.withTenant(batch.tenantId, async (tx) => {
-      await releaseBatch(tx, batch, refusal === 'paused' ? PAUSED_MS : null);
+      await releaseBatch(tx, batch, refusal ? PAUSED_MS : null);
       if (!refusal) await noteCalls(tx, batch.tenantId, batch.messageId, new Date(deps.clock.now()), true);
     }),
   );

@@ -4,7 +4,8 @@ import type { Database } from '#db/database.ts';
 import type { ChannelAdapter, PreparedSend, SlotValues, Target } from '#domain/channel.ts';
 import { packRef } from '#domain/refs.ts';
 import { chooseLocale, renderMessage, type RenderInput } from '#render/render-message.ts';
-import { slotValues } from '#render/slot-values.ts';
+import { templateSegments } from '#domain/segments.ts';
+import { linkLength, MAX_NAME_CHARACTERS, slotValues } from '#render/slot-values.ts';
 import type { ClaimedBatch } from '#db/claim-batch.ts';
 import type { MarkedPerson } from '#db/mark-slice.ts';
 import type { Channel } from '#schemas/delivery.ts';
@@ -24,6 +25,8 @@ export interface SendPlan {
   /** Whether the sender has a rate, so that its budget must be asked. */
   readonly paced: boolean;
   readonly unitsPerSecond: number | null;
+  /** Billing units of one call at the most: SMS segments of the longest rendering, else 1. The budget is asked in these. */
+  readonly unitsPerCall: number;
   /** Shared by all messages of this lane and channel in this process. */
   readonly ahead: MarkedAhead;
   targetOf(person: MarkedPerson, batch: ClaimedBatch): { prepared: PreparedSend; target: Target };
@@ -123,6 +126,7 @@ export class SendPlans {
       class: facts.class,
       paced: facts.units_per_second !== null,
       unitsPerSecond: facts.units_per_second,
+      unitsPerCall: batch.channel === 'sms' && facts.units_per_second !== null ? longestSms(input) : 1,
       ahead: this.#aheadOf(batch),
       targetOf: (person, claimed) => {
         const ref = packRef({ messageId: claimed.messageId, recipientId: person.id, channel: claimed.channel, wave: claimed.wave });
@@ -140,6 +144,18 @@ export class SendPlans {
       },
     };
   }
+}
+
+/** Segments of the longest locale with the longest name: a budget asked for less would be overdrawn. */
+function longestSms(input: RenderInput): number {
+  const link = 'x'.repeat(linkLength(input.publicUrl));
+  const lengths = { name: MAX_NAME_CHARACTERS, firstName: MAX_NAME_CHARACTERS, link, shareLink: link };
+  return Math.max(
+    ...Object.keys(input.text).map((locale) => {
+      const content = renderMessage(input, locale, 'sms');
+      return content.channel === 'sms' ? templateSegments(content.body, lengths).segments : 1;
+    }),
+  );
 }
 
 /** First message of a chain of corrections: its card is the one that they all replace. */
