@@ -25,7 +25,9 @@ export interface Carriers {
 }
 
 /** Carriers in this process: every call is written down before it is answered. */
-export function carriers(answer: (call: CarrierCall, n: number) => Outcome | Promise<Outcome> = () => ({ kind: 'accepted', providerId: 'p', units: 1 })): Carriers {
+export function carriers(
+  answer: (call: CarrierCall, n: number) => Outcome | Promise<Outcome> = () => ({ kind: 'accepted', providerId: 'p', units: 1 }),
+): Carriers {
   const calls: CarrierCall[] = [];
   const adapter = (channel: Channel): ChannelAdapter => ({
     channel,
@@ -68,7 +70,14 @@ export class Bench {
   }
 
   launch(klass: MessageClass, extra: Record<string, unknown> = {}): Promise<MessageView> {
-    const input = { class: klass, text: { en: 'Water off until 18:00' }, audience: { all: true }, channels: ['sms', 'email'], launch: true, expiresAt: new Date(this.deps.clock.now() + 3_600_000).toISOString() };
+    const input = {
+      class: klass,
+      text: { en: 'Water off until 18:00' },
+      audience: { all: true },
+      channels: ['sms', 'email'],
+      launch: true,
+      expiresAt: new Date(this.deps.clock.now() + 3_600_000).toISOString(),
+    };
     return createMessage(this.ctx, messageInputSchema.parse({ ...input, ...extra }));
   }
 
@@ -85,7 +94,8 @@ export class Bench {
   async work(carrier: Carriers, lane: MessageClass): Promise<void> {
     await this.plan();
     const worker = this.worker(carrier);
-    for (let batch = await claimBatch(this.deps.db.across, lane, 'test'); batch; batch = await claimBatch(this.deps.db.across, lane, 'test')) await deliverBatch(worker, batch);
+    for (let batch = await claimBatch(this.deps.db.across, lane, 'test'); batch; batch = await claimBatch(this.deps.db.across, lane, 'test'))
+      await deliverBatch(worker, batch);
   }
 
   /** Makes what waits due now, as time would. */
