@@ -102,8 +102,8 @@ async function slicesOf(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan):
 
 interface MarkedSlice {
   people: MarkedPerson[];
-  /** Wall clock of the first call, for the message's times. */
-  calledAt: Date;
+  /** Monotonic time of the first call, for the message's times. */
+  calledAt: number;
   startAt: number;
   unitMs: number;
 }
@@ -135,7 +135,7 @@ async function mark(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan, slic
   }
   plan.ahead.give(slice.ids.length - (typeof people === 'string' ? 0 : people.length));
   // A mark that took longer moves its calls, all by the same time: sent at once they would break the rate.
-  return typeof people === 'string' ? people : { people, calledAt: new Date(deps.clock.now()), startAt: Math.max(startAt, monotonicMs()), unitMs };
+  return typeof people === 'string' ? people : { people, calledAt: monotonicMs(), startAt: Math.max(startAt, monotonicMs()), unitMs };
 }
 
 const notCalled = (id: string): SettledPerson => ({ id, state: 'pending', code: 'not_called', providerId: null, units: 0, delayMs: 0, uncounted: true });
@@ -190,7 +190,7 @@ function sendSlice(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan, slice
   );
 }
 
-async function settleResults(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan, calledAt: Date, results: readonly Sent[]): Promise<void> {
+async function settleResults(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan, calledAt: number, results: readonly Sent[]): Promise<void> {
   if (results.length === 0) return;
   const settled: SettledPerson[] = results.map(({ person, outcome }) => ({ id: person.id, ...settle(batch.lane, outcome, person.attempts, deps.random()) }));
   const write = async (tx: Tx): Promise<void> => {
@@ -201,7 +201,7 @@ async function settleResults(deps: DeliverDeps, batch: ClaimedBatch, plan: SendP
     if (wrong?.kind === 'misconfigured') await stopSender(tx, batch.tenantId, batch.senderId, `${wrong.code}: ${wrong.detail}`);
     if (troubles.has('throttled')) await lowerPace(tx, batch.tenantId, batch.senderId);
     else if (plan.paced) await raisePace(tx, batch.tenantId, batch.senderId);
-    await noteCalls(tx, batch.tenantId, batch.messageId, calledAt, false);
+    await noteCalls(tx, batch.tenantId, batch.messageId, monotonicMs() - calledAt, false);
     await notifyProgress(tx, batch.tenantId, batch.messageId);
   };
   await insist(deps, () => deps.db.withTenant(batch.tenantId, write));
@@ -211,7 +211,7 @@ async function finish(deps: DeliverDeps, batch: ClaimedBatch, refusal: MarkRefus
   await insist(deps, () =>
     deps.db.withTenant(batch.tenantId, async (tx) => {
       await releaseBatch(tx, batch, refusal ? PAUSED_MS : null);
-      if (!refusal) await noteCalls(tx, batch.tenantId, batch.messageId, new Date(deps.clock.now()), true);
+      if (!refusal) await noteCalls(tx, batch.tenantId, batch.messageId, 0, true);
     }),
   );
   if (refusal === 'closed') return deps.queue.nudge('close', { tenantId: batch.tenantId, messageId: batch.messageId });

@@ -39,10 +39,10 @@ export interface SendPlan {
 export class SendPlans {
   readonly #plans = new Map<string, { plan: Promise<SendPlan>; madeAt: number }>();
   readonly #ahead = new Map<string, MarkedAhead>();
-  readonly #deps: Pick<Deps, 'db' | 'config' | 'tokens' | 'clock'>;
+  readonly #deps: Pick<Deps, 'db' | 'config' | 'tokens'>;
   readonly #channels: Readonly<Partial<Record<Channel, ChannelAdapter>>>;
 
-  constructor(deps: Pick<Deps, 'db' | 'config' | 'tokens' | 'clock'>, channels: Readonly<Partial<Record<Channel, ChannelAdapter>>>) {
+  constructor(deps: Pick<Deps, 'db' | 'config' | 'tokens'>, channels: Readonly<Partial<Record<Channel, ChannelAdapter>>>) {
     this.#deps = deps;
     this.#channels = channels;
   }
@@ -67,7 +67,7 @@ export class SendPlans {
   }
 
   async #load(db: Database, batch: ClaimedBatch): Promise<SendPlan> {
-    const { tokens, config, clock } = this.#deps;
+    const { tokens, config } = this.#deps;
     const adapter = this.#channels[batch.channel];
     const facts = await db.withTenant(batch.tenantId, (tx) =>
       tx
@@ -75,7 +75,7 @@ export class SendPlans {
         .innerJoin('tenants', 'tenants.tenant_id', 'messages.tenant_id')
         .innerJoin('senders', 'senders.tenant_id', 'messages.tenant_id')
         .selectAll('messages')
-        .select(ROOT)
+        .select([ROOT, sql<Date>`now()`.as('now')])
         .select(['tenants.name as tenant_name', 'tenants.default_locale', 'senders.id as sender_id', 'senders.address', 'senders.units_per_second'])
         .where('messages.tenant_id', '=', batch.tenantId)
         .where('messages.id', '=', batch.messageId)
@@ -95,7 +95,8 @@ export class SendPlans {
       tenantName: facts.tenant_name,
       publicUrl: config.publicUrl,
       expiresAt: facts.expires_at,
-      now: new Date(clock.now()),
+      // What is left until the expiry is the database's word, not that of a worker whose clock may be an hour off.
+      now: facts.now,
       topicKey: facts.root_id,
     };
     const byLocale = new Map<string, PreparedSend>();
