@@ -1,18 +1,20 @@
 import { Promises, type Row } from '#testing/faults/row.ts';
 import { alive, kill, until } from '#testing/faults/world.ts';
 
-/** Rows that cannot be rendered: a name with a control character, which no carrier can be given. */
+/** Rows that the import would have refused: an address with a line break, which no mail can be made for. */
 export const poisonRows: Row = {
   name: 'poison-rows',
   about: '1 % of the people cannot be rendered',
   async run(world, { short }) {
     const people = short ? 1_000 : 10_000;
-    await world.people(people);
-    await world.pool.query(`UPDATE recipients SET name = 'Eve' || chr(7) || 'Il' WHERE tenant_id = $1 AND id % 100 = 0`, [world.tenantId]);
-    const poisoned = await world.number(`SELECT count(*) AS n FROM recipients WHERE tenant_id = $1 AND name LIKE 'Eve%'`, [world.tenantId]);
+    await world.people(people, { mail: true });
+    await world.pool.query(`UPDATE recipients SET email = 'eve' || id || E'\\r\\nrcpt to:<all@example.test' WHERE tenant_id = $1 AND id % 100 = 0`, [
+      world.tenantId,
+    ]);
+    const poisoned = await world.number(`SELECT count(*) AS n FROM recipients WHERE tenant_id = $1 AND email LIKE 'eve%'`, [world.tenantId]);
     await world.startApi();
     await world.startWorker();
-    const message = await world.launch({ class: 'bulk', text: { en: 'Dear {{name}}, doors open at six' } });
+    const message = await world.launch({ class: 'bulk', channels: ['email'] });
     await world.settled([message.id]);
     const verdict = await world.check([message.id]);
     const sent = verdict.states.accepted + verdict.states.delivered;
