@@ -2,6 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { Redis } from 'ioredis';
 import pg from 'pg';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '#db/embedded-postgres.ts';
 import { migrateAll } from '#src/migrate.ts';
@@ -123,9 +124,10 @@ export class RedisServer {
     await exited(child);
   }
 
-  flush(): void {
-    const { status, stderr } = spawnSync('redis-cli', ['-p', String(this.port), 'FLUSHALL'], { encoding: 'utf8' });
-    if (status !== 0) throw new Error(`FLUSHALL failed: ${stderr}`);
+  async flush(): Promise<void> {
+    const client = new Redis(this.url);
+    await client.flushall();
+    client.disconnect();
   }
 
   async close(): Promise<void> {

@@ -75,7 +75,7 @@ export const redisFlush: Row = {
   name: 'redis-flush',
   about: 'Redis loses every key',
   only: 'redis',
-  run: (world, size) => run(world, size, (w) => (w.redis?.flush(), Promise.resolve()), 'FLUSHALL at 10, 50, 90 %'),
+  run: (world, size) => run(world, size, async (w) => w.redis?.flush(), 'FLUSHALL at 10, 50, 90 %'),
 };
 
 export const redisKill: Row = {
