@@ -1,3 +1,6 @@
+import { BoundedMap } from './bounded-map.ts';
+import { dateFormats } from './date-formats.ts';
+
 const DAY_MS = 86_400_000;
 const HALF_DAY_MS = DAY_MS / 2;
 /** "13:45" read at 13:50 is five minutes ago, not tomorrow: somebody who is just arriving. */
@@ -5,26 +8,33 @@ const GRACE_MS = 2 * 3_600_000;
 /** Without am or pm the past is less likely than the other half of the day. */
 const SHORT_GRACE_MS = 10 * 60_000;
 
+const wallClock = dateFormats({ hourCycle: 'h23', year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric', second: 'numeric' });
+const hourAndMinute = dateFormats({ hourCycle: 'h23', hour: '2-digit', minute: '2-digit' });
+
 /** Milliseconds by which wall clocks of the zone are ahead of UTC at that instant. */
 function offsetMs(at: number, timeZone: string): number {
-  const parts = new Intl.DateTimeFormat('en-US', {
-    timeZone,
-    hourCycle: 'h23',
-    year: 'numeric',
-    month: 'numeric',
-    day: 'numeric',
-    hour: 'numeric',
-    minute: 'numeric',
-    second: 'numeric',
-  }).formatToParts(at);
+  const parts = wallClock('en-US', timeZone).formatToParts(at);
   const get = (type: string) => Number(parts.find((part) => part.type === type)?.value);
   return Date.UTC(get('year'), get('month') - 1, get('day'), get('hour'), get('minute'), get('second')) - Math.floor(at / 1000) * 1000;
 }
 
+/** Names that were asked for, right or wrong; there are some 600 zones. */
+const zones = new BoundedMap<string, string>(1_000);
+
 /** An IANA zone that this runtime knows, else UTC. */
 export function knownZone(timeZone: string | null | undefined): string {
+  const name = timeZone ?? 'UTC';
+  let known = zones.get(name);
+  if (known === undefined) {
+    known = zoneOf(name);
+    zones.set(name, known);
+  }
+  return known;
+}
+
+function zoneOf(name: string): string {
   try {
-    return new Intl.DateTimeFormat('en', { timeZone: timeZone ?? 'UTC' }).resolvedOptions().timeZone;
+    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone;
   } catch {
     return 'UTC';
   }
@@ -51,5 +61,4 @@ export function instantOfClock(clock: string, now: number, timeZone: string): nu
 }
 
 /** `14:10` in the zone. */
-export const clockOf = (at: number | Date, timeZone: string): string =>
-  new Intl.DateTimeFormat('en-GB', { timeZone, hourCycle: 'h23', hour: '2-digit', minute: '2-digit' }).format(at);
+export const clockOf = (at: number | Date, timeZone: string): string => hourAndMinute('en-GB', timeZone).format(at);

@@ -1,8 +1,9 @@
-import { instantOfClock } from '#domain/clock-time.ts';
+import { instantOfClock, knownZone } from '#domain/clock-time.ts';
 import { findEta } from '#domain/eta-text.ts';
-import { type AnswerResult, recordAnswer } from './answer.ts';
-import type { AnswerPage } from './answer-page.ts';
+import { recordAnswer } from './answer.ts';
+import { type AnswerLink, type AnswerPage, answerPageOf, readReader } from './answer-page.ts';
 import type { Deps } from './context.ts';
+import { recentMessage } from './recent-message.ts';
 
 export interface PageAnswer {
   readonly key: string;
@@ -12,21 +13,40 @@ export interface PageAnswer {
   readonly note: string;
 }
 
-/** Records what a person pressed on the page or on a notification. A time that cannot be read is kept as a note. */
-export function answerFromPage(deps: Pick<Deps, 'db' | 'clock'>, page: AnswerPage, given: PageAnswer): Promise<AnswerResult> {
-  const eta = given.eta.trim() === '' ? undefined : findEta(given.eta.trim());
-  const now = deps.clock.now();
-  const at =
-    eta?.etaMinutes !== undefined ? now + eta.etaMinutes * 60_000 : eta?.etaClock !== undefined ? instantOfClock(eta.etaClock, now, page.timeZone) : undefined;
-  const unread = eta && !eta.whole ? given.eta.trim() : '';
+/**
+ * Records what a person pressed on the page or on a notification. A time that cannot be read is kept as a note.
+ *
+ * Asks the database for nothing of its own: the message is the one shown within the last two seconds, and whether the
+ * person may answer, and in which language, comes out of the write that is shared with the answers of others. Only a
+ * time on the clock is looked up first, since it depends on the person's zone.
+ *
+ * @returns the page that says what is recorded now; undefined for a message that is not launched or does not exist.
+ *   Refuses as `AnswerWriter` does.
+ */
+export async function answerFromPage(deps: Pick<Deps, 'db' | 'clock'>, link: AnswerLink, given: PageAnswer): Promise<AnswerPage | undefined> {
+  const facts = await recentMessage(deps, link.messageId);
+  if (!facts) return undefined;
+  const { etaAt, unread } = await readEta(deps, facts.tenantId, link, given.eta.trim());
   const note = [unread, given.note.trim()].filter(Boolean).join('; ');
-  return recordAnswer(deps, {
-    tenantId: page.message.tenantId,
-    messageId: page.message.messageId,
-    recipientId: page.recipientId,
+  const { standing, person } = await recordAnswer(deps, {
+    tenantId: facts.tenantId,
+    messageId: link.messageId,
+    recipientId: link.recipientId,
     key: given.key,
     way: given.way,
-    etaAt: at === undefined ? undefined : new Date(at),
+    etaAt,
     note: note === '' ? undefined : note,
   });
+  return answerPageOf(deps, facts, { ...person, recipientId: link.recipientId, erased: false, answer: standing });
+}
+
+async function readEta(deps: Pick<Deps, 'db' | 'clock'>, tenantId: number, link: AnswerLink, text: string): Promise<{ etaAt?: Date; unread: string }> {
+  if (text === '') return { unread: '' };
+  const eta = findEta(text);
+  const unread = eta.whole ? '' : text;
+  const now = deps.clock.now();
+  if (eta.etaMinutes !== undefined) return { etaAt: new Date(now + eta.etaMinutes * 60_000), unread };
+  if (eta.etaClock === undefined) return { unread };
+  const { timeZone } = await readReader(deps, tenantId, link);
+  return { etaAt: new Date(instantOfClock(eta.etaClock, now, knownZone(timeZone))), unread };
 }

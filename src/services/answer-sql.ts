@@ -16,6 +16,15 @@ export interface AnswerRow {
 /** What became of it: written as the first, the person has answered before, or why it is not taken. */
 export type Verdict = 'first' | 'again' | 'not_found' | 'closed' | 'erased' | 'unknown_answer';
 
+/** A verdict, and of a person who may answer what the reply needs. */
+export interface Judged {
+  readonly verdict: Verdict;
+  /** The transaction's own: when this answer was taken. */
+  readonly at: Date;
+  readonly locale: string | null;
+  readonly timeZone: string | null;
+}
+
 /** Links work until 72 hours after the message's end, and for 30 days at most. Over alias `m`. */
 export const linkExpiresSql = sql<Date>`LEAST(m.expires_at + interval '72 hours', COALESCE(m.launched_at, m.created_at) + interval '30 days')`;
 
@@ -25,13 +34,13 @@ const columns = (rows: readonly AnswerRow[]) => sql`unnest(
   WITH ORDINALITY AS i(message_id, recipient_id, key, way, eta_at, note, dedup_key, n)`;
 
 /**
- * Writes every first answer of a group in one statement: checks, answer and event. At most one row a person and
+ * Writes every first answer of a group in one statement: checks, answer and event, and what the replies need. At most one row a person and
  * message. Rows go in key order, so that two groups never wait for each other.
  */
-export async function writeFirst(tx: Tx, tenantId: number, rows: readonly AnswerRow[]): Promise<Verdict[]> {
-  const { rows: found } = await sql<{ verdict: Verdict }>`
+export async function writeFirst(tx: Tx, tenantId: number, rows: readonly AnswerRow[]): Promise<Judged[]> {
+  const { rows: found } = await sql<Judged>`
     WITH input AS MATERIALIZED (
-      SELECT i.*, CASE
+      SELECT i.*, r.locale, r.time_zone, CASE
           WHEN m.id IS NULL OR r.id IS NULL THEN 'not_found'
           WHEN m.state IN ('draft', 'scheduled') THEN 'not_found'
           WHEN r.erased_at IS NOT NULL THEN 'erased'
@@ -52,13 +61,16 @@ export async function writeFirst(tx: Tx, tenantId: number, rows: readonly Answer
       SELECT ${tenantId}, i.message_id, i.recipient_id, now(), i.key, i.way, i.eta_at, i.note, i.dedup_key
       FROM ins JOIN input i USING (message_id, recipient_id)
     )
-    SELECT COALESCE(i.refusal, CASE WHEN ins.message_id IS NULL THEN 'again' ELSE 'first' END) AS verdict
+    SELECT COALESCE(i.refusal, CASE WHEN ins.message_id IS NULL THEN 'again' ELSE 'first' END) AS verdict, now() AS at, i.locale, i.time_zone AS "timeZone"
     FROM input i LEFT JOIN ins USING (message_id, recipient_id) ORDER BY i.n`.execute(tx);
-  return found.map((row) => row.verdict);
+  return found;
 }
 
-interface Standing {
+/** The answer in force. */
+export interface Standing {
   readonly key: string;
+  readonly at: Date;
+  readonly firstAt: Date;
   readonly etaAt: Date | null;
   readonly note: string | null;
 }
@@ -68,11 +80,11 @@ interface Standing {
  * the second must see what was committed while the first waited for its locks.
  */
 async function lockStanding(tx: Tx, tenantId: number, rows: readonly AnswerRow[]): Promise<{ standing: (Standing | undefined)[]; seen: ReadonlySet<string> }> {
-  const { rows: found } = await sql<{ message_id: string; recipient_id: string; key: string; eta_at: Date | null; note: string | null }>`
-    SELECT a.message_id, a.recipient_id, a.key, a.eta_at, a.note FROM answers a
+  const { rows: found } = await sql<Standing & { messageId: string; recipientId: string }>`
+    SELECT a.message_id AS "messageId", a.recipient_id AS "recipientId", a.key, a.answered_at AS at, a.first_at AS "firstAt", a.eta_at AS "etaAt", a.note FROM answers a
     JOIN unnest(${rows.map((r) => r.messageId)}::bigint[], ${rows.map((r) => r.recipientId)}::bigint[]) i(message_id, recipient_id) USING (message_id, recipient_id)
     ORDER BY a.message_id, a.recipient_id FOR UPDATE OF a`.execute(tx);
-  const byPerson = new Map(found.map((row) => [`${row.message_id}:${row.recipient_id}`, { key: row.key, etaAt: row.eta_at, note: row.note }]));
+  const byPerson = new Map(found.map(({ messageId, recipientId, ...standing }) => [`${messageId}:${recipientId}`, standing]));
   const keys = rows.flatMap((r) => r.dedupKey ?? []);
   const known =
     keys.length === 0
@@ -91,7 +103,7 @@ const unchanged = (row: AnswerRow, old: Standing): boolean =>
  *
  * @returns per row the answer that stood before, and whether this one replaced it
  */
-export async function writeAgain(tx: Tx, tenantId: number, rows: readonly AnswerRow[]): Promise<{ previousKey: string | null; changed: boolean }[]> {
+export async function writeAgain(tx: Tx, tenantId: number, rows: readonly AnswerRow[]): Promise<{ previous: Standing | undefined; changed: boolean }[]> {
   const { standing, seen } = await lockStanding(tx, tenantId, rows);
   const changes = rows.filter((row, i) => {
     const old = standing[i];
@@ -106,7 +118,7 @@ export async function writeAgain(tx: Tx, tenantId: number, rows: readonly Answer
       INSERT INTO answer_events (tenant_id, message_id, recipient_id, at, key, way, eta_at, note, dedup_key)
       SELECT ${tenantId}, i.message_id, i.recipient_id, now(), i.key, i.way, i.eta_at, i.note, i.dedup_key FROM input i`.execute(tx);
   }
-  return standing.map((old, i) => ({ previousKey: old?.key ?? null, changed: changes.includes(rows[i] as AnswerRow) }));
+  return standing.map((old, i) => ({ previous: old, changed: changes.includes(rows[i] as AnswerRow) }));
 }
 
 /** Moves the counts per answer in one statement, last in its transaction: these rows are the ones that others wait for. */

@@ -1,5 +1,5 @@
 import type { AnswerWay } from '#schemas/delivery.ts';
-import { type AnswerRow, moveTallies, type Verdict, writeAgain, writeFirst } from './answer-sql.ts';
+import { type AnswerRow, type Judged, moveTallies, type Standing, type Verdict, writeAgain, writeFirst } from './answer-sql.ts';
 import { type Deps, notifyProgress } from './context.ts';
 import { conflict, notFound, Problem } from '#platform/errors.ts';
 
@@ -22,6 +22,10 @@ export interface AnswerResult {
   readonly first: boolean;
   readonly key: string;
   readonly previousKey: string | null;
+  /** The answer in force after this one, for the reply. */
+  readonly standing: Standing;
+  /** Of the person, as they are stored. */
+  readonly person: { readonly locale: string | null; readonly timeZone: string | null };
 }
 
 export interface AnswerWriter {
@@ -151,27 +155,47 @@ function rounds(rows: readonly AnswerRow[]): number[][] {
   return made;
 }
 
+const personIn = ({ locale, timeZone }: Judged): AnswerResult['person'] => ({ locale, timeZone });
+
+/** This answer is in force now. */
+const taken = (row: AnswerRow, judged: Judged, previous: Standing | undefined): AnswerResult => ({
+  first: judged.verdict === 'first',
+  key: row.key,
+  previousKey: previous?.key ?? null,
+  standing: { key: row.key, at: judged.at, firstAt: previous?.firstAt ?? judged.at, etaAt: row.etaAt, note: row.note },
+  person: personIn(judged),
+});
+
+/** It said nothing new: the one before stands. */
+const kept = (judged: Judged, previous: Standing): AnswerResult => ({
+  first: false,
+  key: previous.key,
+  previousKey: previous.key,
+  standing: previous,
+  person: personIn(judged),
+});
+
 async function writeOnce(deps: Pick<Deps, 'db'>, tenantId: number, rows: readonly AnswerRow[]): Promise<(AnswerResult | Problem)[]> {
   const results: (AnswerResult | Problem)[] = [];
   await deps.db.withTenant(tenantId, async (tx) => {
     const moves: { messageId: string; key: string; n: number }[] = [];
     for (const round of rounds(rows)) {
       const part = round.flatMap((i) => rows[i] ?? []);
-      const verdicts = await writeFirst(tx, tenantId, part);
-      const again = part.filter((_, i) => verdicts[i] === 'again');
-      const previous = again.length > 0 ? await writeAgain(tx, tenantId, again) : [];
+      const judged = await writeFirst(tx, tenantId, part);
+      const again = part.filter((_, i) => judged[i]?.verdict === 'again');
+      const before = again.length > 0 ? await writeAgain(tx, tenantId, again) : [];
       for (const [place, i] of round.entries()) {
         const row = rows[i];
-        const verdict = verdicts[place];
-        if (!row || !verdict) continue;
-        if (verdict === 'first') {
+        const mine = judged[place];
+        if (!row || !mine) continue;
+        if (mine.verdict === 'first') {
           moves.push({ messageId: row.messageId, key: row.key, n: 1 });
-          results[i] = { first: true, key: row.key, previousKey: null };
-        } else if (verdict === 'again') {
-          const old = previous[again.indexOf(row)];
-          if (old?.changed) moves.push({ messageId: row.messageId, key: row.key, n: 1 }, { messageId: row.messageId, key: old.previousKey ?? row.key, n: -1 });
-          results[i] = { first: false, key: old?.changed === false ? (old.previousKey ?? row.key) : row.key, previousKey: old?.previousKey ?? null };
-        } else results[i] = REFUSALS[verdict]();
+          results[i] = taken(row, mine, undefined);
+        } else if (mine.verdict === 'again') {
+          const { previous, changed } = before[again.indexOf(row)] ?? { previous: undefined, changed: true };
+          if (changed) moves.push({ messageId: row.messageId, key: row.key, n: 1 }, { messageId: row.messageId, key: previous?.key ?? row.key, n: -1 });
+          results[i] = changed || !previous ? taken(row, mine, previous) : kept(mine, previous);
+        } else results[i] = REFUSALS[mine.verdict]();
       }
     }
     if (moves.length > 0) await moveTallies(tx, tenantId, moves);

@@ -6,6 +6,7 @@ import type { MessageClass, MessageState } from '#schemas/delivery.ts';
 import type { AnswerOption } from '#schemas/message.ts';
 import { linkExpiresSql } from './answer-sql.ts';
 import type { Deps } from './context.ts';
+import { LoadCache } from './load-cache.ts';
 
 /** A message as anybody with a link may see it: no name, number or other recipient. */
 export interface PublicMessage {
@@ -31,8 +32,18 @@ export interface PublicMessage {
   readonly followUp: { readonly kind: 'correction' | 'all_clear'; readonly locale: string; readonly text: string; readonly at: Date } | null;
 }
 
+/** A message as it stands in the database, for readers of any language. */
+export interface MessageFacts {
+  readonly tenantId: number;
+  readonly messageId: string;
+  readonly tenantName: string;
+  /** The tenant's, for people who have none of their own. */
+  readonly defaultLocale: string;
+  readonly row: Row;
+  readonly follow: FollowRow | undefined;
+}
+
 interface Row {
-  tenant_name: string;
   class: MessageClass;
   drill: boolean;
   state: MessageState;
@@ -44,8 +55,7 @@ interface Row {
   issued_at: Date;
   expires_at: Date | null;
   stopped_at: Date | null;
-  late: boolean;
-  over: boolean;
+  links_end_at: Date;
 }
 
 interface FollowRow {
@@ -55,10 +65,21 @@ interface FollowRow {
   launched_at: Date;
 }
 
-/** Whose message this is. */
+/** Two small numbers each: enough for every message of which a link is opened in a week. */
+const TENANTS_KEPT = 10_000;
+const tenants = new WeakMap<object, LoadCache<number>>();
+
+/** Whose message this is; that never changes, so it is asked once. */
 export async function tenantOfMessage(deps: Pick<Deps, 'db'>, messageId: string | number): Promise<number | undefined> {
-  const { rows } = await sql<{ tenant: number | null }>`SELECT message_tenant(${messageId}) AS tenant`.execute(deps.db.across);
-  return rows[0]?.tenant ?? undefined;
+  let cache = tenants.get(deps.db);
+  if (!cache) {
+    cache = new LoadCache(TENANTS_KEPT, Number.POSITIVE_INFINITY);
+    tenants.set(deps.db, cache);
+  }
+  return cache.get(String(messageId), 0, async () => {
+    const { rows } = await sql<{ tenant: number | null }>`SELECT message_tenant(${messageId}) AS tenant`.execute(deps.db.across);
+    return rows[0]?.tenant ?? undefined;
+  });
 }
 
 /** Personal slots are left out: the page names nobody. */
@@ -67,14 +88,11 @@ const plain = (text: string): string =>
     .replace(/[ \t]+$/gm, '')
     .trim();
 
-/**
- * @param wanted the reader's locale
- * @returns undefined for a message that is not launched or does not exist
- */
-export async function readPublicMessage(tx: Tx, tenantId: number, messageId: string, wanted: string | null): Promise<PublicMessage | undefined> {
-  const { rows } = await sql<Row>`
-    SELECT t.name AS tenant_name, m.class, m.drill, m.state, m.answers, m.share, m.title, m.text, m.fallback_locale, COALESCE(m.launched_at, m.created_at) AS issued_at,
-      m.expires_at, m.stopped_at, COALESCE(m.expires_at <= now(), false) OR m.state = 'expired' AS late, ${linkExpiresSql} <= now() AS over
+/** @returns undefined for a message that is not launched or does not exist */
+export async function readMessageFacts(tx: Tx, tenantId: number, messageId: string): Promise<MessageFacts | undefined> {
+  const { rows } = await sql<Row & { tenant_name: string; default_locale: string }>`
+    SELECT t.name AS tenant_name, t.default_locale, m.class, m.drill, m.state, m.answers, m.share, m.title, m.text, m.fallback_locale,
+      COALESCE(m.launched_at, m.created_at) AS issued_at, m.expires_at, m.stopped_at, ${linkExpiresSql} AS links_end_at
     FROM messages m JOIN tenants t USING (tenant_id)
     WHERE m.tenant_id = ${tenantId} AND m.id = ${messageId} AND m.state NOT IN ('draft', 'scheduled')`.execute(tx);
   const row = rows[0];
@@ -85,13 +103,22 @@ export async function readPublicMessage(tx: Tx, tenantId: number, messageId: str
       UNION ALL
       SELECT m.id, m.kind, m.text, m.fallback_locale, m.launched_at FROM messages m JOIN f ON m.follows_id = f.id WHERE m.tenant_id = ${tenantId} AND m.launched_at IS NOT NULL
     ) SELECT kind, text, fallback_locale, launched_at FROM f WHERE kind IN ('correction', 'all_clear') ORDER BY id DESC LIMIT 1`.execute(tx);
-  const follow = follows[0];
+  return { tenantId, messageId, tenantName: row.tenant_name, defaultLocale: row.default_locale, row, follow: follows[0] };
+}
+
+/**
+ * The message for one reader.
+ * @param wanted the reader's locale
+ * @param now milliseconds since the epoch; decides `late` and `over`
+ */
+export function messageFor(facts: MessageFacts, wanted: string | null, now: number): PublicMessage {
+  const { row, follow } = facts;
   const locale = chooseLocale(row.text, row.fallback_locale, wanted);
   const followLocale = follow ? chooseLocale(follow.text, follow.fallback_locale, wanted) : locale;
   return {
-    tenantId,
-    messageId,
-    tenantName: row.tenant_name,
+    tenantId: facts.tenantId,
+    messageId: facts.messageId,
+    tenantName: facts.tenantName,
     class: row.class,
     drill: row.drill,
     state: row.state,
@@ -103,8 +130,8 @@ export async function readPublicMessage(tx: Tx, tenantId: number, messageId: str
     issuedAt: row.issued_at,
     expiresAt: row.expires_at,
     stoppedAt: row.stopped_at,
-    late: row.late,
-    over: row.over,
+    late: row.state === 'expired' || (row.expires_at !== null && row.expires_at.getTime() <= now),
+    over: row.links_end_at.getTime() <= now,
     followUp: follow ? { kind: follow.kind, locale: followLocale, text: plain(follow.text[followLocale] ?? ''), at: follow.launched_at } : null,
   };
 }

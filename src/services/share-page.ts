@@ -3,7 +3,7 @@ import type { Tx } from '#db/database.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import type { Deps } from './context.ts';
 import { joinCode } from './join-code.ts';
-import { type PublicMessage, readPublicMessage, tenantOfMessage } from './public-message.ts';
+import { messageFor, type PublicMessage, readMessageFacts, tenantOfMessage } from './public-message.ts';
 
 export interface ShareLink {
   readonly messageId: string;
@@ -19,12 +19,13 @@ export interface SharePage {
 }
 
 /** @returns undefined where there is nothing to share */
-export async function loadSharePage(deps: Pick<Deps, 'db' | 'tokens'>, link: ShareLink, locale: string): Promise<SharePage | undefined> {
+export async function loadSharePage(deps: Pick<Deps, 'db' | 'tokens' | 'clock'>, link: ShareLink, locale: string): Promise<SharePage | undefined> {
   const tenantId = await tenantOfMessage(deps, link.messageId);
   if (tenantId === undefined) return undefined;
   return deps.db.withTenant(tenantId, async (tx) => {
-    const message = await readPublicMessage(tx, tenantId, link.messageId, locale);
-    if (!message?.share) return undefined;
+    const facts = await readMessageFacts(tx, tenantId, link.messageId);
+    if (!facts?.row.share) return undefined;
+    const message = messageFor(facts, locale, deps.clock.now());
     const open = !message.late && (message.state === 'live' || message.state === 'completed');
     if (!open) return { message, join: null };
     const number = await numberFor(tx, tenantId, message.class, message.drill);

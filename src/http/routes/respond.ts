@@ -2,7 +2,7 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context as HonoContext } from 'hono';
 import { Problem } from '#platform/errors.ts';
 import { answerFromPage } from '#services/answer-from-page.ts';
-import { type AnswerPage, loadAnswerPage, openLink } from '#services/answer-page.ts';
+import { type AnswerLink, type AnswerPage, loadAnswerPage, openLink } from '#services/answer-page.ts';
 import { recordShown } from '#services/beacon.ts';
 import { nonceFits, pageNonce } from '#services/page-nonce.ts';
 import { sentencePage } from '#web/public/layout.ts';
@@ -10,7 +10,7 @@ import { respondPage } from '#web/public/respond-page.ts';
 import { pageWords } from '#web/public/words.ts';
 import { clientIpOf } from '#http/client-ip.ts';
 import type { AppEnv, Deps } from '#http/env.ts';
-import { isPrefetch, missCounter, publicHeaders, readForm, show } from '#http/public-page.ts';
+import { type Fields, isPrefetch, missCounter, publicHeaders, readForm, show } from '#http/public-page.ts';
 import { publicAssets } from './public-assets.ts';
 
 type C = HonoContext<AppEnv>;
@@ -29,10 +29,17 @@ export function respondRoutes(deps: Deps): OpenAPIHono<AppEnv> {
     return c.body(null, 204, publicHeaders(deps));
   });
 
-  routes.get('/r/:token', async (c) => {
-    const page = await openPage(deps, c.req.param('token'));
+  /** The page as it is; 410 where the link has ended or the person was erased. */
+  const look = async (c: C, token: string, link: AnswerLink, status: 200 | 403 | 422 = 200): Promise<Response> => {
+    const page = await loadAnswerPage(deps, link);
     if (!page) return miss(c);
-    return gone(c, deps, page) ?? present(c, deps, page, c.req.param('token'));
+    return gone(c, deps, page) ?? present(c, deps, page, token, status);
+  };
+
+  routes.get('/r/:token', (c) => {
+    const token = c.req.param('token');
+    const link = openLink(deps, 'answer', token);
+    return link ? look(c, token, link) : miss(c);
   });
 
   // The hidden link. People do not see it; whoever follows it is a machine.
@@ -43,34 +50,34 @@ export function respondRoutes(deps: Deps): OpenAPIHono<AppEnv> {
 
   routes.post('/r/:token', async (c) => {
     const token = c.req.param('token');
-    const page = await openPage(deps, token);
-    if (!page) return miss(c);
-    const ended = gone(c, deps, page);
-    if (ended) return ended;
+    const link = openLink(deps, 'answer', token);
+    if (!link) return miss(c);
     const form = await readForm(c);
-    if (isPrefetch(c) || !nonceFits(deps, token, form.get('nonce') ?? '')) return present(c, deps, page, token, 403);
-    try {
-      await answerFromPage(deps, page, {
-        key: form.get('answer') ?? '',
-        way: form.get('way') === 'push' ? 'push' : 'page',
-        eta: form.get('eta') ?? '',
-        note: form.get('note') ?? '',
-      });
-    } catch (error) {
-      if (error instanceof Problem && error.status === 422) return present(c, deps, page, token, 422);
-      if (error instanceof Problem && error.status === 410) return over(c, deps, page);
-      throw error;
-    }
-    // Read again: the page says what is recorded, not what was sent.
-    return present(c, deps, (await openPage(deps, token)) ?? page, token);
+    if (isPrefetch(c) || !nonceFits(deps, token, form.get('nonce') ?? '')) return look(c, token, link, 403);
+    const page = await press(deps, link, form);
+    if (!page) return miss(c);
+    if (!(page instanceof Problem)) return present(c, deps, page, token);
+    const now = page.status === 410 ? await loadAnswerPage(deps, link) : undefined;
+    return now && !now.erased ? over(c, deps, now) : look(c, token, link, 422);
   });
 
   return routes;
 }
 
-async function openPage(deps: Deps, token: string): Promise<AnswerPage | undefined> {
-  const link = openLink(deps, 'answer', token);
-  return link && loadAnswerPage(deps, link);
+/** Records the answer, and gives the page after it or why it is not taken. */
+async function press(deps: Deps, link: AnswerLink, form: Fields): Promise<AnswerPage | Problem | undefined> {
+  try {
+    return await answerFromPage(deps, link, {
+      key: form.get('answer') ?? '',
+      way: form.get('way') === 'push' ? 'push' : 'page',
+      eta: form.get('eta') ?? '',
+      note: form.get('note') ?? '',
+    });
+  } catch (error) {
+    // 404: the row of a person who was erased long ago is gone.
+    if (error instanceof Problem && [404, 410, 422].includes(error.status)) return error;
+    throw error;
+  }
 }
 
 /** 410 without content once the link has ended or the person was erased. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { html, raw } from 'hono/html';
 import type { HtmlEscapedString } from 'hono/utils/html';
+import { dateFormats } from '#domain/date-formats.ts';
 import { directionOf, pageLanguage } from './words.ts';
 
 export type Html = HtmlEscapedString | Promise<HtmlEscapedString>;
@@ -50,15 +51,15 @@ export const publicPage = ({ locale, title, head, body }: PublicPage): Html => {
 /** A page of one sentence: not found, over, too many. Says nothing of what was asked for. */
 export const sentencePage = (locale: string, sentence: string): Html => publicPage({ locale, title: sentence, body: html`<main><p>${sentence}</p></main>` });
 
+const timeFormat = dateFormats({
+  year: 'numeric',
+  month: 'short',
+  day: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+  hourCycle: 'h23',
+  timeZoneName: 'short',
+});
+
 /** `1 Jun 2026, 14:30 UTC` in the reader's language and zone. */
-export const timeText = (at: Date, locale: string, timeZone: string): string =>
-  new Intl.DateTimeFormat(pageLanguage(locale), {
-    year: 'numeric',
-    month: 'short',
-    day: 'numeric',
-    hour: '2-digit',
-    minute: '2-digit',
-    hourCycle: 'h23',
-    timeZone,
-    timeZoneName: 'short',
-  }).format(at);
+export const timeText = (at: Date, locale: string, timeZone: string): string => timeFormat(pageLanguage(locale), timeZone).format(at);
