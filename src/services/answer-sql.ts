@@ -36,6 +36,9 @@ const columns = (rows: readonly AnswerRow[]) => sql`unnest(
 /**
  * Writes every first answer of a group in one statement: checks, answer and event, and what the replies need. At most one row a person and
  * message. Rows go in key order, so that two groups never wait for each other.
+ *
+ * LATERAL with LIMIT looks each person up by key. As a plain join, and before the statistics knew of an import, the
+ * planner read every person of the tenant for each group: 2.2 of 3.3 ms with 6,000 people.
  */
 export async function writeFirst(tx: Tx, tenantId: number, rows: readonly AnswerRow[]): Promise<Judged[]> {
   const { rows: found } = await sql<Judged>`
@@ -48,8 +51,8 @@ export async function writeFirst(tx: Tx, tenantId: number, rows: readonly Answer
           WHEN NOT (m.answers @> jsonb_build_array(jsonb_build_object('key', i.key)) OR (i.key = 'seen' AND m.answers = '[]'::jsonb)) THEN 'unknown_answer'
         END AS refusal
       FROM ${columns(rows)}
-      LEFT JOIN messages m ON m.tenant_id = ${tenantId} AND m.id = i.message_id
-      LEFT JOIN recipients r ON r.tenant_id = ${tenantId} AND r.id = i.recipient_id
+      LEFT JOIN LATERAL (SELECT * FROM messages WHERE tenant_id = ${tenantId} AND id = i.message_id LIMIT 1) m ON true
+      LEFT JOIN LATERAL (SELECT * FROM recipients WHERE tenant_id = ${tenantId} AND id = i.recipient_id LIMIT 1) r ON true
     ), ins AS (
       INSERT INTO answers (message_id, recipient_id, tenant_id, first_key, first_at, key, answered_at, way, eta_at, note)
       SELECT i.message_id, i.recipient_id, ${tenantId}, i.key, now(), i.key, now(), i.way, i.eta_at, i.note
