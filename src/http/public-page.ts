@@ -66,6 +66,9 @@ async function readSmall(c: C): Promise<Uint8Array> {
   const tooLarge = () =>
     new Problem(413, 'body_too_large', `The body is larger than the ${FORM_MAX_BYTES} bytes taken here.`, { extra: { limitBytes: FORM_MAX_BYTES } });
   if (declared > FORM_MAX_BYTES) throw tooLarge();
+  // Node's parser holds the sender to a declared length; read whole, the body needs no web stream of its own, which
+  // costs more than the rest of an answer's reading.
+  if (declared > 0 && c.req.header('transfer-encoding') === undefined) return new Uint8Array(await c.req.arrayBuffer());
   const parts: Uint8Array[] = [];
   let bytes = 0;
   for await (const part of (c.req.raw.body ?? []) as AsyncIterable<Uint8Array>) {
