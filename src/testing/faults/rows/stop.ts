@@ -29,11 +29,11 @@ export const stop: Row = {
     const openAt = (at: number): number => verdict.rows.filter((row) => row.attempts > 0 && (row.settledAt === null || row.settledAt > at)).length;
     const [most, least] = [openAt(stoppedAt), openAt(answered)];
     const last = Math.max(...verdict.calls.map((call) => call.at));
-    const effectMs = Math.max(0, last - asked);
+    const effectMs = Math.max(0, last - stoppedAt);
     const promises = new Promises();
     promises.hold(stoppedAt > 0, 'the stop left no entry');
     promises.hold(late === 0, `${late} marks after the stop`);
-    promises.hold(effectMs <= 1_000, `calls until ${effectMs} ms after the stop was asked for`);
+    promises.hold(effectMs <= 1_000, `calls until ${Math.round(effectMs)} ms after the stop`);
     promises.hold(body.inFlight >= least && body.inFlight <= most, `${body.inFlight} reported in flight, ${least} to ${most} were`);
     promises.hold(verdict.lost === 0, `lost ${verdict.lost}`);
     promises.hold(verdict.doubled === 0, `doubled ${verdict.doubled}`);
@@ -48,7 +48,7 @@ export const stop: Row = {
       recoverMs: effectMs,
       notes: [
         `calls marked after the stop ${late}`,
-        `answered in ${answered - asked} ms, last call ${effectMs} ms after the request`,
+        `answered in ${answered - asked} ms, last call ${Math.round(effectMs)} ms after the stop, ${Math.max(0, last - asked)} ms after the request`,
         `${body.inFlight} reported in flight (${most} at the stop, ${least} at the reply), ${verdict.states.cancelled} cancelled`,
       ],
       broken: promises.broken,
