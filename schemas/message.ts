@@ -21,7 +21,7 @@ const printable = (max: number) =>
     .trim()
     .min(1)
     .max(max)
-    .regex(/^(?:\n|\P{Cc})*$/u, 'contains control characters');
+    .refine((text) => !/[^\P{Cc}\n]/u.test(text), 'contains control characters');
 
 export const answerOptionSchema = z.strictObject({
   /** What a person may type in an SMS, and the key in every count. */
