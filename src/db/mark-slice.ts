@@ -22,6 +22,8 @@ export interface Slice {
   ids: string[];
   /** How far the batch is marked when this slice is written; unchanged for retries. */
   markedTo: number;
+  /** Under suspicion of ending the process: nobody else is marked while these people are called. */
+  alone?: boolean;
 }
 
 const ADDRESS = {

@@ -52,6 +52,7 @@ async function deliverSlices(deps: DeliverDeps, batch: ClaimedBatch): Promise<vo
   const plan = await deps.plans.of(deps.db, batch);
   const queue = await slicesOf(deps, batch, plan);
   let refusal: MarkRefusal | undefined;
+  let alone = queue[0]?.alone === true;
   let next = nextMark(deps, batch, plan, queue);
   while (next) {
     const marked = await next;
@@ -62,7 +63,9 @@ async function deliverSlices(deps: DeliverDeps, batch: ClaimedBatch): Promise<vo
     }
     const sending = sendSlice(deps, batch, plan, marked);
     // Overlap: Node would wait for two commits otherwise (0.55-0.85 of the bare loop against 0.9).
-    if (!deps.stopping()) next = nextMark(deps, batch, plan, queue);
+    const overlaps = !alone && queue[0]?.alone !== true;
+    alone = queue[0]?.alone === true;
+    if (overlaps && !deps.stopping()) next = nextMark(deps, batch, plan, queue);
     next?.catch(() => undefined);
     try {
       await settleResults(deps, batch, plan, marked.calledAt, await sending);
@@ -72,6 +75,7 @@ async function deliverSlices(deps: DeliverDeps, batch: ClaimedBatch): Promise<vo
       if (typeof idle === 'object') plan.ahead.give(idle.people.length);
       throw error;
     }
+    if (!overlaps && !deps.stopping()) next = nextMark(deps, batch, plan, queue);
   }
   if (refusal === 'lost') return;
   await finish(deps, batch, refusal);
@@ -92,7 +96,7 @@ async function slicesOf(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan):
   for (const crashes of new Set(again.map((person) => person.crashes))) {
     const ids = again.filter((person) => person.crashes === crashes).map((person) => person.id);
     const size = sizeAfter(crashes);
-    for (let i = 0; i < ids.length; i += size) slices.push({ ids: ids.slice(i, i + size), markedTo: batch.marked });
+    for (let i = 0; i < ids.length; i += size) slices.push({ ids: ids.slice(i, i + size), markedTo: batch.marked, alone: crashes > 1 });
   }
   const size = sizeAfter(batch.crashes);
   for (let i = batch.marked; i < batch.ids.length; i += size)
