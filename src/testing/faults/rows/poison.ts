@@ -1,5 +1,5 @@
 import { Promises, type Row } from '#testing/faults/row.ts';
-import { alive, kill, until } from '#testing/faults/world.ts';
+import { alive, end, kill, until } from '#testing/faults/world.ts';
 
 /** Rows that the import would have refused: an address with a line break, which no mail can be made for. */
 export const poisonRows: Row = {
@@ -57,6 +57,8 @@ export const poisonProcess: Row = {
     // Nobody gets an answer for this number, so the worker dies with the call under way.
     world.simulator.control({ sms: { latencyMs: 5 }, addresses: { [deadly]: { fate: 'silent' } } });
     const message = await world.launch({ class: 'life' });
+    // The carrier's first callback would prove that it has the call; here nobody is there to take it.
+    for (const api of world.apis) await end(api);
     let deaths = 0;
     let seen = 0;
     const started = performance.now();
