@@ -118,15 +118,22 @@ const CALM: BehaviourChange = { sms: { latencyMs: 0, perSecond: null, errorShare
 export const providerThrottles: Row = {
   name: 'provider-429',
   about: 'the carrier answers 429 for a minute',
-  run: (world, size) => trouble(world, size, '429 to all but 5 a second, 1 min', { sms: { latencyMs: 100, perSecond: 5 } }, CALM),
+  run: (world, size) => trouble(world, size, `429 to all but 5 a second, ${size.short ? '3 s' : '1 min'}`, { sms: { latencyMs: 100, perSecond: 5 } }, CALM),
 };
 export const providerErrors: Row = {
   name: 'provider-503',
   about: 'the carrier answers 503 for a minute',
-  run: (world, size) => trouble(world, size, '503 to half of the calls, 1 min', { sms: { latencyMs: 100, errorShare: 0.5 } }, CALM),
+  run: (world, size) => trouble(world, size, `503 to half of the calls, ${size.short ? '3 s' : '1 min'}`, { sms: { latencyMs: 100, errorShare: 0.5 } }, CALM),
 };
 export const providerSlow: Row = {
   name: 'provider-slow',
   about: 'the carrier takes 30 s for each answer',
-  run: (world, size) => trouble(world, size, 'every answer takes 30 s, 1 min', { sms: { latencyMs: size.short ? 3_000 : 30_000 } }, CALM),
+  run: (world, size) =>
+    trouble(
+      world,
+      size,
+      size.short ? 'every answer takes 3 s, for 3 s' : 'every answer takes 30 s, for 1 min',
+      { sms: { latencyMs: size.short ? 3_000 : 30_000 } },
+      CALM,
+    ),
 };
