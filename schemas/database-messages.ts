@@ -67,7 +67,7 @@ export interface BatchesTable {
   from_id: Id;
   to_id: Id;
   ids: Id[];
-  state: Generated<'planned' | 'claimed' | 'done' | 'set_aside'>;
+  state: Generated<'planned' | 'claimed' | 'done'>;
   marked: Generated<number>;
   fence: Generated<number>;
   lease_until: NullableTime;

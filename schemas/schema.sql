@@ -90,7 +90,7 @@ CREATE TABLE batches (
   due_at timestamp with time zone NOT NULL DEFAULT now(),
   crashes smallint NOT NULL DEFAULT 0,
   CONSTRAINT batches_pkey PRIMARY KEY (tenant_id, id),
-  CONSTRAINT batches_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'claimed'::text, 'done'::text, 'set_aside'::text])))
+  CONSTRAINT batches_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'claimed'::text, 'done'::text])))
 );
 
 CREATE TABLE deliveries (

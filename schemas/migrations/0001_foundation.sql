@@ -254,14 +254,14 @@ CREATE TABLE batches (
   from_id bigint NOT NULL,
   to_id bigint NOT NULL,
   ids bigint[] NOT NULL,
-  state text NOT NULL DEFAULT 'planned' CHECK (state IN ('planned', 'claimed', 'done', 'set_aside')),
+  state text NOT NULL DEFAULT 'planned' CHECK (state IN ('planned', 'claimed', 'done')),
   -- position in ids up to which people have a delivery row
   marked integer NOT NULL DEFAULT 0,
   fence integer NOT NULL DEFAULT 0,
   lease_until timestamptz,
   claimed_by text,
   due_at timestamptz NOT NULL DEFAULT now(),
-  -- claims that ended without a settle; three sets the batch aside
+  -- claims that ended without a settle; slices shrink with each
   crashes smallint NOT NULL DEFAULT 0,
   PRIMARY KEY (tenant_id, id)
 );

@@ -26,7 +26,7 @@ export async function closeMessage(deps: Pick<Deps, 'db'>, tenantId: number, mes
       UPDATE messages m SET completed_at = now()
       WHERE m.tenant_id = ${tenantId} AND m.id = ${messageId} AND m.state IN ('stopped', 'expired') AND m.completed_at IS NULL
         AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.message_id = m.id AND b.state IN ('planned', 'claimed'))
-        AND NOT EXISTS (SELECT 1 FROM waves w WHERE w.tenant_id = m.tenant_id AND w.message_id = m.id AND w.state = 'planning')`.execute(tx);
+        AND NOT EXISTS (SELECT 1 FROM waves w WHERE w.tenant_id = m.tenant_id AND w.message_id = m.id AND w.state IN ('waiting', 'planning'))`.execute(tx);
     if (done.numAffectedRows) await notifyProgress(tx, tenantId, messageId);
   });
 }

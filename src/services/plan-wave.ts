@@ -48,9 +48,9 @@ async function planOne(tx: Tx, deps: Deps, tenantId: number, waveId: string, lim
     .executeTakeFirst();
   if (!wave) return undefined;
   const message = await tx.selectFrom('messages').selectAll().where('tenant_id', '=', tenantId).where('id', '=', wave.message_id).executeTakeFirstOrThrow();
-  // A stop or expiry ends waves that have not begun. One that has begun is planned to its end, so that everybody of the
-  // frozen audience has a row that says what became of him; its batches are closed as they come.
-  if (wave.state === 'waiting' && message.state !== 'live' && message.state !== 'completed') {
+  // A stop or expiry ends later waves that have not begun. The first one is planned to its end whatever happens, so that
+  // everybody of the frozen audience has a row that says what became of him; its batches are closed as they come.
+  if (wave.ordinal > 0 && wave.state === 'waiting' && message.state !== 'live' && message.state !== 'completed') {
     await tx.updateTable('waves').set({ state: 'cancelled' }).where('tenant_id', '=', tenantId).where('id', '=', waveId).execute();
     return undefined;
   }

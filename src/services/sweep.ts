@@ -65,6 +65,7 @@ async function expireMessage(deps: Deps, tenantId: number, messageId: string): P
       .where('tenant_id', '=', tenantId)
       .where('message_id', '=', messageId)
       .where('state', '=', 'waiting')
+      .where('ordinal', '>', 0)
       .execute();
     await notifyProgress(tx, tenantId, messageId);
   });

@@ -153,3 +153,15 @@ test('a message that reaches nobody is complete all the same, and everybody is l
   await bench.work(carriers(), 'bulk');
   expect(await getMessage(bench.ctx, message.id)).toMatchObject({ state: 'completed', deliveries: { failed: 3 } });
 });
+
+test('a message stopped before anybody was planned still lists everybody as cancelled', async () => {
+  const bench = await Bench.open(deps);
+  await bench.people(7, { phone: true });
+  const message = await bench.launch('ops');
+  await stopMessage(bench.ctx, message.id);
+  const carrier = carriers();
+  await bench.work(carrier, 'ops');
+  await bench.plan();
+  expect(carrier.calls).toHaveLength(0);
+  expect((await getMessage(bench.ctx, message.id)).deliveries).toMatchObject({ cancelled: 7, pending: 0 });
+});
