@@ -3,7 +3,14 @@ import { defineConfig } from 'vitest/config';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** unit: pure rules, no server; db: real Postgres (and Redis where present); stories: the whole system and the browser. */
+// Tests that open sockets and wait for time-outs on them.
+const LOOPBACK = ['src/channels', 'src/simulator', 'src/cli'].map((folder) => `${folder}/**/*.test.ts`);
+const NEVER = ['**/*.db.test.ts', 'src/testing/stories/**', '**/node_modules/**'];
+
+/**
+ * unit: pure rules, no server; loopback: adapters and the simulator against real servers on loopback; db: real Postgres
+ * (and Redis where present); stories: the whole system and the browser.
+ */
 export default defineConfig({
   root,
   test: {
@@ -13,7 +20,16 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{src,workers,schemas,load-tests}/**/*.test.ts'],
-          exclude: ['**/*.db.test.ts', 'src/testing/stories/**', '**/node_modules/**'],
+          exclude: [...NEVER, ...LOOPBACK],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        root,
+        test: {
+          name: 'loopback',
+          include: LOOPBACK,
+          exclude: NEVER,
           testTimeout: 20_000,
         },
       },

@@ -1,7 +1,8 @@
-import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
+import { Kysely, PostgresDialect, type Transaction } from 'kysely';
 import pg from 'pg';
 import type { Schema } from '#schemas/database.ts';
 import type { Log } from '#platform/log.ts';
+import { clientKysely } from './client-kysely.ts';
 
 export type AppRole = 'muster_api' | 'muster_worker';
 
@@ -15,6 +16,11 @@ export type Tx = Transaction<Schema>;
 export interface Database {
   /** Runs `work` in one transaction that sees this tenant's rows alone. */
   withTenant<T>(tenantId: number, work: (tx: Tx) => Promise<T>): Promise<T>;
+  /**
+   * As `withTenant`, in one packet each way: COMMIT follows what `work` has sent by the time it first awaits, so `work`
+   * may only send `prepared` statements, and all of them at once. Whatever it sent later would see no tenant's row.
+   */
+  atOnce<T>(tenantId: number, work: (tx: Tx) => Promise<T>): Promise<T>;
   /** For the SECURITY DEFINER functions and `installation`: no tenant is set, so no tenant's row is visible. */
   across: Kysely<Schema>;
   /** A plain client for LISTEN or COPY; the caller releases it. */
@@ -76,6 +82,8 @@ export function openDatabase(options: DatabaseOptions): Database {
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
+    // Statements are sent without waiting for the answers before them.
+    pipeline: true,
     options: [
       `-c role=${options.role}`,
       `-c statement_timeout=${options.statementTimeoutMs ?? 30_000}`,
@@ -93,12 +101,37 @@ export function openDatabase(options: DatabaseOptions): Database {
   // unhandled 'error' event and end the process. Its next statement fails anyway, so noting it is all there is to do.
   pool.on('connect', (client) => client.on('error', (error) => options.log.debug({ error: error.message }, 'database connection lost in use')));
   const across = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+  const inTransaction = async <T>(tenantId: number, work: (tx: Tx, client: pg.PoolClient) => Promise<T>): Promise<T> => {
+    const client = await pool.connect();
+    let broken = false;
+    try {
+      // Not awaited: it travels with the first statement of `work`. If it fails, so does everything behind it.
+      const begun = client.query(begin(tenantId));
+      begun.catch(() => undefined);
+      const result = await work(txOf(client), client);
+      await begun;
+      return result;
+    } catch (error) {
+      await client.query('ROLLBACK').catch(() => (broken = true));
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  };
   return {
     across,
     withTenant: (tenantId, work) =>
-      across.transaction().execute(async (tx) => {
-        await sql`SELECT set_config('app.tenant', ${String(tenantId)}, true)`.execute(tx);
-        return work(tx);
+      inTransaction(tenantId, async (tx, client) => {
+        const result = await work(tx);
+        await commit(client);
+        return result;
+      }),
+    atOnce: (tenantId, work) =>
+      inTransaction(tenantId, async (tx, client) => {
+        const [result, committed] = await Promise.allSettled([work(tx), commit(client)]);
+        if (result.status === 'rejected') throw result.reason;
+        if (committed.status === 'rejected') throw committed.reason;
+        return result.value;
       }),
     connect: () => pool.connect(),
     close: () => {
@@ -106,4 +139,37 @@ export function openDatabase(options: DatabaseOptions): Database {
       return across.destroy();
     },
   };
+}
+
+/** One simple query: two statements, one message each way. `set_config` is local to the transaction. */
+function begin(tenantId: number): string {
+  if (!Number.isSafeInteger(tenantId)) throw new TypeError(`a tenant's id is a whole number, not ${tenantId}`);
+  return `BEGIN; SELECT set_config('app.tenant', '${tenantId}', true)`;
+}
+
+async function commit(client: pg.ClientBase): Promise<void> {
+  const { command } = await client.query('COMMIT');
+  // PostgreSQL answers COMMIT with ROLLBACK when a statement before it failed.
+  if (command === 'ROLLBACK') throw new Error('the transaction was rolled back: a statement of it failed');
+}
+
+const kyselys = new WeakMap<pg.ClientBase, Tx>();
+const clients = new WeakMap<Tx, pg.ClientBase>();
+
+/** One Kysely for each client, kept: a client serves one transaction at a time. */
+function txOf(client: pg.ClientBase): Tx {
+  let tx = kyselys.get(client);
+  if (!tx) {
+    tx = clientKysely(client) as Tx;
+    kyselys.set(client, tx);
+    clients.set(tx, client);
+  }
+  return tx;
+}
+
+/** The connection that a transaction runs on, for statements that are prepared by name. */
+export function clientOf(tx: Tx): pg.ClientBase {
+  const client = clients.get(tx);
+  if (!client) throw new Error('not a transaction of this database');
+  return client;
 }

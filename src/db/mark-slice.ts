@@ -1,8 +1,10 @@
 import { sql } from 'kysely';
 import type { PushSubscriptionKeys } from '#domain/channel.ts';
+import type { Channel } from '#schemas/delivery.ts';
 import { holdAgainstStop } from './stop-lock.ts';
-import type { Tx } from './database.ts';
+import type { Database } from './database.ts';
 import { type ClaimedBatch, LEASE_SECONDS } from './claim-batch.ts';
+import { type Places, plainArray, prepared } from './prepared.ts';
 
 /** A person whose delivery is now `attempting` and may be called once this transaction has committed. */
 export interface MarkedPerson {
@@ -38,24 +40,41 @@ const ADDRESS = {
  * channel, message and sender, expiry, drill, erasure, missing address, suppression, consent, an answer given in between.
  * Who is refused gets a `failed` row with the reason, so that rows always equal the frozen audience.
  */
-export async function markSlice(tx: Tx, batch: ClaimedBatch, slice: Slice): Promise<MarkedPerson[] | MarkRefusal> {
-  await holdAgainstStop(tx);
-  const { tenantId, messageId, wave, channel, senderId, fence } = batch;
-  const { rows } = await sql<MarkedPerson & { held: boolean }>`
+export async function markSlice(db: Database, batch: ClaimedBatch, slice: Slice): Promise<MarkedPerson[] | MarkRefusal> {
+  const { tenantId, messageId, wave, channel, senderId, fence, id: batchId } = batch;
+  const values = { tenantId, messageId, wave, channel, senderId, fence, batchId, markedTo: slice.markedTo, ids: plainArray(slice.ids) };
+  const [, people] = await db.atOnce(tenantId, (tx) => Promise.all([holdAgainstStop(tx), MARK[channel](tx, values)]));
+  return people.length > 0 ? people : whyNothing(db, batch);
+}
+
+interface MarkValues {
+  tenantId: number;
+  messageId: string;
+  wave: number;
+  channel: Channel;
+  senderId: number;
+  fence: number;
+  batchId: string;
+  markedTo: number;
+  ids: string;
+}
+
+const markOn = (channel: Channel) => (at: Places<MarkValues>) =>
+  sql<MarkedPerson>`
     WITH gate AS (
       SELECT m.class, w.selects FROM messages m
       JOIN tenants t ON t.tenant_id = m.tenant_id
-      JOIN senders s ON s.tenant_id = m.tenant_id AND s.id = ${senderId}
-      JOIN waves w ON w.tenant_id = m.tenant_id AND w.message_id = m.id AND w.ordinal = ${wave}
+      JOIN senders s ON s.tenant_id = m.tenant_id AND s.id = ${at('senderId')}
+      JOIN waves w ON w.tenant_id = m.tenant_id AND w.message_id = m.id AND w.ordinal = ${at('wave')}
       CROSS JOIN installation i
-      WHERE m.tenant_id = ${tenantId} AND m.id = ${messageId} AND m.state = 'live'
+      WHERE m.tenant_id = ${at('tenantId')} AND m.id = ${at('messageId')} AND m.state = 'live'
         AND (m.expires_at IS NULL OR m.expires_at > now())
         AND i.stopped_at IS NULL AND t.stopped_at IS NULL AND t.suspended_at IS NULL
-        AND NOT ${channel}::channel = ANY (t.stopped_channels)
+        AND NOT ${at('channel')}::channel = ANY (t.stopped_channels)
         AND s.stopped_at IS NULL AND s.drill = m.drill
     ), held AS (
-      UPDATE batches b SET marked = GREATEST(b.marked, ${slice.markedTo}), lease_until = now() + ${LEASE_SECONDS} * interval '1 second'
-      WHERE b.tenant_id = ${tenantId} AND b.id = ${batch.id} AND b.fence = ${fence} AND b.state = 'claimed' AND b.lease_until > now()
+      UPDATE batches b SET marked = GREATEST(b.marked, ${at('markedTo')}), lease_until = now() + ${sql.lit(LEASE_SECONDS)} * interval '1 second'
+      WHERE b.tenant_id = ${at('tenantId')} AND b.id = ${at('batchId')} AND b.fence = ${at('fence')} AND b.state = 'claimed' AND b.lease_until > now()
         AND EXISTS (SELECT 1 FROM gate)
       RETURNING 1
     ), person AS (
@@ -63,18 +82,18 @@ export async function markSlice(tx: Tx, batch: ClaimedBatch, slice: Slice): Prom
         CASE
           WHEN p.id IS NULL OR p.erased_at IS NOT NULL THEN 'erased'
           WHEN ${ADDRESS[channel]} IS NULL THEN 'no_address'
-          WHEN EXISTS (SELECT 1 FROM suppressions x WHERE x.tenant_id = ${tenantId} AND x.sender_id = ${senderId} AND x.address = ${ADDRESS[channel]}) THEN 'suppressed'
+          WHEN EXISTS (SELECT 1 FROM suppressions x WHERE x.tenant_id = ${at('tenantId')} AND x.sender_id = ${at('senderId')} AND x.address = ${ADDRESS[channel]}) THEN 'suppressed'
           WHEN g.class <> 'life' AND NOT COALESCE(g.class = ANY (p.consent), g.class <> 'bulk') THEN 'no_consent'
-          WHEN g.selects = 'not_answered' AND EXISTS (SELECT 1 FROM answers a WHERE a.message_id = ${messageId} AND a.recipient_id = u.id) THEN 'answered'
+          WHEN g.selects = 'not_answered' AND EXISTS (SELECT 1 FROM answers a WHERE a.message_id = ${at('messageId')} AND a.recipient_id = u.id) THEN 'answered'
         END AS refusal
-      FROM unnest(${slice.ids}::bigint[]) u(id)
+      FROM unnest(${at('ids')}::bigint[]) u(id)
       CROSS JOIN gate g
-      LEFT JOIN recipients p ON p.tenant_id = ${tenantId} AND p.id = u.id
+      LEFT JOIN recipients p ON p.tenant_id = ${at('tenantId')} AND p.id = u.id
       WHERE EXISTS (SELECT 1 FROM held)
     ), marked AS (
       INSERT INTO deliveries AS d (message_id, recipient_id, channel, wave, tenant_id, sender_id, batch_id, state, attempts, fence, marked_at, code)
-      SELECT ${messageId}, id, ${channel}::channel, ${wave}, ${tenantId}, ${senderId}, ${batch.id},
-        CASE WHEN refusal IS NULL THEN 'attempting' ELSE 'failed' END::delivery_state, (refusal IS NULL)::int, ${fence}, clock_timestamp(), refusal
+      SELECT ${at('messageId')}, id, ${at('channel')}::channel, ${at('wave')}, ${at('tenantId')}, ${at('senderId')}, ${at('batchId')},
+        CASE WHEN refusal IS NULL THEN 'attempting' ELSE 'failed' END::delivery_state, (refusal IS NULL)::int, ${at('fence')}, clock_timestamp(), refusal
       FROM person ORDER BY id
       ON CONFLICT (message_id, recipient_id, channel, wave) DO UPDATE SET
         state = excluded.state, attempts = d.attempts + excluded.attempts, fence = excluded.fence,
@@ -83,25 +102,29 @@ export async function markSlice(tx: Tx, batch: ClaimedBatch, slice: Slice): Prom
       RETURNING d.recipient_id, d.state, d.attempts
     ), counted AS (
       INSERT INTO delivery_counts AS c (message_id, wave, channel, slot, tenant_id, pending, attempting, failed)
-      SELECT ${messageId}, ${wave}, ${channel}::channel, pg_backend_pid() % 16, ${tenantId}, -count(*),
+      SELECT ${at('messageId')}, ${at('wave')}, ${at('channel')}::channel, pg_backend_pid() % 16, ${at('tenantId')}, -count(*),
         count(*) FILTER (WHERE state = 'attempting'), count(*) FILTER (WHERE state = 'failed')
       FROM marked HAVING count(*) > 0
       ON CONFLICT (message_id, wave, channel, slot) DO UPDATE SET
         pending = c.pending + excluded.pending, attempting = c.attempting + excluded.attempting, failed = c.failed + excluded.failed
     )
-    SELECT p.id, p.name, p.locale, COALESCE(p.address, '') AS address, m.attempts, ${channel === 'push' ? SUBSCRIPTIONS(tenantId) : sql`'[]'::jsonb`} AS subscriptions
-    FROM marked m JOIN person p ON p.id = m.recipient_id WHERE m.state = 'attempting'`.execute(tx);
-  if (rows.length > 0) return rows;
-  return whyNothing(tx, batch);
-}
+    SELECT p.id, p.name, p.locale, COALESCE(p.address, '') AS address, m.attempts, ${channel === 'push' ? SUBSCRIPTIONS(at('tenantId')) : sql`'[]'::jsonb`} AS subscriptions
+    FROM marked m JOIN person p ON p.id = m.recipient_id WHERE m.state = 'attempting'`;
 
-const SUBSCRIPTIONS = (tenantId: number) => sql`(
+const MARK = {
+  push: prepared<MarkValues, MarkedPerson>('mark_push', markOn('push')),
+  sms: prepared<MarkValues, MarkedPerson>('mark_sms', markOn('sms')),
+  email: prepared<MarkValues, MarkedPerson>('mark_email', markOn('email')),
+};
+
+const SUBSCRIPTIONS = (tenantId: unknown) => sql`(
   SELECT COALESCE(jsonb_agg(jsonb_build_object('id', s.id::text, 'endpoint', s.endpoint, 'p256dh', s.p256dh, 'auth', s.auth)), '[]')
   FROM push_subscriptions s WHERE s.tenant_id = ${tenantId} AND s.recipient_id = p.id)`;
 
 /** Asked only when a mark came back empty. An empty list means that everybody of the slice was refused or done. */
-async function whyNothing(tx: Tx, batch: ClaimedBatch): Promise<MarkedPerson[] | MarkRefusal> {
-  const { rows } = await sql<{ ours: boolean; live: boolean; open: boolean }>`
+async function whyNothing(db: Database, batch: ClaimedBatch): Promise<MarkedPerson[] | MarkRefusal> {
+  const { rows } = await db.withTenant(batch.tenantId, (tx) =>
+    sql<{ ours: boolean; live: boolean; open: boolean }>`
     SELECT
       EXISTS (SELECT 1 FROM batches b WHERE b.tenant_id = ${batch.tenantId} AND b.id = ${batch.id} AND b.fence = ${batch.fence} AND b.state = 'claimed' AND b.lease_until > now()) AS ours,
       m.state = 'live' AND (m.expires_at IS NULL OR m.expires_at > now()) AS live,
@@ -109,7 +132,8 @@ async function whyNothing(tx: Tx, batch: ClaimedBatch): Promise<MarkedPerson[] |
         AND s.stopped_at IS NULL AND s.drill = m.drill AS open
     FROM messages m JOIN tenants t ON t.tenant_id = m.tenant_id
     JOIN senders s ON s.tenant_id = m.tenant_id AND s.id = ${batch.senderId} CROSS JOIN installation i
-    WHERE m.tenant_id = ${batch.tenantId} AND m.id = ${batch.messageId}`.execute(tx);
+    WHERE m.tenant_id = ${batch.tenantId} AND m.id = ${batch.messageId}`.execute(tx),
+  );
   const facts = rows[0];
   if (!facts?.ours) return 'lost';
   if (!facts.live) return 'closed';

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Tx } from './database.ts';
+import { prepared } from './prepared.ts';
 
 /** How much of the configured rate is used: the hundredth left takes up what timers and the network move about. */
 const USED = sql.lit(0.99);
@@ -16,14 +17,23 @@ export interface Reservation {
  * the rate, whatever their own clocks say. Senders without a rate cost nothing.
  */
 export async function reservePace(tx: Tx, tenantId: number, senderId: number, units: number): Promise<Reservation> {
-  const { rows } = await sql<{ wait_ms: number; unit_ms: number }>`
-    UPDATE senders SET next_free_at = GREATEST(next_free_at, clock_timestamp()) + ${units} / (units_per_second * throttle * ${USED}) * interval '1 second'
-    WHERE tenant_id = ${tenantId} AND id = ${senderId} AND units_per_second IS NOT NULL
-    RETURNING GREATEST(0, extract(epoch FROM next_free_at - clock_timestamp()) * 1000 - ${units} / (units_per_second * throttle * ${USED}) * 1000)::float8 AS wait_ms,
-      (1000 / (units_per_second * throttle * ${USED}))::float8 AS unit_ms`.execute(tx);
-  const row = rows[0];
+  const row = (await reserve(tx, { tenantId, senderId, units }))[0];
   return { waitMs: row?.wait_ms ?? 0, unitMs: row?.unit_ms ?? 0 };
 }
+
+interface SenderPlace {
+  tenantId: number;
+  senderId: number;
+}
+
+const reserve = prepared<SenderPlace & { units: number }, { wait_ms: number; unit_ms: number }>(
+  'reserve_pace',
+  (at) => sql`
+    UPDATE senders SET next_free_at = GREATEST(next_free_at, clock_timestamp()) + ${at('units')}::float8 / (units_per_second * throttle * ${USED}) * interval '1 second'
+    WHERE tenant_id = ${at('tenantId')} AND id = ${at('senderId')} AND units_per_second IS NOT NULL
+    RETURNING GREATEST(0, extract(epoch FROM next_free_at - clock_timestamp()) * 1000 - ${at('units')}::float8 / (units_per_second * throttle * ${USED}) * 1000)::float8 AS wait_ms,
+      (1000 / (units_per_second * throttle * ${USED}))::float8 AS unit_ms`,
+);
 
 /**
  * The provider said "too fast": a fifth off, never below a twentieth of the configured rate. Once a second at most: the
@@ -37,9 +47,12 @@ export async function lowerPace(tx: Tx, tenantId: number, senderId: number): Pro
 }
 
 /** A slice went through without a refusal: climb back by two parts in a hundred of the configured rate. */
-export async function raisePace(tx: Tx, tenantId: number, senderId: number): Promise<void> {
-  await sql`UPDATE senders SET throttle = LEAST(1, throttle + 0.02) WHERE tenant_id = ${tenantId} AND id = ${senderId} AND throttle < 1`.execute(tx);
-}
+export const raisePace = (tx: Tx, tenantId: number, senderId: number): Promise<unknown> => raise(tx, { tenantId, senderId });
+
+const raise = prepared<SenderPlace, unknown>(
+  'raise_pace',
+  (at) => sql`UPDATE senders SET throttle = LEAST(1, throttle + 0.02) WHERE tenant_id = ${at('tenantId')} AND id = ${at('senderId')} AND throttle < 1`,
+);
 
 export async function stopSender(tx: Tx, tenantId: number, senderId: number, reason: string): Promise<void> {
   await sql`UPDATE senders SET stopped_at = now(), stopped_reason = ${reason} WHERE tenant_id = ${tenantId} AND id = ${senderId} AND stopped_at IS NULL`.execute(

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Database, Tx } from '#db/database.ts';
+import { prepared } from '#db/prepared.ts';
 import type { Clock } from '#platform/clock.ts';
 import type { Config } from '#platform/config.ts';
 import type { Log } from '#platform/log.ts';
@@ -61,6 +62,6 @@ export const systemActor: Actor = {
 export const inTenant = <T>(ctx: Context, work: (tx: Tx) => Promise<T>): Promise<T> => ctx.db.withTenant(ctx.tenantId, work);
 
 /** Tells watchers (server-sent events) that a message's counts moved. Delivered at commit. */
-export async function notifyProgress(tx: Tx, tenantId: number, messageId: string): Promise<void> {
-  await sql`SELECT pg_notify('progress', ${`${tenantId}:${messageId}`})`.execute(tx);
-}
+export const notifyProgress = (tx: Tx, tenantId: number, messageId: string): Promise<unknown> => notify(tx, { payload: `${tenantId}:${messageId}` });
+
+const notify = prepared<{ payload: string }, unknown>('notify_progress', (at) => sql`SELECT pg_notify('progress', ${at('payload')})`);

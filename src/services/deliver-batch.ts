@@ -7,9 +7,10 @@ import { type MarkedPerson, type MarkRefusal, markSlice, type Slice } from '#db/
 import { lowerPace, raisePace, reservePace, stopSender } from '#db/pace.ts';
 import type { Tx } from '#db/database.ts';
 import { duePeople, resolveDoubt } from '#db/resolve-doubt.ts';
-import { type SettledPerson, settleSlice } from '#db/settle-slice.ts';
+import { type SettledPerson, settleLate, settleSlice } from '#db/settle-slice.ts';
 import { settle } from '#domain/delivery.ts';
 import type { SendResult } from '#domain/channel.ts';
+import type { Outcome } from '#domain/outcome.ts';
 import { type Deps, notifyProgress } from './context.ts';
 import { completeMessage } from './complete-message.ts';
 import { applySendEffects } from './send-effects.ts';
@@ -121,7 +122,7 @@ async function mark(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan, slic
   let startAt = 0;
   let unitMs = 0;
   if (plan.paced) {
-    const turn = await deps.db.withTenant(batch.tenantId, (tx) => reservePace(tx, batch.tenantId, batch.senderId, slice.ids.length * plan.unitsPerCall));
+    const turn = await deps.db.atOnce(batch.tenantId, (tx) => reservePace(tx, batch.tenantId, batch.senderId, slice.ids.length * plan.unitsPerCall));
     startAt = monotonicMs() + turn.waitMs + MARK_MS;
     unitMs = turn.unitMs * plan.unitsPerCall;
     // The mark is written when the turn comes, not before: a stop must find nothing marked that waits.
@@ -130,11 +131,11 @@ async function mark(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan, slic
   await plan.ahead.take(slice.ids.length);
   let people: MarkedPerson[] | MarkRefusal;
   try {
-    people = await deps.db.withTenant(batch.tenantId, (tx) => markSlice(tx, batch, slice));
+    people = await markSlice(deps.db, batch, slice);
   } catch (error) {
     plan.ahead.give(slice.ids.length);
     // Whether it was committed cannot be known, but none of these people was called: whoever is marked waits again.
-    await insist(deps, () => deps.db.withTenant(batch.tenantId, (tx) => settleSlice(tx, batch, slice.ids.map(notCalled)))).catch(() => undefined);
+    await insist(deps, () => deps.db.atOnce(batch.tenantId, (tx) => settleSlice(tx, batch, slice.ids.map(notCalled)))).catch(() => undefined);
     throw error;
   }
   plan.ahead.give(slice.ids.length - (typeof people === 'string' ? 0 : people.length));
@@ -197,19 +198,32 @@ function sendSlice(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan, slice
 async function settleResults(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan, calledAt: number, results: readonly Sent[]): Promise<void> {
   if (results.length === 0) return;
   const settled: SettledPerson[] = results.map(({ person, outcome }) => ({ id: person.id, ...settle(batch.lane, outcome, person.attempts, deps.random()) }));
-  const write = async (tx: Tx): Promise<void> => {
-    await settleSlice(tx, batch, settled);
+  const kinds = new Set(results.map((r) => r.outcome.kind));
+  const facts = async (tx: Tx): Promise<number> => {
+    const [ours] = await Promise.all([
+      settleSlice(tx, batch, settled),
+      plan.paced && !kinds.has('throttled') && raisePace(tx, batch.tenantId, batch.senderId),
+      noteCalls(tx, batch.tenantId, batch.messageId, monotonicMs() - calledAt, false),
+      notifyProgress(tx, batch.tenantId, batch.messageId),
+    ]);
+    return ours;
+  };
+  // Outcomes that say something about addresses or the sender need statements that depend on each other; the rest travels at once.
+  const news = results.some(({ outcome, goneSubscriptions }) => !UNEVENTFUL.has(outcome.kind) || goneSubscriptions !== undefined);
+  const write = async (tx: Tx): Promise<number> => {
+    const ours = await facts(tx);
     await applySendEffects(tx, batch, results);
-    const troubles = new Set(results.map((r) => r.outcome.kind));
     const wrong = results.find((r) => r.outcome.kind === 'misconfigured')?.outcome;
     if (wrong?.kind === 'misconfigured') await stopSender(tx, batch.tenantId, batch.senderId, `${wrong.code}: ${wrong.detail}`);
-    if (troubles.has('throttled')) await lowerPace(tx, batch.tenantId, batch.senderId);
-    else if (plan.paced) await raisePace(tx, batch.tenantId, batch.senderId);
-    await noteCalls(tx, batch.tenantId, batch.messageId, monotonicMs() - calledAt, false);
-    await notifyProgress(tx, batch.tenantId, batch.messageId);
+    if (kinds.has('throttled')) await lowerPace(tx, batch.tenantId, batch.senderId);
+    return ours;
   };
-  await insist(deps, () => deps.db.withTenant(batch.tenantId, write));
+  const ours = await insist(deps, () => (news ? deps.db.withTenant(batch.tenantId, write) : deps.db.atOnce(batch.tenantId, facts)));
+  if (ours < settled.length) await insist(deps, () => deps.db.atOnce(batch.tenantId, (tx) => settleLate(tx, batch, settled)));
 }
+
+/** Outcomes that change nothing but the delivery itself. */
+const UNEVENTFUL = new Set<Outcome['kind']>(['accepted', 'unknown', 'retryable']);
 
 async function finish(deps: DeliverDeps, batch: ClaimedBatch, refusal: MarkRefusal | undefined): Promise<void> {
   await insist(deps, () =>

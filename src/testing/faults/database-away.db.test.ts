@@ -36,16 +36,16 @@ async function crowd(count: number) {
 function unreliable(real: Database, fails: (n: number) => 'before' | 'after' | undefined): Database {
   let n = 0;
   const away = () => Object.assign(new Error('the database system is shutting down'), { code: '57P01' });
-  return {
-    ...real,
-    withTenant: async (tenantId, work) => {
+  const shaky =
+    (way: 'withTenant' | 'atOnce'): Database['withTenant'] =>
+    async (tenantId, work) => {
       const how = fails(++n);
       if (how === 'before') throw away();
-      const result = await real.withTenant(tenantId, work);
+      const result = await real[way](tenantId, work);
       if (how === 'after') throw away();
       return result;
-    },
-  };
+    };
+  return { ...real, withTenant: shaky('withTenant'), atOnce: shaky('atOnce') };
 }
 
 test('many messages at once, when the partition of their deliveries does not exist yet', async () => {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { claimBatch } from '#db/claim-batch.ts';
+import type { Database } from '#db/database.ts';
 import type { ChannelAdapter, Target } from '#domain/channel.ts';
 import { RANK } from '#domain/delivery.ts';
 import type { Outcome } from '#domain/outcome.ts';
@@ -115,10 +116,11 @@ class Story {
     const dead = (): never => {
       throw new Error('this worker is dead');
     };
-    const db = {
-      ...deps.db,
-      withTenant: ((tenantId, work) => (dies !== undefined && made > dies ? dead() : deps.db.withTenant(tenantId, work))) as typeof deps.db.withTenant,
-    };
+    const mortal =
+      (way: 'withTenant' | 'atOnce'): Database['withTenant'] =>
+      (tenantId, work) =>
+        dies !== undefined && made > dies ? dead() : deps.db[way](tenantId, work);
+    const db = { ...deps.db, withTenant: mortal('withTenant'), atOnce: mortal('atOnce') };
     const worker = { ...deps, db, plans: new SendPlans(deps, { sms }), random: () => 0, stopping: () => false };
     for (let batch = await claimBatch(deps.db.across, this.klass, 'story'); batch; batch = await claimBatch(deps.db.across, this.klass, 'story')) {
       try {

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ClaimedBatch, claimBatch } from '#db/claim-batch.ts';
 import { markSlice } from '#db/mark-slice.ts';
-import { type SettledPerson, settleSlice } from '#db/settle-slice.ts';
+import { type SettledPerson, settleLate, settleSlice } from '#db/settle-slice.ts';
 import type { DeliveryState } from '#schemas/delivery.ts';
 import { messageInputSchema } from '#schemas/message.ts';
 import type { Context } from '#services/context.ts';
@@ -38,7 +38,7 @@ async function marked(): Promise<ClaimedBatch> {
   for (const { tenantId, waveId } of (await sweep(deps)).waves) await planWave(deps, tenantId, waveId);
   const batch = await claimBatch(deps.db.across, 'bulk', 'receipts');
   if (!batch || batch.ids.length !== PEOPLE) throw new Error('one batch with everybody is due');
-  const people = await deps.db.withTenant(ctx.tenantId, (tx) => markSlice(tx, batch, { ids: batch.ids, markedTo: batch.ids.length }));
+  const people = await markSlice(deps.db, batch, { ids: batch.ids, markedTo: batch.ids.length });
   expect(people).toHaveLength(PEOPLE);
   return batch;
 }
@@ -60,7 +60,10 @@ async function play(batch: ClaimedBatch, histories: readonly (readonly Event[])[
           ? [{ id, state: 'unknown', code: 'DEADLINE', providerId: null, units: 0, delayMs: 60_000, uncounted: false }]
           : [],
     );
-    if (settles.length > 0) await deps.db.withTenant(ctx.tenantId, (tx) => settleSlice(tx, batch, settles));
+    if (settles.length > 0) {
+      await deps.db.atOnce(ctx.tenantId, (tx) => settleSlice(tx, batch, settles));
+      await deps.db.atOnce(ctx.tenantId, (tx) => settleLate(tx, batch, settles));
+    }
   }
   const { rows } = await deps.db.withTenant(ctx.tenantId, (tx) =>
     sql<{ id: string; state: DeliveryState }>`SELECT recipient_id AS id, state FROM deliveries WHERE message_id = ${batch.messageId}`.execute(tx),
