@@ -79,6 +79,8 @@ export interface SenderIdentity {
   readonly id: number;
   /** E.164 or short code, or Messaging Service SID (MG…); mail From (`Name <a@b>`); '' for push. */
   readonly address: string;
+  /** Which of the channel's provider accounts it uses: 1 unless told. */
+  readonly account?: number;
 }
 
 export interface ChannelAdapter<C extends Content = Content> {

@@ -23,7 +23,9 @@ test('the two variables that production must set are enough, and the rest has de
     publicUrl: 'http://127.0.0.1:8080',
     redisUrls: [],
     twilio: undefined,
+    twilio2: undefined,
     smtpUrl: undefined,
+    smtpUrl2: undefined,
     vapid: undefined,
     workerLanes: ['life', 'ops', 'bulk'],
     logLevel: 'info',
@@ -48,6 +50,10 @@ test.each([
   ['SECRET_KEYS', ':AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8='],
   ['TWILIO_ACCOUNT_SID', 'AC123'],
   ['TWILIO_API_URL', 'api.twilio.example'],
+  ['TWILIO_AUTH_TOKEN', ' , '],
+  ['TWILIO_2_ACCOUNT_SID', 'AC123'],
+  ['TWILIO_2_API_URL', 'api.twilio.example'],
+  ['SMTP_2_URL', 'mail.example.org:25'],
   ['SMTP_URL', 'mail.example.org:25'],
   ['MAIL_FROM', 'nobody'],
   ['VAPID_PUBLIC_KEY', 'too-short'],
@@ -58,7 +64,7 @@ test.each([
 ])('%s=%s is refused in one line that names it', (name, value) => {
   const found = problems({ [name]: value });
   expect(found).toContainEqual(expect.stringMatching(new RegExp(`^${name}: .{8,}`)));
-  expect(found.every((line) => /^[A-Z_]+: [^\n]+$/.test(line))).toBe(true);
+  expect(found.every((line) => /^[A-Z_\d]+: [^\n]+$/.test(line))).toBe(true);
 });
 
 test('all bad variables are named at once', () => {
@@ -80,6 +86,8 @@ test.each(['DATABASE_URL', 'SECRET_KEYS'])('%s is required', (name) => {
 test.each([
   ['TWILIO_ACCOUNT_SID', `AC${'0'.repeat(32)}`, 'TWILIO_AUTH_TOKEN'],
   ['TWILIO_AUTH_TOKEN', 'token', 'TWILIO_ACCOUNT_SID'],
+  ['TWILIO_2_ACCOUNT_SID', `AC${'0'.repeat(32)}`, 'TWILIO_2_AUTH_TOKEN'],
+  ['TWILIO_2_AUTH_TOKEN', 'token', 'TWILIO_2_ACCOUNT_SID'],
   ['VAPID_PUBLIC_KEY', 'B'.repeat(87), 'VAPID_PRIVATE_KEY'],
   ['VAPID_PRIVATE_KEY', 'B'.repeat(43), 'VAPID_PUBLIC_KEY'],
 ])('%s alone is refused, naming the missing half', (name, value, missing) => {
@@ -104,6 +112,21 @@ test('values are read as they are meant', () => {
   expect(config.pushHosts).toEqual(['push.example.org', 'http://127.0.0.1:9']);
   expect(config.twilio?.apiUrl).toBe('http://127.0.0.1:8090');
   expect(readConfig({ ...GOOD, PUBLIC_URL: 'https://muster.example.org//' }).publicUrl).toBe('https://muster.example.org');
+});
+
+test('a second account calls where the first one does unless told, and a token that is being replaced stays good for webhooks', () => {
+  const config = readConfig({
+    ...GOOD,
+    TWILIO_ACCOUNT_SID: `AC${'a'.repeat(32)}`,
+    TWILIO_AUTH_TOKEN: 'new, old',
+    TWILIO_API_URL: 'http://127.0.0.1:8090/',
+    TWILIO_2_ACCOUNT_SID: `AC${'b'.repeat(32)}`,
+    TWILIO_2_AUTH_TOKEN: 'other',
+    SMTP_2_URL: 'smtp://127.0.0.1:26',
+  });
+  expect(config.twilio).toEqual({ accountSid: `AC${'a'.repeat(32)}`, authToken: 'new', authTokens: ['new', 'old'], apiUrl: 'http://127.0.0.1:8090' });
+  expect(config.twilio2).toEqual({ accountSid: `AC${'b'.repeat(32)}`, authToken: 'other', authTokens: ['other'], apiUrl: 'http://127.0.0.1:8090' });
+  expect(config.smtpUrl2).toBe('smtp://127.0.0.1:26');
 });
 
 test('the key ring keeps its order: the first one signs', () => {

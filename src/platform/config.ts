@@ -37,6 +37,9 @@ const list = z.string().transform((text) =>
     .filter(Boolean),
 );
 
+const accountSid = z.string().regex(/^AC[0-9a-fA-F]{32}$/, 'must be AC and 32 hexadecimal digits');
+const authTokens = list.refine((tokens) => tokens.length > 0, { message: 'must be a token, or a comma list of them: the first one calls' });
+
 const LANES = ['life', 'ops', 'bulk'] as const;
 
 const schema = z.object({
@@ -49,13 +52,15 @@ const schema = z.object({
   REDIS_URL: redisUrl.optional(),
   PUBLIC_URL: url('http:', 'https:').optional(),
   SECRET_KEYS: keyRing.optional(),
-  TWILIO_ACCOUNT_SID: z
-    .string()
-    .regex(/^AC[0-9a-fA-F]{32}$/, 'must be AC and 32 hexadecimal digits')
-    .optional(),
-  TWILIO_AUTH_TOKEN: z.string().min(1).optional(),
+  SIMULATOR_SMTP_2_PORT: port.default(0),
+  TWILIO_ACCOUNT_SID: accountSid.optional(),
+  TWILIO_AUTH_TOKEN: authTokens.optional(),
   TWILIO_API_URL: url('http:', 'https:').default('https://api.twilio.com'),
+  TWILIO_2_ACCOUNT_SID: accountSid.optional(),
+  TWILIO_2_AUTH_TOKEN: authTokens.optional(),
+  TWILIO_2_API_URL: url('http:', 'https:').optional(),
   SMTP_URL: url('smtp:', 'smtps:').optional(),
+  SMTP_2_URL: url('smtp:', 'smtps:').optional(),
   BOUNCE_SMTP_PORT: port.optional(),
   BOUNCE_SMTP_URL: url('smtp:', 'smtps:').optional(),
   MAIL_FROM: z.string().includes('@', { message: 'must be an address such as Muster <alerts@example.org>' }).default('Muster <muster@localhost.localdomain>'),
@@ -84,15 +89,20 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'HOST', default: '127.0.0.1', about: 'address that the API listens on' },
   { name: 'SIMULATOR_PORT', default: '8090', about: 'port of the simulated carriers' },
   { name: 'SIMULATOR_SMTP_PORT', default: 'any free', about: 'port of the simulated mail relay' },
+  { name: 'SIMULATOR_SMTP_2_PORT', default: 'any free', about: 'port of its second mail relay' },
   { name: 'MUSTER_DATA', default: './.muster', about: 'folder for the embedded database and the simulator log' },
   { name: 'DATABASE_URL', default: 'embedded', about: 'PostgreSQL 15 or later; the user must be able to create roles on first start' },
   { name: 'REDIS_URL', default: 'none', about: 'queue on Redis (redis://, rediss://, comma list for Cluster); without it the queue runs on Postgres' },
   { name: 'PUBLIC_URL', default: 'http://HOST:PORT', about: 'what links and webhook signatures use; the Host header is never believed' },
   { name: 'SECRET_KEYS', default: 'made once, kept in MUSTER_DATA', about: 'key ring id:base64,id:base64; the first one signs' },
   { name: 'TWILIO_ACCOUNT_SID', default: 'simulator', about: 'account of the SMS sender' },
-  { name: 'TWILIO_AUTH_TOKEN', default: 'simulator', about: 'its token; also checks webhook signatures' },
+  { name: 'TWILIO_AUTH_TOKEN', default: 'simulator', about: 'its token; while one is replaced new,old: the first calls, webhooks may be signed with any' },
   { name: 'TWILIO_API_URL', default: 'https://api.twilio.com', about: 'override of the API address (simulator, edge)' },
+  { name: 'TWILIO_2_ACCOUNT_SID', default: 'simulator', about: 'a second account, for senders with account 2' },
+  { name: 'TWILIO_2_AUTH_TOKEN', default: 'simulator', about: 'its token or tokens' },
+  { name: 'TWILIO_2_API_URL', default: 'TWILIO_API_URL', about: 'its API address' },
   { name: 'SMTP_URL', default: 'simulator', about: 'smtp://user:password@host:port of the mail relay' },
+  { name: 'SMTP_2_URL', default: 'simulator', about: 'a second relay, for senders with account 2' },
   { name: 'BOUNCE_SMTP_PORT', default: 'off', about: 'port on which the API takes bounce mail for the return path of MAIL_FROM' },
   { name: 'BOUNCE_SMTP_URL', default: 'none', about: 'where the simulated mail relay hands in bounces' },
   { name: 'MAIL_FROM', default: 'Muster <muster@localhost.localdomain>', about: 'From of e-mail; its domain is the return path' },
@@ -107,6 +117,16 @@ export const VARIABLES: readonly Variable[] = [
 
 type Parsed = z.infer<typeof schema>;
 
+export interface TwilioAccount {
+  readonly accountSid: string;
+  /** The one that calls. */
+  readonly authToken: string;
+  /** All that a webhook may be signed with: two while one is replaced. */
+  readonly authTokens: readonly string[];
+  /** Without a trailing slash. */
+  readonly apiUrl: string;
+}
+
 export interface Config {
   readonly port: number;
   readonly host: string;
@@ -118,8 +138,11 @@ export interface Config {
   /** Without a trailing slash. */
   readonly publicUrl: string;
   readonly secretKeys: KeyRing;
-  readonly twilio: { readonly accountSid: string; readonly authToken: string; readonly apiUrl: string } | undefined;
+  readonly twilio: TwilioAccount | undefined;
+  /** The second account, of senders with `account = 2`. */
+  readonly twilio2: TwilioAccount | undefined;
   readonly smtpUrl: string | undefined;
+  readonly smtpUrl2: string | undefined;
   readonly mailFrom: string;
   /** Where bounces to the return path come in; undefined: not taken. */
   readonly bounceSmtpPort: number | undefined;
@@ -170,6 +193,18 @@ export function readUpConfig(
   };
 }
 
+const PAIRS = [
+  ['TWILIO_ACCOUNT_SID', 'TWILIO_AUTH_TOKEN'],
+  ['TWILIO_2_ACCOUNT_SID', 'TWILIO_2_AUTH_TOKEN'],
+  ['VAPID_PUBLIC_KEY', 'VAPID_PRIVATE_KEY'],
+] as const;
+
+function accountOf(sid: string | undefined, tokens: string[] | undefined, apiUrl: string): TwilioAccount | undefined {
+  const authToken = tokens?.[0];
+  if (sid === undefined || tokens === undefined || authToken === undefined) return undefined;
+  return { accountSid: sid, authToken, authTokens: tokens, apiUrl: apiUrl.replace(/\/+$/, '') };
+}
+
 /**
  * Reads and checks the environment once. What production must set (database and keys) is required here;
  * `npm run up` fills it in.
@@ -179,10 +214,9 @@ export function readConfig(env: Environment): Config {
   const problems: string[] = [];
   if (raw.DATABASE_URL === undefined) problems.push('DATABASE_URL: is required (npm run up starts an embedded database instead)');
   if (raw.SECRET_KEYS === undefined) problems.push('SECRET_KEYS: is required, as id:base64 (for example a:$(openssl rand -base64 32))');
-  if ((raw.TWILIO_ACCOUNT_SID === undefined) !== (raw.TWILIO_AUTH_TOKEN === undefined))
-    problems.push(`${raw.TWILIO_ACCOUNT_SID === undefined ? 'TWILIO_ACCOUNT_SID' : 'TWILIO_AUTH_TOKEN'}: is required when the other of the pair is set`);
-  if ((raw.VAPID_PUBLIC_KEY === undefined) !== (raw.VAPID_PRIVATE_KEY === undefined))
-    problems.push(`${raw.VAPID_PUBLIC_KEY === undefined ? 'VAPID_PUBLIC_KEY' : 'VAPID_PRIVATE_KEY'}: is required when the other of the pair is set`);
+  for (const pair of PAIRS)
+    if (raw[pair[0]] === undefined ? raw[pair[1]] !== undefined : raw[pair[1]] === undefined)
+      problems.push(`${pair.find((name) => raw[name] === undefined)}: is required when the other of the pair is set`);
   if (raw.DATABASE_URL === undefined || raw.SECRET_KEYS === undefined || problems.length > 0) throw new ConfigError(problems);
   return {
     port: raw.PORT,
@@ -193,11 +227,10 @@ export function readConfig(env: Environment): Config {
     redisUrls: raw.REDIS_URL?.split(',').map((one) => one.trim()) ?? [],
     publicUrl: publicUrlOf(raw),
     secretKeys: raw.SECRET_KEYS,
-    twilio:
-      raw.TWILIO_ACCOUNT_SID && raw.TWILIO_AUTH_TOKEN
-        ? { accountSid: raw.TWILIO_ACCOUNT_SID, authToken: raw.TWILIO_AUTH_TOKEN, apiUrl: raw.TWILIO_API_URL.replace(/\/+$/, '') }
-        : undefined,
+    twilio: accountOf(raw.TWILIO_ACCOUNT_SID, raw.TWILIO_AUTH_TOKEN, raw.TWILIO_API_URL),
+    twilio2: accountOf(raw.TWILIO_2_ACCOUNT_SID, raw.TWILIO_2_AUTH_TOKEN, raw.TWILIO_2_API_URL ?? raw.TWILIO_API_URL),
     smtpUrl: raw.SMTP_URL,
+    smtpUrl2: raw.SMTP_2_URL,
     mailFrom: raw.MAIL_FROM,
     bounceSmtpPort: raw.BOUNCE_SMTP_PORT,
     vapid:
@@ -220,7 +253,9 @@ export interface SimulatorConfig {
   readonly dataFolder: string;
   /** Where Muster's hooks and pages are; without a trailing slash. */
   readonly publicUrl: string;
-  readonly twilio: { readonly accountSid: string; readonly authToken: string };
+  readonly twilio: Pick<TwilioAccount, 'accountSid' | 'authToken'>;
+  /** A second account and a second relay, with a health of their own. */
+  readonly second: (Pick<TwilioAccount, 'accountSid' | 'authToken'> & { readonly smtpPort: number }) | undefined;
   readonly bounceSmtpUrl: string | undefined;
   readonly logLevel: Parsed['LOG_LEVEL'];
 }
@@ -228,10 +263,11 @@ export interface SimulatorConfig {
 /** For the simulated carriers, which know no database and no keys. */
 export function readSimulatorConfig(env: Environment): SimulatorConfig {
   const raw = parse(env);
-  const { TWILIO_ACCOUNT_SID: accountSid, TWILIO_AUTH_TOKEN: authToken } = raw;
-  if (accountSid === undefined || authToken === undefined)
+  const twilio = accountOf(raw.TWILIO_ACCOUNT_SID, raw.TWILIO_AUTH_TOKEN, '');
+  const second = accountOf(raw.TWILIO_2_ACCOUNT_SID, raw.TWILIO_2_AUTH_TOKEN, '');
+  if (!twilio)
     throw new ConfigError([
-      `${accountSid === undefined ? 'TWILIO_ACCOUNT_SID' : 'TWILIO_AUTH_TOKEN'}: is required by the simulator, the same as for Muster itself`,
+      `${raw.TWILIO_ACCOUNT_SID === undefined ? 'TWILIO_ACCOUNT_SID' : 'TWILIO_AUTH_TOKEN'}: is required by the simulator, the same as for Muster itself`,
     ]);
   return {
     host: raw.HOST,
@@ -239,7 +275,8 @@ export function readSimulatorConfig(env: Environment): SimulatorConfig {
     smtpPort: raw.SIMULATOR_SMTP_PORT,
     dataFolder: resolve(raw.MUSTER_DATA),
     publicUrl: publicUrlOf(raw),
-    twilio: { accountSid, authToken },
+    twilio,
+    second: second && { ...second, smtpPort: raw.SIMULATOR_SMTP_2_PORT },
     bounceSmtpUrl: raw.BOUNCE_SMTP_URL,
     logLevel: raw.LOG_LEVEL,
   };

@@ -1,16 +1,7 @@
-import { verifyTwilioSignature } from '#channels/sms/signature.ts';
 import { Problem } from '#platform/errors.ts';
 import type { Deps } from './context.ts';
 import { receiveInboundText } from './inbound-text.ts';
-
-export interface TwilioInbound {
-  /** The public URL that was called, from configuration and never from the Host header. */
-  readonly url: string;
-  /** X-Twilio-Signature */
-  readonly signature: string | undefined;
-  /** The form fields as received. */
-  readonly params: Readonly<Record<string, string>>;
-}
+import { type TwilioWebhook, verifyWebhook } from './verify-webhook.ts';
 
 const OPT_OUT = ['STOP', 'START', 'HELP'] as const;
 
@@ -19,11 +10,9 @@ const OPT_OUT = ['STOP', 'START', 'HELP'] as const;
  * @returns what to text back; '' for nothing
  * @throws Problem 403 forged or of another account; 422 without the fields that Twilio always sends
  */
-export async function receiveTwilioInbound(deps: Deps, { url, signature, params }: TwilioInbound): Promise<string> {
-  const account = deps.config.twilio;
-  if (!account || !verifyTwilioSignature({ authTokens: [account.authToken], signature, url, params }))
-    throw new Problem(403, 'bad_signature', 'The signature does not fit this request.');
-  if (params['AccountSid'] !== account.accountSid) throw new Problem(403, 'other_account', 'This message is about another account.');
+export async function receiveTwilioInbound(deps: Deps, webhook: TwilioWebhook): Promise<string> {
+  verifyWebhook(deps.config, webhook);
+  const { params } = webhook;
   const sid = params['MessageSid'] ?? params['SmsSid'] ?? '';
   const from = params['From'] ?? '';
   if (sid === '' || from === '')

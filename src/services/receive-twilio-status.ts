@@ -1,20 +1,14 @@
 import { sql } from 'kysely';
-import { verifyTwilioSignature } from '#channels/sms/signature.ts';
 import { parseTwilioStatus } from '#channels/sms/status.ts';
 import { unpackRef } from '#domain/refs.ts';
 import { notFound, Problem } from '#platform/errors.ts';
 import type { Deps } from './context.ts';
 import { receiptWriter } from './receipt-writer.ts';
+import { type TwilioWebhook, verifyWebhook } from './verify-webhook.ts';
 
-export interface TwilioStatus {
+export interface TwilioStatus extends TwilioWebhook {
   /** From the callback's path: the sealed delivery reference that we gave Twilio. */
   readonly token: string;
-  /** The public URL that was called, from configuration and never from the Host header. */
-  readonly url: string;
-  /** X-Twilio-Signature */
-  readonly signature: string | undefined;
-  /** The form fields as received. */
-  readonly params: Readonly<Record<string, string>>;
 }
 
 /**
@@ -22,11 +16,9 @@ export interface TwilioStatus {
  * delivery's fate changes nothing.
  * @throws Problem 403 forged or of another account; 404 a reference that names no message
  */
-export async function receiveTwilioStatus(deps: Deps, { token, url, signature, params }: TwilioStatus): Promise<void> {
-  const account = deps.config.twilio;
-  if (!account || !verifyTwilioSignature({ authTokens: [account.authToken], signature, url, params }))
-    throw new Problem(403, 'bad_signature', 'The signature does not fit this request.');
-  if (params['AccountSid'] !== account.accountSid) throw new Problem(403, 'other_account', 'This callback is about another account.');
+export async function receiveTwilioStatus(deps: Deps, callback: TwilioStatus): Promise<void> {
+  verifyWebhook(deps.config, callback);
+  const { token, params } = callback;
   const sealed = deps.tokens.open('receipt', token);
   const ref = sealed && unpackRef(sealed);
   const tenantId = ref && (await tenantOf(deps, ref.messageId));

@@ -8,6 +8,9 @@ import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 
 const ACCOUNT = `AC${'0'.repeat(32)}`;
 const TOKEN = 'twilio-token';
+const OLD_TOKEN = 'twilio-token-of-yesterday';
+const SECOND = `AC${'2'.repeat(32)}`;
+const SECOND_TOKEN = 'token of the second account';
 let deps: TestDeps;
 let app: ReturnType<typeof createApp>;
 let tenantId: number;
@@ -15,7 +18,13 @@ let messageId: string;
 const recipients: string[] = [];
 
 beforeAll(async () => {
-  deps = await createTestDeps({ TWILIO_ACCOUNT_SID: ACCOUNT, TWILIO_AUTH_TOKEN: TOKEN, PUBLIC_URL: 'https://muster.example' });
+  deps = await createTestDeps({
+    TWILIO_ACCOUNT_SID: ACCOUNT,
+    TWILIO_AUTH_TOKEN: `${TOKEN},${OLD_TOKEN}`,
+    TWILIO_2_ACCOUNT_SID: SECOND,
+    TWILIO_2_AUTH_TOKEN: SECOND_TOKEN,
+    PUBLIC_URL: 'https://muster.example',
+  });
   app = createApp(deps);
   ({ tenantId } = await deps.tenant());
   const ctx = deps.as(tenantId);
@@ -60,13 +69,14 @@ interface Change {
   signedUrl?: string;
   params?: Record<string, string>;
   signature?: string;
+  token?: string;
 }
 
 function callback(recipientId: string, status: string, change: Change = {}): Promise<Response> {
   const ref = deps.tokens.seal('receipt', packRef({ messageId, recipientId, channel: 'sms', wave: 0 }));
   const path = change.path ?? `/hooks/twilio/status/${ref}`;
   const params = { AccountSid: ACCOUNT, MessageSid: `SM${recipientId.padStart(32, '0')}`, MessageStatus: status, ...change.params };
-  const signature = change.signature ?? twilio.getExpectedTwilioSignature(TOKEN, change.signedUrl ?? `https://muster.example${path}`, params);
+  const signature = change.signature ?? twilio.getExpectedTwilioSignature(change.token ?? TOKEN, change.signedUrl ?? `https://muster.example${path}`, params);
   return Promise.resolve(
     app.request(path, {
       method: 'POST',
@@ -90,6 +100,20 @@ test('a signed receipt is committed when 204 is answered, in any order and repea
   expect(await stateOf(one)).toBe('delivered');
   expect((await callback(two, 'undelivered', { params: { ErrorCode: '30003' } })).status).toBe(204);
   expect(await stateOf(two)).toBe('failed');
+});
+
+test('either account is believed under its own tokens, the one being replaced too; neither under the other one', async () => {
+  const [one = ''] = recipients;
+  const signed = async (AccountSid: string, token: string) => (await callback(one, 'sent', { params: { AccountSid }, token })).status;
+  expect(await signed(ACCOUNT, OLD_TOKEN)).toBe(204);
+  expect(await signed(SECOND, SECOND_TOKEN)).toBe(204);
+  for (const [account, token] of [
+    [ACCOUNT, SECOND_TOKEN],
+    [SECOND, TOKEN],
+    [SECOND, OLD_TOKEN],
+    [ACCOUNT, 'guess'],
+  ] as const)
+    expect(await signed(account, token)).toBe(403);
 });
 
 test('a burst is written in groups, and every 204 is true', async () => {
