@@ -431,8 +431,10 @@ CREATE TABLE waves (
 -- Indexes
 
 CREATE UNIQUE INDEX answer_events_dedup ON public.answer_events USING btree (tenant_id, dedup_key) WHERE (dedup_key IS NOT NULL);
+CREATE INDEX answer_events_notes ON public.answer_events USING btree (tenant_id, recipient_id) WHERE (note IS NOT NULL);
 CREATE INDEX answer_events_person ON public.answer_events USING btree (message_id, recipient_id);
 CREATE INDEX answers_list ON public.answers USING btree (message_id, answered_at DESC);
+CREATE INDEX answers_notes ON public.answers USING btree (tenant_id, recipient_id) WHERE (note IS NOT NULL);
 CREATE INDEX batches_claimed ON public.batches USING btree (lease_until) WHERE (state = 'claimed'::text);
 CREATE INDEX batches_message ON public.batches USING btree (message_id, state);
 CREATE INDEX batches_planned ON public.batches USING btree (lane, tenant_id, due_at, id) WHERE (state = 'planned'::text);
@@ -670,6 +672,16 @@ CREATE OR REPLACE FUNCTION public.find_user(p_email text)
 AS $function$
   SELECT u.tenant_id, u.id, u.password_hash FROM users u WHERE lower(u.email) = lower(p_email) AND u.disabled_at IS NULL $function$;
 
+CREATE OR REPLACE FUNCTION public.forget_notes(p_recipient_id bigint)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'public'
+AS $function$
+  UPDATE answer_events e SET note = NULL FROM recipients r
+  WHERE r.tenant_id = app_tenant() AND r.id = p_recipient_id AND r.erased_at IS NOT NULL
+    AND e.tenant_id = r.tenant_id AND e.recipient_id = r.id AND e.note IS NOT NULL $function$;
+
 CREATE OR REPLACE FUNCTION public.forget_old()
  RETURNS void
  LANGUAGE sql
@@ -722,6 +734,7 @@ ALTER FUNCTION due_work(integer) OWNER TO muster_cross;
 ALTER FUNCTION find_api_key(bytea) OWNER TO muster_cross;
 ALTER FUNCTION find_session(bytea) OWNER TO muster_cross;
 ALTER FUNCTION find_user(text) OWNER TO muster_cross;
+ALTER FUNCTION forget_notes(bigint) OWNER TO muster_cross;
 ALTER FUNCTION forget_old() OWNER TO muster_cross;
 ALTER FUNCTION message_tenant(bigint) OWNER TO muster_cross;
 ALTER FUNCTION operation_facts() OWNER TO muster_cross;
@@ -734,6 +747,7 @@ GRANT USAGE ON SCHEMA public TO muster_api;
 GRANT USAGE ON SCHEMA public TO muster_worker;
 GRANT INSERT, SELECT ON answer_events TO muster_api;
 GRANT INSERT, SELECT ON answer_events TO muster_worker;
+GRANT SELECT ON answer_events TO muster_cross;
 GRANT DELETE, INSERT, SELECT, UPDATE ON answers TO muster_api;
 GRANT DELETE, INSERT, SELECT, UPDATE ON answers TO muster_worker;
 GRANT DELETE, INSERT, SELECT, UPDATE ON api_keys TO muster_api;
@@ -795,8 +809,12 @@ GRANT SELECT ON users TO muster_cross;
 GRANT DELETE, INSERT, SELECT, UPDATE ON waves TO muster_api;
 GRANT DELETE, INSERT, SELECT, UPDATE ON waves TO muster_worker;
 GRANT SELECT ON waves TO muster_cross;
+GRANT UPDATE (note) ON answer_events TO muster_cross;
 GRANT UPDATE (stopped_at) ON installation TO muster_api;
 GRANT UPDATE (stopped_by) ON installation TO muster_api;
+GRANT SELECT (erased_at) ON recipients TO muster_cross;
+GRANT SELECT (id) ON recipients TO muster_cross;
+GRANT SELECT (tenant_id) ON recipients TO muster_cross;
 GRANT USAGE ON SEQUENCE answer_events_id_seq TO muster_api;
 GRANT USAGE ON SEQUENCE answer_events_id_seq TO muster_worker;
 GRANT USAGE ON SEQUENCE api_keys_id_seq TO muster_api;
@@ -830,6 +848,7 @@ GRANT EXECUTE ON FUNCTION ensure_delivery_partition(bigint) TO muster_api, muste
 GRANT EXECUTE ON FUNCTION find_api_key(bytea) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION find_session(bytea) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION find_user(text) TO muster_api, muster_worker;
+GRANT EXECUTE ON FUNCTION forget_notes(bigint) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION forget_old() TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION message_tenant(bigint) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION operation_facts() TO muster_api, muster_worker;

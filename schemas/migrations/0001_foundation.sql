@@ -340,6 +340,8 @@ CREATE TABLE answers (
   PRIMARY KEY (message_id, recipient_id)
 );
 CREATE INDEX answers_list ON answers (message_id, answered_at DESC);
+-- Few write a note; an erasure must find them all.
+CREATE INDEX answers_notes ON answers (tenant_id, recipient_id) WHERE note IS NOT NULL;
 
 -- Every answer as it came, kept for ever. dedup_key: MessageSid for SMS, so that a repeated webhook answers once.
 CREATE TABLE answer_events (
@@ -357,6 +359,7 @@ CREATE TABLE answer_events (
 );
 CREATE UNIQUE INDEX answer_events_dedup ON answer_events (tenant_id, dedup_key) WHERE dedup_key IS NOT NULL;
 CREATE INDEX answer_events_person ON answer_events (message_id, recipient_id);
+CREATE INDEX answer_events_notes ON answer_events (tenant_id, recipient_id) WHERE note IS NOT NULL;
 
 -- Inbound texts that a person in charge may have to read: unreadable, unmatched, or a reserved word amid a life message.
 CREATE TABLE inbound_texts (

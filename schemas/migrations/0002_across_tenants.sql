@@ -122,6 +122,15 @@ CREATE FUNCTION operation_facts()
   UNION ALL
   (SELECT 'senders_stopped', NULL, s.channel::text, count(*)::float8 FROM senders s WHERE s.stopped_at IS NOT NULL GROUP BY s.channel) $$;
 
+-- Answers are kept for ever and cannot be changed. What an erased person wrote beside them goes, and nobody else's.
+GRANT SELECT ON answer_events TO muster_cross;
+GRANT UPDATE (note) ON answer_events TO muster_cross;
+GRANT SELECT (tenant_id, id, erased_at) ON recipients TO muster_cross;
+CREATE FUNCTION forget_notes(p_recipient_id bigint) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = public AS $$
+  UPDATE answer_events e SET note = NULL FROM recipients r
+  WHERE r.tenant_id = app_tenant() AND r.id = p_recipient_id AND r.erased_at IS NOT NULL
+    AND e.tenant_id = r.tenant_id AND e.recipient_id = r.id AND e.note IS NOT NULL $$;
+
 CREATE FUNCTION forget_old() RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = public AS $$
   DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours';
   DELETE FROM share_visits WHERE day < current_date - 1;

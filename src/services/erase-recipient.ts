@@ -49,6 +49,8 @@ export async function eraseRecipient(ctx: Context, publicId: string): Promise<vo
       .where('tenant_id', '=', tenantId)
       .where('id', '=', id)
       .execute();
+    // Only now: the history gives up the words of people who are erased, and of nobody else.
+    await sql`SELECT forget_notes(${id})`.execute(tx);
     await appendAudit(tx, ctx, 'recipient.erase', id);
   });
 }

@@ -1,8 +1,11 @@
 import { createECDH, randomBytes } from 'node:crypto';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { addMessage, addRecipients } from '#testing/people.ts';
 import { addPushSubscription } from './add-push-subscription.ts';
 import { addSuppression } from './add-suppression.ts';
+import { recordAnswer } from './answer.ts';
 import { changeConsent } from './change-consent.ts';
 import { changeRecipient } from './change-recipient.ts';
 import type { Context } from './context.ts';
@@ -171,6 +174,31 @@ test('erasing takes every address and word away, keeps the row, and cannot be un
   expect(JSON.stringify(left)).not.toMatch(/ann|4155550100/i);
   await expect(createRecipient(ctx, { phone: '+1 415 555 0100' })).rejects.toMatchObject({ status: 422, code: 'erased', errors: [{ field: 'phone' }] });
   await expect(createRecipient(await newTenant(), { phone: '+1 415 555 0100' })).resolves.toBeDefined();
+});
+
+test('an erasure takes what the person wrote beside an answer, out of the history too, and nobody else can be made silent', async () => {
+  const ctx = await newTenant();
+  const { tenantId } = ctx;
+  const messageId = await addMessage(deps, tenantId);
+  const [ann = '', bob = ''] = await addRecipients(deps, tenantId, 2);
+  for (const recipientId of [ann, bob])
+    for (const note of ['my mother is ill', 'still here'])
+      await recordAnswer(deps, { tenantId, messageId, recipientId, key: note === 'still here' ? 'no' : 'yes', way: 'page', note });
+  const notes = () =>
+    inTenant(tenantId, async (tx) => {
+      const history = await tx.selectFrom('answer_events').select(['recipient_id', 'key', 'note']).where('message_id', '=', messageId).orderBy('id').execute();
+      const inForce = await tx.selectFrom('answers').select(['recipient_id', 'note']).where('message_id', '=', messageId).execute();
+      const of = (id: string) => [...history, ...inForce].filter((row) => row.recipient_id === id).map((row) => row.note);
+      return { ann: of(ann), bob: of(bob), keys: history.map((row) => row.key) };
+    });
+  const before = await notes();
+  expect(before).toEqual({ ann: ['my mother is ill', 'still here', 'still here'], bob: before.ann, keys: ['yes', 'no', 'yes', 'no'] });
+  const forget = (id: string, as = tenantId) => inTenant(as, (tx) => sql`SELECT forget_notes(${id})`.execute(tx));
+  await forget(bob);
+  await forget(ann, (await newTenant()).tenantId);
+  expect(await notes()).toEqual(before);
+  await eraseRecipient(ctx, ctx.ids.encode('rcp', ann));
+  expect(await notes()).toEqual({ ...before, ann: [null, null, null] });
 });
 
 function subscription(endpoint = `https://push.example.test/${randomBytes(8).toString('hex')}`) {
