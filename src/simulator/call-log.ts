@@ -17,6 +17,8 @@ export interface Call {
    */
   readonly ref: string;
   readonly from: string;
+  /** 2: by the second account or relay; absent: by the first. */
+  readonly account?: 2;
   /** The carrier's name of the message; '' where none was made. */
   readonly sid: string;
   readonly outcome: 'accepted' | 'throttled' | 'refused' | 'error' | 'cut' | 'silent';

@@ -126,20 +126,31 @@ export const behaviourSchema = z.strictObject({
   email: emailSchema,
   crowd: crowdSchema,
   robots: robotsSchema,
+  /** The second account: its SMS and its mail relay have a health of their own. */
+  second: z.strictObject({ sms: smsSchema, email: emailSchema }),
   /** By phone number, mail address (lower case) or push subscription id. */
   addresses: z.record(z.string().max(320), overrideSchema),
 });
 export type Behaviour = z.infer<typeof behaviourSchema>;
 export type SimulatedChannel = 'sms' | 'push' | 'email';
+export type Account = 1 | 2;
+
+/** What is in force for SMS or mail of one account. */
+export const smsOf = (behaviour: Behaviour, account: Account): Behaviour['sms'] => (account === 2 ? behaviour.second.sms : behaviour.sms);
+export const emailOf = (behaviour: Behaviour, account: Account): Behaviour['email'] => (account === 2 ? behaviour.second.email : behaviour.email);
+
+const smsChange = smsSchema.extend({ receipts: smsSchema.shape.receipts.partial() }).partial();
+const emailChange = emailSchema.partial();
 
 /** `POST /control`: any part of the behaviour; what is not named stays. */
 export const changeSchema = z.strictObject({
   seed: behaviourSchema.shape.seed.optional(),
-  sms: smsSchema.extend({ receipts: smsSchema.shape.receipts.partial() }).partial().optional(),
+  sms: smsChange.optional(),
   push: pushSchema.partial().optional(),
-  email: emailSchema.partial().optional(),
+  email: emailChange.optional(),
   crowd: crowdSchema.extend({ delay: crowdSchema.shape.delay.partial() }).partial().optional(),
   robots: robotsSchema.partial().optional(),
+  second: z.strictObject({ sms: smsChange, email: emailChange }).partial().optional(),
   /** Added to those there; null takes one away. */
   addresses: z.record(z.string().max(320), overrideSchema.nullable()).optional(),
 });
@@ -159,27 +170,30 @@ const noFaults = {
   takenShare: 0,
 };
 
+const quietSms: Behaviour['sms'] = {
+  ...noFaults,
+  refusedCodes: [21211],
+  optOut: true,
+  receipts: {
+    delaySeconds: 0,
+    spread: 0,
+    undeliveredShare: 0,
+    failedShare: 0,
+    lostShare: 0,
+    errorCodes: [30003, 30005, 30006],
+    repeat: 1,
+    earlyShare: 0,
+    order: 'natural',
+  },
+};
+const quietEmail: Behaviour['email'] = { ...noFaults, refusedCodes: ['550 5.1.1 No such mailbox'], bounceDelaySeconds: 0 };
+
 /** Carriers without a fault and people who stay quiet: the start of every test. */
 export const QUIET: Behaviour = {
   seed: 1,
-  sms: {
-    ...noFaults,
-    refusedCodes: [21211],
-    optOut: true,
-    receipts: {
-      delaySeconds: 0,
-      spread: 0,
-      undeliveredShare: 0,
-      failedShare: 0,
-      lostShare: 0,
-      errorCodes: [30003, 30005, 30006],
-      repeat: 1,
-      earlyShare: 0,
-      order: 'natural',
-    },
-  },
+  sms: quietSms,
   push: { ...noFaults, refusedCodes: [410], displaySeconds: 0, beaconShare: 0 },
-  email: { ...noFaults, refusedCodes: ['550 5.1.1 No such mailbox'], bounceDelaySeconds: 0 },
+  email: quietEmail,
   crowd: {
     answerShare: 0,
     delay: { medianSeconds: 20, spread: 0.8, maxSeconds: 120 },
@@ -196,14 +210,19 @@ export const QUIET: Behaviour = {
     bounceShare: 0,
   },
   robots: { share: 0, withinSeconds: 2, deep: false },
+  second: { sms: quietSms, email: quietEmail },
   addresses: {},
 };
 
+const LIVELY_SMS: BehaviourChange['sms'] = { latencyMs: 20, latencyJitterMs: 60, receipts: { delaySeconds: 2, spread: 0.6, undeliveredShare: 0.02 } };
+const LIVELY_EMAIL: BehaviourChange['email'] = { latencyMs: 10, latencyJitterMs: 30, bounceDelaySeconds: 5 };
+
 /** What somebody who tries Muster meets: most people answer within two minutes, a few pass it on, some mail bounces. */
 export const LIVELY: BehaviourChange = {
-  sms: { latencyMs: 20, latencyJitterMs: 60, receipts: { delaySeconds: 2, spread: 0.6, undeliveredShare: 0.02 } },
+  sms: LIVELY_SMS,
   push: { latencyMs: 10, latencyJitterMs: 30, displaySeconds: 1, beaconShare: 0.9 },
-  email: { latencyMs: 10, latencyJitterMs: 30, bounceDelaySeconds: 5 },
+  email: LIVELY_EMAIL,
+  second: { sms: LIVELY_SMS, email: LIVELY_EMAIL },
   crowd: {
     answerShare: 0.6,
     bySmsShare: 0.4,

@@ -1,5 +1,5 @@
 import { type Chance, pick } from './chance.ts';
-import type { Behaviour, SimulatedChannel } from './control.ts';
+import { type Account, type Behaviour, emailOf, type SimulatedChannel, smsOf } from './control.ts';
 import type { Call } from './call-log.ts';
 
 /** What becomes of one call. `taken`: the person gets it. */
@@ -50,8 +50,9 @@ export class Fates {
     this.#now = now;
   }
 
-  draw(behaviour: Behaviour, chance: Chance, call: { channel: SimulatedChannel; to: string; from: string; units: number }): Fate {
-    const rules = behaviour[call.channel];
+  draw(behaviour: Behaviour, chance: Chance, call: { channel: SimulatedChannel; to: string; from: string; units: number; account?: Account }): Fate {
+    const account = call.account ?? 1;
+    const rules = call.channel === 'push' ? behaviour.push : call.channel === 'sms' ? smsOf(behaviour, account) : emailOf(behaviour, account);
     const override = behaviour.addresses[call.to];
     const latencyMs = rules.latencyMs + (rules.latencyJitterMs === 0 ? 0 : Math.floor(chance.next() * rules.latencyJitterMs));
     const fate = (outcome: Fate['outcome'], taken: boolean, code?: string | number): Fate => ({
@@ -76,7 +77,10 @@ export class Fates {
         return fate(override.fate, perhapsTaken());
       case undefined:
     }
-    if (rules.perSecond !== null && !this.#rates.take(`${call.channel} ${rules.per === 'sender' ? call.from : ''}`, call.units, rules.perSecond, this.#now()))
+    if (
+      rules.perSecond !== null &&
+      !this.#rates.take(`${call.channel} ${account} ${rules.per === 'sender' ? call.from : ''}`, call.units, rules.perSecond, this.#now())
+    )
       return fate('throttled', false);
     // By address, not by call: who does not exist now will not exist at the next attempt either.
     if (rules.refusedShare > 0 && chance.of('refused', call.to) < rules.refusedShare)

@@ -9,6 +9,11 @@ const CONCURRENCY = 64;
 /** undici's errors that mean: nobody listened, so nothing was handed over. */
 const NOT_CONNECTED = new Set(['ECONNREFUSED', 'UND_ERR_CONNECT_TIMEOUT', 'ENOTFOUND']);
 
+export interface TwilioAccount {
+  readonly accountSid: string;
+  readonly authToken: string;
+}
+
 export interface HookAnswer {
   /** 0 when nobody answered. */
   readonly status: number;
@@ -29,12 +34,12 @@ export function twilioSignature(authToken: string, url: string, params: Readonly
 /** Posts Twilio's webhooks over kept connections. */
 export class Hooks {
   readonly #agent = new Agent({ connections: CONCURRENCY, pipelining: 1, keepAliveTimeout: 60_000, connect: { timeout: 3000 } });
-  readonly #authToken: string;
+  readonly #accounts: readonly TwilioAccount[];
   readonly #log: Log;
   #open = 0;
 
-  constructor(authToken: string, log: Log) {
-    this.#authToken = authToken;
+  constructor(accounts: readonly TwilioAccount[], log: Log) {
+    this.#accounts = accounts;
     this.#log = log;
   }
 
@@ -43,12 +48,13 @@ export class Hooks {
     return this.#open;
   }
 
-  /** Never rejects. One more attempt when nobody listened; any answer, also an error, counts as delivered, as at Twilio. */
+  /** Signed with the token of the account that it names. Never rejects. One more attempt when nobody listened; any answer, also an error, counts as delivered, as at Twilio. */
   async post(url: string, params: Readonly<Record<string, string>>): Promise<HookAnswer> {
+    const authToken = this.#accounts.find(({ accountSid }) => accountSid === params['AccountSid'])?.authToken ?? '';
     const headers = {
       'content-type': 'application/x-www-form-urlencoded; charset=UTF-8',
       'user-agent': 'TwilioProxy/1.1',
-      'x-twilio-signature': twilioSignature(this.#authToken, url, params),
+      'x-twilio-signature': twilioSignature(authToken, url, params),
       'i-twilio-idempotency-token': randomUUID(),
     };
     const body = new URLSearchParams(params).toString();

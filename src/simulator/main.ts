@@ -34,6 +34,7 @@ const simulator = await startSimulator({
   publicUrl: config.publicUrl,
   accountSid: config.twilio.accountSid,
   authToken: config.twilio.authToken,
+  second: config.second,
   bounceSmtpUrl: config.bounceSmtpUrl,
   behaviour: LIVELY,
   log,

@@ -20,7 +20,7 @@ import { Subscriptions } from './push/subscriptions.ts';
 import { requestListener } from './routes.ts';
 import { type Text, writeText } from './twilio/inbound.ts';
 import { TwilioApi } from './twilio/twilio-api.ts';
-import type { World } from './world.ts';
+import type { Installation, World } from './world.ts';
 
 export interface SimulatorOptions {
   /** 0 (default): any free port. */
@@ -33,6 +33,8 @@ export interface SimulatorOptions {
   readonly publicUrl: string;
   readonly accountSid: string;
   readonly authToken: string;
+  /** A second account and a second mail relay, with a health of their own (`second` of the behaviour). */
+  readonly second?: { readonly accountSid: string; readonly authToken: string; readonly smtpPort?: number } | undefined;
   /** Where bounce mails are handed in; without it nothing bounces by mail. */
   readonly bounceSmtpUrl?: string | undefined;
   /** On top of carriers without a fault and a quiet crowd. */
@@ -45,6 +47,8 @@ export interface Simulator extends Controls {
   /** Of the Twilio-shaped API, the push service, `/control` and the page for people. */
   readonly url: string;
   readonly smtpUrl: string;
+  /** The second relay, where there is one. */
+  readonly smtpUrl2: string | undefined;
   close(): Promise<void>;
 }
 
@@ -59,6 +63,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const push = new PushService(world, subscriptions);
   const bouncer = new Bouncer(world, options.bounceSmtpUrl);
   const mail = new MailServer(world, bouncer);
+  const mail2 = options.second && new MailServer(world, bouncer, 2);
   const text = (message: Text): Promise<number> => writeText(world, twilio, message);
   const crowd = new Crowd(world, text, async (applicationServerKey) => (await controls.subscriptions(1, { applicationServerKey }))[0]);
   world.people = crowd;
@@ -91,6 +96,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const server = createServer({ keepAliveTimeout: 60_000, requestTimeout: 60_000 }, requestListener({ world, twilio, push, controls }));
   const port = await listen(server, options.port ?? 0, host);
   const smtpPort = await mail.listen(options.smtpPort ?? 0, host);
+  const smtpPort2 = await mail2?.listen(options.second?.smtpPort ?? 0, host);
   const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
   url = `http://${name}:${port}`;
 
@@ -98,11 +104,12 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     ...controls,
     url,
     smtpUrl: `smtp://${name}:${smtpPort}`,
+    smtpUrl2: smtpPort2 === undefined ? undefined : `smtp://${name}:${smtpPort2}`,
     close: async () => {
       world.agenda.clear();
       server.close();
       server.closeAllConnections();
-      await Promise.all([mail.close(), crowd.close(), world.hooks.close()]);
+      await Promise.all([mail.close(), mail2?.close(), crowd.close(), world.hooks.close()]);
       bouncer.close();
       world.calls.close();
     },
@@ -112,16 +119,17 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
 const nobody = { awake: false, arrived: () => undefined };
 
 async function makeWorld(options: SimulatorOptions, folder: string, behaviour: Behaviour): Promise<World> {
-  const { accountSid, authToken, log } = options;
+  const { accountSid, authToken, log, second } = options;
+  const accounts: Installation['accounts'] = [{ accountSid, authToken }, ...(second ? [second] : [])];
   return {
-    installation: { accountSid, authToken, publicUrl: options.publicUrl.replace(/\/+$/, '') },
+    installation: { accounts, publicUrl: options.publicUrl.replace(/\/+$/, '') },
     clock: options.clock ?? systemClock,
     log,
     calls: await CallLog.open(join(folder, 'calls.ndjson')),
     agenda: new Agenda(monotonicMs),
     fates: new Fates(monotonicMs),
     outbox: new Outbox(),
-    hooks: new Hooks(authToken, log),
+    hooks: new Hooks(accounts, log),
     people: nobody,
     behaviour,
     chance: new Chance(behaviour.seed),

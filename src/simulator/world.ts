@@ -5,13 +5,13 @@ import type { CallLog } from './call-log.ts';
 import type { Chance } from './chance.ts';
 import type { Behaviour, SimulatedChannel } from './control.ts';
 import type { Fates } from './fate.ts';
-import type { Hooks } from './hooks.ts';
+import type { Hooks, TwilioAccount } from './hooks.ts';
 import type { Outbox } from './outbox.ts';
 
 /** What the simulated carriers need to know of the installation they serve. */
 export interface Installation {
-  readonly accountSid: string;
-  readonly authToken: string;
+  /** One, or two with a health of their own each. */
+  readonly accounts: readonly [TwilioAccount, ...TwilioAccount[]];
   /** Where Muster's hooks and pages are; without a trailing slash. */
   readonly publicUrl: string;
 }

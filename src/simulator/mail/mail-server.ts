@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { type ParsedMail, simpleParser } from 'mailparser';
 import { SMTPServer, type SMTPServerDataStream, type SMTPServerError, type SMTPServerSession } from 'smtp-server';
 import { errorCode } from '#simulator/error-code.ts';
+import { type Account, emailOf } from '#simulator/control.ts';
 import type { Fate } from '#simulator/fate.ts';
 import type { World } from '#simulator/world.ts';
 import type { Bouncer } from './bounce.ts';
@@ -23,12 +24,14 @@ const refusal = (code: number, text: string): SMTPServerError => Object.assign(n
 export class MailServer {
   readonly #world: World;
   readonly #bouncer: Bouncer;
+  readonly #account: Account;
   readonly #server: SMTPServer;
   readonly #recipients = new WeakMap<SMTPServerSession, Recipient[]>();
   readonly #sockets = new Map<number, Socket>();
 
-  constructor(world: World, bouncer: Bouncer) {
+  constructor(world: World, bouncer: Bouncer, account: Account = 1) {
     this.#world = world;
+    this.#account = account;
     this.#bouncer = bouncer;
     this.#server = new SMTPServer({
       name: 'simulator.test',
@@ -77,7 +80,7 @@ export class MailServer {
     const to = address.toLowerCase();
     const world = this.#world;
     const from = senderOf(session);
-    const fate = world.fates.draw(world.behaviour, world.chance, { channel: 'email', to, from: domainOf(from), units: 1 });
+    const fate = world.fates.draw(world.behaviour, world.chance, { channel: 'email', to, from: domainOf(from), units: 1, account: this.#account });
     if (fate.outcome !== 'refused' && fate.outcome !== 'throttled') {
       this.#recipients.get(session)?.push({ to, fate });
       return done();
@@ -90,6 +93,7 @@ export class MailServer {
         to,
         ref: refOf(from),
         from,
+        ...(this.#account === 2 ? { account: 2 as const } : {}),
         sid: '',
         outcome: fate.outcome,
         taken: false,
@@ -121,6 +125,7 @@ export class MailServer {
             to,
             ref: refOf(from) || messageId,
             from,
+            ...(this.#account === 2 ? { account: 2 as const } : {}),
             sid: fate.taken ? sid : '',
             outcome: fate.outcome,
             taken: fate.taken,
@@ -147,7 +152,7 @@ export class MailServer {
     const arrivedAt = world.clock.now();
     if (this.#bouncer.bounces(to)) {
       const header = raw.toString('latin1', 0, Math.max(0, raw.indexOf('\r\n\r\n')));
-      world.agenda.after(1000 * world.behaviour.email.bounceDelaySeconds, () =>
+      world.agenda.after(1000 * emailOf(world.behaviour, this.#account).bounceDelaySeconds, () =>
         this.#bouncer.send({ returnPath, to, messageId: headers.get('message-id') ?? '', arrivedAt, header }),
       );
       return;

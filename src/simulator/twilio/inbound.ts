@@ -1,3 +1,4 @@
+import { smsOf } from '#simulator/control.ts';
 import type { World } from '#simulator/world.ts';
 import { countSegments } from './segments.ts';
 import type { TwilioApi } from './twilio-api.ts';
@@ -22,16 +23,19 @@ export interface Text {
 export async function writeText(world: World, api: TwilioApi, text: Text): Promise<number> {
   const at = world.clock.now();
   world.outbox.add(text.from, { at, channel: 'sms', direction: 'out', other: text.to, text: () => text.body });
-  if (world.behaviour.sms.optOut) {
+  if (smsOf(world.behaviour, api.accountOf(text.to)).optOut) {
     if (STOP.test(text.body.trim())) api.optedOut.add(`${text.to} ${text.from}`);
     else if (START.test(text.body.trim())) api.optedOut.delete(`${text.to} ${text.from}`);
   }
   const sid = api.newSid();
-  const { accountSid, publicUrl } = world.installation;
+  const { publicUrl } = world.installation;
+  const account = api.accountOf(text.to);
+  const accountSid = api.sidOf(account);
   const units = countSegments(text.body);
   api.store.add({
     sid,
     accountSid,
+    account,
     serviceSid: null,
     direction: 'inbound',
     from: text.from,

@@ -1,4 +1,5 @@
 import { pick, waitingTime } from '#simulator/chance.ts';
+import { smsOf } from '#simulator/control.ts';
 import type { World } from '#simulator/world.ts';
 import type { TwilioMessage, TwilioStatus } from './twilio-message.ts';
 
@@ -14,7 +15,7 @@ export interface Verdict {
 }
 
 export function judge(world: World, message: TwilioMessage): Verdict {
-  const { receipts } = world.behaviour.sms;
+  const { receipts } = smsOf(world.behaviour, message.account);
   const { chance } = world;
   const override = world.behaviour.addresses[message.to]?.receipt;
   // By number: a phone that is off stays off for the next message of this run.
@@ -68,9 +69,10 @@ function stepsOf(verdict: Verdict): Step[] {
   return verdict.final === 'failed' ? [last] : [sent, last];
 }
 
+type Order = World['behaviour']['sms']['receipts']['order'];
+
 /** The statuses in another order, at the times of the natural one. */
-function reorder(steps: readonly Step[], world: World): Step[] {
-  const order = world.behaviour.sms.receipts.order;
+function reorder(steps: readonly Step[], order: Order, world: World): Step[] {
   if (order === 'natural' || (order === 'shuffled' && world.chance.next() < 0.5)) return [...steps];
   const statuses = steps.map((step) => step.status).reverse();
   return steps.map((step, i) => ({ atMs: step.atMs, status: statuses[i] ?? step.status }));
@@ -82,7 +84,7 @@ function reorder(steps: readonly Step[], world: World): Step[] {
  */
 export async function sendReceipts(world: World, message: TwilioMessage, verdict: Verdict): Promise<void> {
   const natural = stepsOf(verdict);
-  const repeat = world.behaviour.sms.receipts.repeat;
+  const { repeat, order } = smsOf(world.behaviour, message.account).receipts;
   const post = async (status: TwilioStatus): Promise<void> => {
     if (!message.callbackUrl) return;
     const errorCode = status === 'sent' ? null : verdict.errorCode;
@@ -94,7 +96,7 @@ export async function sendReceipts(world: World, message: TwilioMessage, verdict
     message.sentAt ??= message.updatedAt;
     if (status !== 'sent') message.errorCode = verdict.errorCode;
   };
-  const posted = reorder(natural, world);
+  const posted = reorder(natural, order, world);
   if (verdict.early) {
     for (const { status } of natural) settle(status);
     const all = (async () => {

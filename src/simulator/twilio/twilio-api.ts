@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { type Account, smsOf } from '#simulator/control.ts';
 import { type Answer, json, type Reply, type Request } from '#simulator/http.ts';
 import type { Fate } from '#simulator/fate.ts';
 import type { World } from '#simulator/world.ts';
@@ -20,23 +21,37 @@ export class TwilioApi {
   /** `sender person` pairs that said STOP. */
   readonly optedOut = new Set<string>();
   readonly #world: World;
-  readonly #authorization: string;
-  readonly #base: string;
+  readonly #doors: readonly { account: Account; authorization: string; base: string }[];
+  /** Numbers that the second account has called from: they are its own. */
+  readonly #ofSecond = new Set<string>();
   /** Unique over restarts: the prefix is random, the rest counts. */
   readonly #sidPrefix = randomBytes(10).toString('hex');
   #sids = 0;
 
   constructor(world: World) {
     this.#world = world;
-    const { accountSid, authToken } = world.installation;
-    this.#authorization = `Basic ${Buffer.from(`${accountSid}:${authToken}`).toString('base64')}`;
-    this.#base = `/2010-04-01/Accounts/${accountSid}/Messages`;
+    this.#doors = world.installation.accounts.map(({ accountSid, authToken }, i) => ({
+      account: i === 0 ? 1 : 2,
+      authorization: `Basic ${Buffer.from(`${accountSid}:${authToken}`).toString('base64')}`,
+      base: `/2010-04-01/Accounts/${accountSid}/Messages`,
+    }));
   }
 
   /** Forgets messages and who opted out. */
   forget(): void {
     this.store.clear();
     this.optedOut.clear();
+    this.#ofSecond.clear();
+  }
+
+  /** Whose number it is. */
+  accountOf(number: string): Account {
+    return this.#ofSecond.has(number) ? 2 : 1;
+  }
+
+  sidOf(account: Account): string {
+    const { accounts } = this.#world.installation;
+    return (accounts[account - 1] ?? accounts[0]).accountSid;
   }
 
   newSid(): string {
@@ -45,18 +60,20 @@ export class TwilioApi {
   }
 
   async handle(request: Request): Promise<Reply> {
-    if (request.headers.authorization !== this.#authorization) return twilioError(20003);
-    if (request.path === `${this.#base}.json`) {
-      if (request.method === 'POST') return this.#create(new URLSearchParams(request.body.toString('utf8')));
+    const door = this.#doors.find(({ authorization }) => authorization === request.headers.authorization);
+    if (!door) return twilioError(20003);
+    const { account, base } = door;
+    if (request.path === `${base}.json`) {
+      if (request.method === 'POST') return this.#create(new URLSearchParams(request.body.toString('utf8')), account);
       return request.method === 'GET' ? this.#list(request) : twilioError(20004);
     }
-    const sid = request.path.startsWith(`${this.#base}/`) ? /^\/(SM[0-9a-f]{32})\.json$/.exec(request.path.slice(this.#base.length))?.[1] : undefined;
+    const sid = request.path.startsWith(`${base}/`) ? /^\/(SM[0-9a-f]{32})\.json$/.exec(request.path.slice(base.length))?.[1] : undefined;
     const message = sid === undefined ? undefined : this.store.get(sid);
     if (!message) return twilioError(20404, request.path);
     return request.method === 'GET' ? json(200, messageJson(message)) : twilioError(20004);
   }
 
-  async #create(form: URLSearchParams): Promise<Reply> {
+  async #create(form: URLSearchParams, account: Account): Promise<Reply> {
     const world = this.#world;
     const now = world.clock.now();
     const to = form.get('To') ?? '';
@@ -65,15 +82,17 @@ export class TwilioApi {
     const body = form.get('Body') ?? '';
     const callback = form.get('StatusCallback');
     const units = countSegments(body);
+    if (account === 2) this.#ofSecond.add(from);
     const refusal = this.#refusal({ to, from, body, callback });
     const fate: Fate =
       refusal === undefined
-        ? world.fates.draw(world.behaviour, world.chance, { channel: 'sms', to, from, units })
+        ? world.fates.draw(world.behaviour, world.chance, { channel: 'sms', to, from, units, account })
         : { outcome: 'refused', taken: false, code: refusal, latencyMs: 0 };
     const message: TwilioMessage | undefined = fate.taken
       ? {
           sid: this.newSid(),
-          accountSid: world.installation.accountSid,
+          accountSid: this.sidOf(account),
+          account,
           serviceSid: service,
           direction: 'outbound-api',
           from,
@@ -94,6 +113,7 @@ export class TwilioApi {
       to,
       ref: lastSegment(callback),
       from,
+      ...(account === 2 ? { account } : {}),
       sid: message?.sid ?? '',
       outcome: fate.outcome,
       taken: fate.taken,
@@ -102,7 +122,7 @@ export class TwilioApi {
       units,
     });
     // The answer shows the message as it was when it was made, so it is written before receipts can move it on.
-    const answer = this.#answer(fate, message, to, from, callback);
+    const answer = this.#answer(fate, message, { to, from, callback, account });
     if (message) await this.#carry(message);
     if (fate.latencyMs > 0) await new Promise<void>((done) => world.agenda.after(fate.latencyMs, done));
     return answer;
@@ -121,8 +141,9 @@ export class TwilioApi {
     return MAGIC_NUMBERS[message.to];
   }
 
-  #answer(fate: Fate, message: TwilioMessage | undefined, to: string, from: string, callback: string | null): Reply {
-    const { retryAfterSeconds, errorStatus } = this.#world.behaviour.sms;
+  #answer(fate: Fate, message: TwilioMessage | undefined, asked: { to: string; from: string; callback: string | null; account: Account }): Reply {
+    const { to, from, callback } = asked;
+    const { retryAfterSeconds, errorStatus } = smsOf(this.#world.behaviour, asked.account);
     switch (fate.outcome) {
       case 'silent':
       case 'cut':

@@ -1,9 +1,12 @@
+import type { Account } from '#simulator/control.ts';
+
 /** The states that Twilio reports; `accepted`, `scheduled` and `read` do not occur here. */
 export type TwilioStatus = 'queued' | 'sent' | 'delivered' | 'undelivered' | 'failed' | 'received';
 
 export interface TwilioMessage {
   readonly sid: string;
   readonly accountSid: string;
+  readonly account: Account;
   readonly serviceSid: string | null;
   readonly direction: 'outbound-api' | 'inbound';
   readonly from: string;
