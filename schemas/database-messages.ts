@@ -73,6 +73,8 @@ export interface BatchesTable {
   lease_until: NullableTime;
   claimed_by: string | null;
   due_at: Time;
+  open_until: NullableTime;
+  time_zone: string | null;
   crashes: Generated<number>;
 }
 
@@ -102,6 +104,7 @@ export type DeliveryCountsTable = {
   slot: number;
   tenant_id: number;
   units: Generated<Id>;
+  settled_at: NullableTime;
 } & { [S in DeliveryState]: Generated<Id> };
 
 export interface TalliesTable {

@@ -32,6 +32,7 @@ export interface TenantsTable {
   name: string;
   default_locale: Generated<string>;
   default_country: Generated<string>;
+  time_zone: string | null;
   policy: ColumnType<Record<string, unknown>, string | undefined, string>;
   suspended_at: NullableTime;
   stopped_at: NullableTime;

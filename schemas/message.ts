@@ -84,5 +84,8 @@ export const previewInputSchema = z.strictObject({
   text: messageInputSchema.shape.text.optional(),
   answers: messageInputSchema.shape.answers,
   share: z.boolean().default(false),
+  /** For the forecast: who waits for the end of quiet hours, and whose turn comes too late. */
+  startAt: messageInputSchema.shape.startAt,
+  expiresAt: messageInputSchema.shape.expiresAt,
 });
 export type PreviewInput = z.infer<typeof previewInputSchema>;

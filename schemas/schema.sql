@@ -88,6 +88,8 @@ CREATE TABLE batches (
   lease_until timestamp with time zone,
   claimed_by text,
   due_at timestamp with time zone NOT NULL DEFAULT now(),
+  open_until timestamp with time zone,
+  time_zone text,
   crashes smallint NOT NULL DEFAULT 0,
   CONSTRAINT batches_pkey PRIMARY KEY (tenant_id, id),
   CONSTRAINT batches_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'claimed'::text, 'done'::text])))
@@ -129,6 +131,7 @@ CREATE TABLE delivery_counts (
   cancelled bigint NOT NULL DEFAULT 0,
   unresolved bigint NOT NULL DEFAULT 0,
   units bigint NOT NULL DEFAULT 0,
+  settled_at timestamp with time zone,
   CONSTRAINT delivery_counts_pkey PRIMARY KEY (message_id, wave, channel, slot)
 ) WITH (fillfactor=50);
 
@@ -384,6 +387,7 @@ CREATE TABLE tenants (
   name text NOT NULL,
   default_locale text NOT NULL DEFAULT 'en'::text,
   default_country text NOT NULL DEFAULT 'US'::text,
+  time_zone text,
   policy jsonb NOT NULL DEFAULT '{}'::jsonb,
   suspended_at timestamp with time zone,
   stopped_at timestamp with time zone,

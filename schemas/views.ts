@@ -38,14 +38,46 @@ export interface MessageView {
     stoppedAt: string | null;
   };
   createdBy: string;
+  /** As it stood at launch, with the people of that moment and the rates and queues of the senders then. */
   forecast: Forecast | null;
+  /** Null before launch. */
+  fact: Fact | null;
 }
 
 /** When the last person will be reached with the senders at hand. */
 export interface Forecast {
-  /** Seconds from launch to the last hand-over, over all channels; null where a sender has no rate limit. */
+  /** Seconds from launch to the last hand-over, over all channels; null where no sender has a rate and nobody has to wait. */
   seconds: number | null;
-  perChannel: { channel: Channel; people: number; units: number; unitsPerSecond: number | null; seconds: number | null }[];
+  perChannel: ChannelForecast[];
+}
+
+export interface ChannelForecast {
+  channel: Channel;
+  /** Whom any wave may call by it. */
+  people: number;
+  /** Billing units over all calls: SMS parts, else messages. */
+  units: number;
+  /** Rate of the sender as it is now: slowed where its provider throttles; null: as fast as the provider takes it. */
+  unitsPerSecond: number | null;
+  /** What one call takes of that rate: SMS parts of the longest rendering. */
+  unitsPerCall: number;
+  /** Units of other messages that wait at this sender and go before these or in turns with them. */
+  unitsAhead: number;
+  /** Calls that wait for the end of quiet hours. */
+  held: number;
+  /** Calls whose turn comes only after the message has expired, so that they are never made. */
+  late: number;
+  /** From launch to the last call; null where nothing holds it back but the provider. */
+  seconds: number | null;
+}
+
+/** What really happened, beside the forecast. Seconds count from launch. */
+export interface Fact {
+  /** Null until the first call has left. */
+  firstCallSeconds: number | null;
+  /** Last hand-over so far; final once the message is no longer live. */
+  seconds: number | null;
+  perChannel: { channel: Channel; people: number; units: number; seconds: number | null }[];
 }
 
 export interface PreviewView {

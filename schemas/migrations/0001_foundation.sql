@@ -31,6 +31,8 @@ CREATE TABLE tenants (
   name text NOT NULL,
   default_locale text NOT NULL DEFAULT 'en',
   default_country text NOT NULL DEFAULT 'US',
+  -- IANA zone of people who have none of their own; NULL: nobody has said, times are told in UTC and say so
+  time_zone text,
   -- approvers needed above these counts, caps per class: see domain/policy.ts
   policy jsonb NOT NULL DEFAULT '{}',
   suspended_at timestamptz,
@@ -261,6 +263,9 @@ CREATE TABLE batches (
   lease_until timestamptz,
   claimed_by text,
   due_at timestamptz NOT NULL DEFAULT now(),
+  -- only where quiet hours apply: nobody is marked from then on, and the zone that says when it goes on ('' the tenant's)
+  open_until timestamptz,
+  time_zone text,
   -- claims that ended without a settle; slices shrink with each
   crashes smallint NOT NULL DEFAULT 0,
   PRIMARY KEY (tenant_id, id)
@@ -310,6 +315,8 @@ CREATE TABLE delivery_counts (
   cancelled bigint NOT NULL DEFAULT 0,
   unresolved bigint NOT NULL DEFAULT 0,
   units bigint NOT NULL DEFAULT 0,
+  -- when an outcome was last written
+  settled_at timestamptz,
   PRIMARY KEY (message_id, wave, channel, slot)
 ) WITH (fillfactor = 50);
 

@@ -3,6 +3,7 @@ import { access } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { systemClock } from '#platform/clock.ts';
+import { formatDuration } from '#platform/duration.ts';
 import type { MessageView, Page, PreviewView } from '#schemas/views.ts';
 import { audienceOf, messageOf, textOf } from './compose.ts';
 import { type Command, flag, flagList, type Io, UsageError, word } from './io.ts';
@@ -61,6 +62,9 @@ export const preview: Command = async ({ api, io, flags }) => {
   io.out(`  not reachable ${number.format(shown.unreachable)}, suppressed ${number.format(shown.suppressed)}\n`);
   if (shown.segments > 0)
     io.out(`  ${shown.segments} SMS segment${shown.segments === 1 ? '' : 's'} each (${shown.encoding}), ${number.format(shown.units)} units\n`);
+  const pace = shown.forecast.perChannel.filter((row) => row.people > 0 && row.seconds !== null);
+  for (const row of pace) io.out(`  ${row.channel.padEnd(6)} last call after ${formatDuration(row.seconds ?? 0)}\n`);
+  io.out(`  the last person after ${shown.forecast.seconds === null ? 'as long as the carriers take' : formatDuration(shown.forecast.seconds)}\n`);
   for (const warning of shown.warnings) io.err(`warning: ${warning.detail}\n`);
 };
 

@@ -13,6 +13,8 @@ const view = (state: MessageView['state'], counts: Partial<StateCounts>, audienc
     audience: { expression: { all: true }, count: audience, hash: null },
     answers: { yes: 12, none: 0 },
     spread: { shares: 0, visits: 0, joins: 0, generations: 0 },
+    forecast: null,
+    fact: null,
   }) as unknown as MessageView;
 
 test.each([
@@ -40,6 +42,16 @@ test('lines fit the terminal, and the plain line holds the same numbers', () => 
   const live = view('live', Object.fromEntries(DELIVERY_STATES.map((s) => [s, 1_234_567])));
   for (const columns of [20, 40, 80, 200]) for (const line of progressLines(live, columns)) expect([...line].length).toBeLessThan(columns);
   expect(plainLine(view('live', { accepted: 7, pending: 3 }))).toBe('live 7/10 calls: pending 3  accepted 7 | answers: yes 12');
+});
+
+test('forecast and fact stand side by side once a call was made', () => {
+  const forecast = { seconds: 200, perChannel: [{ units: 20_000 }, { units: 5 }] };
+  const fact = { firstCallSeconds: 0.1, seconds: 125.4, perChannel: [{ units: 19_990 }] };
+  const over = { ...view('completed', { accepted: 7 }), forecast, fact } as unknown as MessageView;
+  const said = 'last call after 2 min 5 s, forecast 3 min 20 s; 19,990 units used, 20,005 forecast';
+  expect(progressLines(over, 200)[3]).toBe(`  pace:    ${said}`);
+  expect(plainLine(over)).toContain(` | ${said}`);
+  expect(plainLine({ ...over, state: 'live' })).not.toContain('forecast');
 });
 
 test('texts, audiences and times are read as people write them', () => {

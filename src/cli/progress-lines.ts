@@ -1,3 +1,4 @@
+import { formatDuration } from '#platform/duration.ts';
 import type { MessageView } from '#schemas/views.ts';
 
 const number = new Intl.NumberFormat('en');
@@ -22,24 +23,37 @@ const some = (counts: object): string =>
     .map(([name, n]) => `${name} ${number.format(n)}`)
     .join('  ') || 'none yet';
 
-/** Three lines for a terminal that is redrawn; never wider than `columns`. */
+/** `last call after 2 min 5 s, forecast 3 min 20 s; 1,204 units used, 1,230 forecast`; empty until there is a call. */
+function paceText({ forecast, fact, state }: MessageView): string {
+  if (!fact || fact.seconds === null) return '';
+  const units = (rows: readonly { units: number }[]): string => number.format(rows.reduce((sum, row) => sum + row.units, 0));
+  const expected = forecast === null ? '' : `, forecast ${forecast.seconds === null ? 'no limit' : formatDuration(forecast.seconds)}`;
+  const used = `${units(fact.perChannel)} units used${forecast === null ? '' : `, ${units(forecast.perChannel)} forecast`}`;
+  return `last call ${state === 'live' ? 'so far ' : ''}after ${formatDuration(fact.seconds)}${expected}; ${used}`;
+}
+
+/** Three lines for a terminal that is redrawn, four once calls were made; never wider than `columns`. */
 export function progressLines(view: MessageView, columns: number): string[] {
   const { done, total } = progressOf(view);
   const percent = total === 0 ? 0 : done / total;
   const counts = ` ${number.format(done)} of ${number.format(total)} (${Math.floor(percent * 100)} %)`;
   const { shares, visits, joins } = view.spread;
   const spread = shares + visits + joins > 0 ? `   spread: ${number.format(visits)} visits, ${number.format(joins)} joined` : '';
+  const pace = paceText(view);
   return [
     `${view.drill ? 'EXERCISE ' : ''}${view.class} ${view.state}  |${bar(percent, Math.min(Math.max(columns - counts.length - 30, 8), 60))}|${counts}`,
     `  calls:   ${some(view.deliveries)}`,
     `  answers: ${some(view.answers)}${spread}`,
+    ...(pace === '' ? [] : [`  pace:    ${pace}`]),
   ].map((line) => [...line].slice(0, columns - 1).join(''));
 }
 
 /** One line for logs and pipes. */
 export function plainLine(view: MessageView): string {
   const { done, total } = progressOf(view);
-  return `${view.state} ${done}/${total} calls: ${some(view.deliveries)} | answers: ${some(view.answers)}`;
+  // Only at the end: a line that changes with every second says nothing in a log.
+  const pace = isOver(view) ? paceText(view) : '';
+  return `${view.state} ${done}/${total} calls: ${some(view.deliveries)} | answers: ${some(view.answers)}${pace === '' ? '' : ` | ${pace}`}`;
 }
 
 /** Nothing more will be called. */

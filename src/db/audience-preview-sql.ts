@@ -3,10 +3,13 @@ import { CHANNELS, type Channel, type MessageClass } from '#schemas/delivery.ts'
 import type { PlanStep } from '#schemas/message.ts';
 import { addressSql, type Condition, consentSql, idHashSql, reachSql } from './audience-sql.ts';
 import type { Tx } from './database.ts';
+import { mayHaveIt } from './plan-page.ts';
 
-/** People who would be called alike: same locale and names of the same size. */
+/** People who would be called alike: same locale, names of the same size, and where quiet hours matter the same zone. */
 export interface PreviewGroup {
   locale: string | null;
+  /** IANA; null for people without one of their own, and where nobody asks. */
+  zone: string | null;
   /** Whether the name holds GSM 03.38 characters alone, and its size in septets, else in UTF-16 units. 0 where unused. */
   name_gsm: boolean;
   name_units: number;
@@ -14,11 +17,14 @@ export interface PreviewGroup {
   first_units: number;
   people: number;
   hash: string;
+  /** People whom any wave may call by the channel. */
   push: number;
   sms: number;
   email: number;
   unreachable: number;
   suppressed: number;
+  /** Calls per wave of the plan and channel, at the most: who will have answered by then is not known. */
+  calls: Readonly<Partial<Record<Channel, number>>>[];
 }
 
 export interface PreviewQuery {
@@ -31,6 +37,10 @@ export interface PreviewQuery {
   usesFirstName: boolean;
   /** Without a text nobody asks who reads which language. */
   byLocale: boolean;
+  /** Without quiet hours nobody asks whose clock shows what. */
+  byZone: boolean;
+  /** Of a correction: each channel only where the message that it follows may have arrived by it. */
+  followsId?: string | null;
 }
 
 /**
@@ -40,25 +50,35 @@ export interface PreviewQuery {
  * 300,000 people with both name slots).
  */
 export async function previewGroups(tx: Tx, query: PreviewQuery): Promise<PreviewGroup[]> {
-  const { tenantId, condition, plan, senders } = query;
+  const { tenantId, condition, plan, senders, followsId } = query;
   const reached = CHANNELS.filter((channel) => senders[channel] !== undefined && plan.some((step) => step.channels.includes(channel)));
   const none = sql`false`;
   const any = (conditions: RawBuilder<unknown>[]): RawBuilder<unknown> => (conditions.length === 0 ? none : sql`(${sql.join(conditions, sql` OR `)})`);
-  const { rows } = await sql<PreviewGroup>`
+  const reach = (channel: Channel) => sql`(${reachSql(channel, senders[channel])}${followsId ? sql` AND ${mayHaveIt(followsId, channel)}` : sql``})`;
+  const each = plan.flatMap((step, i) => step.channels.map((channel) => ({ step, i, channel, name: `use_${i}_${channel}` })));
+  const uses = (channel: Channel) => any(each.filter((one) => one.channel === channel).map((one) => sql.ref(one.name)));
+  const { rows } = await sql<Omit<PreviewGroup, 'calls'> & { calls: number[] }>`
     WITH person AS (
-      SELECT r.id, ${query.byLocale ? sql`r.locale` : sql`NULL::text`} AS locale, ${sizedText(query)},
+      SELECT r.id, ${query.byLocale ? sql`r.locale` : sql`NULL::text`} AS locale, ${query.byZone ? sql`r.time_zone` : sql`NULL::text`} AS zone, ${sizedText(query)},
         ${any(reached.map(addressSql))} AS addressed, ${consentSql(query.class)} AS consented,
-        ${sql.join(CHANNELS.map((channel) => sql`${reached.includes(channel) ? reachSql(channel, senders[channel]) : none} AS ${sql.ref(`reach_${channel}`)}`))}
+        ${sql.join(CHANNELS.map((channel) => sql`${reached.includes(channel) ? reach(channel) : none} AS ${sql.ref(`reach_${channel}`)}`))}
       FROM recipients r WHERE r.tenant_id = ${tenantId} AND r.erased_at IS NULL AND ${condition} OFFSET 0
     ), used AS (
-      SELECT r.*, ${sql.join(CHANNELS.map((channel) => sql`(consented AND ${any(plan.map((step) => usedBy(step, channel)))}) AS ${sql.ref(`use_${channel}`)}`))} FROM person r OFFSET 0
+      SELECT r.*, ${sql.join(each.map(({ step, channel, name }) => sql`(consented AND ${usedBy(step, channel)}) AS ${sql.ref(name)}`))} FROM person r OFFSET 0
     )
-    SELECT locale, ${sizes('name')}, ${sizes('first')}, count(*)::float8 AS people, bit_xor(${idHashSql})::text AS hash,
-      count(*) FILTER (WHERE use_push)::float8 AS push, count(*) FILTER (WHERE use_sms)::float8 AS sms, count(*) FILTER (WHERE use_email)::float8 AS email,
+    SELECT locale, zone, ${sizes('name')}, ${sizes('first')}, count(*)::float8 AS people, bit_xor(${idHashSql})::text AS hash,
+      ${sql.join(CHANNELS.map((channel) => sql`count(*) FILTER (WHERE ${uses(channel)})::float8 AS ${sql.ref(channel)}`))},
       count(*) FILTER (WHERE NOT addressed)::float8 AS unreachable,
-      count(*) FILTER (WHERE addressed AND NOT (use_push OR use_sms OR use_email))::float8 AS suppressed
-    FROM used r GROUP BY 1, 2, 3, 4, 5`.execute(tx);
-  return rows;
+      count(*) FILTER (WHERE addressed AND NOT (${sql.join(
+        each.map((one) => sql.ref(one.name)),
+        sql` OR `,
+      )}))::float8 AS suppressed,
+      ARRAY[${sql.join(each.map((one) => sql`count(*) FILTER (WHERE ${sql.ref(one.name)})::float8`))}] AS calls
+    FROM used r GROUP BY 1, 2, 3, 4, 5, 6`.execute(tx);
+  return rows.map((row) => ({
+    ...row,
+    calls: plan.map((_, i) => Object.fromEntries(each.flatMap((one, at) => (one.i === i ? [[one.channel, row.calls[at] ?? 0]] : [])))),
+  }));
 }
 
 /** `first`: only where no earlier channel of the step reaches the person. */

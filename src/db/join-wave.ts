@@ -3,7 +3,7 @@ import { CHANNELS, type Channel } from '#schemas/delivery.ts';
 import type { Tx } from './database.ts';
 
 /** Above every ordinal that a plan can have. */
-const JOIN_WAVE = 1_000;
+export const JOIN_WAVE = 1_000;
 
 /**
  * Puts a person who joined a live message into its wave for joins by that channel, so that the message reaches him at

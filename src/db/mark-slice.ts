@@ -12,12 +12,14 @@ export interface MarkedPerson {
   name: string | null;
   address: string;
   locale: string | null;
+  /** Read for mail alone: no other channel tells times. */
+  timeZone: string | null;
   attempts: number;
   subscriptions: PushSubscriptionKeys[];
 }
 
-/** Why nothing was marked although people wait. `held`: the batch is no longer ours. */
-export type MarkRefusal = 'lost' | 'closed' | 'paused';
+/** Why nothing was marked although people wait. `lost`: the batch is no longer ours; `quiet`: its quiet hours have begun. */
+export type MarkRefusal = 'lost' | 'closed' | 'paused' | 'quiet';
 
 export interface Slice {
   /** People of this slice, all within the batch's range. */
@@ -37,7 +39,7 @@ const ADDRESS = {
 /**
  * Writes the delivery rows of a slice in state `attempting` and hands back whom to call, with address and locale.
  * Everything that forbids a call is checked in this one statement: fence, lease, stop of installation, tenant,
- * channel, message and sender, expiry, drill, erasure, missing address, suppression, consent, an answer given in between.
+ * channel, message and sender, expiry, quiet hours, drill, erasure, missing address, suppression, consent, an answer given in between.
  * Who is refused gets a `failed` row with the reason, so that rows always equal the frozen audience.
  */
 export async function markSlice(db: Database, batch: ClaimedBatch, slice: Slice): Promise<MarkedPerson[] | MarkRefusal> {
@@ -75,10 +77,10 @@ const markOn = (channel: Channel) => (at: Places<MarkValues>) =>
     ), held AS (
       UPDATE batches b SET marked = GREATEST(b.marked, ${at('markedTo')}), lease_until = now() + ${sql.lit(LEASE_SECONDS)} * interval '1 second'
       WHERE b.tenant_id = ${at('tenantId')} AND b.id = ${at('batchId')} AND b.fence = ${at('fence')} AND b.state = 'claimed' AND b.lease_until > now()
-        AND EXISTS (SELECT 1 FROM gate)
+        AND (b.open_until IS NULL OR b.open_until > now()) AND EXISTS (SELECT 1 FROM gate)
       RETURNING 1
     ), person AS (
-      SELECT u.id, p.name, p.locale, ${ADDRESS[channel]} AS address,
+      SELECT u.id, p.name, p.locale, ${channel === 'email' ? sql`p.time_zone` : sql`NULL::text`} AS zone, ${ADDRESS[channel]} AS address,
         CASE
           WHEN p.id IS NULL OR p.erased_at IS NOT NULL THEN 'erased'
           WHEN ${ADDRESS[channel]} IS NULL THEN 'no_address'
@@ -108,7 +110,7 @@ const markOn = (channel: Channel) => (at: Places<MarkValues>) =>
       ON CONFLICT (message_id, wave, channel, slot) DO UPDATE SET
         pending = c.pending + excluded.pending, attempting = c.attempting + excluded.attempting, failed = c.failed + excluded.failed
     )
-    SELECT p.id, p.name, p.locale, COALESCE(p.address, '') AS address, m.attempts, ${channel === 'push' ? SUBSCRIPTIONS(at('tenantId')) : sql`'[]'::jsonb`} AS subscriptions
+    SELECT p.id, p.name, p.locale, p.zone AS "timeZone", COALESCE(p.address, '') AS address, m.attempts, ${channel === 'push' ? SUBSCRIPTIONS(at('tenantId')) : sql`'[]'::jsonb`} AS subscriptions
     FROM marked m JOIN person p ON p.id = m.recipient_id WHERE m.state = 'attempting'`;
 
 const MARK = {
@@ -124,8 +126,9 @@ const SUBSCRIPTIONS = (tenantId: unknown) => sql`(
 /** Asked only when a mark came back empty. An empty list means that everybody of the slice was refused or done. */
 async function whyNothing(db: Database, batch: ClaimedBatch): Promise<MarkedPerson[] | MarkRefusal> {
   const { rows } = await db.withTenant(batch.tenantId, (tx) =>
-    sql<{ ours: boolean; live: boolean; open: boolean }>`
+    sql<{ ours: boolean; live: boolean; open: boolean; quiet: boolean }>`
     SELECT
+      EXISTS (SELECT 1 FROM batches b WHERE b.tenant_id = ${batch.tenantId} AND b.id = ${batch.id} AND b.open_until <= now()) AS quiet,
       EXISTS (SELECT 1 FROM batches b WHERE b.tenant_id = ${batch.tenantId} AND b.id = ${batch.id} AND b.fence = ${batch.fence} AND b.state = 'claimed' AND b.lease_until > now()) AS ours,
       m.state = 'live' AND (m.expires_at IS NULL OR m.expires_at > now()) AS live,
       i.stopped_at IS NULL AND t.stopped_at IS NULL AND t.suspended_at IS NULL AND NOT ${batch.channel}::channel = ANY (t.stopped_channels)
@@ -137,5 +140,6 @@ async function whyNothing(db: Database, batch: ClaimedBatch): Promise<MarkedPers
   const facts = rows[0];
   if (!facts?.ours) return 'lost';
   if (!facts.live) return 'closed';
-  return facts.open ? [] : 'paused';
+  if (!facts.open) return 'paused';
+  return facts.quiet ? 'quiet' : [];
 }

@@ -25,6 +25,19 @@ export interface PagePlan {
   cursorId: string;
   maxId: string | null;
   limit: number;
+  /** When people of each zone may be called, where quiet hours apply. */
+  windows: ZoneWindows | null;
+}
+
+interface Window {
+  dueAt: Date;
+  openUntil: Date;
+}
+
+export interface ZoneWindows {
+  zones: readonly ({ zone: string } & Window)[];
+  /** For people without a zone, or of one that is not listed. */
+  otherwise: Window;
 }
 
 export interface PlannedPage {
@@ -56,9 +69,10 @@ export async function planPage(tx: Tx, plan: PagePlan): Promise<PlannedPage> {
     Object.entries(plan.senders).map(([channel, id]) => sql`WHEN ${channel}::channel THEN ${id}::integer`),
     sql` `,
   )} END`;
+  const held = heldByZone(plan.windows);
   const { rows } = await sql<{ people: number; last_id: string; batches: number }>`
     WITH page AS MATERIALIZED (
-      SELECT r.id, ${idHashSql} AS hash, array_remove(${chosen}, NULL) AS channels, ${consentSql(lane)} AS consented,
+      SELECT r.id, ${idHashSql} AS hash, array_remove(${chosen}, NULL) AS channels, ${consentSql(lane)} AS consented, ${held.zone} AS zone,
         ${sql.join(
           plan.channels.map((channel) => addressSql(channel)),
           sql` OR `,
@@ -67,12 +81,12 @@ export async function planPage(tx: Tx, plan: PagePlan): Promise<PlannedPage> {
       WHERE r.tenant_id = ${tenantId} AND r.id > ${plan.cursorId} AND (${plan.maxId}::bigint IS NULL OR r.id <= ${plan.maxId}) AND r.erased_at IS NULL AND ${plan.condition}
       ORDER BY r.id LIMIT ${plan.limit}
     ), assigned AS (
-      SELECT p.id, c.channel, (row_number() OVER (PARTITION BY c.channel ORDER BY p.id) - 1) / ${BATCH_SIZE}::int AS chunk
+      SELECT p.id, p.zone, c.channel, (row_number() OVER (PARTITION BY c.channel, p.zone ORDER BY p.id) - 1) / ${BATCH_SIZE}::int AS chunk
       FROM page p CROSS JOIN LATERAL unnest(p.channels) c(channel)
     ), batched AS (
-      INSERT INTO batches (tenant_id, message_id, wave, lane, channel, sender_id, from_id, to_id, ids, due_at)
-      SELECT ${tenantId}, ${messageId}, ${wave}, ${lane}::message_class, a.channel, ${Object.keys(plan.senders).length > 0 ? senderOf : sql`0`}, min(a.id), max(a.id), array_agg(a.id ORDER BY a.id), now()
-      FROM assigned a GROUP BY a.channel, a.chunk ORDER BY min(a.id)
+      INSERT INTO batches (tenant_id, message_id, wave, lane, channel, sender_id, from_id, to_id, ids, time_zone, due_at, open_until)
+      SELECT ${tenantId}, ${messageId}, ${wave}, ${lane}::message_class, a.channel, ${Object.keys(plan.senders).length > 0 ? senderOf : sql`0`}, min(a.id), max(a.id), array_agg(a.id ORDER BY a.id), ${held.columns}
+      FROM assigned a ${held.join} GROUP BY a.channel, a.chunk, a.zone ${held.groups} ORDER BY min(a.id)
       RETURNING 1
     ), unreached AS (
       INSERT INTO deliveries (message_id, recipient_id, channel, wave, tenant_id, state, code, marked_at)
@@ -102,6 +116,19 @@ export async function planPage(tx: Tx, plan: PagePlan): Promise<PlannedPage> {
   );
   const row = rows[0];
   return { people: row?.people ?? 0, lastId: row?.last_id ?? plan.cursorId, batches: row?.batches ?? 0 };
+}
+
+/** Quiet hours set people of different zones apart, each batch with its own time; without them nothing is added to the statement. */
+function heldByZone(windows: ZoneWindows | null) {
+  if (!windows) return { zone: sql`NULL::text`, columns: sql`NULL::text, now(), NULL::timestamptz`, join: sql``, groups: sql`` };
+  const { zones, otherwise } = windows;
+  return {
+    zone: sql`CASE WHEN r.time_zone = ANY (${zones.map((one) => one.zone)}::text[]) THEN r.time_zone END`,
+    columns: sql`a.zone, GREATEST(now(), COALESCE(z.due_at, ${otherwise.dueAt})), COALESCE(z.open_until, ${otherwise.openUntil})`,
+    join: sql`LEFT JOIN unnest(${zones.map((one) => one.zone)}::text[], ${zones.map((one) => one.dueAt)}::timestamptz[],
+      ${zones.map((one) => one.openUntil)}::timestamptz[]) z(zone, due_at, open_until) ON z.zone = a.zone`,
+    groups: sql`, z.due_at, z.open_until`,
+  };
 }
 
 /** Whether a message may have reached the person (alias `r`), by this channel or by any. */

@@ -79,12 +79,12 @@ const settle = prepared<Values, { n: number }>(
         AND d.channel = ${at('channel')}::channel AND d.wave = ${at('wave')} AND d.state = 'attempting' AND d.fence = ${at('fence')}
       RETURNING d.state, o.units
     ), counted AS (
-      INSERT INTO delivery_counts AS c (message_id, wave, channel, slot, tenant_id, attempting, units, ${columns})
-      SELECT ${at('messageId')}, ${at('wave')}, ${at('channel')}::channel, pg_backend_pid() % 16, ${at('tenantId')}, -count(*), sum(units),
+      INSERT INTO delivery_counts AS c (message_id, wave, channel, slot, tenant_id, attempting, units, settled_at, ${columns})
+      SELECT ${at('messageId')}, ${at('wave')}, ${at('channel')}::channel, pg_backend_pid() % 16, ${at('tenantId')}, -count(*), sum(units), clock_timestamp(),
         ${sql.join(COUNTED.map((state) => sql`count(*) FILTER (WHERE state = ${sql.lit(state)})`))}
       FROM settled HAVING count(*) > 0
       ON CONFLICT (message_id, wave, channel, slot) DO UPDATE SET attempting = c.attempting + excluded.attempting, units = c.units + excluded.units,
-        ${sql.join(COUNTED.map((state) => sql`${sql.ref(state)} = c.${sql.ref(state)} + ${sql.ref(`excluded.${state}`)}`))}
+        settled_at = excluded.settled_at, ${sql.join(COUNTED.map((state) => sql`${sql.ref(state)} = c.${sql.ref(state)} + ${sql.ref(`excluded.${state}`)}`))}
     )
     SELECT count(*)::int AS n FROM settled`,
 );

@@ -12,7 +12,7 @@ const wallClock = dateFormats({ hourCycle: 'h23', year: 'numeric', month: 'numer
 const hourAndMinute = dateFormats({ hourCycle: 'h23', hour: '2-digit', minute: '2-digit' });
 
 /** Milliseconds by which wall clocks of the zone are ahead of UTC at that instant. */
-function offsetMs(at: number, timeZone: string): number {
+export function offsetMs(at: number, timeZone: string): number {
   const parts = wallClock('en-US', timeZone).formatToParts(at);
   const get = (type: string) => Number(parts.find((part) => part.type === type)?.value);
   return Date.UTC(get('year'), get('month') - 1, get('day'), get('hour'), get('minute'), get('second')) - Math.floor(at / 1000) * 1000;

@@ -2,6 +2,7 @@ import { domainToASCII } from 'node:url';
 import type { CountryCode } from 'libphonenumber-js/max';
 import { MESSAGE_CLASSES, type MessageClass } from '#schemas/delivery.ts';
 import { localeSchema } from '#schemas/message.ts';
+import { timeZoneSchema } from '#schemas/settings.ts';
 import { readPhone } from './phone.ts';
 
 /** What can be said about a person from outside; the columns of an import file, the fields of the API. */
@@ -148,14 +149,7 @@ const canonicalLocale = remembered((given) => {
   return localeSchema.safeParse(tag).success ? Intl.getCanonicalLocales(tag)[0] : undefined;
 });
 
-const canonicalTimeZone = remembered((given) => {
-  try {
-    // An offset such as +02:00 is accepted by Intl but knows no summer time.
-    return /^[+-]/.test(given) ? undefined : new Intl.DateTimeFormat('en', { timeZone: given }).resolvedOptions().timeZone;
-  } catch {
-    return undefined;
-  }
-});
+const canonicalTimeZone = remembered((given) => timeZoneSchema.safeParse(given).data);
 
 function known(reading: Reading, field: 'locale' | 'time_zone', value: unknown, canonical: (text: string) => string | undefined): string | undefined {
   const given = line(reading, field, value, 64);

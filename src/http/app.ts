@@ -18,6 +18,7 @@ import { opsRoutes, type QueueHealth } from './routes/ops.ts';
 import { recipientsRoutes } from './routes/recipients.ts';
 import { respondRoutes } from './routes/respond.ts';
 import { responsesRoutes } from './routes/responses.ts';
+import { settingsRoutes } from './routes/settings.ts';
 import { shareRoutes } from './routes/share.ts';
 import { twilioInboundRoutes } from './routes/twilio-inbound.ts';
 import { unsubscribeRoutes } from './routes/unsubscribe.ts';
@@ -41,7 +42,7 @@ export function createApp(deps: PublicDeps, extras: AppExtras = {}): OpenAPIHono
   // Before the gate: the description of the API needs no key.
   app.route('/', opsRoutes(deps, { metrics, queue: extras.queue, document: () => openApiDocument(app) }));
   app.use('/v1/*', gate(deps), idempotency());
-  for (const routes of [messagesRoutes, recipientsRoutes, audiencesRoutes, responsesRoutes, capRoutes]) app.route('/v1', routes(deps));
+  for (const routes of [messagesRoutes, recipientsRoutes, audiencesRoutes, responsesRoutes, capRoutes, settingsRoutes]) app.route('/v1', routes(deps));
   for (const routes of [hooksStatusRoutes, twilioInboundRoutes, respondRoutes, shareRoutes, unsubscribeRoutes]) app.route('/', routes(deps));
   app.route('/', consoleRoutes(deps));
   return app;

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { audienceSchema } from '#schemas/audience.ts';
 import { CHANNELS, DELIVERY_STATES, MESSAGE_CLASSES, MESSAGE_STATES } from '#schemas/delivery.ts';
 import { answerOptionSchema, planStepSchema } from '#schemas/message.ts';
-import type { DeliveryView, Forecast, MessageView } from '#schemas/views.ts';
+import type { ChannelForecast, DeliveryView, Fact, Forecast, MessageView } from '#schemas/views.ts';
 
 // Shapes of answers, for the OpenAPI document; the types hold them equal to what the verbs return.
 
@@ -25,11 +25,27 @@ const stateCounts = z.object({
   unresolved: count,
 } satisfies Record<(typeof DELIVERY_STATES)[number], typeof count>);
 
-const forecast: z.ZodType<Forecast> = z.object({
-  seconds: z.number().nullable(),
-  perChannel: z.array(
-    z.object({ channel: z.enum(CHANNELS), people: count, units: count, unitsPerSecond: z.number().nullable(), seconds: z.number().nullable() }),
-  ),
+const channelForecast = z.object({
+  channel: z.enum(CHANNELS),
+  people: count,
+  units: count.openapi({ description: 'Over all calls: SMS parts, else messages.' }),
+  unitsPerSecond: z.number().nullable().openapi({ description: 'Of the sender as it is now; null: as fast as the provider takes it.' }),
+  unitsPerCall: count.openapi({ description: "What one call takes of the sender's rate: SMS parts of the longest rendering." }),
+  unitsAhead: z.number().openapi({ description: 'Of other messages that wait at this sender and go before these or in turns with them.' }),
+  held: count.openapi({ description: 'Calls that wait for the end of quiet hours.' }),
+  late: count.openapi({ description: 'Calls whose turn comes only after the message has expired, so that they are not made.' }),
+  seconds: z.number().nullable().openapi({ description: 'From launch to the last call; null where nothing but the provider holds it back.' }),
+} satisfies { [K in keyof ChannelForecast]: z.ZodType });
+
+export const forecastSchema: z.ZodType<Forecast> = z.object({
+  seconds: z.number().nullable().openapi({ description: 'From launch to the last hand-over; null where no sender has a rate and nobody has to wait.' }),
+  perChannel: z.array(channelForecast),
+});
+
+const factSchema: z.ZodType<Fact> = z.object({
+  firstCallSeconds: z.number().nullable().openapi({ description: 'From launch; null until the first call has left.' }),
+  seconds: z.number().nullable().openapi({ description: 'From launch to the last hand-over so far; final once the message is no longer live.' }),
+  perChannel: z.array(z.object({ channel: z.enum(CHANNELS), people: count, units: count, seconds: z.number().nullable() })),
 });
 
 export const messageViewSchema = z
@@ -62,7 +78,8 @@ export const messageViewSchema = z
       stoppedAt: maybeTime,
     }),
     createdBy: z.string(),
-    forecast: forecast.nullable(),
+    forecast: forecastSchema.nullable().openapi({ description: 'As it stood at launch.' }),
+    fact: factSchema.nullable().openapi({ description: 'What really happened, beside the forecast; null before launch.' }),
   } satisfies { [K in keyof MessageView]: z.ZodType })
   .openapi('Message');
 

@@ -20,6 +20,8 @@ export interface NewTenant {
   name: string;
   locale?: string;
   country?: string;
+  /** IANA. */
+  timeZone?: string;
   policy?: Record<string, unknown>;
   admin: { email: string; name: string; password: string };
   keyMode: 'live' | 'test';
@@ -41,7 +43,7 @@ export async function createTenant(deps: Pick<Deps, 'db'>, input: NewTenant): Pr
   const userId = await deps.db.withTenant(tenantId, async (tx) => {
     await tx
       .updateTable('tenants')
-      .set({ policy: JSON.stringify(input.policy ?? {}) })
+      .set({ policy: JSON.stringify(input.policy ?? {}), time_zone: input.timeZone ?? null })
       .where('tenant_id', '=', tenantId)
       .execute();
     const user = await tx

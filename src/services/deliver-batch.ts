@@ -13,6 +13,7 @@ import type { SendResult } from '#domain/channel.ts';
 import type { Outcome } from '#domain/outcome.ts';
 import { type Deps, notifyProgress } from './context.ts';
 import { completeMessage } from './complete-message.ts';
+import { holdUntilMorning } from './quiet-windows.ts';
 import { applySendEffects } from './send-effects.ts';
 import { type SendPlan, type SendPlans, SLICE } from './send-plan.ts';
 
@@ -228,7 +229,7 @@ const UNEVENTFUL = new Set<Outcome['kind']>(['accepted', 'unknown', 'retryable']
 async function finish(deps: DeliverDeps, batch: ClaimedBatch, refusal: MarkRefusal | undefined): Promise<void> {
   await insist(deps, () =>
     deps.db.withTenant(batch.tenantId, async (tx) => {
-      await releaseBatch(tx, batch, refusal ? PAUSED_MS : null);
+      await releaseBatch(tx, batch, refusal === 'quiet' ? await holdUntilMorning(tx, batch) : refusal ? PAUSED_MS : null);
       if (!refusal) await noteCalls(tx, batch.tenantId, batch.messageId, 0, true);
     }),
   );

@@ -41,7 +41,11 @@ export async function findSenders(deps: Pick<Deps, 'db'>, addresses: readonly st
 }
 
 export async function readFacts(tx: Tx, tenantId: number, senderIds: readonly number[], from: string): Promise<InboundFacts> {
-  const tenant = await tx.selectFrom('tenants').select(['name', 'default_locale', 'policy']).where('tenant_id', '=', tenantId).executeTakeFirstOrThrow();
+  const tenant = await tx
+    .selectFrom('tenants')
+    .select(['name', 'default_locale', 'time_zone', 'policy'])
+    .where('tenant_id', '=', tenantId)
+    .executeTakeFirstOrThrow();
   const person = await tx
     .selectFrom('recipients')
     .select(['id', 'locale', 'time_zone'])
@@ -56,10 +60,9 @@ export async function readFacts(tx: Tx, tenantId: number, senderIds: readonly nu
     .where('address', '=', from)
     .limit(1)
     .executeTakeFirst();
-  const zone = tenant.policy['timeZone'];
   return {
     tenantName: tenant.name,
-    timeZone: person?.time_zone ?? (typeof zone === 'string' ? zone : null),
+    timeZone: person?.time_zone ?? tenant.time_zone,
     confirmsStop: tenant.policy['confirmStop'] === true,
     person: person ? { id: person.id, locale: person.locale, timeZone: person.time_zone } : null,
     locale: person?.locale ?? tenant.default_locale,

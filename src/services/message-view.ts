@@ -1,14 +1,15 @@
 import { sql } from 'kysely';
 import type { Tx } from '#db/database.ts';
+import { JOIN_WAVE } from '#db/join-wave.ts';
 import { planOf } from '#domain/plan.ts';
 import type { Audience } from '#schemas/audience.ts';
-import { type Channel, DELIVERY_STATES } from '#schemas/delivery.ts';
+import { type Channel, CHANNELS, DELIVERY_STATES } from '#schemas/delivery.ts';
 import type { MessageInput } from '#schemas/message.ts';
-import type { Forecast, MessageView, StateCounts } from '#schemas/views.ts';
+import type { Fact, Forecast, MessageView, StateCounts } from '#schemas/views.ts';
 import type { Context } from './context.ts';
 import type { MessageRow } from './message-row.ts';
 
-type WaveCounts = { message_id: string; wave: number; channel: Channel; units: number } & StateCounts;
+type WaveCounts = { message_id: string; wave: number; channel: Channel; units: number; settled_at: Date | null } & StateCounts;
 
 const zero = (): StateCounts => Object.fromEntries(DELIVERY_STATES.map((state) => [state, 0])) as StateCounts;
 const iso = (time: Date | null): string | null => time?.toISOString() ?? null;
@@ -18,7 +19,7 @@ export async function viewMessages(tx: Tx, ctx: Context, rows: readonly MessageR
   if (rows.length === 0) return [];
   const ids = rows.map((row) => row.id);
   const counts = await sql<WaveCounts>`
-    SELECT message_id, wave, channel, sum(units)::float8 AS units, ${sql.join(DELIVERY_STATES.map((s) => sql`sum(${sql.ref(s)})::float8 AS ${sql.ref(s)}`))}
+    SELECT message_id, wave, channel, sum(units)::float8 AS units, max(settled_at) AS settled_at, ${sql.join(DELIVERY_STATES.map((s) => sql`sum(${sql.ref(s)})::float8 AS ${sql.ref(s)}`))}
     FROM delivery_counts WHERE message_id = ANY (${ids}::bigint[]) GROUP BY message_id, wave, channel ORDER BY message_id, wave, channel`.execute(tx);
   const tallies = await sql<{ message_id: string; kind: string; key: string; n: number }>`
     SELECT message_id, kind, key, sum(n)::float8 AS n FROM tallies WHERE message_id = ANY (${ids}::bigint[]) GROUP BY message_id, kind, key`.execute(tx);
@@ -34,7 +35,7 @@ export async function viewMessages(tx: Tx, ctx: Context, rows: readonly MessageR
 
 function view(ctx: Context, row: MessageRow, counts: WaveCounts[], tallies: { kind: string; key: string; n: number }[]): MessageView {
   const deliveries = zero();
-  const waves = counts.map(({ message_id: _, ...wave }) => {
+  const waves = counts.map(({ message_id: _, settled_at: __, ...wave }) => {
     let planned = 0;
     for (const state of DELIVERY_STATES) {
       deliveries[state] += wave[state];
@@ -85,5 +86,22 @@ function view(ctx: Context, row: MessageRow, counts: WaveCounts[], tallies: { ki
     },
     createdBy: row.created_by,
     forecast: row.forecast as Forecast | null,
+    fact: factOf(row, counts),
   };
+}
+
+/** Calls that were made, per channel over all waves, with times from launch. */
+function factOf(row: MessageRow, counts: readonly WaveCounts[]): Fact | null {
+  const { launched_at: launchedAt } = row;
+  if (launchedAt === null) return null;
+  const seconds = (at: Date | null): number | null => at && Math.max(0, (at.getTime() - launchedAt.getTime()) / 1000);
+  const perChannel = CHANNELS.flatMap((channel) => {
+    // Who joins later is called later: no forecast speaks of them.
+    const waves = counts.filter((wave) => wave.channel === channel && wave.wave < JOIN_WAVE);
+    const last = waves.reduce<Date | null>((latest, { settled_at: at }) => (latest === null || (at !== null && at > latest) ? at : latest), null);
+    const people = waves.reduce((sum, wave) => sum + wave.accepted + wave.delivered + wave.unknown + wave.unresolved, 0);
+    return waves.length === 0 ? [] : [{ channel, people, units: waves.reduce((sum, wave) => sum + wave.units, 0), seconds: seconds(last) }];
+  });
+  const ends = perChannel.flatMap((one) => one.seconds ?? []);
+  return { firstCallSeconds: seconds(row.first_call_at), seconds: ends.length > 0 ? Math.max(...ends) : null, perChannel };
 }

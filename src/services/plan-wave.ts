@@ -1,4 +1,4 @@
-import { type Channel, CHANNELS, type MessageClass } from '#schemas/delivery.ts';
+import type { MessageClass } from '#schemas/delivery.ts';
 import { deliverJob } from '#schemas/jobs.ts';
 import type { Audience } from '#schemas/audience.ts';
 import type { Tx } from '#db/database.ts';
@@ -6,6 +6,9 @@ import { planPage, type PlannedPage } from '#db/plan-page.ts';
 import { wavePeople } from '#db/wave-people.ts';
 import { completeMessage } from './complete-message.ts';
 import { type Deps, notifyProgress } from './context.ts';
+import { type ZoneMemory, zoneWindows } from './quiet-windows.ts';
+import { sendersFor } from './senders-for.ts';
+import { storeForecast } from './store-forecast.ts';
 
 /** A small first page lets sending start at once; later pages are read as fast as the database gives them. */
 const FIRST_PAGE = 250;
@@ -19,6 +22,15 @@ interface Step {
   lane: MessageClass;
   messageId: string;
   done: boolean;
+  /** Of the wave with which the message began. */
+  first: boolean;
+}
+
+interface Position {
+  tenantId: number;
+  waveId: string;
+  limit: number;
+  memory: ZoneMemory;
 }
 
 /**
@@ -26,17 +38,20 @@ interface Step {
  * planning goes on. Resumable: the wave's row holds the position, and its lock keeps two planners apart.
  */
 export async function planWave(deps: Deps, tenantId: number, waveId: string, stopping: () => boolean = () => false): Promise<void> {
+  const memory: ZoneMemory = {};
   for (let limit = FIRST_PAGE; !stopping(); limit = PAGE) {
-    const step = await deps.db.withTenant(tenantId, (tx) => planOne(tx, deps, tenantId, waveId, limit));
+    const step = await deps.db.withTenant(tenantId, (tx) => planOne(tx, deps, { tenantId, waveId, limit, memory }));
     if (!step) return;
     const nudges = Math.min(step.page.batches, MAX_NUDGES);
     for (let i = 0; i < nudges; i++) await deps.queue.nudge(deliverJob(step.lane), { messageId: step.messageId });
+    if (!step.done) continue;
+    if (step.first) await storeForecast(deps, tenantId, step.messageId);
     // A wave that reaches nobody has no last batch that would notice the end.
-    if (step.done) return completeMessage(deps, tenantId, step.messageId);
+    return completeMessage(deps, tenantId, step.messageId);
   }
 }
 
-async function planOne(tx: Tx, deps: Deps, tenantId: number, waveId: string, limit: number): Promise<Step | undefined> {
+async function planOne(tx: Tx, deps: Deps, { tenantId, waveId, limit, memory }: Position): Promise<Step | undefined> {
   const wave = await tx
     .selectFrom('waves')
     .selectAll()
@@ -83,6 +98,8 @@ async function planOne(tx: Tx, deps: Deps, tenantId: number, waveId: string, lim
     cursorId: wave.selects === 'ids' ? '0' : wave.cursor_id,
     maxId: wave.selects === 'ids' ? null : message.audience_max_id,
     limit: wave.selects === 'ids' ? Math.max(limit, wave.recipient_ids?.length ?? 0) + 1 : limit,
+    // Who joins by himself is awake.
+    windows: message.class === 'bulk' && wave.selects !== 'ids' ? await zoneWindows(tx, tenantId, memory) : null,
   });
   const done = wave.selects === 'ids' || page.people < limit;
   await tx
@@ -92,22 +109,5 @@ async function planOne(tx: Tx, deps: Deps, tenantId: number, waveId: string, lim
     .where('id', '=', waveId)
     .execute();
   await notifyProgress(tx, tenantId, message.id);
-  return { page, lane: message.class, messageId: message.id, done };
-}
-
-/** The sender of each channel for this class: the first that serves it. A stopped one still queues. */
-export async function sendersFor(tx: Tx, tenantId: number, klass: MessageClass, drill: boolean): Promise<Partial<Record<Channel, number>>> {
-  const rows = await tx
-    .selectFrom('senders')
-    .select(['id', 'channel', 'classes'])
-    .where('tenant_id', '=', tenantId)
-    .where('drill', '=', drill)
-    .orderBy('id')
-    .execute();
-  const senders: Partial<Record<Channel, number>> = {};
-  for (const channel of CHANNELS) {
-    const sender = rows.find((row) => row.channel === channel && row.classes.includes(klass));
-    if (sender) senders[channel] = sender.id;
-  }
-  return senders;
+  return { page, lane: message.class, messageId: message.id, done, first: wave.ordinal === 0 };
 }

@@ -7,19 +7,30 @@ import { slotValues, TOKEN_CHARACTERS } from '#render/slot-values.ts';
 import type { PreviewInput } from '#schemas/message.ts';
 import type { PreviewView } from '#schemas/views.ts';
 import type { Context } from './context.ts';
+import { longestSms } from './longest-sms.ts';
 
 export interface TextPreview extends Pick<PreviewView, 'segments' | 'units' | 'encoding' | 'culprits'> {
   /** People by SMS whose name alone turns a cheap text into a dear one. */
   readonly namesOutsideGsm: number;
+  /** What each SMS takes of its sender's rate: parts of the longest rendering. Zero without a text. */
+  readonly unitsPerCall: number;
 }
 
-const NO_TEXT: TextPreview = { segments: 0, units: 0, encoding: null, culprits: [], namesOutsideGsm: 0 };
+const NO_TEXT: TextPreview = { segments: 0, units: 0, encoding: null, culprits: [], namesOutsideGsm: 0, unitsPerCall: 0 };
+
+/** Of a correction the first word differs. */
+export type TextInput = Pick<PreviewInput, 'class' | 'drill' | 'text' | 'answers' | 'share'> & { kind?: RenderInput['kind'] };
 
 /**
  * SMS sizes of a message over its people: rendered exactly as it is sent, with a link of true length, and per group of people
  * a name of their size and alphabet in place of theirs.
  */
-export function previewText(ctx: Context, input: PreviewInput, tenant: { name: string; default_locale: string }, groups: readonly PreviewGroup[]): TextPreview {
+export function previewText(
+  ctx: Pick<Context, 'config' | 'clock'>,
+  input: TextInput,
+  tenant: { readonly name: string; readonly default_locale: string },
+  groups: readonly PreviewGroup[],
+): TextPreview {
   const { text } = input;
   if (!text) return NO_TEXT;
   const message = renderInput(ctx, { ...input, text }, tenant.name);
@@ -31,17 +42,19 @@ export function previewText(ctx: Context, input: PreviewInput, tenant: { name: s
   let [units, namesOutsideGsm] = [0, 0];
   let worst: SegmentCount | undefined;
   for (const group of groups) {
-    if (group.sms === 0) continue;
+    // Someone may be called in more than one wave.
+    const calls = group.calls.reduce((sum, step) => sum + (step.sms ?? 0), 0);
+    if (calls === 0) continue;
     const locale = chooseLocale(text, message.fallbackLocale, group.locale ?? tenant.default_locale);
     const one = size(locale, standIn(group.name_gsm, group.name_units), standIn(group.first_gsm, group.first_units));
-    units += one.segments * group.sms;
+    units += one.segments * calls;
     if (one.encoding === 'UCS-2' && bare.get(locale)?.encoding === 'GSM-7') namesOutsideGsm += group.sms;
     if (!worst || one.segments > worst.segments || (one.segments === worst.segments && one.units > worst.units)) worst = one;
   }
   // Nobody by SMS: the text's own size is still worth knowing while it is written.
   worst ??= [...bare.values()].reduce((a, b) => (b.segments > a.segments ? b : a));
   const culprits = [...bare].flatMap(([locale, rendered]) => culpritsOf(locale, text[locale] ?? '', rendered));
-  return { segments: worst.segments, units, encoding: worst.encoding, culprits: culprits.slice(0, 50), namesOutsideGsm };
+  return { segments: worst.segments, units, encoding: worst.encoding, culprits: culprits.slice(0, 50), namesOutsideGsm, unitsPerCall: longestSms(message) };
 }
 
 /** Positions in what the coordinator wrote; only where it is clean, in the text as sent (an answer's label, say). */
@@ -53,15 +66,15 @@ function culpritsOf(locale: string, written: string, rendered: SegmentCount): Pr
 /** A name of this size: x takes one septet, Ж one UTF-16 unit outside GSM-7. */
 const standIn = (gsm: boolean, units: number): string => (gsm ? 'x' : 'Ж').repeat(units);
 
-function slotsOf(ctx: Context): SlotValues {
+function slotsOf(ctx: Pick<Context, 'config'>): SlotValues {
   const token = 'x'.repeat(TOKEN_CHARACTERS);
   return slotValues({ name: null, publicUrl: ctx.config.publicUrl, answerToken: token, shareToken: token, unsubscribeToken: token });
 }
 
-const renderInput = (ctx: Context, input: PreviewInput & { text: Record<string, string> }, tenantName: string): RenderInput => ({
+const renderInput = (ctx: Pick<Context, 'config' | 'clock'>, input: TextInput & { text: Record<string, string> }, tenantName: string): RenderInput => ({
   class: input.class,
   drill: input.drill,
-  kind: 'original',
+  kind: input.kind ?? 'original',
   // As long as every mark (domain/plan.ts).
   mark: 'XXX',
   title: null,

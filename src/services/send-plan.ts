@@ -4,12 +4,12 @@ import type { Database } from '#db/database.ts';
 import type { ChannelAdapter, PreparedSend, SlotValues, Target } from '#domain/channel.ts';
 import { packRef } from '#domain/refs.ts';
 import { chooseLocale, renderMessage, type RenderInput } from '#render/render-message.ts';
-import { templateSegments } from '#domain/segments.ts';
-import { linkLength, MAX_NAME_CHARACTERS, slotValues } from '#render/slot-values.ts';
+import { slotValues } from '#render/slot-values.ts';
 import type { ClaimedBatch } from '#db/claim-batch.ts';
 import type { MarkedPerson } from '#db/mark-slice.ts';
 import type { Channel } from '#schemas/delivery.ts';
 import type { Deps } from './context.ts';
+import { longestSms } from './longest-sms.ts';
 import { MarkedAhead } from './marked-ahead.ts';
 
 const KEEP_MS = 60_000;
@@ -145,18 +145,6 @@ export class SendPlans {
       },
     };
   }
-}
-
-/** Segments of the longest locale with the longest name: a budget asked for less would be overdrawn. */
-function longestSms(input: RenderInput): number {
-  const link = 'x'.repeat(linkLength(input.publicUrl));
-  const lengths = { name: MAX_NAME_CHARACTERS, firstName: MAX_NAME_CHARACTERS, link, shareLink: link };
-  return Math.max(
-    ...Object.keys(input.text).map((locale) => {
-      const content = renderMessage(input, locale, 'sms');
-      return content.channel === 'sms' ? templateSegments(content.body, lengths).segments : 1;
-    }),
-  );
 }
 
 /** First message of a chain of corrections: its card is the one that they all replace. */

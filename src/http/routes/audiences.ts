@@ -1,7 +1,6 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { AppEnv, Deps } from '#http/env.ts';
-import { jsonOf, refusals } from '#http/view-schemas.ts';
-import { CHANNELS } from '#schemas/delivery.ts';
+import { forecastSchema, jsonOf, refusals } from '#http/view-schemas.ts';
 import { previewInputSchema } from '#schemas/message.ts';
 import type { PreviewView } from '#schemas/views.ts';
 import { previewAudience } from '#services/preview-audience.ts';
@@ -21,12 +20,7 @@ const previewView = z
     culprits: z
       .array(z.object({ character: z.string(), position: count, locale: z.string() }))
       .openapi({ description: 'Characters outside GSM-7, with their offset.' }),
-    forecast: z.object({
-      seconds: z.number().nullable().openapi({ description: 'From launch to the last hand-over; null where no sender has a rate.' }),
-      perChannel: z.array(
-        z.object({ channel: z.enum(CHANNELS), people: count, units: count, unitsPerSecond: z.number().nullable(), seconds: z.number().nullable() }),
-      ),
-    }),
+    forecast: forecastSchema,
     warnings: z.array(z.object({ code: z.string(), detail: z.string() })),
   } satisfies { [K in keyof PreviewView]: z.ZodType })
   .openapi('Preview');

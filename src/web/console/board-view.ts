@@ -2,7 +2,8 @@ import { html } from 'hono/html';
 import { type Channel, CHANNELS, type DeliveryState, type MessageClass } from '#schemas/delivery.ts';
 import type { DeliveryView, MessageView, StateCounts } from '#schemas/views.ts';
 import type { BoardData } from './board-data.ts';
-import { CHANNEL_NAMES, codeName, DELIVERY_STATE_NAMES, duration, isAboutPerson, number, people, percent, plural } from './format.ts';
+import { paceCard } from './forecast-view.ts';
+import { CHANNEL_NAMES, codeName, DELIVERY_STATE_NAMES, isAboutPerson, number, people, percent, plural } from './format.ts';
 import { inboundList } from './inbound-view.ts';
 import { spreadCard } from './spread-view.ts';
 import { bar, barKey, deliveryTag, type Html, type Part, type Segment, time } from './parts.ts';
@@ -81,15 +82,7 @@ function figures(message: MessageView): Html {
           html`<tr><th scope="row">${CHANNEL_NAMES[channel]}${bar(segments(counts), total(counts), true)}</th><td class="num">${number(total(counts))}</td><td class="num">${number(handedOver(counts))}</td><td class="num">${number(counts.failed)}</td></tr>`,
       )}</tbody></table>`
     }
-    ${speedLine(message)}
   </section>`;
-}
-
-function speedLine({ times }: MessageView): Part {
-  if (times.launchedAt === null || times.firstCallAt === null) return '';
-  const seconds = (iso: string): number => (Date.parse(iso) - Date.parse(times.launchedAt ?? iso)) / 1000;
-  const last = times.completedAt !== null && times.lastCallAt !== null ? ` and the last one after ${duration(Math.max(0, seconds(times.lastCallAt)))}` : '';
-  return html`<p class="soft small">The first call left ${Math.max(0, seconds(times.firstCallAt)).toFixed(1)} s after launch${last}.</p>`;
 }
 
 function answersCard({ message, answers }: BoardData): Part {
@@ -148,5 +141,5 @@ export function liveRegion(data: BoardData, csrfToken: string, now: number): Htm
   const { message } = data;
   return html`<div id="tick" hidden data-at="${now}" data-sent="${handedOver(message.deliveries)}" data-answered="${answered(message)}"></div>
     ${inboundList(data.inbound, csrfToken, `/messages/${message.id}`)}
-    ${figures(message)} ${answersCard(data)} ${deliveriesCard(message, 'doubt', data.doubt)} ${deliveriesCard(message, 'failed', data.failed)} ${spreadCard(message, data.spread)}`;
+    ${figures(message)} ${answersCard(data)} ${deliveriesCard(message, 'doubt', data.doubt)} ${deliveriesCard(message, 'failed', data.failed)} ${paceCard(message)} ${spreadCard(message, data.spread)}`;
 }

@@ -107,16 +107,6 @@ export function codeName(code: string | null): string {
   return words === undefined ? `code ${code}` : `${words} (${code})`;
 }
 
-/** "84 s", "4 min", "2 h 10 min"; seconds rounded up. */
-export function duration(seconds: number): string {
-  const s = Math.ceil(seconds);
-  if (s < 120) return `${s} s`;
-  const minutes = Math.ceil(s / 60);
-  if (minutes < 120) return `${minutes} min`;
-  const rest = minutes % 60;
-  return `${Math.floor(minutes / 60)} h${rest > 0 ? ` ${rest} min` : ''}`;
-}
-
 /** "22 Nov 2026, 18:55 UTC"; the page's script shows it in the reader's own zone. */
 export function timeText(iso: string): string {
   const date = new Date(iso);

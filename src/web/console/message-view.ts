@@ -1,9 +1,10 @@
 import { html } from 'hono/html';
+import { formatDuration } from '#platform/duration.ts';
 import type { Audience } from '#schemas/audience.ts';
 import type { PlanStep } from '#schemas/message.ts';
 import type { MessageView, PreviewView } from '#schemas/views.ts';
 import type { SampleView } from '#services/render-sample.ts';
-import { CHANNEL_NAMES, CLASS_NAMES, CLASS_PROMISES, duration, languageName, number, people, textsOf } from './format.ts';
+import { CHANNEL_NAMES, CLASS_NAMES, CLASS_PROMISES, languageName, number, people, textsOf } from './format.ts';
 import { channelList, csrf, drillTag, type Html, type Part, stateTag, time } from './parts.ts';
 import { reachSummary, sampleView } from './preview-view.ts';
 
@@ -34,7 +35,7 @@ export function audienceText(audience: Audience): string {
 const SELECTS: Record<PlanStep['to'], string> = { all: 'everybody', not_answered: 'who has not answered', not_reached: 'who was not reached' };
 
 export function planText(step: PlanStep, first: boolean): string {
-  const when = step.afterSeconds === 0 ? (first ? 'At once' : 'Also at once') : `After ${duration(step.afterSeconds)}`;
+  const when = step.afterSeconds === 0 ? (first ? 'At once' : 'Also at once') : `After ${formatDuration(step.afterSeconds)}`;
   const how = step.channels.length === 1 ? '' : step.mode === 'parallel' ? ' (on all of these)' : ' (the first that reaches the person)';
   return `${when}: ${channelList(step.channels, CHANNEL_NAMES)}${how}${first ? '' : `, to ${SELECTS[step.to]}`}`;
 }

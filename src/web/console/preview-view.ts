@@ -1,8 +1,9 @@
 import { html } from 'hono/html';
 import { CHANNELS, type Channel } from '#schemas/delivery.ts';
-import type { Forecast, PreviewView } from '#schemas/views.ts';
+import type { PreviewView } from '#schemas/views.ts';
 import type { SampleView } from '#services/render-sample.ts';
-import { CHANNEL_NAMES, duration, languageName, number, people } from './format.ts';
+import { forecastLine, paceDetails } from './forecast-view.ts';
+import { CHANNEL_NAMES, languageName, number, people } from './format.ts';
 import type { Html, Part } from './parts.ts';
 
 /** What a preview has to say; `blocked` is why there is none yet. */
@@ -29,16 +30,11 @@ function culprits(view: PreviewView): Part {
   return html`<div class="note warn"><b>Characters that make each SMS longer:</b> ${shown.join(', ')}${more > 0 && ` and ${more} more`}. With them an SMS part holds 70 characters instead of 160.</div>`;
 }
 
-export function forecastLine(forecast: Forecast): string {
-  if (forecast.seconds === null) return 'The last person: as fast as the carriers take it.';
-  return `The last person in about ${duration(forecast.seconds)}.`;
-}
-
 function channelLine(channel: Channel, view: PreviewView): Html {
   const pace = view.forecast.perChannel.find((one) => one.channel === channel);
   const details = [
     channel === 'sms' && view.segments > 0 ? (view.segments === 1 ? '1 part each' : `up to ${view.segments} parts each, ${number(view.units)} in all`) : '',
-    pace && pace.seconds !== null ? `last in ${duration(pace.seconds)}` : '',
+    ...(pace ? paceDetails(pace) : []),
   ].filter(Boolean);
   return html`<tr><th scope="row" class="whole">${CHANNEL_NAMES[channel]}</th><td class="num">${number(view.channels[channel])}</td><td class="soft small">${details.join(', ')}</td></tr>`;
 }

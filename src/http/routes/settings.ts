@@ -1,0 +1,41 @@
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import type { AppEnv, Deps } from '#http/env.ts';
+import { jsonOf, refusals } from '#http/view-schemas.ts';
+import { quietHoursSchema, settingsChangeSchema, type SettingsView } from '#schemas/settings.ts';
+import { changeSettings } from '#services/change-settings.ts';
+import { getSettings } from '#services/get-settings.ts';
+
+const settingsView = z
+  .object({
+    name: z.string(),
+    defaultLocale: z.string(),
+    defaultCountry: z.string(),
+    timeZone: z.string().nullable().openapi({ description: 'IANA zone for people without one of their own; null: times are told in UTC.' }),
+    quietHours: quietHoursSchema.nullable().openapi({ description: "No campaign (bulk) is sent in these hours on each person's own clock." }),
+  } satisfies { [K in keyof SettingsView]: z.ZodType })
+  .openapi('Settings');
+
+const get = createRoute({
+  method: 'get',
+  path: '/settings',
+  tags: ['settings'],
+  summary: 'What the organisation has decided for all its messages',
+  responses: { 200: jsonOf(settingsView, 'As of now.'), ...refusals },
+});
+
+const change = createRoute({
+  method: 'patch',
+  path: '/settings',
+  tags: ['settings'],
+  summary: 'Change settings: what is given is set, null clears, what is left out stays',
+  request: { body: { required: true, content: { 'application/json': { schema: settingsChangeSchema } } } },
+  responses: { 200: jsonOf(settingsView, 'As they are now.'), ...refusals },
+});
+
+/** `GET PATCH /v1/settings`. */
+export function settingsRoutes(_deps: Deps): OpenAPIHono<AppEnv> {
+  const routes = new OpenAPIHono<AppEnv>();
+  routes.openapi(get, async (c) => c.json(await getSettings(c.var.ctx), 200));
+  routes.openapi(change, async (c) => c.json(await changeSettings(c.var.ctx, c.req.valid('json')), 200));
+  return routes;
+}

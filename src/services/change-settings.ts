@@ -1,0 +1,33 @@
+import { sql } from 'kysely';
+import { isCountry } from '#domain/phone.ts';
+import { invalidField } from '#platform/errors.ts';
+import type { SettingsChange, SettingsView } from '#schemas/settings.ts';
+import { appendAudit } from './audit.ts';
+import { type Context, inTenant } from './context.ts';
+import { readSettings } from './get-settings.ts';
+import { requireScope } from './launch-message.ts';
+
+/**
+ * Changes what is given. What is under way goes on with what it began with: quiet hours bind messages planned from now on.
+ * @throws Problem 403 without `admin`; 422 for a country without telephone numbers
+ */
+export async function changeSettings(ctx: Context, change: SettingsChange): Promise<SettingsView> {
+  requireScope(ctx, 'admin');
+  if (change.defaultCountry !== undefined && !isCountry(change.defaultCountry))
+    throw invalidField('defaultCountry', 'unknown_country', `${change.defaultCountry} is no country with telephone numbers of its own.`);
+  return inTenant(ctx, async (tx) => {
+    const set = {
+      ...(change.name === undefined ? {} : { name: change.name }),
+      ...(change.defaultLocale === undefined ? {} : { default_locale: change.defaultLocale }),
+      ...(change.defaultCountry === undefined ? {} : { default_country: change.defaultCountry }),
+      ...(change.timeZone === undefined ? {} : { time_zone: change.timeZone }),
+      // The policy holds other rules too, so that only this part of it is replaced.
+      ...(change.quietHours === undefined ? {} : { policy: sql<string>`policy || ${JSON.stringify({ quietHours: change.quietHours })}::jsonb` }),
+    };
+    if (Object.keys(set).length > 0) {
+      await tx.updateTable('tenants').set(set).where('tenant_id', '=', ctx.tenantId).execute();
+      await appendAudit(tx, ctx, 'tenant.change', String(ctx.tenantId), { ...change });
+    }
+    return readSettings(tx, ctx.tenantId);
+  });
+}
