@@ -65,5 +65,5 @@ test('receipts and texts name the account that they belong to and carry its sign
     expect(form['AccountSid']).toBe(SECOND.accountSid);
     expect(headers['x-twilio-signature']).toBe(twilioSignature(SECOND.authToken, `${site.url}${path}`, form));
   }
-  expect(visits.map(({ form }) => form['MessageStatus'] ?? form['Body']).toSorted((a = '', b = '') => a.localeCompare(b))).toEqual(['delivered', 'sent']);
+  expect(new Set(visits.map(({ form }) => form['MessageStatus'] ?? form['Body']))).toEqual(new Set(['sent', 'delivered', 'YES']));
 });
