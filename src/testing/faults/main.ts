@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { endOnSignals } from './leftovers.ts';
 import type { Result, Row } from './row.ts';
 import { ROWS } from './rows.ts';
 import { hasRedis, PostgresServer, RedisServer } from './servers.ts';
@@ -40,6 +41,7 @@ const seed = Number(values.seed ?? Math.floor(Math.random() * 1e9));
 const backends = (['postgres', 'redis'] as const).filter((queue) => values.queue === 'both' || values.queue === queue);
 const folder = resolve('.muster', `faults-${process.pid}`);
 mkdirSync(folder, { recursive: true });
+endOnSignals();
 say(`seed ${seed}${values.short ? ', short' : ''}`);
 
 async function runRow(row: Row, queue: 'postgres' | 'redis', postgres: PostgresServer): Promise<Line> {

@@ -6,6 +6,7 @@ import { Redis } from 'ioredis';
 import pg from 'pg';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '#db/embedded-postgres.ts';
 import { migrateAll } from '#src/migrate.ts';
+import { endsWithRunner } from './leftovers.ts';
 
 export const freePort = (): Promise<number> =>
   new Promise((done, fail) => {
@@ -25,12 +26,14 @@ export class PostgresServer {
   readonly #folder: string;
   readonly #port: number;
   readonly #settings: Record<string, string>;
+  readonly #forget: () => void;
   #running: EmbeddedPostgres | undefined;
 
   private constructor(folder: string, port: number, settings: Record<string, string>) {
     this.#folder = folder;
     this.#port = port;
     this.#settings = settings;
+    this.#forget = endsWithRunner(() => this.close());
   }
 
   static async start(folder: string, settings: Record<string, string> = {}): Promise<PostgresServer> {
@@ -79,6 +82,7 @@ export class PostgresServer {
     await this.#running?.stop();
     if (this.#running) rmSync(this.#running.folder, { recursive: true, force: true });
     rmSync(this.#folder, { recursive: true, force: true });
+    this.#forget();
   }
 }
 
@@ -88,11 +92,13 @@ export const hasRedis = (): boolean => spawnSync('redis-server', ['--version']).
 export class RedisServer {
   readonly port: number;
   readonly #folder: string;
+  readonly #forget: () => void;
   #child: ChildProcess | undefined;
 
   private constructor(folder: string, port: number) {
     this.#folder = folder;
     this.port = port;
+    this.#forget = endsWithRunner(() => this.close());
   }
 
   static async start(folder: string): Promise<RedisServer> {
@@ -132,5 +138,6 @@ export class RedisServer {
 
   async close(): Promise<void> {
     await this.kill();
+    this.#forget();
   }
 }

@@ -1,23 +1,20 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { hostname, tmpdir } from 'node:os';
+import { openSync, readFileSync, rmSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { Agent, request } from 'undici';
-import webpush from 'web-push';
-import { openDatabase } from '#db/database.ts';
-import { createLog } from '#platform/log.ts';
 import { readConfig } from '#platform/config.ts';
 import { PublicIds, Tokens } from '#platform/tokens.ts';
-import { startSimulator, type Simulator } from '#simulator/start.ts';
-import { createTenant } from '#services/create-tenant.ts';
+import type { Simulator } from '#simulator/start.ts';
 import { check, readCalls, type Verdict, type WitnessedCall } from './check.ts';
-import { freePort, type PostgresServer, type RedisServer } from './servers.ts';
+import { type Installation, prepareInstallation } from './installation.ts';
+import { endsWithRunner, isOver } from './leftovers.ts';
+import type { PostgresServer, RedisServer } from './servers.ts';
 
-const SECRET_KEYS = 'a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=';
 const scriptOf = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 
 export interface Answer<T = Record<string, unknown>> {
@@ -37,6 +34,10 @@ export interface WorldOptions {
   readonly postgres: PostgresServer;
   readonly redis: RedisServer | undefined;
   readonly seed: number;
+  /** Another way to the same database, for the runner and every process: a proxy in between. */
+  readonly through?: (databaseUrl: string) => string;
+  /** Instead of one Redis: a cluster's members, with commas between them. */
+  readonly redisUrl?: string | undefined;
 }
 
 /** A whole installation for one row: its own database, carriers in this process, API and workers as real processes. */
@@ -44,96 +45,45 @@ export class World {
   readonly postgres: PostgresServer;
   readonly redis: RedisServer | undefined;
   readonly simulator: Simulator;
+  readonly databaseUrl: string;
   readonly pool: pg.Pool;
   readonly tokens: Tokens;
   readonly tenantId: number;
   readonly apiUrl: string;
   readonly workers: Child[] = [];
   readonly apis: Child[] = [];
+  readonly #children: Child[] = [];
   readonly #ids: PublicIds;
   readonly #key: string;
   readonly #folder: string;
   readonly #env: Record<string, string>;
   readonly #agent = new Agent({ connections: 100, pipelining: 1 });
   readonly #log: number;
+  readonly #forget: () => void;
 
-  private constructor(parts: {
-    options: WorldOptions;
-    simulator: Simulator;
-    pool: pg.Pool;
-    tenant: { tenantId: number; apiKey: string };
-    ids: PublicIds;
-    folder: string;
-    env: Record<string, string>;
-  }) {
-    this.postgres = parts.options.postgres;
-    this.redis = parts.options.redis;
-    this.simulator = parts.simulator;
-    this.pool = parts.pool;
-    this.tenantId = parts.tenant.tenantId;
-    this.#key = parts.tenant.apiKey;
-    this.#ids = parts.ids;
-    this.#folder = parts.folder;
-    this.#env = parts.env;
-    this.apiUrl = parts.env['PUBLIC_URL'] ?? '';
-    this.tokens = new Tokens(readConfig(parts.env).secretKeys);
-    this.#log = openSync(join(parts.folder, 'processes.log'), 'a');
+  private constructor(options: WorldOptions, url: string, installation: Installation) {
+    this.postgres = options.postgres;
+    this.redis = options.redis;
+    this.simulator = installation.simulator;
+    this.databaseUrl = url;
+    this.pool = new pg.Pool({ connectionString: url, max: 4 });
+    // The server is stopped on purpose by some rows.
+    this.pool.on('error', () => undefined);
+    this.tenantId = installation.tenantId;
+    this.#key = installation.apiKey;
+    this.#ids = new PublicIds(installation.idKey);
+    this.#folder = installation.folder;
+    this.#env = installation.env;
+    this.apiUrl = installation.env['PUBLIC_URL'] ?? '';
+    this.tokens = new Tokens(readConfig(installation.env).secretKeys);
+    this.#log = openSync(join(installation.folder, 'processes.log'), 'a');
+    this.#forget = endsWithRunner(() => this.#abandon());
   }
 
   static async create(options: WorldOptions): Promise<World> {
-    const url = await options.postgres.cloneTemplate(`w_${randomBytes(6).toString('hex')}`);
-    const folder = mkdtempSync(join(tmpdir(), 'muster-faults-'));
-    mkdirSync(join(folder, 'simulator'), { recursive: true });
-    const port = await freePort();
-    const accountSid = `AC${randomBytes(16).toString('hex')}`;
-    const authToken = randomBytes(16).toString('hex');
-    const simulator = await startSimulator({
-      dataFolder: folder,
-      publicUrl: `http://127.0.0.1:${port}`,
-      accountSid,
-      authToken,
-      log: createLog('simulator', 'silent'),
-      // Receipts have a row of their own; elsewhere they would hide what the workers wrote.
-      behaviour: { seed: options.seed, sms: { receipts: { lostShare: 1 } } },
-    });
-    const vapid = webpush.generateVAPIDKeys();
-    const env = {
-      PATH: process.env['PATH'] ?? '',
-      PORT: String(port),
-      PUBLIC_URL: `http://127.0.0.1:${port}`,
-      MUSTER_DATA: folder,
-      DATABASE_URL: url,
-      SECRET_KEYS,
-      TWILIO_ACCOUNT_SID: accountSid,
-      TWILIO_AUTH_TOKEN: authToken,
-      TWILIO_API_URL: simulator.url,
-      SMTP_URL: simulator.smtpUrl,
-      MAIL_FROM: 'Muster <muster@example.test>',
-      VAPID_PUBLIC_KEY: vapid.publicKey,
-      VAPID_PRIVATE_KEY: vapid.privateKey,
-      PUSH_HOSTS: simulator.url,
-      ...(options.redis ? { REDIS_URL: options.redis.url } : {}),
-    };
-    const db = openDatabase({ url, role: 'muster_api', max: 2, name: 'faults', log: createLog('faults', 'silent') });
-    const tenant = await createTenant(
-      { db },
-      {
-        name: 'Fault District',
-        policy: { approvalAbove: { life: null, ops: null, bulk: null } },
-        admin: { email: `admin-${port}@example.test`, name: 'Admin', password: 'correct horse battery staple' },
-        keyMode: 'live',
-        senders: [
-          { channel: 'sms', name: 'SMS', address: '+12025550100' },
-          { channel: 'email', name: 'Mail', address: 'Muster <muster@example.test>' },
-        ],
-      },
-    );
-    const installation = await db.across.selectFrom('installation').select('id_key').executeTakeFirstOrThrow();
-    await db.close();
-    const pool = new pg.Pool({ connectionString: url, max: 4 });
-    // The server is stopped on purpose by some rows.
-    pool.on('error', () => undefined);
-    return new World({ options, simulator, pool, tenant, ids: new PublicIds(installation.id_key), folder, env });
+    const direct = await options.postgres.cloneTemplate(`w_${randomBytes(6).toString('hex')}`);
+    const url = options.through?.(direct) ?? direct;
+    return new World(options, url, await prepareInstallation({ url, redisUrl: options.redisUrl ?? options.redis?.url, seed: options.seed }));
   }
 
   get callsFile(): string {
@@ -141,8 +91,11 @@ export class World {
   }
 
   #spawn(script: string, change: Record<string, string>): Child {
+    if (isOver()) throw new Error('the runner was told to end');
     const child = spawn(process.execPath, [scriptOf(script)], { env: { ...this.#env, ...change }, stdio: ['ignore', this.#log, this.#log, 'ipc'] });
-    return { process: child, name: `${hostname()}:${child.pid ?? 0}` };
+    const one = { process: child, name: `${hostname()}:${child.pid ?? 0}` };
+    this.#children.push(one);
+    return one;
   }
 
   async #ready(child: Child): Promise<Child> {
@@ -262,11 +215,18 @@ export class World {
   }
 
   async close(): Promise<void> {
-    for (const child of [...this.workers, ...this.apis]) if (alive(child)) child.process.kill('SIGCONT');
-    await Promise.all([...this.workers, ...this.apis].map((child) => end(child)));
+    for (const child of this.#children) if (alive(child)) child.process.kill('SIGCONT');
+    await Promise.all(this.#children.map((child) => end(child)));
+    this.#forget();
     await this.#agent.destroy();
     await this.pool.end();
     await this.simulator.close();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** The runner ends: nothing is measured any more. */
+  async #abandon(): Promise<void> {
+    await Promise.all(this.#children.map((child) => kill(child)));
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }

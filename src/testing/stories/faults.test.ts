@@ -8,7 +8,7 @@ import { expect, inject, test } from 'vitest';
 const script = fileURLToPath(new URL('../faults/main.ts', import.meta.url));
 
 /** The runner has servers, processes and signals of its own, so it runs as `npm run faults -- --short` would. */
-test.each([{ queue: 'postgres', rows: ['postgres-crash'] }, ...(inject('redisUrl') ? [{ queue: 'redis', rows: ['redis-kill'] }] : [])])(
+test.each([{ queue: 'postgres', rows: ['postgres-crash', 'stop'] }, ...(inject('redisUrl') ? [{ queue: 'redis', rows: ['redis-kill'] }] : [])])(
   'faults in short, on $queue: $rows',
   ({ queue, rows }) => {
     const folder = mkdtempSync(join(tmpdir(), 'muster-short-faults-'));
