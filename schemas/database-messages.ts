@@ -30,6 +30,7 @@ export interface MessagesTable {
   created_by: string;
   approved_at: NullableTime;
   approved_by: string | null;
+  approval_needed: Generated<boolean>;
   launched_at: NullableTime;
   launched_by: string | null;
   first_call_at: NullableTime;

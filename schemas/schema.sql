@@ -226,6 +226,7 @@ CREATE TABLE messages (
   created_by text NOT NULL,
   approved_at timestamp with time zone,
   approved_by text,
+  approval_needed boolean NOT NULL DEFAULT false,
   launched_at timestamp with time zone,
   launched_by text,
   first_call_at timestamp with time zone,
@@ -451,6 +452,7 @@ CREATE INDEX joins_parent ON public.joins USING btree (message_id, parent_id);
 CREATE UNIQUE INDEX messages_cap ON public.messages USING btree (tenant_id, ((cap ->> 'sender'::text)), ((cap ->> 'identifier'::text)), ((cap ->> 'sent'::text))) WHERE (cap IS NOT NULL);
 CREATE INDEX messages_closing ON public.messages USING btree (id) WHERE ((state = ANY (ARRAY['stopped'::message_state, 'expired'::message_state])) AND (completed_at IS NULL));
 CREATE INDEX messages_follows ON public.messages USING btree (tenant_id, follows_id) WHERE (follows_id IS NOT NULL);
+CREATE INDEX messages_largest ON public.messages USING btree (tenant_id, drill, audience_count) WHERE ((launched_at IS NOT NULL) AND (kind = 'original'::text));
 CREATE INDEX messages_list ON public.messages USING btree (tenant_id, id DESC);
 CREATE INDEX messages_open ON public.messages USING btree (state, start_at) WHERE (state = ANY (ARRAY['scheduled'::message_state, 'live'::message_state]));
 CREATE UNIQUE INDEX pending_joins_code ON public.pending_joins USING btree (tenant_id, code);

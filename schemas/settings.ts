@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { MessageClass } from './delivery.ts';
 import { localeSchema } from './message.ts';
 
 function canonicalZone(name: string): string | undefined {
@@ -23,6 +24,8 @@ export const quietHoursSchema = z
   .strictObject({ from: clock, to: clock })
   .refine((hours) => hours.from !== hours.to, { message: 'must end at another time than it begins', path: ['to'] });
 
+const people = z.int().min(0).max(1_000_000_000).nullable();
+
 /** A change of an organisation's settings: what is given is set, `null` clears, what is left out stays. */
 export const settingsChangeSchema = z.strictObject({
   name: z.string().trim().min(1).max(100).optional(),
@@ -37,6 +40,10 @@ export const settingsChangeSchema = z.strictObject({
   timeZone: timeZoneSchema.nullable().optional(),
   /** On the clock of each person: no campaign (bulk) is sent then. Null: at any hour. */
   quietHours: quietHoursSchema.nullable().optional(),
+  /** A message to more people than this needs a second person's approval; null: never. What is left out stays. */
+  approvalAbove: z.strictObject({ life: people.optional(), ops: people.optional(), bulk: people.optional() }).optional(),
+  /** Whether a message to more than twice as many people as any before needs a second person too. */
+  doubling: z.boolean().optional(),
 });
 export type SettingsChange = z.infer<typeof settingsChangeSchema>;
 
@@ -47,4 +54,6 @@ export interface SettingsView {
   defaultCountry: string;
   timeZone: string | null;
   quietHours: { from: string; to: string } | null;
+  approvalAbove: Readonly<Record<MessageClass, number | null>>;
+  doubling: boolean;
 }

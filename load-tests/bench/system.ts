@@ -7,6 +7,7 @@ import pg from 'pg';
 import { Pool } from 'undici';
 import webpush from 'web-push';
 import { type Database, openDatabase } from '#db/database.ts';
+import { OPEN_POLICY } from '#domain/policy.ts';
 import { createLog } from '#platform/log.ts';
 import { PublicIds, Tokens } from '#platform/tokens.ts';
 import type { MessageView } from '#schemas/views.ts';
@@ -139,7 +140,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     addTenant: async (senders) => {
       const name = `bench-${randomBytes(6).toString('hex')}`;
       const admin = { email: `${name}@bench.example`, name: 'Bench', password: randomBytes(12).toString('hex') };
-      const policy = { approvalAbove: { life: null, ops: null, bulk: null } };
+      const policy = OPEN_POLICY;
       const { tenantId, apiKey } = await createTenant({ db }, { name, policy, admin, keyMode: 'live', senders: [...senders] });
       return { id: tenantId, apiKey };
     },

@@ -33,7 +33,7 @@ CREATE TABLE tenants (
   default_country text NOT NULL DEFAULT 'US',
   -- IANA zone of people who have none of their own; NULL: nobody has said, times are told in UTC and say so
   time_zone text,
-  -- approvers needed above these counts, caps per class: see domain/policy.ts
+  -- who may send to how many, quiet hours and more: see domain/policy.ts and domain/quiet-hours.ts
   policy jsonb NOT NULL DEFAULT '{}',
   suspended_at timestamptz,
   stopped_at timestamptz,
@@ -203,6 +203,8 @@ CREATE TABLE messages (
   created_by text NOT NULL,
   approved_at timestamptz,
   approved_by text,
+  -- decided at launch; the mark refuses a message whose approval is needed and gone
+  approval_needed boolean NOT NULL DEFAULT false,
   launched_at timestamptz,
   launched_by text,
   first_call_at timestamptz,
@@ -220,6 +222,8 @@ CREATE UNIQUE INDEX messages_cap ON messages (tenant_id, (cap ->> 'sender'), (ca
 CREATE INDEX messages_open ON messages (state, start_at) WHERE state IN ('scheduled', 'live');
 -- stopped or expired, with rows that still have to be closed
 CREATE INDEX messages_closing ON messages (id) WHERE state IN ('stopped', 'expired') AND completed_at IS NULL;
+-- For the largest message so far.
+CREATE INDEX messages_largest ON messages (tenant_id, drill, audience_count) WHERE launched_at IS NOT NULL AND kind = 'original';
 CREATE INDEX messages_follows ON messages (tenant_id, follows_id) WHERE follows_id IS NOT NULL;
 
 CREATE TABLE waves (

@@ -37,25 +37,6 @@ export function expiryOf(klass: MessageClass, expiresAt: number | null, startAt:
   return { expiresAt };
 }
 
-/** A tenant's rule for sending to many. `null` limit: no approver is ever needed. */
-export interface SendPolicy {
-  /** Above this many people a second person must approve. */
-  readonly approvalAbove: Record<MessageClass, number | null>;
-}
-
-/** What a new tenant starts with. */
-export const DEFAULT_POLICY: SendPolicy = { approvalAbove: { life: 100, ops: 1_000, bulk: 10_000 } };
-
-/** Reads `tenants.policy`; anything missing has its default. */
-export function policyOf(stored: Record<string, unknown>): SendPolicy {
-  const given = (typeof stored['approvalAbove'] === 'object' && stored['approvalAbove'] !== null ? stored['approvalAbove'] : {}) as Record<string, unknown>;
-  const limit = (klass: MessageClass): number | null => {
-    const value = given[klass];
-    return value === null || typeof value === 'number' ? value : DEFAULT_POLICY.approvalAbove[klass];
-  };
-  return { approvalAbove: { life: limit('life'), ops: limit('ops'), bulk: limit('bulk') } };
-}
-
 /** A short mark that people can read to each other: 3 of 29 letters and digits that are not mistaken for others. */
 export function markOf(messageId: string): string {
   const alphabet = '23456789ABCDEFGHJKMNPQRTUVWXY';

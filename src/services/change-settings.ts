@@ -1,5 +1,5 @@
-import { sql } from 'kysely';
 import { isCountry } from '#domain/phone.ts';
+import { policyOf } from '#domain/policy.ts';
 import { invalidField } from '#platform/errors.ts';
 import type { SettingsChange, SettingsView } from '#schemas/settings.ts';
 import { appendAudit } from './audit.ts';
@@ -16,13 +16,19 @@ export async function changeSettings(ctx: Context, change: SettingsChange): Prom
   if (change.defaultCountry !== undefined && !isCountry(change.defaultCountry))
     throw invalidField('defaultCountry', 'unknown_country', `${change.defaultCountry} is no country with telephone numbers of its own.`);
   return inTenant(ctx, async (tx) => {
+    const tenant = await tx.selectFrom('tenants').select('policy').where('tenant_id', '=', ctx.tenantId).forUpdate().executeTakeFirstOrThrow();
+    const rules = {
+      ...(change.quietHours === undefined ? {} : { quietHours: change.quietHours }),
+      ...(change.approvalAbove === undefined ? {} : { approvalAbove: { ...policyOf(tenant.policy).approvalAbove, ...change.approvalAbove } }),
+      ...(change.doubling === undefined ? {} : { doubling: change.doubling }),
+    };
     const set = {
       ...(change.name === undefined ? {} : { name: change.name }),
       ...(change.defaultLocale === undefined ? {} : { default_locale: change.defaultLocale }),
       ...(change.defaultCountry === undefined ? {} : { default_country: change.defaultCountry }),
       ...(change.timeZone === undefined ? {} : { time_zone: change.timeZone }),
-      // The policy holds other rules too, so that only this part of it is replaced.
-      ...(change.quietHours === undefined ? {} : { policy: sql<string>`policy || ${JSON.stringify({ quietHours: change.quietHours })}::jsonb` }),
+      // The policy holds other rules too, so that only these parts of it are replaced.
+      ...(Object.keys(rules).length === 0 ? {} : { policy: JSON.stringify({ ...tenant.policy, ...rules }) }),
     };
     if (Object.keys(set).length > 0) {
       await tx.updateTable('tenants').set(set).where('tenant_id', '=', ctx.tenantId).execute();

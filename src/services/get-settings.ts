@@ -1,4 +1,5 @@
 import type { Tx } from '#db/database.ts';
+import { policyOf } from '#domain/policy.ts';
 import { quietHoursOf } from '#domain/quiet-hours.ts';
 import type { SettingsView } from '#schemas/settings.ts';
 import { type Context, inTenant } from './context.ts';
@@ -17,5 +18,6 @@ export async function readSettings(tx: Tx, tenantId: number): Promise<SettingsVi
     defaultCountry: row.default_country,
     timeZone: row.time_zone,
     quietHours: quietHoursOf(row.policy),
+    ...policyOf(row.policy),
   };
 }

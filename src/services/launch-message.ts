@@ -1,10 +1,11 @@
 import { audienceCondition, countAndHash } from '#db/audience-sql.ts';
 import type { Tx } from '#db/database.ts';
-import { type ExpiryProblem, expiryOf, planOf, policyOf } from '#domain/plan.ts';
+import { type ExpiryProblem, expiryOf, planOf } from '#domain/plan.ts';
 import { conflict, invalidField, notFound, Problem } from '#platform/errors.ts';
 import type { Audience } from '#schemas/audience.ts';
 import type { MessageInput } from '#schemas/message.ts';
 import type { MessageView } from '#schemas/views.ts';
+import { approvalRule } from './approval-rule.ts';
 import { appendAudit } from './audit.ts';
 import { type Context, inTenant, type Scope } from './context.ts';
 import { loadMessage, messageIdOf, type MessageRow } from './message-row.ts';
@@ -59,7 +60,7 @@ export async function launchInTx(tx: Tx, ctx: Context, messageId: string, input:
       count: counted.count,
       hash: counted.hash,
     });
-  await checkApproval(tx, ctx, row, counted);
+  const approvalNeeded = await checkApproval(tx, ctx, row, counted);
   const scheduled = row.start_at !== null && row.start_at.getTime() > now;
   await tx
     .updateTable('messages')
@@ -68,6 +69,7 @@ export async function launchInTx(tx: Tx, ctx: Context, messageId: string, input:
       audience_count: String(counted.count),
       audience_hash: counted.hash,
       audience_max_id: counted.maxId,
+      approval_needed: approvalNeeded,
       expires_at: new Date(expiry.expiresAt),
       launched_at: scheduled ? null : new Date(now),
       launched_by: ctx.actor.label,
@@ -124,17 +126,17 @@ async function checkTenant(tx: Tx, ctx: Context, row: MessageRow): Promise<void>
   if (used.length === 0) throw invalidField('channels', 'no_sender', `No ${row.drill ? 'drill ' : ''}sender is set up for ${channels.join(', ')}.`);
 }
 
-async function checkApproval(tx: Tx, ctx: Context, row: MessageRow, counted: { count: number; hash: string }): Promise<void> {
-  const { policy } = await tx.selectFrom('tenants').select('policy').where('tenant_id', '=', ctx.tenantId).executeTakeFirstOrThrow();
-  const limit = policyOf(policy).approvalAbove[row.class];
-  if (limit === null || counted.count <= limit) return;
-  if (row.approved_at === null)
-    throw conflict('approval_required', `More than ${limit} people: a second person must approve this ${row.class} message first.`, {
-      count: counted.count,
-      limit,
-    });
+/** @returns whether a second person's approval was needed, and is there */
+async function checkApproval(tx: Tx, ctx: Context, row: MessageRow, counted: { count: number; hash: string }): Promise<boolean> {
+  const rule = await approvalRule(tx, ctx.tenantId, row, counted.count);
+  if (!rule) return false;
+  if (row.approved_at === null) {
+    const many = rule.rule === 'doubling' ? `${rule.limit} people are twice the largest message so far, and these are more` : `More than ${rule.limit} people`;
+    throw conflict('approval_required', `${many}: a second person must approve this ${row.class} message first.`, { count: counted.count, ...rule });
+  }
   if (row.audience_hash !== counted.hash)
     throw conflict('audience_changed', 'The audience changed after the approval; it must be approved again.', { count: counted.count, hash: counted.hash });
+  return true;
 }
 
 const expiryProblem = (problem: ExpiryProblem): Problem => invalidField('expiresAt', problem.code, problem.detail);

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { claimBatch } from '#db/claim-batch.ts';
 import type { ChannelAdapter, SendResult, Target } from '#domain/channel.ts';
 import type { Outcome } from '#domain/outcome.ts';
+import { OPEN_POLICY } from '#domain/policy.ts';
 import type { Channel, MessageClass } from '#schemas/delivery.ts';
 import { messageInputSchema } from '#schemas/message.ts';
 import type { MessageView } from '#schemas/views.ts';
@@ -54,7 +55,7 @@ export class Bench {
     this.ctx = ctx;
   }
 
-  static async open(deps: TestDeps, policy: Record<string, unknown> = { approvalAbove: { life: null, ops: null, bulk: null } }): Promise<Bench> {
+  static async open(deps: TestDeps, policy: Record<string, unknown> = OPEN_POLICY): Promise<Bench> {
     const { tenantId } = await deps.tenant({ policy });
     return new Bench(deps, deps.as(tenantId));
   }

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
 import webpush from 'web-push';
 import { openDatabase } from '#db/database.ts';
+import { OPEN_POLICY } from '#domain/policy.ts';
 import { createLog } from '#platform/log.ts';
 import { startSimulator, type Simulator } from '#simulator/start.ts';
 import { createTenant, type NewTenant } from '#services/create-tenant.ts';
@@ -112,7 +113,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     { db },
     {
       name: 'Test District',
-      policy: { approvalAbove: { life: null, ops: null, bulk: null } },
+      policy: OPEN_POLICY,
       admin: { email, name: 'Admin', password },
       keyMode: 'live',
       senders: [

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { type Database, openDatabase, type Tx } from '#db/database.ts';
+import { OPEN_POLICY } from '#domain/policy.ts';
 import { hashApiKey, newApiKey } from '#platform/api-key.ts';
 import type { Log } from '#platform/log.ts';
 import { ALL_SCOPES, createTenant, type NewSender } from '#services/create-tenant.ts';
@@ -49,7 +50,7 @@ const demoTenant = (db: Database, secrets: UpSecrets) =>
     { db },
     {
       name: 'Harbour District Response',
-      policy: { approvalAbove: { life: null, ops: null, bulk: null } },
+      policy: OPEN_POLICY,
       admin: { email: secrets.consoleEmail, name: 'Administrator', password: secrets.consolePassword },
       keyMode: 'test',
       senders: [false, true].flatMap((drill): NewSender[] => [

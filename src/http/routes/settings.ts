@@ -5,6 +5,8 @@ import { quietHoursSchema, settingsChangeSchema, type SettingsView } from '#sche
 import { changeSettings } from '#services/change-settings.ts';
 import { getSettings } from '#services/get-settings.ts';
 
+const limit = z.int().nullable();
+
 const settingsView = z
   .object({
     name: z.string(),
@@ -12,6 +14,10 @@ const settingsView = z
     defaultCountry: z.string(),
     timeZone: z.string().nullable().openapi({ description: 'IANA zone for people without one of their own; null: times are told in UTC.' }),
     quietHours: quietHoursSchema.nullable().openapi({ description: "No campaign (bulk) is sent in these hours on each person's own clock." }),
+    approvalAbove: z
+      .object({ life: limit, ops: limit, bulk: limit })
+      .openapi({ description: 'A message to more people needs a second person; null: never. A new organisation begins at 100, 1,000 and 10,000.' }),
+    doubling: z.boolean().openapi({ description: 'Whether a message to more than twice as many people as any before needs a second person too.' }),
   } satisfies { [K in keyof SettingsView]: z.ZodType })
   .openapi('Settings');
 

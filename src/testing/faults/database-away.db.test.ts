@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { claimBatch } from '#db/claim-batch.ts';
 import type { Database } from '#db/database.ts';
 import type { ChannelAdapter, Target } from '#domain/channel.ts';
+import { OPEN_POLICY } from '#domain/policy.ts';
 import { messageInputSchema } from '#schemas/message.ts';
 import { createMessage } from '#services/create-message.ts';
 import { deliverBatch } from '#services/deliver-batch.ts';
@@ -22,7 +23,7 @@ afterAll(() => deps.close());
 const campaign = () => messageInputSchema.parse({ class: 'bulk', text: { en: 'Doors open at six' }, audience: { all: true }, channels: ['sms'], launch: true });
 
 async function crowd(count: number) {
-  const { tenantId } = await deps.tenant({ policy: { approvalAbove: { life: null, ops: null, bulk: null } } });
+  const { tenantId } = await deps.tenant({ policy: OPEN_POLICY });
   await deps.db.withTenant(tenantId, (tx) =>
     sql`INSERT INTO recipients (tenant_id, name, phone, consent)
       SELECT ${tenantId}, 'Person', '+1202' || lpad((${tenantId} * 1000 + n)::text, 7, '0'), '{bulk}'::message_class[] FROM generate_series(1, ${count}::int) n`.execute(

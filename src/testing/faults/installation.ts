@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import webpush from 'web-push';
 import { openDatabase } from '#db/database.ts';
+import { OPEN_POLICY } from '#domain/policy.ts';
 import { createLog } from '#platform/log.ts';
 import { startSimulator, type Simulator } from '#simulator/start.ts';
 import { createTenant } from '#services/create-tenant.ts';
@@ -62,7 +63,7 @@ export async function prepareInstallation(options: { url: string; redisUrl: stri
     { db },
     {
       name: 'Fault District',
-      policy: { approvalAbove: { life: null, ops: null, bulk: null } },
+      policy: OPEN_POLICY,
       admin: { email: `admin-${port}@example.test`, name: 'Admin', password: 'correct horse battery staple' },
       keyMode: 'live',
       senders: [

@@ -7,6 +7,7 @@ import type { ChannelAdapter, Target } from '#domain/channel.ts';
 import { RANK } from '#domain/delivery.ts';
 import type { Outcome } from '#domain/outcome.ts';
 import { unpackRef, type DeliveryRef } from '#domain/refs.ts';
+import { OPEN_POLICY } from '#domain/policy.ts';
 import { DELIVERY_STATES, type DeliveryState, type MessageClass } from '#schemas/delivery.ts';
 import { messageInputSchema } from '#schemas/message.ts';
 import type { Context } from '#services/context.ts';
@@ -49,7 +50,7 @@ let known: Promise<Context> | undefined;
 /** One tenant for all stories: each story is a message, and leaves nothing open. */
 const tenant = (): Promise<Context> =>
   (known ??= (async () => {
-    const { tenantId } = await deps.tenant({ policy: { approvalAbove: { life: null, ops: null, bulk: null } } });
+    const { tenantId } = await deps.tenant({ policy: OPEN_POLICY });
     await deps.db.withTenant(tenantId, (tx) =>
       sql`INSERT INTO recipients (tenant_id, name, phone, consent)
         SELECT ${tenantId}, 'P', '+1202' || lpad(n::text, 7, '0'), '{life,ops,bulk}'::message_class[] FROM generate_series(2000001, ${2_000_000 + PEOPLE}::int) n`.execute(

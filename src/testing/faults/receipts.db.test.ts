@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ClaimedBatch, claimBatch } from '#db/claim-batch.ts';
 import { markSlice } from '#db/mark-slice.ts';
 import { type SettledPerson, settleLate, settleSlice } from '#db/settle-slice.ts';
+import { OPEN_POLICY } from '#domain/policy.ts';
 import type { DeliveryState } from '#schemas/delivery.ts';
 import { messageInputSchema } from '#schemas/message.ts';
 import type { Context } from '#services/context.ts';
@@ -18,7 +19,7 @@ let deps: TestDeps;
 let ctx: Context;
 beforeAll(async () => {
   deps = await createTestDeps();
-  const { tenantId } = await deps.tenant({ policy: { approvalAbove: { life: null, ops: null, bulk: null } } });
+  const { tenantId } = await deps.tenant({ policy: OPEN_POLICY });
   ctx = deps.as(tenantId);
   await deps.db.withTenant(tenantId, (tx) =>
     sql`INSERT INTO recipients (tenant_id, name, phone, consent)

@@ -44,7 +44,7 @@ async function draftPage(c: ConsoleContext, message: MessageView, errors: readon
     answers: message.answerOptions,
     expiresAt: message.times.expiresAt,
   });
-  const approval = preview ? await approvalState(ctx, message.id, preview) : 'none';
+  const approval = preview ? await approvalState(ctx, message.id, preview) : ({ state: 'none' } as const);
   const body = draftBody({
     message,
     preview,

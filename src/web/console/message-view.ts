@@ -3,6 +3,7 @@ import { formatDuration } from '#platform/duration.ts';
 import type { Audience } from '#schemas/audience.ts';
 import type { PlanStep } from '#schemas/message.ts';
 import type { MessageView, PreviewView } from '#schemas/views.ts';
+import type { ApprovalState } from '#services/approval-state.ts';
 import type { SampleView } from '#services/render-sample.ts';
 import { CHANNEL_NAMES, CLASS_NAMES, CLASS_PROMISES, languageName, number, people, textsOf } from './format.ts';
 import { channelList, csrf, drillTag, type Html, type Part, stateTag, time } from './parts.ts';
@@ -64,16 +65,20 @@ export interface DraftView {
   samples: readonly SampleView[];
   csrfToken: string;
   canSend: boolean;
-  approval: 'none' | 'needed' | 'given';
+  approval: ApprovalState;
   isAuthor: boolean;
   notice: Part;
   /** Milliseconds. */
   now: number;
 }
 
-function approveForm(message: MessageView, count: number, isAuthor: boolean, hidden: Part): Html {
+function approveForm({ message, approval, isAuthor }: DraftView, count: number, hidden: Part): Html {
+  const why =
+    approval.rule?.rule === 'doubling'
+      ? `more than ${number(approval.rule.limit)}, twice the largest message so far`
+      : 'more than one person alone may decide for this kind of message';
   return html`<form class="card stack" method="post" action="/messages/${message.id}/approve">${hidden}<h2>A second person must approve</h2>
-    <p>It goes to ${people(count)}, more than one person alone may decide for this kind of message.</p>
+    <p>It goes to ${people(count)}, ${why}.</p>
     ${
       isAuthor
         ? html`<p class="note">You wrote it, so you cannot approve it. Ask a colleague to open this page: <span class="mono">/messages/${message.id}</span></p>`
@@ -99,12 +104,12 @@ function launchWords({ message, preview, now }: DraftView): { said: Part; button
 }
 
 function launchForm(view: DraftView): Part {
-  const { message, preview, csrfToken, canSend, approval, isAuthor } = view;
+  const { message, preview, csrfToken, canSend, approval } = view;
   if (!preview) return '';
   if (!canSend) return html`<p class="note">Your role can look at this message but not send it.</p>`;
   if (preview.count === 0) return html`<p class="note warn">Nobody matches this audience, so there is nobody to send to.</p>`;
   const hidden = html`${csrf(csrfToken)}<input type="hidden" name="audienceHash" value="${preview.hash}"><input type="hidden" name="count" value="${preview.count}">`;
-  if (approval === 'needed') return approveForm(message, preview.count, isAuthor, hidden);
+  if (approval.state === 'needed') return approveForm(view, preview.count, hidden);
   const { said, button } = launchWords(view);
   return html`
     <form class="card stack" method="post" action="/messages/${message.id}/launch" aria-labelledby="launch-title">${hidden}
