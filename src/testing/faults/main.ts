@@ -1,9 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { endOnSignals } from './leftovers.ts';
 import type { Result, Row } from './row.ts';
 import { ROWS } from './rows.ts';
+import { runMutants } from './run-mutants.ts';
 import { hasRedis, PostgresServer, RedisServer } from './servers.ts';
 import { World } from './world.ts';
 
@@ -16,12 +17,15 @@ const { values } = parseArgs({
     short: { type: 'boolean', default: false },
     seed: { type: 'string' },
     json: { type: 'string' },
+    mutants: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
 
 if (values.help) {
-  say(`npm run faults -- [--only name]... [--queue postgres|redis|both] [--short] [--seed n] [--json file]\n`);
+  say(
+    `npm run faults -- [--only name]... [--queue postgres|redis|both] [--short] [--seed n] [--json file]\nnpm run faults -- --mutants [--short] [--json file]\n`,
+  );
   for (const row of ROWS) say(`  ${row.name.padEnd(20)} ${row.about}${row.only ? ` (${row.only} only)` : ''}`);
   process.exit(0);
 }
@@ -37,11 +41,19 @@ if (unknown.length > 0 || !['postgres', 'redis', 'both'].includes(values.queue))
   process.stderr.write(`unknown: ${[...unknown, values.queue].join(', ')}; see --help\n`);
   process.exit(2);
 }
+endOnSignals();
+if (values.mutants) {
+  const { lines, controlSeconds } = await runMutants({ short: values.short, say });
+  const file = resolve(values.json ?? '.muster/mutants.json');
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify({ short: values.short, node: process.version, controlSeconds, mutants: lines }, null, 2)}\n`);
+  say(`\n${lines.filter((line) => line.caught).length} of ${lines.length} caught; ${file}`);
+  process.exit(lines.length > 0 && lines.every((line) => line.caught) ? 0 : 1);
+}
 const seed = Number(values.seed ?? Math.floor(Math.random() * 1e9));
 const backends = (['postgres', 'redis'] as const).filter((queue) => values.queue === 'both' || values.queue === queue);
 const folder = resolve('.muster', `faults-${process.pid}`);
 mkdirSync(folder, { recursive: true });
-endOnSignals();
 say(`seed ${seed}${values.short ? ', short' : ''}`);
 
 async function runRow(row: Row, queue: 'postgres' | 'redis', postgres: PostgresServer): Promise<Line> {
