@@ -1,4 +1,6 @@
 import type { EmailContent, Template } from '#domain/channel.ts';
+import { knownZone } from '#domain/clock-time.ts';
+import { dateFormats } from '#domain/date-formats.ts';
 import { hasSlot } from '#domain/template.ts';
 import { join, type Markup, markup } from './markup.ts';
 import { type Piece, withoutTitleLine } from './piece.ts';
@@ -61,16 +63,10 @@ function plainText(piece: Piece): Template {
   return join([...parts, '\n']);
 }
 
+const untilFormat = dateFormats({ weekday: 'short', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', timeZoneName: 'short' });
+
 function validUntil({ message, words, locale }: Piece): string {
-  const format = new Intl.DateTimeFormat(locale, {
-    weekday: 'short',
-    day: 'numeric',
-    month: 'short',
-    hour: '2-digit',
-    minute: '2-digit',
-    timeZone: message.timeZone ?? 'UTC',
-    timeZoneName: 'short',
-  });
+  const format = untilFormat(locale, knownZone(message.timeZone));
   // Intl puts narrow no-break spaces into times, which old mail programs show as boxes.
   return `${words.validUntil} ${format.format(message.expiresAt ?? message.now).replace(/[\u202f\u00a0]/g, ' ')}`;
 }

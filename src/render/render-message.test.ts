@@ -141,6 +141,15 @@ describe('e-mail', () => {
     );
   });
 
+  it('tells until when it is valid in the zone of the reader', () => {
+    const until = (timeZone: string) => /Valid until .*/.exec(fill(render('email', { timeZone }).text))?.[0];
+    expect(['Asia/Tokyo', 'America/New_York', 'Mars/Olympus'].map(until)).toEqual([
+      'Valid until Fri, May 1, 08:00 PM GMT+9',
+      'Valid until Fri, May 1, 07:00 AM EDT',
+      'Valid until Fri, May 1, 11:00 AM UTC',
+    ]);
+  });
+
   it('takes the first line where there is no title', () => {
     const text = { en: 'Dear {{first_name}}, come\nto {{link}}' };
     expect(fill(render('email', { title: null, text }).subject)).toBe('Dear Ana, come');

@@ -3,6 +3,7 @@ import { findEta } from '#domain/eta-text.ts';
 import { recordAnswer } from './answer.ts';
 import { type AnswerLink, type AnswerPage, answerPageOf, readReader } from './answer-page.ts';
 import type { Deps } from './context.ts';
+import type { MessageFacts } from './public-message.ts';
 import { recentMessage } from './recent-message.ts';
 
 export interface PageAnswer {
@@ -26,7 +27,7 @@ export interface PageAnswer {
 export async function answerFromPage(deps: Pick<Deps, 'db' | 'clock'>, link: AnswerLink, given: PageAnswer): Promise<AnswerPage | undefined> {
   const facts = await recentMessage(deps, link.messageId);
   if (!facts) return undefined;
-  const { etaAt, unread } = await readEta(deps, facts.tenantId, link, given.eta.trim());
+  const { etaAt, unread } = await readEta(deps, facts, link, given.eta.trim());
   const note = [unread, given.note.trim()].filter(Boolean).join('; ');
   const { standing, person } = await recordAnswer(deps, {
     tenantId: facts.tenantId,
@@ -40,13 +41,13 @@ export async function answerFromPage(deps: Pick<Deps, 'db' | 'clock'>, link: Ans
   return answerPageOf(deps, facts, { ...person, recipientId: link.recipientId, erased: false, answer: standing });
 }
 
-async function readEta(deps: Pick<Deps, 'db' | 'clock'>, tenantId: number, link: AnswerLink, text: string): Promise<{ etaAt?: Date; unread: string }> {
+async function readEta(deps: Pick<Deps, 'db' | 'clock'>, facts: MessageFacts, link: AnswerLink, text: string): Promise<{ etaAt?: Date; unread: string }> {
   if (text === '') return { unread: '' };
   const eta = findEta(text);
   const unread = eta.whole ? '' : text;
   const now = deps.clock.now();
   if (eta.etaMinutes !== undefined) return { etaAt: new Date(now + eta.etaMinutes * 60_000), unread };
   if (eta.etaClock === undefined) return { unread };
-  const { timeZone } = await readReader(deps, tenantId, link);
-  return { etaAt: new Date(instantOfClock(eta.etaClock, now, knownZone(timeZone))), unread };
+  const { timeZone } = await readReader(deps, facts.tenantId, link);
+  return { etaAt: new Date(instantOfClock(eta.etaClock, now, knownZone(timeZone ?? facts.timeZone))), unread };
 }

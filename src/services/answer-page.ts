@@ -79,7 +79,7 @@ export function answerPageOf(deps: Pick<Deps, 'clock'>, facts: MessageFacts, rea
     message: messageFor(facts, locale, deps.clock.now()),
     recipientId: reader.recipientId,
     locale,
-    timeZone: knownZone(reader.timeZone),
+    timeZone: knownZone(reader.timeZone ?? facts.timeZone),
     erased: reader.erased,
     answer: reader.answer,
   };

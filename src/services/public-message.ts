@@ -39,6 +39,8 @@ export interface MessageFacts {
   readonly tenantName: string;
   /** The tenant's, for people who have none of their own. */
   readonly defaultLocale: string;
+  /** IANA, likewise; null: nobody has said. */
+  readonly timeZone: string | null;
   readonly row: Row;
   readonly follow: FollowRow | undefined;
 }
@@ -90,8 +92,8 @@ const plain = (text: string): string =>
 
 /** @returns undefined for a message that is not launched or does not exist */
 export async function readMessageFacts(tx: Tx, tenantId: number, messageId: string): Promise<MessageFacts | undefined> {
-  const { rows } = await sql<Row & { tenant_name: string; default_locale: string }>`
-    SELECT t.name AS tenant_name, t.default_locale, m.class, m.drill, m.state, m.answers, m.share, m.title, m.text, m.fallback_locale,
+  const { rows } = await sql<Row & { tenant_name: string; default_locale: string; time_zone: string | null }>`
+    SELECT t.name AS tenant_name, t.default_locale, t.time_zone, m.class, m.drill, m.state, m.answers, m.share, m.title, m.text, m.fallback_locale,
       COALESCE(m.launched_at, m.created_at) AS issued_at, m.expires_at, m.stopped_at, ${linkExpiresSql} AS links_end_at
     FROM messages m JOIN tenants t USING (tenant_id)
     WHERE m.tenant_id = ${tenantId} AND m.id = ${messageId} AND m.state NOT IN ('draft', 'scheduled')`.execute(tx);
@@ -103,7 +105,7 @@ export async function readMessageFacts(tx: Tx, tenantId: number, messageId: stri
       UNION ALL
       SELECT m.id, m.kind, m.text, m.fallback_locale, m.launched_at FROM messages m JOIN f ON m.follows_id = f.id WHERE m.tenant_id = ${tenantId} AND m.launched_at IS NOT NULL
     ) SELECT kind, text, fallback_locale, launched_at FROM f WHERE kind IN ('correction', 'all_clear') ORDER BY id DESC LIMIT 1`.execute(tx);
-  return { tenantId, messageId, tenantName: row.tenant_name, defaultLocale: row.default_locale, row, follow: follows[0] };
+  return { tenantId, messageId, tenantName: row.tenant_name, defaultLocale: row.default_locale, timeZone: row.time_zone, row, follow: follows[0] };
 }
 
 /**

@@ -20,7 +20,9 @@ type SampleInput = Pick<MessageInput, 'class' | 'drill' | 'text' | 'answers' | '
 
 /** Renders a message for every locale that it is written in, as each channel would show it. Nothing is stored. */
 export async function renderSample(ctx: Context, input: SampleInput): Promise<SampleView[]> {
-  const tenant = await inTenant(ctx, (tx) => tx.selectFrom('tenants').select('name').where('tenant_id', '=', ctx.tenantId).executeTakeFirstOrThrow());
+  const tenant = await inTenant(ctx, (tx) =>
+    tx.selectFrom('tenants').select(['name', 'time_zone']).where('tenant_id', '=', ctx.tenantId).executeTakeFirstOrThrow(),
+  );
   const { publicUrl } = ctx.config;
   const message: RenderInput = {
     class: input.class,
@@ -35,6 +37,7 @@ export async function renderSample(ctx: Context, input: SampleInput): Promise<Sa
     tenantName: tenant.name,
     publicUrl,
     expiresAt: input.expiresAt ? new Date(input.expiresAt) : null,
+    timeZone: tenant.time_zone ?? 'UTC',
     now: new Date(ctx.clock.now()),
     topicKey: 'sample',
   };

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { monotonicMs } from '#platform/clock.ts';
 import type { Database } from '#db/database.ts';
+import { BoundedMap } from '#domain/bounded-map.ts';
 import type { ChannelAdapter, PreparedSend, SlotValues, Target } from '#domain/channel.ts';
 import { packRef } from '#domain/refs.ts';
 import { chooseLocale, renderMessage, type RenderInput } from '#render/render-message.ts';
@@ -14,12 +15,14 @@ import { MarkedAhead } from './marked-ahead.ts';
 
 const KEEP_MS = 60_000;
 const MAX_PLANS = 500;
+/** Renderings kept per plan: languages of a message times zones of its readers; a mail takes some 10 kB. */
+const MAX_VARIANTS = 100;
 /** People marked at a time: the bound on what a crash of one claim leaves in doubt. */
 export const SLICE = 125;
 /** One slice under way, one marked and one being marked keep a fast carrier busy. */
 const MARKED_AHEAD = 3 * SLICE;
 
-/** What stays the same for all batches of a message on one channel and sender: rendered once per locale. */
+/** What stays the same for all batches of a message on one channel and sender: rendered once per locale (mail: and zone). */
 export interface SendPlan {
   readonly class: 'life' | 'ops' | 'bulk';
   /** Whether the sender has a rate, so that its budget must be asked. */
@@ -27,8 +30,10 @@ export interface SendPlan {
   readonly unitsPerSecond: number | null;
   /** Billing units of one call at the most: SMS segments of the longest rendering, else 1. The budget is asked in these. */
   readonly unitsPerCall: number;
-  /** Shared by all messages of this lane and channel in this process. */
+  /** Shared by all messages of this lane, channel and account in this process. */
   readonly ahead: MarkedAhead;
+  /** Other senders of the class, whose opt-outs hold as well; null for life and where there are none. */
+  readonly optOutsOf: readonly number[] | null;
   targetOf(person: MarkedPerson, batch: ClaimedBatch): { prepared: PreparedSend; target: Target };
 }
 
@@ -59,8 +64,8 @@ export class SendPlans {
     return plan;
   }
 
-  #aheadOf({ lane, channel }: ClaimedBatch): MarkedAhead {
-    const key = `${lane}.${channel}`;
+  #aheadOf({ lane, channel }: ClaimedBatch, account: number): MarkedAhead {
+    const key = `${lane}.${channel}.${account}`;
     const ahead = this.#ahead.get(key) ?? new MarkedAhead(MARKED_AHEAD);
     this.#ahead.set(key, ahead);
     return ahead;
@@ -76,7 +81,16 @@ export class SendPlans {
         .innerJoin('senders', 'senders.tenant_id', 'messages.tenant_id')
         .selectAll('messages')
         .select([ROOT, sql<Date>`now()`.as('now')])
-        .select(['tenants.name as tenant_name', 'tenants.default_locale', 'senders.id as sender_id', 'senders.address', 'senders.units_per_second'])
+        .select([
+          'tenants.name as tenant_name',
+          'tenants.default_locale',
+          'tenants.time_zone as tenant_zone',
+          'senders.id as sender_id',
+          'senders.address',
+          'senders.account',
+          'senders.units_per_second',
+          OTHERS,
+        ])
         .where('messages.tenant_id', '=', batch.tenantId)
         .where('messages.id', '=', batch.messageId)
         .where('senders.id', '=', batch.senderId)
@@ -99,14 +113,17 @@ export class SendPlans {
       now: facts.now,
       topicKey: facts.root_id,
     };
-    const byLocale = new Map<string, PreparedSend>();
-    const preparedFor = (wanted: string | null): PreparedSend => {
-      const locale = chooseLocale(facts.text, facts.fallback_locale, wanted ?? facts.default_locale);
-      let prepared = byLocale.get(locale);
+    const variants = new BoundedMap<string, PreparedSend>(MAX_VARIANTS);
+    const preparedFor = (person: MarkedPerson): PreparedSend => {
+      const locale = chooseLocale(facts.text, facts.fallback_locale, person.locale ?? facts.default_locale);
+      // Mail alone tells times, so only there each zone has a rendering of its own.
+      const timeZone = batch.channel === 'email' ? (person.timeZone ?? facts.tenant_zone ?? 'UTC') : 'UTC';
+      const key = `${locale} ${timeZone}`;
+      let prepared = variants.get(key);
       if (!prepared) {
-        const sender = { id: facts.sender_id, address: facts.address };
-        prepared = adapter ? adapter.prepare(renderMessage(input, locale, batch.channel), sender) : NO_ADAPTER;
-        byLocale.set(locale, prepared);
+        const sender = { id: facts.sender_id, address: facts.address, account: facts.account };
+        prepared = adapter ? adapter.prepare(renderMessage({ ...input, timeZone }, locale, batch.channel), sender) : NO_ADAPTER;
+        variants.set(key, prepared);
       }
       return prepared;
     };
@@ -128,13 +145,14 @@ export class SendPlans {
       paced: facts.units_per_second !== null,
       unitsPerSecond: facts.units_per_second,
       unitsPerCall: batch.channel === 'sms' && facts.units_per_second !== null ? longestSms(input) : 1,
-      ahead: this.#aheadOf(batch),
+      ahead: this.#aheadOf(batch, facts.account),
+      optOutsOf: facts.class !== 'life' && facts.others.length > 0 ? facts.others : null,
       targetOf: (person, claimed) => {
         const ref = packRef({ messageId: claimed.messageId, recipientId: person.id, channel: claimed.channel, wave: claimed.wave });
         const sealed =
           claimed.channel === 'sms' ? tokens.seal('receipt', ref) : claimed.channel === 'email' ? tokens.sealLower('bounce', ref) : tokens.seal('beacon', ref);
         return {
-          prepared: preparedFor(person.locale),
+          prepared: preparedFor(person),
           target: {
             address: person.address,
             ref: sealed,
@@ -153,6 +171,11 @@ const ROOT = sql<string>`(
     SELECT c.id, c.follows_id FROM messages c WHERE c.tenant_id = messages.tenant_id AND c.id = messages.id
     UNION SELECT c.id, c.follows_id FROM messages c JOIN chain ON c.tenant_id = messages.tenant_id AND c.id = chain.follows_id
   ) SELECT min(id)::text FROM chain)`.as('root_id');
+
+/** Senders that may stand in for this one (`standIns`). */
+const OTHERS = sql<number[]>`ARRAY(
+  SELECT o.id FROM senders o WHERE o.tenant_id = senders.tenant_id AND o.id <> senders.id AND o.channel = senders.channel AND o.drill = senders.drill
+    AND o.simulated = senders.simulated AND messages.class = ANY (o.classes))`.as('others');
 
 const NO_ADAPTER: PreparedSend = {
   send: () => Promise.resolve({ outcome: { kind: 'misconfigured', code: 'no_credentials', detail: 'this process has no credentials for the channel' } }),

@@ -51,6 +51,7 @@ const demoTenant = (db: Database, secrets: UpSecrets) =>
     {
       name: 'Harbour District Response',
       policy: OPEN_POLICY,
+      timeZone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
       admin: { email: secrets.consoleEmail, name: 'Administrator', password: secrets.consolePassword },
       keyMode: 'test',
       senders: [false, true].flatMap((drill): NewSender[] => [

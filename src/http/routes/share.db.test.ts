@@ -12,10 +12,23 @@ const VAPID = { VAPID_PUBLIC_KEY: 'B'.repeat(87), VAPID_PRIVATE_KEY: 'A'.repeat(
 let deps: TestDeps;
 let app: ReturnType<typeof shareRoutes>;
 let tenantId: number;
+/** Milliseconds by which the clock of the routes under test is ahead, and their readings of the database. */
+let ahead = 0;
+let readings = 0;
 const mails: { to: string; subject: string; text: string }[] = [];
 beforeAll(async () => {
   deps = await createTestDeps({ PUBLIC_URL: 'https://muster.test', ...VAPID });
-  app = shareRoutes({ ...deps, mailer: async (to, subject, text) => void mails.push({ to, subject, text }) });
+  const { db } = deps;
+  const counting: TestDeps['db'] = {
+    ...db,
+    withTenant: (tenant, work) => {
+      readings += 1;
+      return db.withTenant(tenant, work);
+    },
+  };
+  const start = deps.clock.now();
+  const clock = { now: () => start + ahead };
+  app = shareRoutes({ ...deps, db: counting, clock, mailer: async (to, subject, text) => void mails.push({ to, subject, text }) });
   app.onError(errorHandler(deps));
   ({ tenantId } = await deps.tenant({ name: 'Fell Rescue' }));
 });
@@ -87,6 +100,7 @@ test('the page shows the message and no person, for robots too, and offers three
 test('the latest state stands on top; ended, unshared and over', async () => {
   const first = await shared({ text: { en: 'Weir' } });
   await addMessage(deps, tenantId, { kind: 'correction', followsId: first.message, text: { en: 'Bridge, not weir' } });
+  ahead += 1_000;
   const page = await (await get(`/s/${first.token}`)).text();
   expect(page).toContain('og:description" content="CORRECTION: Bridge, not weir"');
   expect(page.indexOf('Bridge, not weir</div>')).toBeLessThan(page.indexOf('>Weir</div>'));
@@ -97,6 +111,22 @@ test('the latest state stands on top; ended, unshared and over', async () => {
   expect((await get(`/s/${(await shared({ share: false })).token}`)).status).toBe(404);
   expect((await get(`/s/${(await shared({ state: 'expired', expiresInHours: -80 })).token}`)).status).toBe(410);
   expect((await get(`/s/${deps.tokens.seal('answer', { a: 1, b: 1, extra: 0 })}`)).status).toBe(404);
+});
+
+test('a thousand visits within a second are one reading, a stop shows after it, and times are those of the organisation', async () => {
+  const { message, sharer, token } = await shared({ text: { en: 'Weir' } });
+  const other = seal(message, (await addRecipients(deps, tenantId, 1))[0] ?? sharer);
+  await within((tx) => tx.updateTable('tenants').set({ time_zone: 'Asia/Tokyo' }).where('tenant_id', '=', tenantId).execute());
+  ahead += 1_000;
+  readings = 0;
+  const pages = await Promise.all(Array.from({ length: 1_000 }, async (_, i) => (await get(`/s/${i % 2 ? token : other}`)).text()));
+  expect(readings).toBe(1);
+  expect(pages.every((page) => page.includes('Weir') && /Valid until: [^<]*GMT\+9/.test(page))).toBe(true);
+  await within((tx) => tx.updateTable('messages').set({ state: 'stopped', stopped_at: new Date() }).where('id', '=', message).execute());
+  ahead += 999;
+  expect(await (await get(`/s/${token}`)).text()).not.toContain('This message was stopped');
+  ahead += 1;
+  expect(await (await get(`/s/${token}`)).text()).toContain('This message was stopped');
 });
 
 test('only people who looked are counted: no fetch, no robot, nobody twice a day, no follower of the hidden link', async () => {

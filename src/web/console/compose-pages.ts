@@ -35,6 +35,8 @@ async function previewOf(c: ConsoleContext, values: ComposeValues): Promise<Prev
     answers: messageInputSchema.shape.answers.safeParse(input['answers']).data ?? [],
     share: input['share'],
     ...(withText ? { text: text.data } : {}),
+    startAt: input['startAt'],
+    expiresAt: input['expiresAt'],
   });
   if (!parsed.success) return { blocked: errors.filter((error) => !error.id.startsWith('text-')).map((error) => error.text), withText };
   try {

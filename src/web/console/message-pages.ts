@@ -34,6 +34,8 @@ async function draftPage(c: ConsoleContext, message: MessageView, errors: readon
     text: message.text,
     answers: message.answerOptions,
     share: message.share,
+    startAt: message.times.startAt ?? undefined,
+    expiresAt: message.times.expiresAt ?? undefined,
   }).catch((problem: unknown) => {
     if (problem instanceof Problem && problem.status < 500) return undefined;
     throw problem;

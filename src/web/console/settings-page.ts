@@ -4,6 +4,7 @@ import { Problem } from '#platform/errors.ts';
 import { CHANNELS } from '#schemas/delivery.ts';
 import { type ApiKeyView, createApiKey, listApiKeys, revokeApiKey } from '#services/api-keys.ts';
 import type { Scope } from '#services/context.ts';
+import { getSettings } from '#services/get-settings.ts';
 import { listSenders, releaseSender, type SenderView, type SendingState, sendingState } from '#services/senders.ts';
 import { stopEverything } from '#services/stop-everything.ts';
 import type { ConsoleContext, ConsoleEnv } from './env.ts';
@@ -11,6 +12,7 @@ import { Form, readForm } from './form.ts';
 import { CHANNEL_NAMES, CLASS_NAMES, number, percent } from './format.ts';
 import { requireScope } from './guard.ts';
 import { show } from './layout.ts';
+import { organisationCard, saveOrganisation } from './organisation-form.ts';
 import { channelOf, stoppedBanner } from './overview-page.ts';
 import { attribute, csrf, errorOf, type FormError, type Html, input, type Part, time, toFormErrors } from './parts.ts';
 
@@ -64,20 +66,27 @@ function keyForm(form: Form, errors: readonly FormError[], token: string): Html 
     <div><button class="btn main">Make a key</button></div></form>`;
 }
 
-async function settingsPage(c: ConsoleContext, form: Form, errors: readonly FormError[] = [], notice: Part = ''): Promise<Response> {
+interface Typed {
+  /** The form for a new key, and that of the organisation, as they were sent and refused. */
+  readonly key?: Form;
+  readonly organisation?: Form;
+}
+
+async function settingsPage(c: ConsoleContext, typed: Typed = {}, errors: readonly FormError[] = [], notice: Part = ''): Promise<Response> {
   const { ctx, session } = c.var;
   const admin = ctx.actor.scopes.has('admin');
-  const [senders, state, keys] = await Promise.all([listSenders(ctx), sendingState(ctx), admin ? listApiKeys(ctx) : []]);
+  const [senders, state, keys, settings] = await Promise.all([listSenders(ctx), sendingState(ctx), admin ? listApiKeys(ctx) : [], getSettings(ctx)]);
   const body = html`<h1>Settings</h1>${notice}
     <section class="card stack" aria-labelledby="senders-title"><h2 id="senders-title">Senders</h2>
       <div class="scroll"><table class="cells"><thead><tr><th scope="col">Sender</th><th scope="col">Channel</th><th scope="col">For</th><th scope="col">Rate</th><th scope="col">State</th></tr></thead>
       <tbody>${senders.map((sender) => senderRow(sender, session.csrfToken, admin))}</tbody></table></div></section>
     ${ctx.actor.scopes.has('write') && channelControls(state, session.csrfToken)}
+    ${organisationCard(settings, admin, typed.organisation, errors, session.csrfToken)}
     ${
       admin &&
       html`<section class="card stack" aria-labelledby="keys-title"><h2 id="keys-title">API keys</h2>
         ${keys.length > 0 ? html`<ul class="list">${keys.map((key) => keyItem(key, session.csrfToken))}</ul>` : html`<p class="soft">No keys yet.</p>`}
-        <h3>New key</h3>${keyForm(form, errors, session.csrfToken)}</section>`
+        <h3>New key</h3>${keyForm(typed.key ?? Form.of({}), errors, session.csrfToken)}</section>`
     }`;
   return show(c, { title: 'Settings', section: 'settings', errors, body, banner: stoppedBanner(state) });
 }
@@ -89,12 +98,12 @@ async function makeKey(c: ConsoleContext): Promise<Response> {
   try {
     const { key } = await createApiKey(c.var.ctx, { name: form.get('name'), mode: form.has('test') ? 'test' : 'live', scopes });
     const notice = html`<div class="note good stack tight" role="status"><b>Your new key. It is shown only now:</b><code id="new-key">${key}</code><div><button type="button" class="btn small" data-copy="new-key">Copy</button></div></div>`;
-    return await settingsPage(c, Form.of({}), [], notice);
+    return await settingsPage(c, {}, [], notice);
   } catch (problem) {
     if (!(problem instanceof Problem) || problem.status !== 422) throw problem;
     return settingsPage(
       c,
-      form,
+      { key: form },
       toFormErrors(problem.errors, problem.message, (name) => (name === 'scopes' ? 'scope-read' : 'name')),
     );
   }
@@ -103,7 +112,13 @@ async function makeKey(c: ConsoleContext): Promise<Response> {
 /** `GET /settings` and its buttons. */
 export const settingsRoutes = (): Hono<ConsoleEnv> =>
   new Hono<ConsoleEnv>()
-    .get('/settings', (c) => settingsPage(c, Form.of({})))
+    .get('/settings', (c) => settingsPage(c, {}, [], c.req.query('saved') !== undefined && html`<p class="note good" role="status">Saved.</p>`))
+    .post('/settings/organisation', async (c) => {
+      requireScope(c, 'admin');
+      const form = await readForm(c);
+      const errors = await saveOrganisation(c.var.ctx, form);
+      return errors.length > 0 ? settingsPage(c, { organisation: form }, errors) : c.redirect('/settings?saved', 303);
+    })
     .post('/settings/keys', makeKey)
     .post('/settings/keys/:id/revoke', async (c) => {
       await revokeApiKey(c.var.ctx, c.req.param('id'));

@@ -22,7 +22,15 @@ const message: PublicMessage = {
   over: false,
   followUp: null,
 };
-const view = { page: { message, join: null }, token: 'abc', nonce: 'n', locale: 'en', publicUrl: 'https://x.example', byMail: true, vapidPublicKey: '' };
+const view = {
+  page: { message, timeZone: 'UTC', join: null },
+  token: 'abc',
+  nonce: 'n',
+  locale: 'en',
+  publicUrl: 'https://x.example',
+  byMail: true,
+  vapidPublicKey: '',
+};
 
 test('the drawn code has exactly the modules of the address', async () => {
   const page = String(await sharePage(view));
