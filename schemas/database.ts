@@ -84,12 +84,22 @@ export interface SendersTable {
   classes: Generated<MessageClass[]>;
   drill: Generated<boolean>;
   simulated: Generated<boolean>;
+  account: Generated<number>;
   units_per_second: number | null;
   throttle: Generated<number>;
   throttled_at: NullableTime;
   next_free_at: Time;
   stopped_at: NullableTime;
   stopped_reason: string | null;
+  breaker_run: Generated<number>;
+  breaker_window_at: Time;
+  breaker_calls: Generated<number>;
+  breaker_failed: Generated<number>;
+  breaker_opened_at: NullableTime;
+  breaker_code: string | null;
+  breaker_probes: Generated<number>;
+  breaker_probe_at: Time;
+  breaker_life_probe_at: Time;
   created_at: GeneratedAlways<Date>;
 }
 

@@ -315,13 +315,24 @@ CREATE TABLE senders (
   classes message_class[] NOT NULL DEFAULT '{life,ops,bulk}'::message_class[],
   drill boolean NOT NULL DEFAULT false,
   simulated boolean NOT NULL DEFAULT false,
+  account smallint NOT NULL DEFAULT 1,
   units_per_second double precision,
   throttle double precision NOT NULL DEFAULT 1,
   throttled_at timestamp with time zone,
   next_free_at timestamp with time zone NOT NULL DEFAULT now(),
   stopped_at timestamp with time zone,
   stopped_reason text,
+  breaker_run integer NOT NULL DEFAULT 0,
+  breaker_window_at timestamp with time zone NOT NULL DEFAULT '1970-01-01 00:00:00+00'::timestamp with time zone,
+  breaker_calls integer NOT NULL DEFAULT 0,
+  breaker_failed integer NOT NULL DEFAULT 0,
+  breaker_opened_at timestamp with time zone,
+  breaker_code text,
+  breaker_probes smallint NOT NULL DEFAULT 0,
+  breaker_probe_at timestamp with time zone NOT NULL DEFAULT '1970-01-01 00:00:00+00'::timestamp with time zone,
+  breaker_life_probe_at timestamp with time zone NOT NULL DEFAULT '1970-01-01 00:00:00+00'::timestamp with time zone,
   created_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT senders_account_check CHECK ((account = ANY (ARRAY[1, 2]))),
   CONSTRAINT senders_pkey PRIMARY KEY (tenant_id, id),
   CONSTRAINT senders_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id),
   CONSTRAINT senders_throttle_check CHECK (((throttle > (0)::double precision) AND (throttle <= (1)::double precision))),
@@ -574,7 +585,7 @@ CREATE OR REPLACE FUNCTION public.app_tenant()
 AS $function$ SELECT NULLIF(current_setting('app.tenant', true), '')::integer $function$;
 
 CREATE OR REPLACE FUNCTION public.claim_batch(p_lane message_class, p_worker text, p_lease interval)
- RETURNS TABLE(tenant_id integer, id bigint, message_id bigint, wave smallint, channel channel, sender_id integer, from_id bigint, to_id bigint, ids bigint[], marked integer, fence integer, crashes smallint)
+ RETURNS TABLE(tenant_id integer, id bigint, message_id bigint, wave smallint, channel channel, sender_id integer, from_id bigint, to_id bigint, ids bigint[], marked integer, fence integer, crashes smallint, health text)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'public'
@@ -600,7 +611,11 @@ BEGIN
     IF b IS NOT NULL THEN
       RETURN QUERY UPDATE batches u SET state = 'claimed', fence = u.fence + 1, lease_until = now() + p_lease, claimed_by = p_worker
         WHERE u.tenant_id = t AND u.id = b
-        RETURNING u.tenant_id, u.id, u.message_id, u.wave, u.channel, u.sender_id, u.from_id, u.to_id, u.ids, u.marked, u.fence, u.crashes;
+        RETURNING u.tenant_id, u.id, u.message_id, u.wave, u.channel, u.sender_id, u.from_id, u.to_id, u.ids, u.marked, u.fence, u.crashes,
+          -- how its sender is; a window of failures is counted for ten seconds (domain/breaker.ts)
+          (SELECT CASE WHEN s.stopped_at IS NOT NULL THEN 'stopped' WHEN s.breaker_opened_at IS NOT NULL THEN 'open'
+            WHEN s.breaker_window_at > now() - interval '10 seconds' THEN 'watched' ELSE 'well' END
+          FROM senders s WHERE s.tenant_id = u.tenant_id AND s.id = u.sender_id);
       RETURN;
     END IF;
   END LOOP;
@@ -722,7 +737,9 @@ AS $function$
   UNION ALL
   (SELECT 'messages_live', m.class, '', count(*)::float8 FROM messages m WHERE m.state = 'live' GROUP BY m.class)
   UNION ALL
-  (SELECT 'senders_stopped', NULL, s.channel::text, count(*)::float8 FROM senders s WHERE s.stopped_at IS NOT NULL GROUP BY s.channel) $function$;
+  (SELECT 'senders_stopped', NULL, s.channel::text, count(*)::float8 FROM senders s WHERE s.stopped_at IS NOT NULL GROUP BY s.channel)
+  UNION ALL
+  (SELECT 'senders_failing', NULL, s.channel::text, count(*)::float8 FROM senders s WHERE s.stopped_at IS NULL AND s.breaker_opened_at IS NOT NULL GROUP BY s.channel) $function$;
 
 CREATE OR REPLACE FUNCTION public.sender_tenant(p_channel channel, p_address text)
  RETURNS TABLE(tenant_id integer, sender_id integer)

@@ -91,6 +91,8 @@ CREATE TABLE senders (
   drill boolean NOT NULL DEFAULT false,
   -- the provider behind it is the simulator: test keys may use it
   simulated boolean NOT NULL DEFAULT false,
+  -- which of the channel's provider accounts it uses; senders of one channel, class and drill stand in for each other
+  account smallint NOT NULL DEFAULT 1 CHECK (account IN (1, 2)),
   -- NULL: as fast as the provider takes it. Units: SMS segments, else messages.
   units_per_second double precision CHECK (units_per_second > 0),
   -- 1 normally; lowered when the provider throttles, climbs back.
@@ -99,6 +101,16 @@ CREATE TABLE senders (
   next_free_at timestamptz NOT NULL DEFAULT now(),
   stopped_at timestamptz,
   stopped_reason text,
+  -- the breaker, see domain/breaker.ts: failed calls in a row, the counted window, and since when it is open
+  breaker_run integer NOT NULL DEFAULT 0,
+  breaker_window_at timestamptz NOT NULL DEFAULT 'epoch',
+  breaker_calls integer NOT NULL DEFAULT 0,
+  breaker_failed integer NOT NULL DEFAULT 0,
+  breaker_opened_at timestamptz,
+  breaker_code text,
+  breaker_probes smallint NOT NULL DEFAULT 0,
+  breaker_probe_at timestamptz NOT NULL DEFAULT 'epoch',
+  breaker_life_probe_at timestamptz NOT NULL DEFAULT 'epoch',
   created_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (tenant_id, id)
 );

@@ -60,7 +60,7 @@ CREATE FUNCTION sender_tenant(p_channel channel, p_address text)
 -- The loose scan reads one index entry a tenant, not one a batch. Raises the fence.
 CREATE FUNCTION claim_batch(p_lane message_class, p_worker text, p_lease interval)
   RETURNS TABLE (tenant_id integer, id bigint, message_id bigint, wave smallint, channel channel, sender_id integer,
-                 from_id bigint, to_id bigint, ids bigint[], marked integer, fence integer, crashes smallint)
+                 from_id bigint, to_id bigint, ids bigint[], marked integer, fence integer, crashes smallint, health text)
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
 #variable_conflict use_column
 DECLARE
@@ -83,7 +83,11 @@ BEGIN
     IF b IS NOT NULL THEN
       RETURN QUERY UPDATE batches u SET state = 'claimed', fence = u.fence + 1, lease_until = now() + p_lease, claimed_by = p_worker
         WHERE u.tenant_id = t AND u.id = b
-        RETURNING u.tenant_id, u.id, u.message_id, u.wave, u.channel, u.sender_id, u.from_id, u.to_id, u.ids, u.marked, u.fence, u.crashes;
+        RETURNING u.tenant_id, u.id, u.message_id, u.wave, u.channel, u.sender_id, u.from_id, u.to_id, u.ids, u.marked, u.fence, u.crashes,
+          -- how its sender is; a window of failures is counted for ten seconds (domain/breaker.ts)
+          (SELECT CASE WHEN s.stopped_at IS NOT NULL THEN 'stopped' WHEN s.breaker_opened_at IS NOT NULL THEN 'open'
+            WHEN s.breaker_window_at > now() - interval '10 seconds' THEN 'watched' ELSE 'well' END
+          FROM senders s WHERE s.tenant_id = u.tenant_id AND s.id = u.sender_id);
       RETURN;
     END IF;
   END LOOP;
@@ -120,7 +124,9 @@ CREATE FUNCTION operation_facts()
   UNION ALL
   (SELECT 'messages_live', m.class, '', count(*)::float8 FROM messages m WHERE m.state = 'live' GROUP BY m.class)
   UNION ALL
-  (SELECT 'senders_stopped', NULL, s.channel::text, count(*)::float8 FROM senders s WHERE s.stopped_at IS NOT NULL GROUP BY s.channel) $$;
+  (SELECT 'senders_stopped', NULL, s.channel::text, count(*)::float8 FROM senders s WHERE s.stopped_at IS NOT NULL GROUP BY s.channel)
+  UNION ALL
+  (SELECT 'senders_failing', NULL, s.channel::text, count(*)::float8 FROM senders s WHERE s.stopped_at IS NULL AND s.breaker_opened_at IS NOT NULL GROUP BY s.channel) $$;
 
 -- Answers are kept for ever and cannot be changed. What an erased person wrote beside them goes, and nobody else's.
 GRANT SELECT ON answer_events TO muster_cross;

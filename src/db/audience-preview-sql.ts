@@ -33,6 +33,8 @@ export interface PreviewQuery {
   class: MessageClass;
   plan: readonly PlanStep[];
   senders: Readonly<Partial<Record<Channel, number>>>;
+  /** Per channel the other senders whose opt-outs hold as well. */
+  optOutsOf?: Readonly<Partial<Record<Channel, readonly number[]>>>;
   usesName: boolean;
   usesFirstName: boolean;
   /** Without a text nobody asks who reads which language. */
@@ -54,7 +56,8 @@ export async function previewGroups(tx: Tx, query: PreviewQuery): Promise<Previe
   const reached = CHANNELS.filter((channel) => senders[channel] !== undefined && plan.some((step) => step.channels.includes(channel)));
   const none = sql`false`;
   const any = (conditions: RawBuilder<unknown>[]): RawBuilder<unknown> => (conditions.length === 0 ? none : sql`(${sql.join(conditions, sql` OR `)})`);
-  const reach = (channel: Channel) => sql`(${reachSql(channel, senders[channel])}${followsId ? sql` AND ${mayHaveIt(followsId, channel)}` : sql``})`;
+  const reach = (channel: Channel) =>
+    sql`(${reachSql(channel, senders[channel], query.optOutsOf?.[channel])}${followsId ? sql` AND ${mayHaveIt(followsId, channel)}` : sql``})`;
   const each = plan.flatMap((step, i) => step.channels.map((channel) => ({ step, i, channel, name: `use_${i}_${channel}` })));
   const uses = (channel: Channel) => any(each.filter((one) => one.channel === channel).map((one) => sql.ref(one.name)));
   const { rows } = await sql<Omit<PreviewGroup, 'calls'> & { calls: number[] }>`

@@ -90,16 +90,18 @@ export function addressSql(channel: Channel): Condition {
 }
 
 /**
- * Whether this sender can reach the person, alias `r`: an address that works and no suppression of (sender, address).
+ * Whether this sender can reach the person, alias `r`: an address that works and no suppression of (sender, address),
+ * nor of one of the others that it may stand in for.
  * Push has no suppression: a person ends it by dropping the subscription. No sender: nobody.
  * Mail addresses are stored in lower case everywhere.
  */
-export function reachSql(channel: Channel, senderId: number | null | undefined): Condition {
+export function reachSql(channel: Channel, senderId: number | null | undefined, optOutsOf: readonly number[] = []): Condition {
   if (senderId === null || senderId === undefined) return FALSE;
   if (channel === 'push') return addressSql(channel);
   const address = channel === 'sms' ? sql`r.phone` : sql`r.email`;
+  const sender = optOutsOf.length === 0 ? sql`s.sender_id = ${senderId}::integer` : sql`s.sender_id = ANY (${[senderId, ...optOutsOf]}::int[])`;
   return sql<SqlBool>`(${addressSql(channel)} AND NOT EXISTS (SELECT 1 FROM suppressions s
-    WHERE s.tenant_id = r.tenant_id AND s.sender_id = ${senderId}::integer AND s.address = ${address}))`;
+    WHERE s.tenant_id = r.tenant_id AND ${sender} AND s.address = ${address}))`;
 }
 
 /** Whether the person agreed to this purpose, alias `r`. Never asked: life and ops may go, bulk may not. Life always goes. */

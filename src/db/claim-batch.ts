@@ -19,6 +19,8 @@ export interface ClaimedBatch {
   fence: number;
   /** Claims that ended without a word; the slices get smaller with each. */
   crashes: number;
+  /** Of its sender at the claim; `watched`: its provider failed a moment ago, so that good calls are news as well. */
+  health: 'well' | 'watched' | 'open' | 'stopped';
 }
 
 /**
@@ -50,6 +52,7 @@ export async function claimBatch(across: Kysely<Schema>, lane: MessageClass, wor
     marked: number;
     fence: number;
     crashes: number;
+    health: ClaimedBatch['health'];
   }>`SELECT * FROM claim_batch(${lane}::message_class, ${worker}, ${`${LEASE_SECONDS} seconds`}::interval)`.execute(across);
   const row = rows[0];
   return (
@@ -67,6 +70,7 @@ export async function claimBatch(across: Kysely<Schema>, lane: MessageClass, wor
       marked: row.marked,
       fence: row.fence,
       crashes: row.crashes,
+      health: row.health,
     }
   );
 }

@@ -5,6 +5,7 @@ import { holdAgainstStop } from './stop-lock.ts';
 import type { Database } from './database.ts';
 import { type ClaimedBatch, LEASE_SECONDS } from './claim-batch.ts';
 import { type Places, plainArray, prepared } from './prepared.ts';
+import { heldSql } from './sender-batches.ts';
 
 /** A person whose delivery is now `attempting` and may be called once this transaction has committed. */
 export interface MarkedPerson {
@@ -18,8 +19,11 @@ export interface MarkedPerson {
   subscriptions: PushSubscriptionKeys[];
 }
 
-/** Why nothing was marked although people wait. `lost`: the batch is no longer ours; `quiet`: its quiet hours have begun. */
-export type MarkRefusal = 'lost' | 'closed' | 'paused' | 'quiet';
+/**
+ * Why nothing was marked although people wait. `lost`: the batch is no longer ours; `quiet`: its quiet hours have begun;
+ * `sender`: the sender stopped itself, or its breaker opened.
+ */
+export type MarkRefusal = 'lost' | 'closed' | 'paused' | 'quiet' | 'sender';
 
 export interface Slice {
   /** People of this slice, all within the batch's range. */
@@ -28,6 +32,10 @@ export interface Slice {
   markedTo: number;
   /** Under suspicion of ending the process: nobody else is marked while these people are called. */
   alone?: boolean;
+  /** Goes through an open breaker, to find out. */
+  probe?: boolean;
+  /** Senders whose opt-outs hold as well: those that this one may stand in for. Null for life, and where there are none. */
+  optOutsOf?: readonly number[] | null;
 }
 
 const ADDRESS = {
@@ -39,14 +47,16 @@ const ADDRESS = {
 /**
  * Writes the delivery rows of a slice in state `attempting` and hands back whom to call, with address and locale.
  * Everything that forbids a call is checked in this one statement: fence, lease, stop of installation, tenant,
- * channel, message and sender, expiry, quiet hours, drill, erasure, missing address, suppression, consent, an answer given in between.
+ * channel, message and sender, breaker, expiry, quiet hours, drill, erasure, missing address, suppression, consent, an answer given in between.
  * Who is refused gets a `failed` row with the reason, so that rows always equal the frozen audience.
  */
 export async function markSlice(db: Database, batch: ClaimedBatch, slice: Slice): Promise<MarkedPerson[] | MarkRefusal> {
   const { tenantId, messageId, wave, channel, senderId, fence, id: batchId } = batch;
-  const values = { tenantId, messageId, wave, channel, senderId, fence, batchId, markedTo: slice.markedTo, ids: plainArray(slice.ids) };
+  const { markedTo, probe = false } = slice;
+  const optOutsOf = slice.optOutsOf ? plainArray(slice.optOutsOf) : null;
+  const values = { tenantId, messageId, wave, channel, senderId, fence, batchId, markedTo, probe, optOutsOf, ids: plainArray(slice.ids) };
   const [, people] = await db.atOnce(tenantId, (tx) => Promise.all([holdAgainstStop(tx), MARK[channel](tx, values)]));
-  return people.length > 0 ? people : whyNothing(db, batch);
+  return people.length > 0 ? people : whyNothing(db, batch, slice);
 }
 
 interface MarkValues {
@@ -58,8 +68,12 @@ interface MarkValues {
   fence: number;
   batchId: string;
   markedTo: number;
+  probe: boolean;
+  optOutsOf: string | null;
   ids: string;
 }
+
+const HELD = heldSql(sql`m.class = 'life'`);
 
 const markOn = (channel: Channel) => (at: Places<MarkValues>) =>
   sql<MarkedPerson>`
@@ -73,7 +87,7 @@ const markOn = (channel: Channel) => (at: Places<MarkValues>) =>
         AND (m.expires_at IS NULL OR m.expires_at > now())
         AND i.stopped_at IS NULL AND t.stopped_at IS NULL AND t.suspended_at IS NULL
         AND NOT ${at('channel')}::channel = ANY (t.stopped_channels)
-        AND s.stopped_at IS NULL AND s.drill = m.drill
+        AND s.stopped_at IS NULL AND s.drill = m.drill AND (${at('probe')}::boolean OR NOT ${HELD})
     ), held AS (
       UPDATE batches b SET marked = GREATEST(b.marked, ${at('markedTo')}), lease_until = now() + ${sql.lit(LEASE_SECONDS)} * interval '1 second'
       WHERE b.tenant_id = ${at('tenantId')} AND b.id = ${at('batchId')} AND b.fence = ${at('fence')} AND b.state = 'claimed' AND b.lease_until > now()
@@ -85,6 +99,8 @@ const markOn = (channel: Channel) => (at: Places<MarkValues>) =>
           WHEN p.id IS NULL OR p.erased_at IS NOT NULL THEN 'erased'
           WHEN ${ADDRESS[channel]} IS NULL THEN 'no_address'
           WHEN EXISTS (SELECT 1 FROM suppressions x WHERE x.tenant_id = ${at('tenantId')} AND x.sender_id = ${at('senderId')} AND x.address = ${ADDRESS[channel]}) THEN 'suppressed'
+          WHEN ${at('optOutsOf')}::int[] IS NOT NULL AND EXISTS (SELECT 1 FROM suppressions x
+            WHERE x.tenant_id = ${at('tenantId')} AND x.sender_id = ANY (${at('optOutsOf')}::int[]) AND x.address = ${ADDRESS[channel]}) THEN 'suppressed'
           WHEN g.class <> 'life' AND NOT COALESCE(g.class = ANY (p.consent), g.class <> 'bulk') THEN 'no_consent'
           WHEN g.selects = 'not_answered' AND EXISTS (SELECT 1 FROM answers a WHERE a.message_id = ${at('messageId')} AND a.recipient_id = u.id) THEN 'answered'
         END AS refusal
@@ -98,7 +114,7 @@ const markOn = (channel: Channel) => (at: Places<MarkValues>) =>
         CASE WHEN refusal IS NULL THEN 'attempting' ELSE 'failed' END::delivery_state, (refusal IS NULL)::int, ${at('fence')}, clock_timestamp(), refusal
       FROM person ORDER BY id
       ON CONFLICT (message_id, recipient_id, channel, wave) DO UPDATE SET
-        state = excluded.state, attempts = d.attempts + excluded.attempts, fence = excluded.fence,
+        state = excluded.state, attempts = d.attempts + excluded.attempts, fence = excluded.fence, sender_id = excluded.sender_id,
         marked_at = excluded.marked_at, code = excluded.code, next_at = NULL
       WHERE d.state = 'pending' AND COALESCE(d.next_at, now()) <= now()
       RETURNING d.recipient_id, d.state, d.attempts
@@ -124,15 +140,16 @@ const SUBSCRIPTIONS = (tenantId: unknown) => sql`(
   FROM push_subscriptions s WHERE s.tenant_id = ${tenantId} AND s.recipient_id = p.id)`;
 
 /** Asked only when a mark came back empty. An empty list means that everybody of the slice was refused or done. */
-async function whyNothing(db: Database, batch: ClaimedBatch): Promise<MarkedPerson[] | MarkRefusal> {
+async function whyNothing(db: Database, batch: ClaimedBatch, slice: Slice): Promise<MarkedPerson[] | MarkRefusal> {
   const { rows } = await db.withTenant(batch.tenantId, (tx) =>
-    sql<{ ours: boolean; live: boolean; open: boolean; quiet: boolean }>`
+    sql<{ ours: boolean; live: boolean; open: boolean; sender: boolean; quiet: boolean }>`
     SELECT
       EXISTS (SELECT 1 FROM batches b WHERE b.tenant_id = ${batch.tenantId} AND b.id = ${batch.id} AND b.open_until <= now()) AS quiet,
       EXISTS (SELECT 1 FROM batches b WHERE b.tenant_id = ${batch.tenantId} AND b.id = ${batch.id} AND b.fence = ${batch.fence} AND b.state = 'claimed' AND b.lease_until > now()) AS ours,
       m.state = 'live' AND (m.expires_at IS NULL OR m.expires_at > now()) AS live,
       i.stopped_at IS NULL AND t.stopped_at IS NULL AND t.suspended_at IS NULL AND NOT ${batch.channel}::channel = ANY (t.stopped_channels)
-        AND s.stopped_at IS NULL AND s.drill = m.drill AS open
+        AND s.drill = m.drill AS open,
+      s.stopped_at IS NULL AND (${slice.probe ?? false}::boolean OR NOT ${HELD}) AS sender
     FROM messages m JOIN tenants t ON t.tenant_id = m.tenant_id
     JOIN senders s ON s.tenant_id = m.tenant_id AND s.id = ${batch.senderId} CROSS JOIN installation i
     WHERE m.tenant_id = ${batch.tenantId} AND m.id = ${batch.messageId}`.execute(tx),
@@ -141,5 +158,6 @@ async function whyNothing(db: Database, batch: ClaimedBatch): Promise<MarkedPers
   if (!facts?.ours) return 'lost';
   if (!facts.live) return 'closed';
   if (!facts.open) return 'paused';
+  if (!facts.sender) return 'sender';
   return facts.quiet ? 'quiet' : [];
 }

@@ -54,8 +54,11 @@ const raise = prepared<SenderPlace, unknown>(
   (at) => sql`UPDATE senders SET throttle = LEAST(1, throttle + 0.02) WHERE tenant_id = ${at('tenantId')} AND id = ${at('senderId')} AND throttle < 1`,
 );
 
-export async function stopSender(tx: Tx, tenantId: number, senderId: number, reason: string): Promise<void> {
-  await sql`UPDATE senders SET stopped_at = now(), stopped_reason = ${reason} WHERE tenant_id = ${tenantId} AND id = ${senderId} AND stopped_at IS NULL`.execute(
+/** @returns false when it was stopped already; the first reason stays */
+export async function stopSender(tx: Tx, tenantId: number, senderId: number, reason: string): Promise<boolean> {
+  const { rows } = await sql`
+    UPDATE senders SET stopped_at = now(), stopped_reason = ${reason} WHERE tenant_id = ${tenantId} AND id = ${senderId} AND stopped_at IS NULL RETURNING 1`.execute(
     tx,
   );
+  return rows.length > 0;
 }

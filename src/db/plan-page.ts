@@ -14,6 +14,8 @@ export interface PagePlan {
   channels: readonly Channel[];
   mode: 'first' | 'parallel';
   senders: Partial<Record<Channel, number>>;
+  /** Per channel the other senders whose opt-outs hold as well. */
+  optOutsOf: Partial<Record<Channel, readonly number[]>>;
   /** Who belongs to it, over alias `r`. */
   condition: RawBuilder<SqlBool>;
   /** Correction: each channel is used only where the message it follows may have arrived by it. */
@@ -58,7 +60,7 @@ export const BATCH_SIZE = 250;
 export async function planPage(tx: Tx, plan: PagePlan): Promise<PlannedPage> {
   const { tenantId, messageId, wave, lane } = plan;
   const reach = (channel: Channel) => {
-    const base = sql`(${consentSql(lane)} AND ${reachSql(channel, plan.senders[channel])})`;
+    const base = sql`(${consentSql(lane)} AND ${reachSql(channel, plan.senders[channel], plan.optOutsOf[channel])})`;
     if (plan.untried)
       return sql`(${base} AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.message_id = ${messageId} AND d.recipient_id = r.id AND d.channel = ${channel}::channel))`;
     return plan.followsId === null ? base : sql`(${base} AND ${mayHaveIt(plan.followsId, channel)})`;

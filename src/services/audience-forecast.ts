@@ -7,7 +7,7 @@ import { openWindow, type QuietHours, quietHoursOf } from '#domain/quiet-hours.t
 import { CHANNELS, type Channel, type MessageClass } from '#schemas/delivery.ts';
 import type { PlanStep } from '#schemas/message.ts';
 import type { Forecast } from '#schemas/views.ts';
-import { sendersFor } from './senders-for.ts';
+import { type ChosenSenders, chooseSenders } from './senders-for.ts';
 import type { TextPreview } from './preview-text.ts';
 
 export interface ForecastInput {
@@ -46,7 +46,7 @@ export async function forecastFacts(tx: Tx, tenantId: number, input: ForecastInp
     .where('tenant_id', '=', tenantId)
     .executeTakeFirstOrThrow();
   const quiet = input.class === 'bulk' ? quietHoursOf(policy) : null;
-  const chosen = await sendersFor(tx, tenantId, input.class, input.drill);
+  const { senders: chosen, optOutsOf } = await chooseSenders(tx, tenantId, input.class, input.drill);
   const texts = Object.values(input.text ?? {}).join('\n');
   return {
     tenant,
@@ -59,6 +59,7 @@ export async function forecastFacts(tx: Tx, tenantId: number, input: ForecastInp
       class: input.class,
       plan: input.plan,
       senders: chosen,
+      optOutsOf,
       usesName: /\{\{\s*name\s*\}\}/.test(texts),
       usesFirstName: /\{\{\s*first_name\s*\}\}/.test(texts),
       byLocale: input.text !== undefined,
@@ -68,7 +69,7 @@ export async function forecastFacts(tx: Tx, tenantId: number, input: ForecastInp
   };
 }
 
-async function ratesOf(tx: Tx, tenantId: number, chosen: Partial<Record<Channel, number>>): Promise<Partial<Record<Channel, Sender>>> {
+async function ratesOf(tx: Tx, tenantId: number, chosen: ChosenSenders): Promise<Partial<Record<Channel, Sender>>> {
   const ids = Object.values(chosen);
   if (ids.length === 0) return {};
   const rows = await tx

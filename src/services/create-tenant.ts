@@ -13,6 +13,8 @@ export interface NewSender {
   drill?: boolean;
   /** The provider behind it is the simulator. */
   simulated?: boolean;
+  /** Which of the channel's provider accounts: 1 unless told. */
+  account?: 1 | 2;
   unitsPerSecond?: number | null;
 }
 
@@ -66,6 +68,7 @@ export async function createTenant(deps: Pick<Deps, 'db'>, input: NewTenant): Pr
           classes: sql`${sender.classes ?? ['life', 'ops', 'bulk']}::message_class[]`,
           drill: sender.drill ?? false,
           simulated: sender.simulated ?? false,
+          account: sender.account ?? 1,
           units_per_second: sender.unitsPerSecond ?? null,
         })
         .execute();

@@ -3,19 +3,23 @@ import { monotonicMs } from '#platform/clock.ts';
 import { isUnavailable } from '#platform/unavailable.ts';
 import { noteCalls } from '#db/note-calls.ts';
 import { type ClaimedBatch, endClaim, HEARTBEAT_MS, releaseBatch, renewLease } from '#db/claim-batch.ts';
-import { type MarkedPerson, type MarkRefusal, markSlice, type Slice } from '#db/mark-slice.ts';
+import { noteHearing, returnProbe } from '#db/breaker.ts';
+import { type MarkedPerson, type MarkRefusal, markSlice } from '#db/mark-slice.ts';
 import { lowerPace, raisePace, reservePace, stopSender } from '#db/pace.ts';
 import type { Tx } from '#db/database.ts';
-import { duePeople, resolveDoubt } from '#db/resolve-doubt.ts';
 import { type SettledPerson, settleLate, settleSlice } from '#db/settle-slice.ts';
+import { hearingOf } from '#domain/breaker.ts';
 import { settle } from '#domain/delivery.ts';
 import type { SendResult } from '#domain/channel.ts';
 import type { Outcome } from '#domain/outcome.ts';
-import { type Deps, notifyProgress } from './context.ts';
+import { appendAudit } from './audit.ts';
+import { type Deps, notifyProgress, systemActor } from './context.ts';
 import { completeMessage } from './complete-message.ts';
+import { type Cut, cutSlices } from './cut-slices.ts';
 import { holdUntilMorning } from './quiet-windows.ts';
 import { applySendEffects } from './send-effects.ts';
-import { type SendPlan, type SendPlans, SLICE } from './send-plan.ts';
+import type { SendPlans } from './send-plan.ts';
+import { takeTurn } from './take-turn.ts';
 
 export interface DeliverDeps extends Deps {
   readonly plans: SendPlans;
@@ -24,11 +28,9 @@ export interface DeliverDeps extends Deps {
   readonly stopping: () => boolean;
 }
 
-/** A paced sender gets at most this much of its budget at a time. */
-const PACED_MS = 250;
 /** From a turn's beginning to its first call: room for the mark, so that slices stay apart however long theirs takes. */
 const MARK_MS = 50;
-/** How soon a batch is looked at again whose sender, channel or tenant is stopped for now, or which is about to be closed. */
+/** How soon a batch is looked at again whose channel or tenant is stopped for now, or which is about to be closed. */
 const PAUSED_MS = 2_000;
 
 /** Delivers a claimed batch under a heartbeat, so that slow carriers do not cost the lease and a dead worker is soon noticed. */
@@ -51,11 +53,13 @@ export async function deliverBatch(deps: DeliverDeps, batch: ClaimedBatch): Prom
 
 /** Mark, send, settle, slice by slice; the next mark is written while this slice is sent. */
 async function deliverSlices(deps: DeliverDeps, batch: ClaimedBatch): Promise<void> {
-  const plan = await deps.plans.of(deps.db, batch);
-  const queue = await slicesOf(deps, batch, plan);
+  const turn = await takeTurn(deps, batch);
+  if (!turn) return;
+  const queue = await cutSlices(deps, turn);
+  if (turn.probe && !queue.some((cut) => cut.probe)) await deps.db.withTenant(batch.tenantId, (tx) => returnProbe(tx, batch));
   let refusal: MarkRefusal | undefined;
   let alone = queue[0]?.alone === true;
-  let next = nextMark(deps, batch, plan, queue);
+  let next = nextMark(deps, queue);
   while (next) {
     const marked = await next;
     next = undefined;
@@ -63,50 +67,28 @@ async function deliverSlices(deps: DeliverDeps, batch: ClaimedBatch): Promise<vo
       refusal = marked;
       break;
     }
-    const sending = sendSlice(deps, batch, plan, marked);
+    const sending = sendSlice(deps, marked);
     // Overlap: Node would wait for two commits otherwise (0.55-0.85 of the bare loop against 0.9).
     const overlaps = !alone && queue[0]?.alone !== true;
     alone = queue[0]?.alone === true;
-    if (overlaps && !deps.stopping()) next = nextMark(deps, batch, plan, queue);
+    if (overlaps && !deps.stopping()) next = nextMark(deps, queue);
     next?.catch(() => undefined);
     try {
-      await settleResults(deps, batch, plan, marked.calledAt, await sending);
+      await settleResults(deps, marked, await sending);
     } catch (error) {
       // Marked meanwhile and never to be called by this claim.
       const idle = await next?.catch(() => undefined);
-      if (typeof idle === 'object') plan.ahead.give(idle.people.length);
+      if (typeof idle === 'object') idle.cut.plan.ahead.give(idle.people.length);
       throw error;
     }
-    if (!overlaps && !deps.stopping()) next = nextMark(deps, batch, plan, queue);
+    if (!overlaps && !deps.stopping()) next = nextMark(deps, queue);
   }
   if (refusal === 'lost') return;
   await finish(deps, batch, refusal);
 }
 
-/** People due again come first, then those never marked. After a crash the slices shrink (125, 12, 1), so that a poisonous row ends alone. */
-async function slicesOf(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan): Promise<Slice[]> {
-  const paced = plan.unitsPerSecond === null ? SLICE : Math.max(1, Math.floor((plan.unitsPerSecond * PACED_MS) / 1000 / plan.unitsPerCall));
-  const sizeAfter = (crashes: number): number => Math.max(1, Math.min(paced, Math.floor(SLICE / 10 ** Math.min(crashes, 3))));
-  const again =
-    batch.marked === 0
-      ? []
-      : await deps.db.withTenant(batch.tenantId, async (tx) => {
-          await resolveDoubt(tx, batch);
-          return duePeople(tx, batch);
-        });
-  const slices: Slice[] = [];
-  for (const crashes of new Set(again.map((person) => person.crashes))) {
-    const ids = again.filter((person) => person.crashes === crashes).map((person) => person.id);
-    const size = sizeAfter(crashes);
-    for (let i = 0; i < ids.length; i += size) slices.push({ ids: ids.slice(i, i + size), markedTo: batch.marked, alone: crashes > 1 });
-  }
-  const size = sizeAfter(batch.crashes);
-  for (let i = batch.marked; i < batch.ids.length; i += size)
-    slices.push({ ids: batch.ids.slice(i, i + size), markedTo: Math.min(i + size, batch.ids.length) });
-  return slices;
-}
-
 interface MarkedSlice {
+  cut: Cut;
   people: MarkedPerson[];
   /** Monotonic time of the first call, for the message's times. */
   calledAt: number;
@@ -114,12 +96,13 @@ interface MarkedSlice {
   unitMs: number;
 }
 
-function nextMark(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan, queue: Slice[]): Promise<MarkedSlice | MarkRefusal> | undefined {
-  const slice = queue.shift();
-  return slice && mark(deps, batch, plan, slice);
+function nextMark(deps: DeliverDeps, queue: Cut[]): Promise<MarkedSlice | MarkRefusal> | undefined {
+  const cut = queue.shift();
+  return cut && mark(deps, cut);
 }
 
-async function mark(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan, slice: Slice): Promise<MarkedSlice | MarkRefusal> {
+async function mark(deps: DeliverDeps, slice: Cut): Promise<MarkedSlice | MarkRefusal> {
+  const { batch, plan } = slice;
   let startAt = 0;
   let unitMs = 0;
   if (plan.paced) {
@@ -141,7 +124,7 @@ async function mark(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan, slic
   }
   plan.ahead.give(slice.ids.length - (typeof people === 'string' ? 0 : people.length));
   // A mark that took longer moves its calls, all by the same time: sent at once they would break the rate.
-  return typeof people === 'string' ? people : { people, calledAt: monotonicMs(), startAt: Math.max(startAt, monotonicMs()), unitMs };
+  return typeof people === 'string' ? people : { cut: slice, people, calledAt: monotonicMs(), startAt: Math.max(startAt, monotonicMs()), unitMs };
 }
 
 const notCalled = (id: string): SettledPerson => ({ id, state: 'pending', code: 'not_called', providerId: null, units: 0, delayMs: 0, uncounted: true });
@@ -171,7 +154,8 @@ interface Sent extends SendResult {
 }
 
 /** All calls of the slice at once (the adapter bounds what is in flight), or one by one at the sender's pace. */
-function sendSlice(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan, slice: MarkedSlice): Promise<Sent[]> {
+function sendSlice(deps: DeliverDeps, slice: MarkedSlice): Promise<Sent[]> {
+  const { batch, plan } = slice.cut;
   return Promise.all(
     slice.people.map(async (person, i) => {
       if (slice.unitMs > 0) {
@@ -196,9 +180,13 @@ function sendSlice(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan, slice
   );
 }
 
-async function settleResults(deps: DeliverDeps, batch: ClaimedBatch, plan: SendPlan, calledAt: number, results: readonly Sent[]): Promise<void> {
-  if (results.length === 0) return;
-  const settled: SettledPerson[] = results.map(({ person, outcome }) => ({ id: person.id, ...settle(batch.lane, outcome, person.attempts, deps.random()) }));
+async function settleResults(deps: DeliverDeps, { cut, calledAt }: MarkedSlice, results: readonly Sent[]): Promise<void> {
+  const { batch, plan } = cut;
+  if (results.length === 0) return cut.probe ? deps.db.withTenant(batch.tenantId, (tx) => returnProbe(tx, batch)) : undefined;
+  const settled: SettledPerson[] = results.map(({ person, outcome }) => ({
+    id: person.id,
+    ...settle(batch.lane, meaningOf(outcome, cut), person.attempts, deps.random()),
+  }));
   const kinds = new Set(results.map((r) => r.outcome.kind));
   const facts = async (tx: Tx): Promise<number> => {
     const [ours] = await Promise.all([
@@ -210,13 +198,15 @@ async function settleResults(deps: DeliverDeps, batch: ClaimedBatch, plan: SendP
     return ours;
   };
   // Outcomes that say something about addresses or the sender need statements that depend on each other; the rest travels at once.
-  const news = results.some(({ outcome, goneSubscriptions }) => !UNEVENTFUL.has(outcome.kind) || goneSubscriptions !== undefined);
+  const speaks = cut.probe === true || batch.health !== 'well' || kinds.has('unknown') || kinds.has('retryable');
+  const news = speaks || results.some(({ outcome, goneSubscriptions }) => !UNEVENTFUL.has(outcome.kind) || goneSubscriptions !== undefined);
   const write = async (tx: Tx): Promise<number> => {
     const ours = await facts(tx);
     await applySendEffects(tx, batch, results);
     const wrong = results.find((r) => r.outcome.kind === 'misconfigured')?.outcome;
-    if (wrong?.kind === 'misconfigured') await stopSender(tx, batch.tenantId, batch.senderId, `${wrong.code}: ${wrong.detail}`);
+    if (wrong?.kind === 'misconfigured') await stop(deps, tx, batch, `${wrong.code}: ${wrong.detail}`);
     if (kinds.has('throttled')) await lowerPace(tx, batch.tenantId, batch.senderId);
+    if (speaks) await listen(deps, tx, cut, results);
     return ours;
   };
   const ours = await insist(deps, () => (news ? deps.db.withTenant(batch.tenantId, write) : deps.db.atOnce(batch.tenantId, facts)));
@@ -226,10 +216,36 @@ async function settleResults(deps: DeliverDeps, batch: ClaimedBatch, plan: SendP
 /** Outcomes that change nothing but the delivery itself. */
 const UNEVENTFUL = new Set<Outcome['kind']>(['accepted', 'unknown', 'retryable']);
 
+/**
+ * What an outcome means for the delivery. A refused probe is no attempt of that person: others would have been as good.
+ * A stand-in that the person opted out of, as only its carrier knew, leaves him to the sender he was planned for.
+ */
+function meaningOf(outcome: Outcome, cut: Cut): Outcome {
+  if (cut.probe && outcome.kind === 'retryable') return { kind: 'throttled', code: outcome.code, retryAfterMs: 1_000 };
+  if (cut.standIn && outcome.kind === 'gone' && outcome.reason === 'opted_out') return { kind: 'throttled', code: outcome.code, retryAfterMs: 0 };
+  return outcome;
+}
+
+async function listen(deps: DeliverDeps, tx: Tx, { batch, probe = false }: Cut, results: readonly Sent[]): Promise<void> {
+  const heard = hearingOf(
+    results.map((result) => result.outcome),
+    probe,
+  );
+  const turned = await noteHearing(tx, batch, heard);
+  if (turned) deps.log.warn({ senderId: batch.senderId, channel: batch.channel, code: heard.code }, `the breaker of a sender ${turned}`);
+}
+
+/** Our credentials or the sender are refused: it stops, a human is told, nobody is suppressed. */
+async function stop(deps: DeliverDeps, tx: Tx, batch: ClaimedBatch, reason: string): Promise<void> {
+  if (!(await stopSender(tx, batch.tenantId, batch.senderId, reason))) return;
+  await appendAudit(tx, { tenantId: batch.tenantId, actor: systemActor }, 'sender.stop', String(batch.senderId), { reason });
+  deps.log.error({ senderId: batch.senderId, channel: batch.channel, reason }, 'a sender stopped itself');
+}
+
 async function finish(deps: DeliverDeps, batch: ClaimedBatch, refusal: MarkRefusal | undefined): Promise<void> {
   await insist(deps, () =>
     deps.db.withTenant(batch.tenantId, async (tx) => {
-      await releaseBatch(tx, batch, refusal === 'quiet' ? await holdUntilMorning(tx, batch) : refusal ? PAUSED_MS : null);
+      await releaseBatch(tx, batch, refusal === 'quiet' ? await holdUntilMorning(tx, batch) : refusal === 'sender' ? 0 : refusal ? PAUSED_MS : null);
       if (!refusal) await noteCalls(tx, batch.tenantId, batch.messageId, 0, true);
     }),
   );

@@ -7,7 +7,7 @@ import { wavePeople } from '#db/wave-people.ts';
 import { completeMessage } from './complete-message.ts';
 import { type Deps, notifyProgress } from './context.ts';
 import { type ZoneMemory, zoneWindows } from './quiet-windows.ts';
-import { sendersFor } from './senders-for.ts';
+import { chooseSenders } from './senders-for.ts';
 import { storeForecast } from './store-forecast.ts';
 
 /** A small first page lets sending start at once; later pages are read as fast as the database gives them. */
@@ -79,7 +79,7 @@ async function planOne(tx: Tx, deps: Deps, { tenantId, waveId, limit, memory }: 
     lane: message.class,
     channels: wave.channels,
     mode: wave.mode,
-    senders: await sendersFor(tx, tenantId, message.class, message.drill),
+    ...(await chooseSenders(tx, tenantId, message.class, message.drill)),
     condition: wavePeople(
       {
         selects: wave.selects,

@@ -30,8 +30,10 @@ export interface SendPlan {
   readonly unitsPerSecond: number | null;
   /** Billing units of one call at the most: SMS segments of the longest rendering, else 1. The budget is asked in these. */
   readonly unitsPerCall: number;
-  /** Shared by all messages of this lane and channel in this process. */
+  /** Shared by all messages of this lane, channel and account in this process. */
   readonly ahead: MarkedAhead;
+  /** Other senders of the class, whose opt-outs hold as well; null for life and where there are none. */
+  readonly optOutsOf: readonly number[] | null;
   targetOf(person: MarkedPerson, batch: ClaimedBatch): { prepared: PreparedSend; target: Target };
 }
 
@@ -62,8 +64,8 @@ export class SendPlans {
     return plan;
   }
 
-  #aheadOf({ lane, channel }: ClaimedBatch): MarkedAhead {
-    const key = `${lane}.${channel}`;
+  #aheadOf({ lane, channel }: ClaimedBatch, account: number): MarkedAhead {
+    const key = `${lane}.${channel}.${account}`;
     const ahead = this.#ahead.get(key) ?? new MarkedAhead(MARKED_AHEAD);
     this.#ahead.set(key, ahead);
     return ahead;
@@ -85,7 +87,9 @@ export class SendPlans {
           'tenants.time_zone as tenant_zone',
           'senders.id as sender_id',
           'senders.address',
+          'senders.account',
           'senders.units_per_second',
+          OTHERS,
         ])
         .where('messages.tenant_id', '=', batch.tenantId)
         .where('messages.id', '=', batch.messageId)
@@ -117,7 +121,7 @@ export class SendPlans {
       const key = `${locale} ${timeZone}`;
       let prepared = variants.get(key);
       if (!prepared) {
-        const sender = { id: facts.sender_id, address: facts.address };
+        const sender = { id: facts.sender_id, address: facts.address, account: facts.account };
         prepared = adapter ? adapter.prepare(renderMessage({ ...input, timeZone }, locale, batch.channel), sender) : NO_ADAPTER;
         variants.set(key, prepared);
       }
@@ -141,7 +145,8 @@ export class SendPlans {
       paced: facts.units_per_second !== null,
       unitsPerSecond: facts.units_per_second,
       unitsPerCall: batch.channel === 'sms' && facts.units_per_second !== null ? longestSms(input) : 1,
-      ahead: this.#aheadOf(batch),
+      ahead: this.#aheadOf(batch, facts.account),
+      optOutsOf: facts.class !== 'life' && facts.others.length > 0 ? facts.others : null,
       targetOf: (person, claimed) => {
         const ref = packRef({ messageId: claimed.messageId, recipientId: person.id, channel: claimed.channel, wave: claimed.wave });
         const sealed =
@@ -166,6 +171,11 @@ const ROOT = sql<string>`(
     SELECT c.id, c.follows_id FROM messages c WHERE c.tenant_id = messages.tenant_id AND c.id = messages.id
     UNION SELECT c.id, c.follows_id FROM messages c JOIN chain ON c.tenant_id = messages.tenant_id AND c.id = chain.follows_id
   ) SELECT min(id)::text FROM chain)`.as('root_id');
+
+/** Senders that may stand in for this one (`standIns`). */
+const OTHERS = sql<number[]>`ARRAY(
+  SELECT o.id FROM senders o WHERE o.tenant_id = senders.tenant_id AND o.id <> senders.id AND o.channel = senders.channel AND o.drill = senders.drill
+    AND o.simulated = senders.simulated AND messages.class = ANY (o.classes))`.as('others');
 
 const NO_ADAPTER: PreparedSend = {
   send: () => Promise.resolve({ outcome: { kind: 'misconfigured', code: 'no_credentials', detail: 'this process has no credentials for the channel' } }),

@@ -1,19 +1,34 @@
 import type { Tx } from '#db/database.ts';
+import { firstWell } from '#domain/choose-sender.ts';
 import { type Channel, CHANNELS, type MessageClass } from '#schemas/delivery.ts';
 
-/** The sender of each channel for this class: the first that serves it. A stopped one still queues. */
-export async function sendersFor(tx: Tx, tenantId: number, klass: MessageClass, drill: boolean): Promise<Partial<Record<Channel, number>>> {
+export type ChosenSenders = Partial<Record<Channel, number>>;
+/** Per channel the other senders of the class, whose opt-outs hold as well. Nobody's for life: there each number's own list holds. */
+export type OptOutsOf = Partial<Record<Channel, readonly number[]>>;
+
+/**
+ * The sender of each channel for this class: the first that serves it and is well; when none is, the first, and what it
+ * should send waits there. A simulated one never takes a real one's place.
+ */
+export async function chooseSenders(tx: Tx, tenantId: number, klass: MessageClass, drill: boolean): Promise<{ senders: ChosenSenders; optOutsOf: OptOutsOf }> {
   const rows = await tx
     .selectFrom('senders')
-    .select(['id', 'channel', 'classes'])
+    .select(['id', 'channel', 'classes', 'simulated', 'stopped_at', 'breaker_opened_at'])
     .where('tenant_id', '=', tenantId)
     .where('drill', '=', drill)
     .orderBy('id')
     .execute();
-  const senders: Partial<Record<Channel, number>> = {};
+  const senders: ChosenSenders = {};
+  const optOutsOf: OptOutsOf = {};
   for (const channel of CHANNELS) {
-    const sender = rows.find((row) => row.channel === channel && row.classes.includes(klass));
-    if (sender) senders[channel] = sender.id;
+    const serving = rows.filter((row) => row.channel === channel && row.classes.includes(klass));
+    const alike = serving
+      .filter((row) => row.simulated === serving[0]?.simulated)
+      .map((row) => ({ id: row.id, well: row.stopped_at === null && row.breaker_opened_at === null }));
+    const chosen = firstWell(alike);
+    if (!chosen) continue;
+    senders[channel] = chosen.id;
+    if (klass !== 'life') optOutsOf[channel] = alike.flatMap(({ id }) => (id === chosen.id ? [] : [id]));
   }
-  return senders;
+  return { senders, optOutsOf };
 }

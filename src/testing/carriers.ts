@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { claimBatch } from '#db/claim-batch.ts';
-import type { ChannelAdapter, SendResult, Target } from '#domain/channel.ts';
+import type { ChannelAdapter, SenderIdentity, SendResult, Target } from '#domain/channel.ts';
 import type { Outcome } from '#domain/outcome.ts';
 import { OPEN_POLICY } from '#domain/policy.ts';
 import type { Channel, MessageClass } from '#schemas/delivery.ts';
@@ -18,6 +18,8 @@ export interface CarrierCall {
   channel: Channel;
   address: string;
   ref: string;
+  /** Provider account of the sender. */
+  account: number;
 }
 
 export interface Carriers {
@@ -33,9 +35,9 @@ export function carriers(
   const adapter = (channel: Channel): ChannelAdapter => ({
     channel,
     concurrency: 100,
-    prepare: () => ({
+    prepare: (_content, sender: SenderIdentity) => ({
       send: async (target: Target): Promise<SendResult> => {
-        const call = { channel, address: target.address, ref: target.ref };
+        const call = { channel, address: target.address, ref: target.ref, account: sender.account ?? 1 };
         calls.push(call);
         return { outcome: await answer(call, calls.length) };
       },
@@ -106,6 +108,9 @@ export class Bench {
       await sql`UPDATE deliveries SET next_at = now() WHERE tenant_id = ${tenantId} AND next_at IS NOT NULL`.execute(tx);
       await sql`UPDATE batches SET due_at = now() WHERE tenant_id = ${tenantId} AND state = 'planned'`.execute(tx);
       await sql`UPDATE waves SET due_at = now() WHERE tenant_id = ${tenantId} AND state = 'waiting'`.execute(tx);
+      await sql`UPDATE senders SET breaker_probe_at = now(), breaker_life_probe_at = now() WHERE tenant_id = ${tenantId} AND breaker_opened_at IS NOT NULL`.execute(
+        tx,
+      );
     });
   }
 }

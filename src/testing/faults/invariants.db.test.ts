@@ -139,6 +139,7 @@ class Story {
       await sql`UPDATE batches SET lease_until = now() - interval '1 s' WHERE tenant_id = ${this.ctx.tenantId} AND state = 'claimed'`.execute(tx);
       await sql`UPDATE batches SET due_at = now() - interval '1 s' WHERE tenant_id = ${this.ctx.tenantId} AND state = 'planned'`.execute(tx);
       await sql`UPDATE deliveries SET next_at = now() - interval '1 s' WHERE message_id = ${this.messageId} AND next_at IS NOT NULL`.execute(tx);
+      await sql`UPDATE senders SET breaker_probe_at = now(), breaker_life_probe_at = now() WHERE tenant_id = ${this.ctx.tenantId}`.execute(tx);
     });
     await this.plan();
   }
