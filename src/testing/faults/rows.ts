@@ -1,9 +1,10 @@
 import type { Row } from './row.ts';
 import { diskFull } from './rows/disk-full.ts';
 import { poisonProcess, poisonRows } from './rows/poison.ts';
-import { postgresCrash } from './rows/postgres-crash.ts';
+import { postgresCrash, postgresFailover } from './rows/postgres-crash.ts';
 import { providerErrors, providerSilentBulk, providerSilentLife, providerSlow, providerThrottles } from './rows/provider.ts';
 import { redisAbsent, redisFlush, redisKill } from './rows/redis-away.ts';
+import { redisCluster } from './rows/redis-cluster.ts';
 import { rollingRestart } from './rows/rolling-restart.ts';
 import { lostReply, samePost } from './rows/same-post.ts';
 import { clockSkew, schedulers } from './rows/schedule.ts';
@@ -19,7 +20,9 @@ export const ROWS: readonly Row[] = [
   redisFlush,
   redisKill,
   redisAbsent,
+  redisCluster,
   postgresCrash,
+  postgresFailover,
   lostReply,
   samePost,
   providerSilentBulk,

@@ -24,15 +24,15 @@ const exited = (child: ChildProcess): Promise<void> =>
 /** A durable PostgreSQL that can be crashed and started again on the same port, with a migrated template in it. */
 export class PostgresServer {
   readonly #folder: string;
-  readonly #port: number;
-  readonly #settings: Record<string, string>;
+  readonly port: number;
+  readonly settings: Readonly<Record<string, string>>;
   readonly #forget: () => void;
   #running: EmbeddedPostgres | undefined;
 
   private constructor(folder: string, port: number, settings: Record<string, string>) {
     this.#folder = folder;
-    this.#port = port;
-    this.#settings = settings;
+    this.port = port;
+    this.settings = settings;
     this.#forget = endsWithRunner(() => this.close());
   }
 
@@ -45,6 +45,16 @@ export class PostgresServer {
     return server;
   }
 
+  /** Where its data really is. */
+  get folder(): string {
+    return this.#running?.folder ?? this.#folder;
+  }
+
+  /** A folder beside its own, for a server that belongs to one row. */
+  sibling(name: string): string {
+    return `${this.#folder}-${name}`;
+  }
+
   urlOf(database: string): string {
     const url = new URL(this.#running?.url ?? '');
     url.pathname = `/${database}`;
@@ -52,14 +62,14 @@ export class PostgresServer {
   }
 
   async up(): Promise<void> {
-    this.#running = await startEmbeddedPostgres({ folder: this.#folder, port: this.#port, settings: this.#settings });
+    this.#running = await startEmbeddedPostgres({ folder: this.#folder, port: this.port, settings: this.settings });
   }
 
   /** Immediate shutdown: no checkpoint, every session cut; what was committed must come back from the log. */
-  async crash(): Promise<void> {
+  async crash(signal: 'SIGQUIT' | 'SIGKILL' = 'SIGQUIT'): Promise<void> {
     const child = this.#running?.process;
     if (!child) return;
-    child.kill('SIGQUIT');
+    child.kill(signal);
     await exited(child);
   }
 

@@ -15,7 +15,6 @@ const run = (command: string, ...args: string[]): void => {
 export const diskFull: Row = {
   name: 'disk-full',
   about: 'the disk of Postgres is full, then has room again',
-  only: 'postgres',
   async run(outer, { short, seed }) {
     const people = short ? 1_000 : 5_000;
     const disk = join('/var/tmp', `muster-small-disk-${process.pid}`);

@@ -1,95 +1,125 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Promises, type Row } from '#testing/faults/row.ts';
-import { alive, until } from '#testing/faults/world.ts';
+import { type Load, type LoadOptions, show, startLoad } from '#testing/faults/load.ts';
+import { Promises, type Result, type Row, type Size } from '#testing/faults/row.ts';
+import { startStandby } from '#testing/faults/standby.ts';
+import { PostgresServer } from '#testing/faults/servers.ts';
+import { startProxy } from '#testing/faults/proxy.ts';
+import { alive, until, World } from '#testing/faults/world.ts';
 
-/** Immediate stops under load: what was answered 201 must be there and must be sent; every process stays. */
+const LOAD: LoadOptions = { name: 'Load', clients: 2, pauseMs: 50, retryMs: 200 };
+
+/** The database as seen by these rows: gone for a moment, then back with everything that was answered. */
+interface Fault {
+  readonly injected: string;
+  readonly times: number;
+  /** Resolves when the database takes connections again. */
+  strike(): Promise<void>;
+}
+
+/** A campaign and clients that post, while the database goes away: what was answered 201 must be there and must be sent. */
+async function underLoad(world: World, { short }: Size, fault: Fault): Promise<Result> {
+  const people = short ? 2_000 : 10_000;
+  await world.people(people, { tag: 'many' });
+  await world.people(1, { first: 500_000, tag: 'one' });
+  await world.startApi();
+  await Promise.all([world.startWorker(), world.startWorker()]);
+  world.simulator.control({ sms: { latencyMs: 30, latencyJitterMs: 60 } });
+  const message = await world.launch({ class: 'bulk', audience: { tags: ['many'] } });
+  const load = startLoad(world, LOAD);
+  let recoverMs = 0;
+  for (let i = 0; i < fault.times; i++) {
+    const target = Math.min(people * ((i + 1) / (fault.times + 1)), people - 1);
+    await Promise.race([until(() => world.simulator.state().calls >= target, 120_000, 'nothing moves'), delay(6_000)]);
+    await fault.strike();
+    recoverMs = Math.max(recoverMs, await moving(world, load));
+  }
+  await load.stop();
+  const ids = [message.id, ...load.accepted.values()];
+  await world.settled(ids, { timeoutMs: 180_000 });
+  const verdict = await world.check(ids);
+  const stored = await world.number('SELECT count(*) AS n FROM messages WHERE id = ANY ($1::bigint[])', [ids]);
+  const loadMessages = await load.stored();
+  const bulk = await world.check([message.id]);
+  const later = load.refused.filter(({ status }) => status === 503 || status === 409).length;
+  const odd = load.refused.filter(({ status }) => status !== 503 && status !== 409);
+  const promises = new Promises();
+  promises.hold(stored === ids.length, `${ids.length - stored} accepted messages are gone`);
+  promises.hold(
+    new Set(load.accepted.values()).size === load.keys() && loadMessages === load.keys(),
+    `${load.keys()} keys, ${load.accepted.size} answers, ${loadMessages} messages`,
+  );
+  promises.hold(verdict.lost === 0, `lost ${verdict.lost}`);
+  promises.hold(bulk.doubled === 0, `bulk doubled ${bulk.doubled}`);
+  promises.hold(verdict.miscounted === 0, `counters differ from rows by ${verdict.miscounted}`);
+  promises.hold([...world.apis, ...world.workers].every(alive), `a process ended:\n${world.tail()}`);
+  promises.hold(odd.length === 0, `answers other than 503: ${show(odd)}`);
+  promises.hold(recoverMs <= 10_000, `moving again only after ${Math.round(recoverMs)} ms`);
+  return {
+    injected: fault.injected,
+    people: verdict.people,
+    lost: verdict.lost,
+    doubled: verdict.doubled,
+    inDoubt: verdict.inDoubt,
+    recoverMs,
+    notes: [`${ids.length} messages accepted, ${stored} there`, `${later} answers "not now"`, 'processes that ended: 0'],
+    broken: promises.broken,
+  };
+}
+
+/** Both ways in and out: somebody's message is accepted, and a carrier hears of somebody. */
+function moving(world: World, load: Load): Promise<number> {
+  const answered = load.accepted.size;
+  const { calls } = world.simulator.state();
+  return until(
+    () => load.accepted.size > answered && world.simulator.state().calls > calls,
+    60_000,
+    () => `not moving again: ${load.accepted.size} accepted, ${show(load.refused)}\n${world.tail()}`,
+  );
+}
+
 export const postgresCrash: Row = {
   name: 'postgres-crash',
   about: 'Postgres stopped immediately, several times, under load',
-  async run(world, { short }) {
-    const people = short ? 2_000 : 10_000;
-    const crashes = short ? 2 : 10;
-    await world.people(people, { tag: 'many' });
-    await world.people(1, { first: 500_000, tag: 'one' });
-    await world.startApi();
-    await Promise.all([world.startWorker(), world.startWorker()]);
-    const accepted = new Map<string, string>();
-    let sent = 0;
-    let unavailable = 0;
-    const odd: string[] = [];
-    const over = new AbortController();
-    // A client as it should be: a key for each message, the same key again until there is an answer.
-    const client = async (n: number): Promise<void> => {
-      for (let i = 0; !over.signal.aborted; i++) {
-        const key = `load-${n}-${i}`;
-        sent += 1;
-        for (;;) {
-          const answer = await world
-            .call<{ id: string }>(
-              'POST',
-              '/v1/messages',
-              { class: 'ops', text: { en: `Load ${key}` }, audience: { tags: ['one'] }, channels: ['sms'], launch: true },
-              { headers: { 'idempotency-key': key }, timeoutMs: 20_000 },
-            )
-            .catch((error: unknown) => ({ status: 0, body: { id: (error as Error).message } }));
-          if (answer.status === 201) {
-            accepted.set(key, world.idOf(answer.body.id));
-            break;
-          }
-          if (answer.status === 503 || answer.status === 409) unavailable += 1;
-          else odd.push(`${answer.status} ${JSON.stringify(answer.body).slice(0, 120)}`);
-          await delay(200);
-        }
-        await delay(50);
-      }
-    };
-    world.simulator.control({ sms: { latencyMs: 30, latencyJitterMs: 60 } });
-    const message = await world.launch({ class: 'bulk', audience: { tags: ['many'] } });
-    const clients = [1, 2].map(client);
-    let recoverMs = 0;
-    for (let i = 0; i < crashes; i++) {
-      const target = Math.min(people * ((i + 1) / (crashes + 1)), people - 1);
-      await Promise.race([until(() => world.simulator.state().calls >= target, 120_000, 'nothing moves'), delay(6_000)]);
+  run: (world, size) => {
+    const times = size.short ? 2 : 10;
+    const strike = async (): Promise<void> => {
       await world.postgres.crash();
       await delay(300);
       await world.postgres.up();
-      const answered = accepted.size;
-      const calls = world.simulator.state().calls;
-      recoverMs = Math.max(
-        recoverMs,
-        await until(
-          () => accepted.size > answered && world.simulator.state().calls > calls,
-          60_000,
-          () => `not moving again: ${accepted.size} accepted, ${unavailable} refused for now, ${odd.slice(-3).join('; ')}\n${world.tail()}`,
-        ),
-      );
-    }
-    over.abort();
-    await Promise.all(clients);
-    const ids = [message.id, ...accepted.values()];
-    await world.settled(ids, { timeoutMs: 180_000 });
-    const verdict = await world.check(ids);
-    const stored = await world.number('SELECT count(*) AS n FROM messages WHERE id = ANY ($1::bigint[])', [ids]);
-    const loadMessages = await world.number(`SELECT count(*) AS n FROM messages WHERE text ->> 'en' LIKE 'Load %'`);
-    const bulk = await world.check([message.id]);
-    const promises = new Promises();
-    promises.hold(stored === ids.length, `${ids.length - stored} accepted messages are gone`);
-    promises.hold(new Set(accepted.values()).size === sent && loadMessages === sent, `${sent} keys, ${accepted.size} answers, ${loadMessages} messages`);
-    promises.hold(verdict.lost === 0, `lost ${verdict.lost}`);
-    promises.hold(bulk.doubled === 0, `bulk doubled ${bulk.doubled}`);
-    promises.hold(verdict.miscounted === 0, `counters differ from rows by ${verdict.miscounted}`);
-    promises.hold([...world.apis, ...world.workers].every(alive), `a process ended:\n${world.tail()}`);
-    promises.hold(odd.length === 0, `answers other than 503: ${odd.slice(0, 3).join('; ')} (${odd.length})`);
-    promises.hold(recoverMs <= 10_000, `moving again only after ${Math.round(recoverMs)} ms`);
-    return {
-      injected: `SIGQUIT x ${crashes}`,
-      people: verdict.people,
-      lost: verdict.lost,
-      doubled: verdict.doubled,
-      inDoubt: verdict.inDoubt,
-      recoverMs,
-      notes: [`${ids.length} messages accepted, ${stored} there`, `${unavailable} answers "not now"`, 'processes that ended: 0'],
-      broken: promises.broken,
     };
+    return underLoad(world, size, { injected: `SIGQUIT x ${times}`, times, strike });
+  },
+};
+
+/** A commit is answered when the standby has it, so nothing that was accepted is missing there. */
+export const postgresFailover: Row = {
+  name: 'postgres-failover',
+  about: 'the primary killed under load, its synchronous standby promoted',
+  async run(outer, size) {
+    const primary = await PostgresServer.start(outer.postgres.sibling('primary'));
+    const standby = await startStandby(primary, outer.postgres.sibling('standby'));
+    let port = primary.port;
+    const proxy = await startProxy({ targets: () => [port] });
+    const through = (url: string): string => {
+      const changed = new URL(url);
+      changed.port = new URL(proxy.url).port;
+      return changed.href;
+    };
+    let world: World | undefined;
+    try {
+      world = await World.create({ postgres: primary, redis: outer.redis, seed: size.seed, through });
+      await standby.synchronous();
+      const strike = async (): Promise<void> => {
+        await primary.crash('SIGKILL');
+        await standby.promote();
+        port = standby.port;
+      };
+      return await underLoad(world, size, { injected: 'SIGKILL of the primary, standby promoted', times: 1, strike });
+    } finally {
+      await world?.close();
+      await proxy.close();
+      await standby.close();
+      await primary.close();
+    }
   },
 };

@@ -3,7 +3,7 @@ import { Promises, type Result, type Row, type Size } from '#testing/faults/row.
 import { until, type World } from '#testing/faults/world.ts';
 
 /** Asks the API all the time; everything but a 2xx is counted. */
-function probe(world: World): { stop: () => Promise<{ asked: number; refused: number; slowestMs: number }> } {
+export function probe(world: World): { stop: () => Promise<{ asked: number; refused: number; slowestMs: number }> } {
   const over = new AbortController();
   let asked = 0;
   let refused = 0;
@@ -25,7 +25,7 @@ function probe(world: World): { stop: () => Promise<{ asked: number; refused: nu
 }
 
 /** A new message for a few people right after the fault: how long until a carrier hears of it. */
-async function movingAgain(world: World, launched: string[]): Promise<number> {
+export async function movingAgain(world: World, launched: string[]): Promise<number> {
   const message = await world.launch({ class: 'life', audience: { tags: ['few'] } });
   launched.push(message.id);
   return until(() => world.calls().some((call) => call.messageId === message.id), 60_000, 'a message launched after the fault reaches nobody', 50);

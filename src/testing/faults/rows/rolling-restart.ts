@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { show, startLoad } from '#testing/faults/load.ts';
 import { startProxy } from '#testing/faults/proxy.ts';
 import { Promises, type Row } from '#testing/faults/row.ts';
 import { freePort } from '#testing/faults/servers.ts';
@@ -17,37 +17,8 @@ export const rollingRestart: Row = {
     await world.startWorker();
     const ports = [Number(new URL(world.apiUrl).port)];
     const proxy = await startProxy({ targets: () => ports });
-    const over = new AbortController();
-    const accepted = new Map<string, string>();
-    const serverErrors: string[] = [];
-    let sent = 0;
-    let reconnected = 0;
-    const client = async (n: number): Promise<void> => {
-      for (let i = 0; !over.signal.aborted; i++) {
-        const key = `roll-${n}-${i}`;
-        sent += 1;
-        for (;;) {
-          const answer = await world
-            .call<{ id: string }>(
-              'POST',
-              '/v1/messages',
-              { class: 'ops', text: { en: `Roll ${key}` }, audience: { tags: ['one'] }, channels: ['sms'], launch: true },
-              { headers: { 'idempotency-key': key }, base: proxy.url, timeoutMs: 20_000 },
-            )
-            .catch(() => ({ status: 0, body: { id: '' } }));
-          if (answer.status === 201) {
-            accepted.set(key, world.idOf(answer.body.id));
-            break;
-          }
-          if (answer.status >= 500) serverErrors.push(`${answer.status} ${JSON.stringify(answer.body).slice(0, 100)}`);
-          else reconnected += 1;
-          await delay(50);
-        }
-        await delay(30);
-      }
-    };
     world.simulator.control({ sms: { latencyMs: 40, latencyJitterMs: 40 } });
-    const clients = [1, 2, 3].map(client);
+    const load = startLoad(world, { name: 'Roll', clients: 3, pauseMs: 30, retryMs: 50, base: proxy.url });
     const launched: string[] = [];
     let slowestEnd = 0;
     const badEnds: string[] = [];
@@ -88,15 +59,17 @@ export const rollingRestart: Row = {
       }
       await world.settled(launched);
     }
-    over.abort();
-    await Promise.all(clients);
+    await load.stop();
     await proxy.close();
-    const ids = [...launched, ...accepted.values()];
+    const ids = [...launched, ...load.accepted.values()];
     await world.settled(ids);
     const verdict = await world.check(ids);
-    const messages = await world.number(`SELECT count(*) AS n FROM messages WHERE text ->> 'en' LIKE 'Roll %'`);
+    const messages = await load.stored();
+    const sent = load.keys();
+    const serverErrors = load.refused.filter(({ status }) => status >= 500);
+    const reconnected = load.refused.length - serverErrors.length;
     const promises = new Promises();
-    promises.hold(serverErrors.length === 0, `5xx: ${serverErrors.slice(0, 3).join('; ')} (${serverErrors.length})`);
+    promises.hold(serverErrors.length === 0, `5xx: ${show(serverErrors)}`);
     promises.hold(messages === sent, `${messages} messages for ${sent} keys`);
     promises.hold(verdict.lost === 0, `lost ${verdict.lost}`);
     promises.hold(verdict.doubled === 0, `doubled ${verdict.doubled}`);

@@ -1,0 +1,157 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { endsWithRunner } from './leftovers.ts';
+import { freePort } from './servers.ts';
+import { until } from './world.ts';
+
+/** Where BullMQ's keys are: its prefix is a hash tag, so all of them are in one slot. */
+const TAG = '{muster}';
+/** How long a silent master is waited for before its replica is voted in. */
+const NODE_TIMEOUT_MS = 5_000;
+
+interface Node {
+  readonly port: number;
+  readonly process: ChildProcess;
+}
+
+async function startNode(folder: string, port: number, busPort: number): Promise<Node> {
+  const dir = join(folder, `redis-${port}`);
+  mkdirSync(dir, { recursive: true });
+  const settings = {
+    port: String(port),
+    bind: '127.0.0.1',
+    dir,
+    save: '',
+    appendonly: 'no',
+    'cluster-enabled': 'yes',
+    'cluster-port': String(busPort),
+    'cluster-node-timeout': String(NODE_TIMEOUT_MS),
+    'repl-diskless-sync-delay': '0',
+  };
+  const child = spawn(
+    'redis-server',
+    Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  await new Promise<void>((done, fail) => {
+    child.stdout.on('data', (chunk: Buffer) => chunk.includes('Ready to accept connections') && done());
+    child.once('exit', (code) => fail(new Error(`redis-server ended with code ${code}`)));
+  });
+  return { port, process: child };
+}
+
+/** Three masters with a replica each, on loopback. */
+export class RedisCluster {
+  readonly #nodes: readonly Node[];
+  readonly #forget: () => void;
+
+  private constructor(nodes: readonly Node[]) {
+    this.#nodes = nodes;
+    this.#forget = endsWithRunner(() => this.close());
+  }
+
+  static async start(folder: string): Promise<RedisCluster> {
+    const nodes: Node[] = [];
+    for (let i = 0; i < 6; i++) nodes.push(await startNode(folder, await freePort(), await freePort()));
+    const cluster = new RedisCluster(nodes);
+    const made = spawnSync('redis-cli', ['--cluster', 'create', ...nodes.map(({ port }) => `127.0.0.1:${port}`), '--cluster-replicas', '1', '--cluster-yes'], {
+      encoding: 'utf8',
+      timeout: 60_000,
+    });
+    if (made.status !== 0) throw new Error(`redis-cli --cluster create: ${made.stdout}${made.stderr}`);
+    await until(
+      async () => (await cluster.#ask(nodes[0], (client) => client.cluster('INFO'))).includes('cluster_state:ok'),
+      30_000,
+      'the cluster is not up',
+      100,
+    );
+    await until(async () => (await cluster.#replicasInStep()) === 3, 30_000, 'the replicas are not in step', 100);
+    return cluster;
+  }
+
+  /** As `REDIS_URL` takes it. */
+  get url(): string {
+    return this.#nodes.map(({ port }) => `redis://127.0.0.1:${port}`).join(',');
+  }
+
+  async #ask<T>(node: Node | undefined, question: (client: Redis) => Promise<T>): Promise<T> {
+    const client = new Redis(node?.port ?? 0, '127.0.0.1', { lazyConnect: true, retryStrategy: () => null, connectTimeout: 1_000, commandTimeout: 2_000 });
+    client.on('error', () => undefined);
+    await client.connect();
+    try {
+      return await question(client);
+    } finally {
+      client.disconnect();
+    }
+  }
+
+  async #replicasInStep(): Promise<number> {
+    const infos = await Promise.all(this.#nodes.map((node) => this.#ask(node, (client) => client.info('replication'))));
+    return infos.filter((info) => info.includes('role:slave') && info.includes('master_link_status:up')).length;
+  }
+
+  /** The master that has the queue's keys, as any living node sees it. */
+  async #owner(): Promise<Node | undefined> {
+    for (const node of this.#nodes.filter((one) => one.process.exitCode === null && one.process.signalCode === null)) {
+      const port = await this.#ask(node, async (client) => {
+        const slot = Number(await client.cluster('KEYSLOT', TAG));
+        const ranges = await client.cluster('SLOTS');
+        // First after the range: the master.
+        return ranges.find(([from, to]) => slot >= from && slot <= to)?.[2]?.[1];
+      }).catch(() => undefined);
+      if (port !== undefined) return this.#nodes.find((one) => one.port === port);
+    }
+    return undefined;
+  }
+
+  /** Connections that wait for the next job on the queue's master: one a consumer. */
+  async waitingConsumers(): Promise<number> {
+    const info = await this.#ask(await this.#owner(), (client) => client.info('clients')).catch(() => '');
+    return Number(/blocked_clients:(\d+)/.exec(info)?.[1] ?? 0);
+  }
+
+  /** Jobs that nobody has taken yet, over all queues. */
+  async waitingJobs(): Promise<number> {
+    return this.#ask(await this.#owner(), async (client) => {
+      const keys = await client.keys(`${TAG}:*:wait`);
+      const lengths = await Promise.all(keys.map((key) => client.llen(key)));
+      return lengths.reduce((sum, n) => sum + n, 0);
+    });
+  }
+
+  /** Kills the master that has the queue's keys. @returns resolves to the milliseconds until a replica has taken over */
+  async killMaster(): Promise<() => Promise<number>> {
+    const victim = await this.#owner();
+    if (!victim) throw new Error('nobody has the slot of the queue');
+    const gone = new Promise((done) => victim.process.once('exit', done));
+    const started = performance.now();
+    victim.process.kill('SIGKILL');
+    await gone;
+    return async () => {
+      await until(
+        async () => {
+          const owner = await this.#owner();
+          return owner !== undefined && owner !== victim;
+        },
+        60_000,
+        'no replica takes over',
+        50,
+      );
+      return performance.now() - started;
+    };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(
+      this.#nodes.map(async ({ process: child }) => {
+        if (child.exitCode !== null || child.signalCode !== null) return;
+        const gone = new Promise((done) => child.once('exit', done));
+        child.kill('SIGKILL');
+        await gone;
+      }),
+    );
+    this.#forget();
+  }
+}
