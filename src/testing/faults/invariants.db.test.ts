@@ -43,6 +43,8 @@ interface Call {
   readonly outcome: Word;
   /** Of this delivery's own row when the carrier heard of it (I2). */
   readonly marked: boolean;
+  /** Its worker died before it had written everything that carriers said. */
+  died: boolean;
 }
 
 let known: Promise<Context> | undefined;
@@ -100,6 +102,7 @@ class Story {
   /** A worker works off what is due. `dies`: after that many calls nothing of it is written any more, as after SIGKILL. */
   async work(words: readonly Word[], dies: number | undefined): Promise<void> {
     let made = 0;
+    const before = this.calls.length;
     const sms: ChannelAdapter = {
       channel: 'sms',
       concurrency: 100,
@@ -108,7 +111,7 @@ class Story {
           const ref = unpackRef(deps.tokens.open('receipt', target.ref) ?? { a: 0, b: 0, extra: 0xffff });
           if (!ref) throw new Error('a call carries a reference');
           const outcome = words[made++ % words.length] ?? 'accepted';
-          this.calls.push({ ref, outcome, marked: (await this.states()).get(ref.recipientId)?.state === 'attempting' });
+          this.calls.push({ ref, outcome, marked: (await this.states()).get(ref.recipientId)?.state === 'attempting', died: false });
           return { outcome: OUTCOMES[outcome] ?? { kind: 'unknown', code: '?' } };
         },
       }),
@@ -128,6 +131,7 @@ class Story {
         await deliverBatch(worker, batch);
       } catch (error) {
         if (dies === undefined) throw error;
+        for (const call of this.calls.slice(before)) call.died = true;
         return;
       }
     }
@@ -177,8 +181,10 @@ class Story {
     const may = new Map<string, Call[]>();
     for (const call of this.calls) may.set(call.ref.recipientId, [...(may.get(call.ref.recipientId) ?? []), call]);
     for (const [id, calls] of may) {
-      const perhaps = calls.filter((call) => call.outcome === 'accepted' || call.outcome === 'unknown').length;
-      if (this.klass === 'bulk') expect(perhaps, `I3: person ${id}`).toBeLessThanOrEqual(1);
+      const perhaps = calls.filter((call) => call.outcome === 'accepted' || call.outcome === 'unknown');
+      if (this.klass === 'bulk') expect(perhaps.length, `I3: person ${id}`).toBeLessThanOrEqual(1);
+      const doubts = perhaps.filter((call) => call.outcome === 'unknown' || call.died).length;
+      expect(perhaps.length, `I4: person ${id}`).toBeLessThanOrEqual(1 + doubts);
     }
     if (this.klass === 'life' && this.stoppedAt === undefined)
       expect(

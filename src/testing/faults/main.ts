@@ -1,11 +1,14 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { endOnSignals } from './leftovers.ts';
+import { commitOf, machineFacts, type Report, type RowLine } from './report.ts';
 import type { Result, Row } from './row.ts';
 import { ROWS } from './rows.ts';
 import { runMutants } from './run-mutants.ts';
 import { hasRedis, PostgresServer, RedisServer } from './servers.ts';
+import { writeDocument } from './table.ts';
 import { World } from './world.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -18,22 +21,22 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     json: { type: 'string' },
     mutants: { type: 'boolean', default: false },
+    document: { type: 'string', multiple: true },
     help: { type: 'boolean', default: false },
   },
 });
 
 if (values.help) {
   say(
-    `npm run faults -- [--only name]... [--queue postgres|redis|both] [--short] [--seed n] [--json file]\nnpm run faults -- --mutants [--short] [--json file]\n`,
+    `npm run faults -- [--only name]... [--queue postgres|redis|both] [--short] [--seed n] [--json file]\nnpm run faults -- --mutants [--short] [--json file]\nnpm run faults -- [--document file.json]...   figures of these runs into docs/faults.md\n`,
   );
   for (const row of ROWS) say(`  ${row.name.padEnd(20)} ${row.about}${row.only ? ` (${row.only} only)` : ''}`);
   process.exit(0);
 }
 
-interface Line extends Result {
-  readonly name: string;
-  readonly queue: 'postgres' | 'redis';
-  readonly seconds: number;
+if (values.document) {
+  say(writeDocument(values.document));
+  process.exit(0);
 }
 
 const unknown = (values.only ?? []).filter((name) => !ROWS.some((row) => row.name === name));
@@ -56,8 +59,10 @@ const folder = resolve('.muster', `faults-${process.pid}`);
 mkdirSync(folder, { recursive: true });
 say(`seed ${seed}${values.short ? ', short' : ''}`);
 
-async function runRow(row: Row, queue: 'postgres' | 'redis', postgres: PostgresServer): Promise<Line> {
+async function runRow(row: Row, queue: 'postgres' | 'redis', postgres: PostgresServer): Promise<RowLine> {
   const started = performance.now();
+  const at = new Date().toISOString();
+  const load1 = loadavg()[0] ?? 0;
   const failed = (error: unknown, log: string): Result => ({
     injected: 'did not come to its end',
     people: 0,
@@ -79,10 +84,10 @@ async function runRow(row: Row, queue: 'postgres' | 'redis', postgres: PostgresS
   }
   await world?.close();
   await redis?.close();
-  return { name: row.name, queue, seconds: (performance.now() - started) / 1000, ...result };
+  return { name: row.name, queue, at, load1, seconds: (performance.now() - started) / 1000, ...result };
 }
 
-const show = (line: Line): string =>
+const show = (line: RowLine): string =>
   [
     line.broken.length === 0 ? 'ok  ' : 'FAIL',
     `${line.name} (${line.queue})`.padEnd(30),
@@ -97,7 +102,7 @@ const show = (line: Line): string =>
   ].join(' ');
 
 const postgres = await PostgresServer.start(folder);
-const lines: Line[] = [];
+const lines: RowLine[] = [];
 for (const row of ROWS) {
   if (values.only && !values.only.includes(row.name)) continue;
   for (const queue of backends) {
@@ -112,8 +117,10 @@ for (const row of ROWS) {
     for (const broken of line.broken) say(`     broken: ${broken}`);
   }
 }
+const machine = machineFacts(await postgres.version());
 await postgres.close();
 const file = resolve(values.json ?? '.muster/faults.json');
-writeFileSync(file, `${JSON.stringify({ seed, short: values.short, node: process.version, rows: lines }, null, 2)}\n`);
+const report: Report = { seed, short: values.short, commit: commitOf(import.meta.dirname), machine, rows: lines };
+writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
 say(`\n${lines.filter((line) => line.broken.length === 0).length} of ${lines.length} hold; ${file}`);
 process.exit(lines.length > 0 && lines.every((line) => line.broken.length === 0) ? 0 : 1);

@@ -83,6 +83,15 @@ export class PostgresServer {
     }
   }
 
+  /** As PostgreSQL names it, without what it was built with. */
+  async version(): Promise<string> {
+    const client = new pg.Client({ connectionString: this.urlOf('postgres') });
+    await client.connect();
+    const { rows } = await client.query<{ server_version: string }>('SHOW server_version');
+    await client.end();
+    return rows[0]?.server_version ?? 'unknown';
+  }
+
   async cloneTemplate(name: string): Promise<string> {
     await this.query('postgres', `CREATE DATABASE ${name} TEMPLATE muster_template STRATEGY file_copy`);
     return this.urlOf(name);
