@@ -38,11 +38,12 @@ export function createMetrics(deps: Deps): Metrics {
   });
   const live = new Gauge({ name: 'muster_messages_live', help: 'Messages that are live', labelNames: ['lane'], registers });
   const stopped = new Gauge({ name: 'muster_senders_stopped', help: 'Senders that are stopped and wait for a human', labelNames: ['channel'], registers });
+  const failing = new Gauge({ name: 'muster_senders_failing', help: 'Senders whose provider fails and is left alone', labelNames: ['channel'], registers });
   const reachable = new Gauge({ name: 'muster_store_up', help: '1 while the database answers', registers });
   const watchers = new Gauge({ name: 'muster_progress_watchers', help: 'Open event streams', registers });
 
   async function readFacts(): Promise<void> {
-    for (const gauge of [state, unknownOpen, oldestDue, live, stopped]) gauge.reset();
+    for (const gauge of [state, unknownOpen, oldestDue, live, stopped, failing]) gauge.reset();
     watchers.set(progressHub(deps).stats.watchers);
     try {
       for (const { name, lane, label, value } of await operationFacts(deps)) {
@@ -51,6 +52,7 @@ export function createMetrics(deps: Deps): Metrics {
         if (name === 'oldest_due_seconds') oldestDue.set({ lane: lane ?? '' }, value);
         if (name === 'messages_live') live.set({ lane: lane ?? '' }, value);
         if (name === 'senders_stopped') stopped.set({ channel: label }, value);
+        if (name === 'senders_failing') failing.set({ channel: label }, value);
       }
       reachable.set(1);
     } catch {

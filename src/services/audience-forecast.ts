@@ -27,6 +27,8 @@ export interface Sender {
   readonly id: number;
   readonly unitsPerSecond: number | null;
   readonly stopped: boolean;
+  /** Its provider fails: what is no life message waits. */
+  readonly failing: boolean;
 }
 
 /** Everything that reaching these people depends on, as of now. */
@@ -74,7 +76,7 @@ async function ratesOf(tx: Tx, tenantId: number, chosen: ChosenSenders): Promise
   if (ids.length === 0) return {};
   const rows = await tx
     .selectFrom('senders')
-    .select(['id', 'channel', 'units_per_second', 'throttle', 'stopped_at'])
+    .select(['id', 'channel', 'units_per_second', 'throttle', 'stopped_at', 'breaker_opened_at'])
     .where('tenant_id', '=', tenantId)
     .where('id', 'in', ids)
     .execute();
@@ -82,7 +84,12 @@ async function ratesOf(tx: Tx, tenantId: number, chosen: ChosenSenders): Promise
   return Object.fromEntries(
     rows.map((row) => [
       row.channel,
-      { id: row.id, unitsPerSecond: row.units_per_second === null ? null : row.units_per_second * row.throttle, stopped: row.stopped_at !== null },
+      {
+        id: row.id,
+        unitsPerSecond: row.units_per_second === null ? null : row.units_per_second * row.throttle,
+        stopped: row.stopped_at !== null,
+        failing: row.breaker_opened_at !== null,
+      },
     ]),
   );
 }

@@ -3,7 +3,7 @@ import type { MessageClass } from '#schemas/delivery.ts';
 import type { Deps } from './context.ts';
 
 export interface OperationFact {
-  readonly name: 'delivery_state' | 'oldest_due_seconds' | 'messages_live' | 'senders_stopped';
+  readonly name: 'delivery_state' | 'oldest_due_seconds' | 'messages_live' | 'senders_stopped' | 'senders_failing';
   readonly lane: MessageClass | null;
   /** A delivery state, a channel, or ''. */
   readonly label: string;

@@ -63,6 +63,8 @@ function warningsOf(used: readonly Channel[], { senders }: ForecastFacts, people
       warnings.push({ code: 'no_sender', detail: `No sender for ${NAMES[channel]} serves this kind of message, so it reaches nobody that way.` });
     else if (senders[channel].stopped)
       warnings.push({ code: 'sender_stopped', detail: `The sender for ${NAMES[channel]} is stopped: messages wait until it is released.` });
+    else if (senders[channel].failing)
+      warnings.push({ code: 'sender_failing', detail: `The provider behind ${NAMES[channel]} fails now: campaigns wait until it answers again.` });
   }
   if (text.namesOutsideGsm > 0)
     warnings.push({

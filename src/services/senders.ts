@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { wakeBatches } from '#db/sender-batches.ts';
 import { notFound } from '#platform/errors.ts';
 import type { Channel, MessageClass } from '#schemas/delivery.ts';
 import { appendAudit } from './audit.ts';
@@ -13,6 +14,8 @@ export interface SenderView {
   address: string;
   classes: MessageClass[];
   drill: boolean;
+  /** Which of the channel's provider accounts. */
+  account: number;
   /** Null: as fast as the provider takes it. */
   unitsPerSecond: number | null;
   /** 1 normally; lower while the provider throttles. */
@@ -20,6 +23,8 @@ export interface SenderView {
   stoppedAt: string | null;
   /** Why it stopped itself, such as refused credentials. */
   stoppedReason: string | null;
+  /** Its provider fails: ops and bulk wait and a few people try again; null while it works. */
+  failing: { since: string; code: string | null } | null;
 }
 
 export async function listSenders(ctx: Context): Promise<SenderView[]> {
@@ -32,10 +37,13 @@ export async function listSenders(ctx: Context): Promise<SenderView[]> {
         'name',
         'address',
         'drill',
+        'account',
         'units_per_second',
         'throttle',
         'stopped_at',
         'stopped_reason',
+        'breaker_opened_at',
+        'breaker_code',
         sql<MessageClass[]>`classes::text[]`.as('classes'),
       ])
       .where('tenant_id', '=', ctx.tenantId)
@@ -50,14 +58,16 @@ export async function listSenders(ctx: Context): Promise<SenderView[]> {
     address: row.address,
     classes: row.classes,
     drill: row.drill,
+    account: row.account,
     unitsPerSecond: row.units_per_second,
     throttle: row.throttle,
     stoppedAt: row.stopped_at?.toISOString() ?? null,
     stoppedReason: row.stopped_reason,
+    failing: row.breaker_opened_at && { since: row.breaker_opened_at.toISOString(), code: row.breaker_code },
   }));
 }
 
-/** Lets a sender that stopped itself try again; what waited for it goes on by itself. */
+/** Lets a sender that stopped itself, or whose provider fails, try again at once; what waited for it goes on by itself. */
 export async function releaseSender(ctx: Context, publicId: string): Promise<void> {
   requireScope(ctx, 'admin');
   const id = ctx.ids.decode('snd', publicId);
@@ -65,11 +75,12 @@ export async function releaseSender(ctx: Context, publicId: string): Promise<voi
   await inTenant(ctx, async (tx) => {
     const changed = await tx
       .updateTable('senders')
-      .set({ stopped_at: null, stopped_reason: null, throttle: 1 })
+      .set({ stopped_at: null, stopped_reason: null, throttle: 1, breaker_opened_at: null, breaker_code: null, breaker_run: 0, breaker_probes: 0 })
       .where('tenant_id', '=', ctx.tenantId)
       .where('id', '=', Number(id))
       .executeTakeFirst();
     if (changed.numUpdatedRows === 0n) throw notFound('sender');
+    await wakeBatches(tx, ctx.tenantId, Number(id));
     await appendAudit(tx, ctx, 'sender.release', id);
   });
 }

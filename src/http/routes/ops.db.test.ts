@@ -69,6 +69,20 @@ test('metrics count by route pattern and tell of nobody', async () => {
   for (const canary of [id, '15559998877', 'Canary', apiKey]) expect(text).not.toContain(canary);
 });
 
+test('senders that stopped themselves and providers that fail are counted, each once', async () => {
+  const { tenantId } = await deps.tenant();
+  const set = (channel: 'sms' | 'email', values: Record<string, unknown>) =>
+    deps.db.withTenant(tenantId, (tx) =>
+      tx.updateTable('senders').set(values).where('tenant_id', '=', tenantId).where('channel', '=', channel).where('drill', '=', false).execute(),
+    );
+  await set('sms', { stopped_at: new Date(), stopped_reason: '20003', breaker_opened_at: new Date() });
+  await set('email', { breaker_opened_at: new Date() });
+  const text = await (await createApp(deps).request('/metrics')).text();
+  expect(text).toContain('muster_senders_stopped{channel="sms"} 1');
+  expect(text).toContain('muster_senders_failing{channel="email"} 1');
+  expect(text).not.toContain('muster_senders_failing{channel="sms"}');
+});
+
 test('the documentation is a page without script or anything from elsewhere', async () => {
   const response = await createApp(deps).request('/docs');
   expect(response.status).toBe(200);

@@ -33,14 +33,21 @@ function liveCard(message: MessageView): Html {
     <span class="soft small num">${people(message.audience.count ?? 0)}, ${percent(done, all)} handed over, ${number(answered(message))} answered${yes !== undefined && `, ${number(yes)} said yes`}</span></li>`;
 }
 
-/** Senders that stopped themselves and doubtful calls: nobody but a person can decide these. */
+const nameOf = (sender: SenderView, reason: string | null): string => `${sender.name} (${CHANNEL_NAMES[sender.channel]}${reason ? `: ${reason}` : ''})`;
+
+/** Senders that stopped themselves or whose provider fails, and doubtful calls: nobody but a person can decide these. */
 function attention(senders: readonly SenderView[], messages: readonly MessageView[], texts: readonly InboundView[], token: string): Html {
   const broken = senders.filter((sender) => sender.stoppedAt !== null);
+  const failing = senders.filter((sender) => sender.stoppedAt === null && sender.failing !== null);
   const doubtful = messages.filter((message) => message.deliveries.unknown + message.deliveries.unresolved > 0);
-  if (broken.length + doubtful.length + texts.length === 0) return html`<p class="note good">Nothing waits for you.</p>`;
+  if (broken.length + failing.length + doubtful.length + texts.length === 0) return html`<p class="note good">Nothing waits for you.</p>`;
   return html`${
     broken.length > 0 &&
-    html`<div class="note bad"><b>${plural(broken.length, 'sender')} stopped working:</b> ${broken.map((sender) => `${sender.name} (${CHANNEL_NAMES[sender.channel]}${sender.stoppedReason ? `: ${sender.stoppedReason}` : ''})`).join(', ')}. What should leave through it waits. <a href="/settings">Look at the senders</a></div>`
+    html`<div class="note bad"><b>${plural(broken.length, 'sender')} stopped working:</b> ${broken.map((sender) => nameOf(sender, sender.stoppedReason)).join(', ')}. What should leave through it waits. <a href="/settings">Look at the senders</a></div>`
+  }
+  ${
+    failing.length > 0 &&
+    html`<div class="note bad"><b>${failing.length === 1 ? 'A provider fails' : `${number(failing.length)} providers fail`}:</b> ${failing.map((sender) => nameOf(sender, sender.failing?.code ?? null)).join(', ')}. Campaigns through it wait and go on by themselves; life messages go by another sender where there is one. <a href="/settings">Look at the senders</a></div>`
   }
   ${
     doubtful.length > 0 &&

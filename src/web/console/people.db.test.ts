@@ -129,6 +129,28 @@ test('a sender that stopped itself is shown and can be tried again', async () =>
   expect(await page.text('/')).not.toContain('stopped working');
 });
 
+test('a provider that fails is shown with its code, and can be tried again at once', async () => {
+  await deps.db.withTenant(tenantId, (tx) =>
+    tx
+      .updateTable('senders')
+      .set({ breaker_opened_at: new Date(), breaker_code: 'ECONNREFUSED', breaker_run: 12 })
+      .where('tenant_id', '=', tenantId)
+      .where('channel', '=', 'email')
+      .where('drill', '=', false)
+      .execute(),
+  );
+  expect(await page.text('/')).toContain('A provider fails:');
+  const settings = await page.text('/settings');
+  expect(settings).toMatch(/Provider fails<\/span> <span class="small">ECONNREFUSED since/);
+  await page.post(/action="(\/settings\/senders\/snd_\w+\/release)"/.exec(settings)?.[1] ?? '', { _csrf: token });
+  expect(await page.text('/')).not.toContain('A provider fails');
+  expect(
+    (await deps.db.withTenant(tenantId, (tx) => tx.selectFrom('senders').select('breaker_run').where('channel', '=', 'email').execute())).every(
+      (row) => row.breaker_run === 0,
+    ),
+  ).toBe(true);
+});
+
 test('a channel is stopped and released by itself', async () => {
   const channels = () => deps.db.withTenant(tenantId, (tx) => tx.selectFrom('tenants').select('stopped_channels').executeTakeFirstOrThrow());
   expect(await (await page.post('/settings/channels/sms', { _csrf: token, release: 'no' })).text()).toContain('Release SMS');

@@ -28,15 +28,17 @@ const SCOPES = Object.keys(SCOPE_LABELS) as Scope[];
 
 function senderRow(sender: SenderView, token: string, admin: boolean): Html {
   const rate = sender.unitsPerSecond === null ? 'no limit' : `${number(sender.unitsPerSecond)} per second`;
+  const again =
+    admin &&
+    html`<form method="post" action="/settings/senders/${sender.id}/release">${csrf(token)}<button class="btn small">Try again<span class="hide"> with ${sender.name}</span></button></form>`;
   const state = sender.stoppedAt
-    ? html`<span class="tag bad">Stopped</span> <span class="small">${sender.stoppedReason ?? ''} since ${time(sender.stoppedAt)}</span>${
-        admin &&
-        html`<form method="post" action="/settings/senders/${sender.id}/release">${csrf(token)}<button class="btn small">Try again<span class="hide"> with ${sender.name}</span></button></form>`
-      }`
-    : sender.throttle < 1
-      ? html`<span class="tag warn">Slowed to ${percent(sender.throttle, 1)}</span>`
-      : html`<span class="tag good">Works</span>`;
-  return html`<tr><th scope="row">${sender.name}${sender.drill && html` <span class="tag drill">Exercise</span>`}<br><span class="soft small">${sender.address}</span></th>
+    ? html`<span class="tag bad">Stopped</span> <span class="small">${sender.stoppedReason ?? ''} since ${time(sender.stoppedAt)}</span>${again}`
+    : sender.failing
+      ? html`<span class="tag bad">Provider fails</span> <span class="small">${sender.failing.code ?? ''} since ${time(sender.failing.since)}. Campaigns wait; a few people are tried until it answers.</span>${again}`
+      : sender.throttle < 1
+        ? html`<span class="tag warn">Slowed to ${percent(sender.throttle, 1)}</span>`
+        : html`<span class="tag good">Works</span>`;
+  return html`<tr><th scope="row">${sender.name}${sender.drill && html` <span class="tag drill">Exercise</span>`}<br><span class="soft small">${sender.address}${sender.account > 1 && html` (account ${sender.account})`}</span></th>
     <td data-label="Channel">${CHANNEL_NAMES[sender.channel]}</td><td data-label="For">${sender.classes.map((key) => CLASS_NAMES[key]).join(', ')}</td><td data-label="Rate">${rate}</td><td>${state}</td></tr>`;
 }
 
