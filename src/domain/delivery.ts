@@ -35,17 +35,19 @@ export function backoffMs(klass: MessageClass, attempts: number, random: number)
 
 /**
  * From an outcome to the state that the settle writes. `attempts` includes the call just made.
- * Exhausted retries end `failed` with the provider's last code.
+ * Exhausted retries end `failed` with the provider's last code, but for life, which is tried until it expires.
  */
 export function settle(klass: MessageClass, outcome: Outcome, attempts: number, random: number): Settlement {
   const base = { providerId: null, units: 0, delayMs: null, uncounted: false };
   switch (outcome.kind) {
     case 'accepted':
       return { ...base, state: 'accepted', code: null, providerId: outcome.providerId, units: outcome.units };
-    case 'retryable':
-      return attempts >= MAX_ATTEMPTS[klass]
-        ? { ...base, state: 'failed', code: outcome.code }
-        : { ...base, state: 'pending', code: outcome.code, delayMs: backoffMs(klass, attempts, random) };
+    case 'retryable': {
+      const again: Settlement = { ...base, state: 'pending', code: outcome.code, delayMs: backoffMs(klass, attempts, random) };
+      if (attempts < MAX_ATTEMPTS[klass]) return again;
+      // Proven not accepted: life is not given up for a provider that is away for a minute. Its expiry ends it.
+      return klass === 'life' ? { ...again, uncounted: true } : { ...base, state: 'failed', code: outcome.code };
+    }
     case 'throttled':
       // Spread the return of a whole slice over a second, or it would hit the limit again at one instant.
       return { ...base, state: 'pending', code: outcome.code, delayMs: Math.round(outcome.retryAfterMs + random * 1_000), uncounted: true };

@@ -1,0 +1,14 @@
+import { expect, test } from 'vitest';
+import { backoffMs, MAX_ATTEMPTS, settle } from './delivery.ts';
+
+test.each(['ops', 'bulk'] as const)('%s gives up after its attempts when the provider refuses each of them', (klass) => {
+  expect(settle(klass, { kind: 'retryable', code: 'ECONNREFUSED' }, MAX_ATTEMPTS[klass] - 1, 0).state).toBe('pending');
+  expect(settle(klass, { kind: 'retryable', code: 'ECONNREFUSED' }, MAX_ATTEMPTS[klass], 0)).toMatchObject({ state: 'failed', code: 'ECONNREFUSED' });
+});
+
+test('life goes on, half a minute apart, and keeps its attempts for calls that may have been accepted', () => {
+  const refused = settle('life', { kind: 'retryable', code: 'ECONNREFUSED' }, MAX_ATTEMPTS.life, 0.5);
+  expect(refused).toMatchObject({ state: 'pending', uncounted: true, delayMs: backoffMs('life', MAX_ATTEMPTS.life, 0.5) });
+  expect(refused.delayMs).toBeGreaterThan(15_000);
+  expect(refused.delayMs).toBeLessThanOrEqual(32_000);
+});
