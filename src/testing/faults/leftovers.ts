@@ -12,6 +12,9 @@ export function endsWithRunner(close: Close): () => void {
 /** True once the runner was told to end: nothing new may be started. */
 export const isOver = (): boolean => over;
 
+/** Never resolves once the runner was told to end: its handler exits. */
+export const unlessOver = (): Promise<void> => (over ? new Promise(() => undefined) : Promise.resolve());
+
 /** Ends servers, processes and mounts, the newest first; what fails does not keep the others. */
 export async function endEverything(): Promise<void> {
   over = true;
@@ -22,6 +25,8 @@ export async function endEverything(): Promise<void> {
 export function endOnSignals(): void {
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => {
+      // Connections break while their servers are ended; what matters is that all of them are.
+      process.on('uncaughtException', () => undefined);
       process.stderr.write(`${signal}: ending servers and processes\n`);
       void endEverything().then(() => process.exit(signal === 'SIGINT' ? 130 : 143));
     });

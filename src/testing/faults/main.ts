@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { endOnSignals } from './leftovers.ts';
+import { endOnSignals, unlessOver } from './leftovers.ts';
 import { commitOf, machineFacts, type Report, type RowLine } from './report.ts';
 import type { Result, Row } from './row.ts';
 import { ROWS } from './rows.ts';
@@ -112,6 +112,7 @@ for (const row of ROWS) {
       continue;
     }
     const line = await runRow(row, queue, postgres);
+    await unlessOver();
     lines.push(line);
     say(show(line));
     for (const broken of line.broken) say(`     broken: ${broken}`);

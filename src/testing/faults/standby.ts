@@ -41,6 +41,7 @@ export async function startStandby(primary: PostgresServer, folder: string): Pro
   ])
     mkdirSync(join(folder, name), { recursive: true });
   const owner = new pg.Client({ connectionString: primary.urlOf('postgres') });
+  owner.on('error', () => undefined);
   await owner.connect();
   await owner.query(`SELECT pg_backup_start('standby', true)`);
   const source = join(primary.folder, 'postgres');

@@ -227,6 +227,8 @@ export class World {
   /** The runner ends: nothing is measured any more. */
   async #abandon(): Promise<void> {
     await Promise.all(this.#children.map((child) => kill(child)));
+    // It writes into the folder.
+    await this.simulator.close();
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }

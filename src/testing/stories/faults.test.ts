@@ -27,10 +27,9 @@ test.each([{ queue: 'postgres', rows: ['postgres-crash', 'stop'] }, ...(inject('
 );
 
 test('three guards taken away, each noticed', () => {
-  const run = spawnSync(process.execPath, [script, '--mutants', '--short', '--json', join(mkdtempSync(join(tmpdir(), 'muster-mutants-')), 'mutants.json')], {
-    encoding: 'utf8',
-    timeout: 110_000,
-  });
+  const folder = mkdtempSync(join(tmpdir(), 'muster-short-faults-'));
+  const run = spawnSync(process.execPath, [script, '--mutants', '--short', '--json', join(folder, 'mutants.json')], { encoding: 'utf8', timeout: 110_000 });
+  rmSync(folder, { recursive: true, force: true });
   expect(run.status, `${run.stdout}\n${run.stderr}`).toBe(0);
   expect(run.stdout).toContain('3 of 3 caught');
 });

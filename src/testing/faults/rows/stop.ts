@@ -12,6 +12,7 @@ const LATENCY = { sms: { latencyMs: 10, latencyJitterMs: 10 } };
  */
 async function watchStop(world: World): Promise<{ inFlight: () => Promise<number>; close: () => Promise<void> }> {
   const client = new pg.Client({ connectionString: world.databaseUrl });
+  client.on('error', () => undefined);
   await client.connect();
   await client.query(`
     CREATE FUNCTION count_at_stop(message bigint) RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
