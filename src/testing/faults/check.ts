@@ -36,7 +36,7 @@ export interface Verdict {
   readonly lost: number;
   /** Taken calls beyond the first, per person, channel and wave. */
   readonly doubled: number;
-  /** Of those, on deliveries that were never in doubt nor called again on purpose. */
+  /** Listed as `unknown` or `unresolved`. */
   readonly inDoubt: number;
   /** Calls without an earlier committed mark (I2). */
   readonly unmarked: number;

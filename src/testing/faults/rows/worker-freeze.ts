@@ -15,6 +15,7 @@ export const workerFreeze: Row = {
     const message = await world.launch({ class: 'bulk' });
     await until(() => world.simulator.state().calls > 200, 30_000, 'no calls');
     await kill(frozen, 'SIGSTOP');
+    const stoppedAt = performance.now();
     await world.startWorker();
     // Watches every row that others have taken over: none may change under a fence that has passed.
     await until(
@@ -24,12 +25,13 @@ export const workerFreeze: Row = {
       50,
     );
     const recoverMs = await until(async () => (await world.open([message.id], false)) === 0, 120_000, 'the others do not finish', 50);
-    await delay(short ? 1_000 : 30_000);
+    await delay(short ? 1_000 : Math.max(0, 60_000 - (performance.now() - stoppedAt)));
     const before = await world.check([message.id]);
     const fences = await world.pool.query<{ key: string; fence: number; state: string }>(
       `SELECT recipient_id::text AS key, fence, state::text FROM deliveries WHERE message_id = $1`,
       [message.id],
     );
+    const frozenMs = performance.now() - stoppedAt;
     await kill(frozen, 'SIGCONT');
     await delay(5_000);
     const after = await world.pool.query<{ key: string; fence: number; state: string }>(
@@ -55,7 +57,7 @@ export const workerFreeze: Row = {
     promises.hold(verdict.miscounted === 0, `counters differ from rows by ${verdict.miscounted}`);
     promises.hold(verdict.calls.length >= before.calls.length, 'calls vanished');
     return {
-      injected: `SIGSTOP until all else was done (bulk), then SIGCONT`,
+      injected: `SIGSTOP for ${Math.round(frozenMs / 1000)} s (bulk), then SIGCONT`,
       people,
       lost: verdict.lost,
       doubled: verdict.doubled,
