@@ -112,6 +112,7 @@ CREATE TABLE deliveries (
   next_at timestamp with time zone,
   provider_id text,
   code text,
+  CONSTRAINT deliveries_check CHECK (((next_at IS NOT NULL) OR (state <> ALL (ARRAY['pending'::delivery_state, 'unknown'::delivery_state])))),
   CONSTRAINT deliveries_pkey PRIMARY KEY (message_id, recipient_id, channel, wave)
 ) PARTITION BY RANGE (message_id);
 
@@ -454,7 +455,7 @@ CREATE INDEX answers_notes ON public.answers USING btree (tenant_id, recipient_i
 CREATE INDEX batches_claimed ON public.batches USING btree (lease_until) WHERE (state = 'claimed'::text);
 CREATE INDEX batches_message ON public.batches USING btree (message_id, state);
 CREATE INDEX batches_planned ON public.batches USING btree (lane, tenant_id, due_at, id) WHERE (state = 'planned'::text);
-CREATE INDEX deliveries_waiting ON ONLY public.deliveries USING btree (batch_id) WHERE (state = ANY (ARRAY['pending'::delivery_state, 'unknown'::delivery_state]));
+CREATE INDEX deliveries_waiting ON ONLY public.deliveries USING btree (batch_id) WHERE (next_at IS NOT NULL);
 CREATE INDEX idempotency_keys_age ON public.idempotency_keys USING btree (created_at);
 CREATE INDEX inbound_texts_from ON public.inbound_texts USING btree (tenant_id, from_address, at DESC);
 CREATE INDEX inbound_texts_human ON public.inbound_texts USING btree (tenant_id, at DESC) WHERE (needs_human AND (handled_at IS NULL));

@@ -309,10 +309,13 @@ CREATE TABLE deliveries (
   provider_id text,
   -- raw code of the provider, or our own reason
   code text,
-  PRIMARY KEY (message_id, recipient_id, channel, wave)
+  PRIMARY KEY (message_id, recipient_id, channel, wave),
+  -- what waits has a time, or the index below would not find it
+  CHECK (next_at IS NOT NULL OR state NOT IN ('pending', 'unknown'))
 ) PARTITION BY RANGE (message_id);
--- Few rows wait at any time, so this index stays small however large the table is.
-CREATE INDEX deliveries_waiting ON deliveries (batch_id) WHERE state IN ('pending', 'unknown');
+-- Few rows wait at any time, so this index stays small however large the table is. Not by state: a column of an index,
+-- also of its WHERE, makes each change of it a new entry in every index, and each settle changes the state.
+CREATE INDEX deliveries_waiting ON deliveries (batch_id) WHERE next_at IS NOT NULL;
 
 -- Counts per state, spread over slots so that workers do not queue on one row. pending includes people not yet marked.
 CREATE TABLE delivery_counts (

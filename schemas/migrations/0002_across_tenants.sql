@@ -57,8 +57,9 @@ CREATE FUNCTION sender_tenant(p_channel channel, p_address text)
   SELECT s.tenant_id, s.id FROM senders s WHERE s.channel = p_channel AND s.address = p_address ORDER BY s.drill, s.id $$;
 
 -- Claims one due batch of a lane: fair between tenants (the one with the fewest claimed batches first), then oldest.
--- The loose scan reads one index entry a tenant, not one a batch. Raises the fence.
-CREATE FUNCTION claim_batch(p_lane message_class, p_worker text, p_lease interval)
+-- The loose scan reads one index entry a tenant, not one a batch. Raises the fence. p_skip: senders whose batches the
+-- caller holds enough of; ids of senders are unique over all tenants.
+CREATE FUNCTION claim_batch(p_lane message_class, p_worker text, p_lease interval, p_skip integer[])
   RETURNS TABLE (tenant_id integer, id bigint, message_id bigint, wave smallint, channel channel, sender_id integer,
                  from_id bigint, to_id bigint, ids bigint[], marked integer, fence integer, crashes smallint, health text)
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
@@ -78,7 +79,7 @@ BEGIN
     ORDER BY (SELECT count(*) FROM batches c WHERE c.state = 'claimed' AND c.tenant_id = w.tenant_id AND c.lane = p_lane), random()
   LOOP
     SELECT x.id INTO b FROM batches x
-      WHERE x.state = 'planned' AND x.lane = p_lane AND x.tenant_id = t AND x.due_at <= now()
+      WHERE x.state = 'planned' AND x.lane = p_lane AND x.tenant_id = t AND x.due_at <= now() AND NOT x.sender_id = ANY (p_skip)
       ORDER BY x.due_at, x.id LIMIT 1 FOR UPDATE SKIP LOCKED;
     IF b IS NOT NULL THEN
       RETURN QUERY UPDATE batches u SET state = 'claimed', fence = u.fence + 1, lease_until = now() + p_lease, claimed_by = p_worker

@@ -37,8 +37,8 @@ export async function renewLease(tx: Tx, batch: ClaimedBatch): Promise<void> {
     WHERE tenant_id = ${batch.tenantId} AND id = ${batch.id} AND fence = ${batch.fence} AND state = 'claimed' AND lease_until > now()`.execute(tx);
 }
 
-/** Takes one due batch of the lane, fairly between tenants, and raises its fence. */
-export async function claimBatch(across: Kysely<Schema>, lane: MessageClass, worker: string): Promise<ClaimedBatch | undefined> {
+/** Takes one due batch of the lane that is of none of the senders in `skip`, fairly between tenants, and raises its fence. */
+export async function claimBatch(across: Kysely<Schema>, lane: MessageClass, worker: string, skip: readonly number[] = []): Promise<ClaimedBatch | undefined> {
   const { rows } = await sql<{
     tenant_id: number;
     id: string;
@@ -53,7 +53,7 @@ export async function claimBatch(across: Kysely<Schema>, lane: MessageClass, wor
     fence: number;
     crashes: number;
     health: ClaimedBatch['health'];
-  }>`SELECT * FROM claim_batch(${lane}::message_class, ${worker}, ${`${LEASE_SECONDS} seconds`}::interval)`.execute(across);
+  }>`SELECT * FROM claim_batch(${lane}::message_class, ${worker}, ${`${LEASE_SECONDS} seconds`}::interval, ${[...skip]}::integer[])`.execute(across);
   const row = rows[0];
   return (
     row && {
@@ -83,7 +83,7 @@ export async function releaseBatch(tx: Tx, batch: ClaimedBatch, retryInMs: numbe
   await sql`
     WITH waiting AS (
       SELECT min(d.next_at) AS next_at, count(*) AS n FROM deliveries d
-      WHERE d.message_id = ${batch.messageId} AND d.batch_id = ${batch.id} AND d.state IN ('pending', 'unknown')
+      WHERE d.message_id = ${batch.messageId} AND d.batch_id = ${batch.id} AND d.next_at IS NOT NULL AND d.state IN ('pending', 'unknown')
     )
     UPDATE batches b SET
       state = CASE WHEN w.n = 0 AND b.marked >= cardinality(b.ids) THEN 'done' ELSE 'planned' END,

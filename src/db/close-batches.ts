@@ -24,7 +24,7 @@ export async function closeBatches(tx: Tx, tenantId: number, messageId: string, 
       RETURNING wave, channel
     ), waiting AS (
       UPDATE deliveries d SET state = ${state}::delivery_state, settled_at = now(), next_at = NULL
-      FROM closing c WHERE d.message_id = ${messageId} AND d.batch_id = c.id AND d.state = 'pending'
+      FROM closing c WHERE d.message_id = ${messageId} AND d.batch_id = c.id AND d.next_at IS NOT NULL AND d.state = 'pending'
       RETURNING d.wave, d.channel
     ), counted AS (
       INSERT INTO delivery_counts AS n (message_id, wave, channel, slot, tenant_id, pending, ${sql.ref(state)})

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { Kysely, PostgresDialect, type Transaction } from 'kysely';
 import pg from 'pg';
 import type { Schema } from '#schemas/database.ts';
@@ -105,6 +106,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     const client = await pool.connect();
     let broken = false;
     try {
+      hold(client);
       // Not awaited: it travels with the first statement of `work`. If it fails, so does everything behind it.
       const begun = client.query(begin(tenantId));
       begun.catch(() => undefined);
@@ -139,6 +141,16 @@ export function openDatabase(options: DatabaseOptions): Database {
       return across.destroy();
     },
   };
+}
+
+/**
+ * Keeps what is sent now until the microtasks have run, so that it leaves in one packet. Each packet of its own wakes the
+ * server for one statement: 85 us of this process's time, nine of them a slice (a third of what mark and settle cost).
+ */
+function hold(client: pg.ClientBase): void {
+  const { stream } = (client as unknown as { connection: { stream: Duplex } }).connection;
+  stream.cork();
+  process.nextTick(() => stream.uncork());
 }
 
 /** One simple query: two statements, one message each way. `set_config` is local to the transaction. */

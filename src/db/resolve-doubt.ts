@@ -40,7 +40,7 @@ export async function duePeople(tx: Tx, batch: ClaimedBatch): Promise<DuePerson[
   const { rows } = await sql<DuePerson>`
     SELECT d.recipient_id AS id, CASE WHEN d.code = 'lease_passed' THEN d.attempts ELSE 0 END AS crashes, COALESCE(d.sender_id, ${batch.senderId}::int) AS "senderId"
     FROM deliveries d
-    WHERE d.message_id = ${batch.messageId} AND d.batch_id = ${batch.id} AND d.state = 'pending' AND COALESCE(d.next_at, now()) <= now()
+    WHERE d.message_id = ${batch.messageId} AND d.batch_id = ${batch.id} AND d.state = 'pending' AND d.next_at <= now()
     ORDER BY 2, 1`.execute(tx);
   return rows;
 }

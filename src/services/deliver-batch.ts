@@ -26,6 +26,8 @@ export interface DeliverDeps extends Deps {
   /** In [0, 1): jitter. */
   readonly random: () => number;
   readonly stopping: () => boolean;
+  /** Told whenever people were marked or settled: a claim that does not move waits for its carrier, or for its turn. */
+  readonly moved?: () => void;
 }
 
 /** From a turn's beginning to its first call: room for the mark, so that slices stay apart however long theirs takes. */
@@ -62,6 +64,7 @@ async function deliverSlices(deps: DeliverDeps, batch: ClaimedBatch): Promise<vo
   let next = nextMark(deps, queue);
   while (next) {
     const marked = await next;
+    deps.moved?.();
     next = undefined;
     if (typeof marked === 'string') {
       refusal = marked;
@@ -75,6 +78,7 @@ async function deliverSlices(deps: DeliverDeps, batch: ClaimedBatch): Promise<vo
     next?.catch(() => undefined);
     try {
       await settleResults(deps, marked, await sending);
+      deps.moved?.();
     } catch (error) {
       // Marked meanwhile and never to be called by this claim.
       const idle = await next?.catch(() => undefined);
@@ -156,6 +160,7 @@ interface Sent extends SendResult {
 /** All calls of the slice at once (the adapter bounds what is in flight), or one by one at the sender's pace. */
 function sendSlice(deps: DeliverDeps, slice: MarkedSlice): Promise<Sent[]> {
   const { batch, plan } = slice.cut;
+  const targetOf = plan.targetsOf(slice.people, batch);
   return Promise.all(
     slice.people.map(async (person, i) => {
       if (slice.unitMs > 0) {
@@ -164,7 +169,7 @@ function sendSlice(deps: DeliverDeps, slice: MarkedSlice): Promise<Sent[]> {
         if (early > 0) await delay(Math.ceil(early));
       }
       try {
-        const { prepared, target } = plan.targetOf(person, batch);
+        const { prepared, target } = targetOf(i);
         return { person, ...(await prepared.send(target)) };
       } catch (error) {
         // A bug or a row that cannot be rendered: nothing was called, this person fails, the batch goes on.

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { monotonicMs } from '#platform/clock.ts';
 import type { Database } from '#db/database.ts';
 import { BoundedMap } from '#domain/bounded-map.ts';
-import type { ChannelAdapter, PreparedSend, SlotValues, Target } from '#domain/channel.ts';
+import type { ChannelAdapter, PreparedSend, Target } from '#domain/channel.ts';
 import { packRef } from '#domain/refs.ts';
 import { chooseLocale, renderMessage, type RenderInput } from '#render/render-message.ts';
 import { slotValues } from '#render/slot-values.ts';
@@ -34,7 +34,16 @@ export interface SendPlan {
   readonly ahead: MarkedAhead;
   /** Other senders of the class, whose opt-outs hold as well; null for life and where there are none. */
   readonly optOutsOf: readonly number[] | null;
-  targetOf(person: MarkedPerson, batch: ClaimedBatch): { prepared: PreparedSend; target: Target };
+  /** Seals the links of a whole slice; the function given back makes what person `i` is sent. */
+  targetsOf(people: readonly MarkedPerson[], batch: ClaimedBatch): (i: number) => { prepared: PreparedSend; target: Target };
+}
+
+/** Tokens of a slice, by position. */
+interface Seals {
+  answer: string[];
+  share: string[] | undefined;
+  unsubscribe: string[] | undefined;
+  ref: string[];
 }
 
 /**
@@ -128,17 +137,20 @@ export class SendPlans {
       return prepared;
     };
     const share = facts.share || facts.kind === 'join';
-    const slotsOf = (person: MarkedPerson, wave: number): SlotValues => {
-      const pair = { a: Number(batch.messageId), b: Number(person.id) };
-      return slotValues({
-        name: person.name,
-        publicUrl: config.publicUrl,
-        answerToken: tokens.seal('answer', { ...pair, extra: 0 }),
-        ...(share ? { shareToken: tokens.seal('share', { ...pair, extra: 0 }) } : {}),
-        ...(batch.channel === 'email'
-          ? { unsubscribeToken: tokens.seal('unsubscribe', packRef({ messageId: batch.messageId, recipientId: person.id, channel: 'email', wave })) }
-          : {}),
-      });
+    const sealsOf = (people: readonly MarkedPerson[], { messageId, channel, wave }: ClaimedBatch): Seals => {
+      const pairs = people.map(({ id }) => ({ a: Number(messageId), b: Number(id), extra: 0 }));
+      const refs = people.map(({ id }) => packRef({ messageId, recipientId: id, channel, wave }));
+      return {
+        answer: tokens.sealMany('answer', pairs),
+        share: share ? tokens.sealMany('share', pairs) : undefined,
+        unsubscribe: channel === 'email' ? tokens.sealMany('unsubscribe', refs) : undefined,
+        ref:
+          channel === 'sms'
+            ? tokens.sealMany('receipt', refs)
+            : channel === 'email'
+              ? refs.map((ref) => tokens.sealLower('bounce', ref))
+              : tokens.sealMany('beacon', refs),
+      };
     };
     return {
       class: facts.class,
@@ -147,18 +159,26 @@ export class SendPlans {
       unitsPerCall: batch.channel === 'sms' && facts.units_per_second !== null ? longestSms(input) : 1,
       ahead: this.#aheadOf(batch, facts.account),
       optOutsOf: facts.class !== 'life' && facts.others.length > 0 ? facts.others : null,
-      targetOf: (person, claimed) => {
-        const ref = packRef({ messageId: claimed.messageId, recipientId: person.id, channel: claimed.channel, wave: claimed.wave });
-        const sealed =
-          claimed.channel === 'sms' ? tokens.seal('receipt', ref) : claimed.channel === 'email' ? tokens.sealLower('bounce', ref) : tokens.seal('beacon', ref);
-        return {
-          prepared: preparedFor(person),
-          target: {
-            address: person.address,
-            ref: sealed,
-            slots: slotsOf(person, claimed.wave),
-            ...(claimed.channel === 'push' ? { subscriptions: person.subscriptions } : {}),
-          },
+      targetsOf: (people, claimed) => {
+        const seals = sealsOf(people, claimed);
+        return (i) => {
+          const person = people[i];
+          if (!person) throw new RangeError(`nobody at ${i}`);
+          return {
+            prepared: preparedFor(person),
+            target: {
+              address: person.address,
+              ref: seals.ref[i] ?? '',
+              slots: slotValues({
+                name: person.name,
+                publicUrl: config.publicUrl,
+                answerToken: seals.answer[i] ?? '',
+                ...(seals.share ? { shareToken: seals.share[i] ?? '' } : {}),
+                ...(seals.unsubscribe ? { unsubscribeToken: seals.unsubscribe[i] ?? '' } : {}),
+              }),
+              ...(claimed.channel === 'push' ? { subscriptions: person.subscriptions } : {}),
+            },
+          };
         };
       },
     };

@@ -9,7 +9,7 @@ import { type Clock, systemClock } from '#platform/clock.ts';
 import type { Log } from '#platform/log.ts';
 import { refusalOutcome } from './codes.ts';
 import { CONNECTIONS, DEADLINE_MS, KEEP_ALIVE_MS, RETRY_AFTER_MS, VALIDITY_SECONDS } from './constants.ts';
-import { createHttpClient, NoReply, Refused } from './http-client.ts';
+import { createRequest, NoReply, Refused } from './http-client.ts';
 
 export interface SmsAdapterOptions {
   readonly accountSid: string;
@@ -35,12 +35,12 @@ export function createSmsAdapter(options: SmsAdapterOptions): ChannelAdapter<Sms
   const clock = options.clock ?? systemClock;
   // HTTP/1.1 only: on HTTP/2 undici repeats requests by itself when a stream is refused.
   const pool = new Pool(api.origin, { connections, pipelining: 1, keepAliveTimeout: KEEP_ALIVE_MS, connect: { timeout: deadlineMs }, allowH2: false });
-  const httpClient = createHttpClient(pool, {
-    basePath: api.pathname.replace(/\/+$/, ''),
+  const { api: sdk, messages } = twilio(options.accountSid, options.authToken);
+  sdk.v2010.request = createRequest(pool, {
+    path: `${api.pathname.replace(/\/+$/, '')}/2010-04-01/Accounts/${options.accountSid}/Messages.json`,
     authorization: `Basic ${Buffer.from(`${options.accountSid}:${options.authToken}`).toString('base64')}`,
     deadlineMs,
   });
-  const { messages } = twilio(options.accountSid, options.authToken, { httpClient });
   const inFlight = new InFlight();
 
   const call = async (fields: Parameters<typeof messages.create>[0]): Promise<Outcome> => {

@@ -1,11 +1,13 @@
+import { createRequire } from 'node:module';
+import { arch, platform } from 'node:os';
 import { stringify } from 'node:querystring';
 import type { Twilio } from 'twilio';
 import type { Pool } from 'undici';
 import { type HttpReply, post } from '#channels/call.ts';
 import { MAX_REPLY_BYTES } from './constants.ts';
 
-type HttpClient = NonNullable<NonNullable<ConstructorParameters<typeof Twilio>[2]>['httpClient']>;
-type RequestOptions = Parameters<HttpClient['request']>[0];
+type SdkRequest = Twilio['api']['v2010']['request'];
+const { version } = createRequire(import.meta.url)('twilio/package.json') as { version: string };
 
 /** No answer came; `written` as in HttpFailure. */
 export class NoReply extends Error {
@@ -30,14 +32,22 @@ export class Refused extends Error {
 }
 
 /**
- * The SDK's transport on our own pool: its default one costs 369 us a message, this 6-9 us plus the pool's 18-33.
- * The SDK has no base URL option, so only the path of what it builds is kept and `basePath` put before it.
+ * The SDK's way to its API, on our own pool: its default transport costs 369 us a message. What the SDK does between its
+ * `messages.create` and its `httpClient` (three regular expressions over a path that never changes, two URL objects, the
+ * host's name taken apart for regions, a User-Agent put together) is done once here: 5 us of 12.
  */
-export function createHttpClient(pool: Pool, options: { basePath: string; authorization: string; deadlineMs: number }): HttpClient {
-  const request = async ({ uri, headers, data }: RequestOptions) => {
+export function createRequest(pool: Pool, options: { path: string; authorization: string; deadlineMs: number }): SdkRequest {
+  const headers = {
+    'content-type': 'application/x-www-form-urlencoded',
+    accept: 'application/json',
+    'accept-charset': 'utf-8',
+    'user-agent': `twilio-node/${version} (${platform()} ${arch()}) node/${process.version}`,
+    authorization: options.authorization,
+  };
+  return async ({ data }: { data?: object }) => {
     const reply = await post(pool, {
-      path: options.basePath + new URL(uri).pathname,
-      headers: { ...(headers as Record<string, string>), authorization: options.authorization },
+      path: options.path,
+      headers,
       body: stringify(data as Record<string, string | number>),
       deadlineMs: options.deadlineMs,
       maxReplyBytes: MAX_REPLY_BYTES,
@@ -46,15 +56,16 @@ export function createHttpClient(pool: Pool, options: { basePath: string; author
     if (reply.status < 200 || reply.status >= 300) throw new Refused(reply);
     return { statusCode: reply.status, body: reply.status === 201 ? createdMessage(reply.body) : reply.body, headers: reply.headers };
   };
-  // The SDK types its axios client as the interface but calls this one method (its documented extension point).
-  return { request } as unknown as HttpClient;
 }
 
 /** 201 alone says that the message was taken; when its description was cut short on the way, only the SID is missing. */
-function createdMessage(body: string): unknown {
+function createdMessage(body: string): object {
   try {
-    return JSON.parse(body);
+    return { ...(JSON.parse(body) as object), ...NO_DATES };
   } catch {
-    return {};
+    return NO_DATES;
   }
 }
+
+/** The SDK makes dates of these three whether they are there or not, and nobody reads them: 2.7 us, and 0.5 for null. */
+const NO_DATES = { date_created: null, date_sent: null, date_updated: null };
