@@ -1,27 +1,43 @@
 import { claimBatch } from '#db/claim-batch.ts';
 import type { Database } from '#db/database.ts';
+import { monotonicMs } from '#platform/clock.ts';
 import type { Log } from '#platform/log.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import { deliverBatch, type DeliverDeps } from '#services/deliver-batch.ts';
 
 export interface LaneOptions {
   lane: MessageClass;
-  /** Batches delivered at once by this process. */
+  /** Batches delivered at once by this process, not counting those that wait for a slow carrier or a slow sender's turn. */
   slots: number;
   /** The lane's own pool: what bulk exhausts, life does not miss. */
   db: Database;
   workerName: string;
-  deps: Omit<DeliverDeps, 'db' | 'stopping'>;
+  deps: Omit<DeliverDeps, 'db' | 'stopping' | 'moved'>;
   log: Log;
+}
+
+/** A claim that has neither marked nor settled anybody for this long only waits: it costs nothing, and holds up nobody else. */
+const SLOW_MS = 1_000;
+/** Claims at most, in multiples of the slots: each is kept alive by a write every three seconds. */
+const CLAIMS = 8;
+
+interface Held {
+  readonly senderId: number;
+  movedAt: number;
 }
 
 /**
  * The slots of one lane in this process. A nudge wakes one idle slot; a slot claims and delivers batches until there
  * are none, and wakes a neighbour whenever it found one, so a big message has all slots busy within a few claims.
+ *
+ * One sender holds all the slots at most. When they only wait (its provider takes 30 s for each answer, or it may send
+ * one unit a second), others are claimed beside them: with four slots and no more, a message by a number that sends one
+ * a second kept everything else of its lane waiting for a quarter of an hour.
  */
 export class Lane {
   readonly #options: LaneOptions;
   readonly #deps: DeliverDeps;
+  readonly #held = new Set<Held>();
   #busy = 0;
   #stopping = false;
   #idle: (() => void) | undefined;
@@ -32,7 +48,7 @@ export class Lane {
   }
 
   wake(): void {
-    if (this.#stopping || this.#busy >= this.#options.slots) return;
+    if (this.#stopping || !this.#hasRoom(1)) return;
     this.#busy += 1;
     void this.#work().finally(() => {
       this.#busy -= 1;
@@ -40,14 +56,36 @@ export class Lane {
     });
   }
 
+  /** Whether so many more may be at work. */
+  #hasRoom(more: number): boolean {
+    const { slots } = this.#options;
+    if (this.#busy + more <= slots) return true;
+    const before = monotonicMs() - SLOW_MS;
+    const slow = [...this.#held].filter((held) => held.movedAt < before).length;
+    return this.#busy + more - slow <= slots && this.#busy + more <= slots * CLAIMS;
+  }
+
+  /** Senders that hold as many slots as there are. */
+  #full(): number[] {
+    const counts = new Map<number, number>();
+    for (const { senderId } of this.#held) counts.set(senderId, (counts.get(senderId) ?? 0) + 1);
+    return [...counts].flatMap(([senderId, n]) => (n >= this.#options.slots ? [senderId] : []));
+  }
+
   async #work(): Promise<void> {
     const { db, lane, workerName, log } = this.#options;
     try {
-      while (!this.#stopping) {
-        const batch = await claimBatch(db.across, lane, workerName);
+      while (!this.#stopping && this.#hasRoom(0)) {
+        const batch = await claimBatch(db.across, lane, workerName, this.#full());
         if (!batch) return;
-        this.wake();
-        await deliverBatch(this.#deps, batch);
+        const held: Held = { senderId: batch.senderId, movedAt: monotonicMs() };
+        this.#held.add(held);
+        try {
+          this.wake();
+          await deliverBatch({ ...this.#deps, moved: () => (held.movedAt = monotonicMs()) }, batch);
+        } finally {
+          this.#held.delete(held);
+        }
       }
     } catch (error) {
       // The claim's lease passes and the sweep hands the batch to somebody else; what was marked is in doubt until then.

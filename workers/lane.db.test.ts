@@ -1,0 +1,81 @@
+import { sql } from 'kysely';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { OPEN_POLICY } from '#domain/policy.ts';
+import type { Outcome } from '#domain/outcome.ts';
+import { SendPlans } from '#services/send-plan.ts';
+import { Bench, type Carriers, carriers } from '#testing/carriers.ts';
+import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { Lane } from './lane.ts';
+
+let deps: TestDeps;
+beforeAll(async () => {
+  deps = await createTestDeps();
+});
+afterAll(() => deps.close());
+
+const ACCEPTED: Outcome = { kind: 'accepted', providerId: 'p', units: 1 };
+const laneOf = (carrier: Carriers): Lane =>
+  new Lane({
+    lane: 'life',
+    slots: 4,
+    db: deps.db,
+    workerName: 'test',
+    deps: { ...deps, plans: new SendPlans(deps, carrier.channels), random: () => 0 },
+    log: deps.log,
+  });
+
+/** Wakes as the sweep does, until so many calls of the channel were made. */
+async function until(lane: Lane, carrier: Carriers, channel: 'sms' | 'email', count: number): Promise<void> {
+  await expect
+    .poll(
+      () => {
+        lane.wake();
+        return carrier.calls.filter((call) => call.channel === channel).length;
+      },
+      { timeout: 20_000, interval: 100 },
+    )
+    .toBe(count);
+}
+
+async function bench(rate: number | null): Promise<Bench> {
+  const { tenantId } = await deps.tenant({
+    policy: OPEN_POLICY,
+    senders: [
+      { channel: 'sms', name: 'SMS', address: `+1555777${rate ?? 0}000`, unitsPerSecond: rate },
+      { channel: 'email', name: 'Mail', address: 'Muster <muster@example.test>' },
+    ],
+  });
+  const made = new Bench(deps, deps.as(tenantId));
+  await made.people(3_000);
+  return made;
+}
+
+test('a carrier that does not answer keeps the other channels of its lane waiting for a second, not for its time-out', async () => {
+  const one = await bench(null);
+  const silence = Promise.withResolvers<Outcome>();
+  const carrier = carriers((call) => (call.channel === 'sms' ? silence.promise : ACCEPTED));
+  const lane = laneOf(carrier);
+  await one.launch('life', { channels: ['sms', 'email'] });
+  await one.plan();
+  await until(lane, carrier, 'email', 3_000);
+  // What a crash would leave in doubt is bounded as ever.
+  expect(carrier.calls.filter((call) => call.channel === 'sms').length).toBeLessThanOrEqual(375);
+  silence.resolve(ACCEPTED);
+  await until(lane, carrier, 'sms', 3_000);
+  await lane.drain();
+});
+
+test('a sender of two a second keeps nobody else waiting', async () => {
+  const one = await bench(2);
+  const carrier = carriers();
+  const lane = laneOf(carrier);
+  await one.launch('life', { channels: ['sms', 'email'] });
+  await one.plan();
+  await until(lane, carrier, 'email', 3_000);
+  expect(carrier.calls.filter((call) => call.channel === 'sms').length).toBeLessThan(60);
+  const held = await deps.db.withTenant(one.ctx.tenantId, (tx) =>
+    sql<{ n: number }>`SELECT count(*)::int AS n FROM batches WHERE tenant_id = ${one.ctx.tenantId} AND state = 'claimed' AND channel = 'sms'`.execute(tx),
+  );
+  expect(held.rows[0]?.n).toBe(4);
+  await lane.drain();
+});
