@@ -585,7 +585,7 @@ CREATE OR REPLACE FUNCTION public.app_tenant()
  STABLE PARALLEL SAFE
 AS $function$ SELECT NULLIF(current_setting('app.tenant', true), '')::integer $function$;
 
-CREATE OR REPLACE FUNCTION public.claim_batch(p_lane message_class, p_worker text, p_lease interval)
+CREATE OR REPLACE FUNCTION public.claim_batch(p_lane message_class, p_worker text, p_lease interval, p_skip integer[])
  RETURNS TABLE(tenant_id integer, id bigint, message_id bigint, wave smallint, channel channel, sender_id integer, from_id bigint, to_id bigint, ids bigint[], marked integer, fence integer, crashes smallint, health text)
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -607,7 +607,7 @@ BEGIN
     ORDER BY (SELECT count(*) FROM batches c WHERE c.state = 'claimed' AND c.tenant_id = w.tenant_id AND c.lane = p_lane), random()
   LOOP
     SELECT x.id INTO b FROM batches x
-      WHERE x.state = 'planned' AND x.lane = p_lane AND x.tenant_id = t AND x.due_at <= now()
+      WHERE x.state = 'planned' AND x.lane = p_lane AND x.tenant_id = t AND x.due_at <= now() AND NOT x.sender_id = ANY (p_skip)
       ORDER BY x.due_at, x.id LIMIT 1 FOR UPDATE SKIP LOCKED;
     IF b IS NOT NULL THEN
       RETURN QUERY UPDATE batches u SET state = 'claimed', fence = u.fence + 1, lease_until = now() + p_lease, claimed_by = p_worker
@@ -752,7 +752,7 @@ AS $function$
 
 -- Owners other than the owner of the database
 
-ALTER FUNCTION claim_batch(message_class,text,interval) OWNER TO muster_cross;
+ALTER FUNCTION claim_batch(message_class,text,interval,integer[]) OWNER TO muster_cross;
 ALTER FUNCTION create_tenant(text,text,text) OWNER TO muster_cross;
 ALTER FUNCTION due_work(integer) OWNER TO muster_cross;
 ALTER FUNCTION find_api_key(bytea) OWNER TO muster_cross;
@@ -865,7 +865,7 @@ GRANT USAGE ON SEQUENCE users_id_seq TO muster_worker;
 GRANT USAGE ON SEQUENCE waves_id_seq TO muster_api;
 GRANT USAGE ON SEQUENCE waves_id_seq TO muster_worker;
 GRANT EXECUTE ON FUNCTION app_tenant() TO PUBLIC;
-GRANT EXECUTE ON FUNCTION claim_batch(message_class,text,interval) TO muster_api, muster_worker;
+GRANT EXECUTE ON FUNCTION claim_batch(message_class,text,interval,integer[]) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION create_tenant(text,text,text) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION due_work(integer) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION ensure_delivery_partition(bigint) TO muster_api, muster_worker;
