@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { createChannels } from '#channels/registry.ts';
+import { type Channels, createChannels } from '#channels/registry.ts';
 import { openDatabase, type Database } from '#db/database.ts';
 import { consume, type Handlers } from '#queue/queues.ts';
 import { deliverJob } from '#schemas/jobs.ts';
@@ -24,14 +24,18 @@ export interface RunningWorker {
 /** One worker process: lanes, planner, closer and sweep. Any number may run, on any hosts. */
 export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
   const { deps, config, log } = runtime;
-  const channels = createChannels(config, log);
   const workerName = `${hostname()}:${process.pid}`;
-  const plans = new SendPlans(deps, channels);
+  // Connections of its own for each lane: a life message queued behind the 375 calls that a campaign may have marked on
+  // the same 32 connections, at 100 ms an answer for three seconds.
+  const channels: Channels[] = [];
   const databases: Database[] = [];
   const lanes = new Map<MessageClass, Lane>();
   for (const lane of config.workerLanes) {
     const db = openDatabase({ url: config.databaseUrl, role: 'muster_worker', max: SLOTS[lane] * 2 + 1, name: `muster-worker-${lane}`, log });
     databases.push(db);
+    const carriers = createChannels(config, log);
+    channels.push(carriers);
+    const plans = new SendPlans(deps, carriers);
     lanes.set(lane, new Lane({ lane, slots: SLOTS[lane], db, workerName, deps: { ...deps, plans, random: Math.random }, log }));
   }
   let stopping = false;
@@ -56,7 +60,7 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
       stopping = true;
       const deadline = new Promise<void>((done) => setTimeout(done, DRAIN_MS).unref());
       await Promise.race([Promise.all([ticking.close(), consumers.close(), ...[...lanes.values()].map((lane) => lane.drain())]), deadline]);
-      await Promise.allSettled(Object.values(channels).map((channel) => channel.close()));
+      await Promise.allSettled(channels.flatMap((lane) => Object.values(lane)).map((channel) => channel.close()));
       await Promise.allSettled(databases.map((db) => db.close()));
     },
   };
