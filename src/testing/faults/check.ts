@@ -13,6 +13,8 @@ export interface WitnessedCall {
   readonly channel: string;
   readonly at: number;
   readonly taken: boolean;
+  /** Provider account that was called. */
+  readonly account: number;
   readonly body: string;
 }
 
@@ -65,6 +67,7 @@ export function readCalls(file: string, tokens: Tokens): WitnessedCall[] {
           channel,
           at: Date.parse(call.at),
           taken: call.taken,
+          account: call.account ?? 1,
           body: call.body ?? call.subject ?? '',
         },
       ];

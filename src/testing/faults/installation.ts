@@ -31,14 +31,16 @@ export async function prepareInstallation(options: { url: string; redisUrl: stri
   const port = await freePort();
   const accountSid = `AC${randomBytes(16).toString('hex')}`;
   const authToken = randomBytes(16).toString('hex');
+  const second = { accountSid: `AC${randomBytes(16).toString('hex')}`, authToken: randomBytes(16).toString('hex') };
   const simulator = await startSimulator({
     dataFolder: folder,
     publicUrl: `http://127.0.0.1:${port}`,
     accountSid,
     authToken,
+    second,
     log: createLog('simulator', 'silent'),
     // Receipts have a row of their own; elsewhere they would hide what the workers wrote.
-    behaviour: { seed, sms: { receipts: { lostShare: 1 } } },
+    behaviour: { seed, sms: { receipts: { lostShare: 1 } }, second: { sms: { receipts: { lostShare: 1 } } } },
   });
   const vapid = webpush.generateVAPIDKeys();
   const env = {
@@ -51,6 +53,8 @@ export async function prepareInstallation(options: { url: string; redisUrl: stri
     TWILIO_ACCOUNT_SID: accountSid,
     TWILIO_AUTH_TOKEN: authToken,
     TWILIO_API_URL: simulator.url,
+    TWILIO_2_ACCOUNT_SID: second.accountSid,
+    TWILIO_2_AUTH_TOKEN: second.authToken,
     SMTP_URL: simulator.smtpUrl,
     MAIL_FROM: 'Muster <muster@example.test>',
     VAPID_PUBLIC_KEY: vapid.publicKey,

@@ -2,7 +2,7 @@ import type { Row } from './row.ts';
 import { diskFull } from './rows/disk-full.ts';
 import { poisonProcess, poisonRows } from './rows/poison.ts';
 import { postgresCrash, postgresFailover } from './rows/postgres-crash.ts';
-import { providerErrors, providerSilentBulk, providerSilentLife, providerSlow, providerThrottles } from './rows/provider.ts';
+import { providerDies, providerErrors, providerSilentBulk, providerSilentLife, providerSlow, providerSlowLane, providerThrottles } from './rows/provider.ts';
 import { redisAbsent, redisFlush, redisKill } from './rows/redis-away.ts';
 import { redisCluster } from './rows/redis-cluster.ts';
 import { rollingRestart } from './rows/rolling-restart.ts';
@@ -30,6 +30,8 @@ export const ROWS: readonly Row[] = [
   providerThrottles,
   providerErrors,
   providerSlow,
+  providerSlowLane,
+  providerDies,
   stop,
   correct,
   rollingRestart,
