@@ -34,6 +34,7 @@ function lockFolder(folder: string): string {
 async function environmentFor(config: UpConfig, secrets: UpSecrets, databaseUrl: string) {
   const simulator = `http://127.0.0.1:${config.simulatorPort}`;
   const smtpPort = await freePort();
+  const smtpPort2 = await freePort();
   const bouncePort = await freePort();
   const given = Object.fromEntries(
     Object.entries(processEnvironment()).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''),
@@ -45,8 +46,16 @@ async function environmentFor(config: UpConfig, secrets: UpSecrets, databaseUrl:
     VAPID_PRIVATE_KEY: secrets.vapidPrivateKey,
     ...(given['TWILIO_ACCOUNT_SID']
       ? {}
-      : { TWILIO_ACCOUNT_SID: secrets.twilioAccountSid, TWILIO_AUTH_TOKEN: secrets.twilioAuthToken, TWILIO_API_URL: simulator }),
-    ...(given['SMTP_URL'] ? {} : { SMTP_URL: `smtp://127.0.0.1:${smtpPort}`, MAIL_FROM: 'Harbour District <alerts@muster.example>' }),
+      : {
+          TWILIO_ACCOUNT_SID: secrets.twilioAccountSid,
+          TWILIO_AUTH_TOKEN: secrets.twilioAuthToken,
+          TWILIO_API_URL: simulator,
+          TWILIO_2_ACCOUNT_SID: secrets.twilio2AccountSid,
+          TWILIO_2_AUTH_TOKEN: secrets.twilio2AuthToken,
+        }),
+    ...(given['SMTP_URL']
+      ? {}
+      : { SMTP_URL: `smtp://127.0.0.1:${smtpPort}`, SMTP_2_URL: `smtp://127.0.0.1:${smtpPort2}`, MAIL_FROM: 'Harbour District <alerts@muster.example>' }),
     PUSH_HOSTS: simulator,
     BOUNCE_SMTP_PORT: String(bouncePort),
     ...given,
@@ -62,9 +71,12 @@ async function environmentFor(config: UpConfig, secrets: UpSecrets, databaseUrl:
     HOST: '127.0.0.1',
     SIMULATOR_PORT: String(config.simulatorPort),
     SIMULATOR_SMTP_PORT: String(smtpPort),
+    SIMULATOR_SMTP_2_PORT: String(smtpPort2),
     BOUNCE_SMTP_URL: `smtp://127.0.0.1:${bouncePort}`,
     TWILIO_ACCOUNT_SID: secrets.twilioAccountSid,
     TWILIO_AUTH_TOKEN: secrets.twilioAuthToken,
+    TWILIO_2_ACCOUNT_SID: secrets.twilio2AccountSid,
+    TWILIO_2_AUTH_TOKEN: secrets.twilio2AuthToken,
   };
   return { env, simulatorEnv, simulator };
 }

@@ -11,6 +11,9 @@ export interface UpSecrets {
   vapidPrivateKey: string;
   twilioAccountSid: string;
   twilioAuthToken: string;
+  /** The second simulated account. */
+  twilio2AccountSid: string;
+  twilio2AuthToken: string;
   consoleEmail: string;
   consolePassword: string;
   /** Set once the demo tenant exists. */
@@ -20,16 +23,31 @@ export interface UpSecrets {
 
 const fileOf = (folder: string): string => join(folder, 'keys.json');
 
+const accountSid = (): string => `AC${randomBytes(16).toString('hex')}`;
+
+const secondAccount = (): Pick<UpSecrets, 'twilio2AccountSid' | 'twilio2AuthToken'> => ({
+  twilio2AccountSid: accountSid(),
+  twilio2AuthToken: randomBytes(16).toString('hex'),
+});
+
 export function loadSecrets(folder: string): UpSecrets {
   const file = fileOf(folder);
-  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as UpSecrets;
+  if (existsSync(file)) {
+    const known = JSON.parse(readFileSync(file, 'utf8')) as UpSecrets | Omit<UpSecrets, 'twilio2AccountSid' | 'twilio2AuthToken'>;
+    if ('twilio2AccountSid' in known) return known;
+    // Made by an earlier version, which had one account.
+    const whole: UpSecrets = { ...known, ...secondAccount() };
+    saveSecrets(folder, whole);
+    return whole;
+  }
   const vapid = webpush.generateVAPIDKeys();
   const made: UpSecrets = {
     secretKeys: newSecretKeys(),
     vapidPublicKey: vapid.publicKey,
     vapidPrivateKey: vapid.privateKey,
-    twilioAccountSid: `AC${randomBytes(16).toString('hex')}`,
+    twilioAccountSid: accountSid(),
     twilioAuthToken: randomBytes(16).toString('hex'),
+    ...secondAccount(),
     consoleEmail: 'admin@muster.example',
     consolePassword: randomBytes(9).toString('base64url'),
   };
