@@ -613,8 +613,12 @@ BEGIN
       RETURN QUERY UPDATE batches u SET state = 'claimed', fence = u.fence + 1, lease_until = now() + p_lease, claimed_by = p_worker
         WHERE u.tenant_id = t AND u.id = b
         RETURNING u.tenant_id, u.id, u.message_id, u.wave, u.channel, u.sender_id, u.from_id, u.to_id, u.ids, u.marked, u.fence, u.crashes,
-          -- how its sender is; a window of failures is counted for ten seconds (domain/breaker.ts)
+          -- how its sender is; a window of failures is counted for ten seconds (domain/breaker.ts). 'asks': one that goes before
+          -- it failed, everything has gone by this one since, and it is time to ask (life: when nobody has for five minutes)
           (SELECT CASE WHEN s.stopped_at IS NOT NULL THEN 'stopped' WHEN s.breaker_opened_at IS NOT NULL THEN 'open'
+            WHEN EXISTS (SELECT 1 FROM senders o WHERE o.tenant_id = s.tenant_id AND o.id < s.id AND o.breaker_opened_at IS NOT NULL AND o.stopped_at IS NULL
+              AND o.breaker_probe_at <= now() - CASE WHEN p_lane = 'life' THEN interval '5 minutes' ELSE interval '0' END
+              AND o.channel = s.channel AND o.drill = s.drill AND o.simulated = s.simulated AND p_lane = ANY (o.classes)) THEN 'asks'
             WHEN s.breaker_window_at > now() - interval '10 seconds' THEN 'watched' ELSE 'well' END
           FROM senders s WHERE s.tenant_id = u.tenant_id AND s.id = u.sender_id);
       RETURN;
@@ -740,7 +744,9 @@ AS $function$
   UNION ALL
   (SELECT 'senders_stopped', NULL, s.channel::text, count(*)::float8 FROM senders s WHERE s.stopped_at IS NOT NULL GROUP BY s.channel)
   UNION ALL
-  (SELECT 'senders_failing', NULL, s.channel::text, count(*)::float8 FROM senders s WHERE s.stopped_at IS NULL AND s.breaker_opened_at IS NOT NULL GROUP BY s.channel) $function$;
+  (SELECT 'senders_failing', NULL, s.channel::text, count(*)::float8 FROM senders s WHERE s.stopped_at IS NULL AND s.breaker_opened_at IS NOT NULL
+    -- asked, or to be asked, a moment ago: one that nobody needs is no alarm
+    AND s.breaker_probe_at > now() - interval '5 minutes' GROUP BY s.channel) $function$;
 
 CREATE OR REPLACE FUNCTION public.sender_tenant(p_channel channel, p_address text)
  RETURNS TABLE(tenant_id integer, sender_id integer)

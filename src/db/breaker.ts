@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { type Breaker, hear, type Hearing, probeDelayMs, PROBE_LEASE_MS } from '#domain/breaker.ts';
+import type { MessageClass } from '#schemas/delivery.ts';
 import type { ClaimedBatch } from './claim-batch.ts';
 import type { Tx } from './database.ts';
 import { wakeBatches } from './sender-batches.ts';
@@ -47,14 +48,15 @@ export async function noteHearing(tx: Tx, batch: ClaimedBatch, heard: Hearing): 
 }
 
 /** Nobody of the batch that took the probe is to be called: somebody else may ask at once. */
-export async function returnProbe(tx: Tx, { tenantId, senderId }: ClaimedBatch): Promise<void> {
+export async function returnProbe(tx: Tx, tenantId: number, senderId: number): Promise<void> {
   await sql`
     UPDATE senders SET breaker_probe_at = now(), breaker_life_probe_at = now()
     WHERE tenant_id = ${tenantId} AND id = ${senderId} AND breaker_opened_at IS NOT NULL`.execute(tx);
 }
 
-/** A sender that nobody has asked for so long is asked by life too, although another one stands in: it may be the better one. */
+/** A sender that nobody has asked for so long is asked by life too, although another one stands in: it goes before it. */
 const FORGOTTEN_MS = 300_000;
+const overdueMs = (lane: MessageClass): number => (lane === 'life' ? FORGOTTEN_MS : 0);
 
 /**
  * Asks to be the one who finds out whether an open sender works again: one at a time for ops and bulk, one every few
@@ -67,7 +69,20 @@ export async function takeProbe(tx: Tx, { tenantId, senderId, lane }: ClaimedBat
   const leaseMs = soon ? probeDelayMs('life', 1_000) : PROBE_LEASE_MS;
   const { rows } = await sql`
     UPDATE senders SET ${due} = now() + ${leaseMs} * interval '1 ms'
-    WHERE tenant_id = ${tenantId} AND id = ${senderId} AND stopped_at IS NULL AND breaker_opened_at IS NOT NULL AND ${due} <= now() - ${standIn ? FORGOTTEN_MS : 0} * interval '1 ms'
+    WHERE tenant_id = ${tenantId} AND id = ${senderId} AND stopped_at IS NULL AND breaker_opened_at IS NOT NULL
+      AND ${due} <= now() - ${soon ? 0 : overdueMs(lane)} * interval '1 ms'
     RETURNING 1`.execute(tx);
   return rows.length > 0;
+}
+
+/** The same for a sender that goes before this batch's own and failed: nothing is planned for it any more, so nothing of its own asks. */
+export async function takeProbeOfFirst(tx: Tx, { tenantId, senderId, lane }: ClaimedBatch): Promise<number | null> {
+  const { rows } = await sql<{ id: number }>`
+    UPDATE senders SET breaker_probe_at = now() + ${PROBE_LEASE_MS} * interval '1 ms'
+    WHERE tenant_id = ${tenantId} AND breaker_opened_at IS NOT NULL AND breaker_probe_at <= now() - ${overdueMs(lane)} * interval '1 ms'
+      AND id = (SELECT o.id FROM senders s JOIN senders o ON o.tenant_id = s.tenant_id AND o.id < s.id AND o.channel = s.channel AND o.drill = s.drill
+          AND o.simulated = s.simulated AND ${lane}::message_class = ANY (o.classes) AND o.stopped_at IS NULL AND o.breaker_opened_at IS NOT NULL
+        WHERE s.tenant_id = ${tenantId} AND s.id = ${senderId} ORDER BY o.id LIMIT 1)
+    RETURNING id`.execute(tx);
+  return rows[0]?.id ?? null;
 }

@@ -19,8 +19,11 @@ export interface ClaimedBatch {
   fence: number;
   /** Claims that ended without a word; the slices get smaller with each. */
   crashes: number;
-  /** Of its sender at the claim; `watched`: its provider failed a moment ago, so that good calls are news as well. */
-  health: 'well' | 'watched' | 'open' | 'stopped';
+  /**
+   * Of its sender at the claim. `watched`: its provider failed a moment ago, so that good calls are news as well; `asks`:
+   * it stands in for one that failed, and somebody should find out whether that one works again.
+   */
+  health: 'well' | 'watched' | 'asks' | 'open' | 'stopped';
 }
 
 /**

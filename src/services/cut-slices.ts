@@ -34,7 +34,7 @@ export async function cutSlices(deps: CutDeps, { batch, probe, ill }: Turn): Pro
   const fresh = batch.ids.slice(batch.marked);
   const freshBy = ill ? (insteadOf(others, batch.senderId)?.id ?? batch.senderId) : batch.senderId;
   cuts.push(...(await cutsOf(deps, batch, freshBy, { ids: fresh, crashes: batch.crashes, fresh: true })));
-  return probe ? withProbe(cuts) : cuts;
+  return probe === null ? cuts : withProbe(deps, batch, cuts, probe);
 }
 
 const dueAgain = (deps: CutDeps, batch: ClaimedBatch): Promise<DuePerson[]> =>
@@ -74,39 +74,54 @@ interface Some {
   fresh: boolean;
 }
 
-async function cutsOf(deps: CutDeps, planned: ClaimedBatch, senderId: number, { ids, crashes, fresh }: Some): Promise<Cut[]> {
-  if (ids.length === 0) return [];
+/** How a batch goes by a sender, and who of these people may not. */
+async function goBy(
+  deps: CutDeps,
+  planned: ClaimedBatch,
+  senderId: number,
+  ids: readonly string[],
+): Promise<Omit<Cut, keyof Slice> & { aside: ReadonlySet<string> }> {
   const standIn = senderId !== planned.senderId;
   // Nothing is known of how a stand-in did a moment ago, so that its good calls are news.
   const batch: ClaimedBatch = standIn ? { ...planned, senderId, health: 'watched' } : planned;
   const plan = await deps.plans.of(deps.db, batch);
-  const aside = standIn ? await deps.db.withTenant(batch.tenantId, (tx) => setAside(tx, batch, senderId, ids)) : undefined;
-  const paced = plan.unitsPerSecond === null ? SLICE : Math.max(1, Math.floor((plan.unitsPerSecond * PACED_MS) / 1000 / plan.unitsPerCall));
+  // For ops and bulk the mark itself refuses who opted out of any sender of the class.
+  const aside = standIn && planned.lane === 'life' ? await deps.db.withTenant(batch.tenantId, (tx) => setAside(tx, batch, senderId, ids)) : new Set<string>();
+  return { batch, plan, standIn, aside };
+}
+
+async function cutsOf(deps: CutDeps, planned: ClaimedBatch, senderId: number, { ids, crashes, fresh }: Some): Promise<Cut[]> {
+  if (ids.length === 0) return [];
+  const { aside, ...way } = await goBy(deps, planned, senderId, ids);
+  const { unitsPerSecond, unitsPerCall, optOutsOf } = way.plan;
+  const paced = unitsPerSecond === null ? SLICE : Math.max(1, Math.floor((unitsPerSecond * PACED_MS) / 1000 / unitsPerCall));
   const size = Math.max(1, Math.min(paced, Math.floor(SLICE / 10 ** Math.min(crashes, 3))));
   const cuts: Cut[] = [];
   for (let i = 0; i < ids.length; i += size) {
     const all = ids.slice(i, i + size);
-    cuts.push({
-      ids: aside && aside.size > 0 ? all.filter((id) => !aside.has(id)) : all,
-      markedTo: fresh ? planned.marked + i + all.length : planned.marked,
-      alone: !fresh && crashes > 1,
-      optOutsOf: plan.optOutsOf,
-      batch,
-      plan,
-      standIn,
-    });
+    const markedTo = fresh ? planned.marked + i + all.length : planned.marked;
+    cuts.push({ ids: aside.size > 0 ? all.filter((id) => !aside.has(id)) : all, markedTo, alone: !fresh && crashes > 1, optOutsOf, ...way });
   }
   return cuts;
 }
 
-/** A few people of the sender itself go alone; its others follow when the breaker lets them. */
-function withProbe(cuts: readonly Cut[]): Cut[] {
+/** A few people of the batch's own sender go alone and by the one that is asked; what is left of it follows when it may. */
+async function withProbe(deps: CutDeps, planned: ClaimedBatch, cuts: readonly Cut[], asked: number): Promise<Cut[]> {
   const [first, ...rest] = cuts.filter((cut) => !cut.standIn);
   const byOthers = cuts.filter((cut) => cut.standIn);
   if (!first) return byOthers;
   const ids = first.ids.slice(0, PROBE_PEOPLE);
+  const { aside, ...way } = await goBy(deps, planned, asked, ids);
+  const fresh = first.markedTo > planned.marked;
+  const probe: Cut = {
+    ...first,
+    ...way,
+    ids: ids.filter((id) => !aside.has(id)),
+    optOutsOf: way.plan.optOutsOf,
+    probe: true,
+    alone: true,
+    markedTo: fresh ? planned.marked + ids.length : planned.marked,
+  };
   const left = first.ids.slice(PROBE_PEOPLE);
-  const fresh = first.markedTo > first.batch.marked;
-  const probe: Cut = { ...first, ids, probe: true, alone: true, markedTo: fresh ? first.batch.marked + ids.length : first.markedTo };
   return [...byOthers, probe, ...(left.length > 0 ? [{ ...first, ids: left }] : []), ...rest];
 }

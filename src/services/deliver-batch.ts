@@ -58,7 +58,8 @@ async function deliverSlices(deps: DeliverDeps, batch: ClaimedBatch): Promise<vo
   const turn = await takeTurn(deps, batch);
   if (!turn) return;
   const queue = await cutSlices(deps, turn);
-  if (turn.probe && !queue.some((cut) => cut.probe)) await deps.db.withTenant(batch.tenantId, (tx) => returnProbe(tx, batch));
+  const { probe } = turn;
+  if (probe !== null && !queue.some((cut) => cut.probe)) await deps.db.withTenant(batch.tenantId, (tx) => returnProbe(tx, batch.tenantId, probe));
   let refusal: MarkRefusal | undefined;
   let alone = queue[0]?.alone === true;
   let next = nextMark(deps, queue);
@@ -187,7 +188,7 @@ function sendSlice(deps: DeliverDeps, slice: MarkedSlice): Promise<Sent[]> {
 
 async function settleResults(deps: DeliverDeps, { cut, calledAt }: MarkedSlice, results: readonly Sent[]): Promise<void> {
   const { batch, plan } = cut;
-  if (results.length === 0) return cut.probe ? deps.db.withTenant(batch.tenantId, (tx) => returnProbe(tx, batch)) : undefined;
+  if (results.length === 0) return cut.probe ? deps.db.withTenant(batch.tenantId, (tx) => returnProbe(tx, batch.tenantId, batch.senderId)) : undefined;
   const settled: SettledPerson[] = results.map(({ person, outcome }) => ({
     id: person.id,
     ...settle(batch.lane, meaningOf(outcome, cut), person.attempts, deps.random()),

@@ -1,4 +1,4 @@
-import { takeProbe } from '#db/breaker.ts';
+import { takeProbe, takeProbeOfFirst } from '#db/breaker.ts';
 import { type ClaimedBatch, releaseBatch } from '#db/claim-batch.ts';
 import { deferBatches, standIns } from '#db/sender-batches.ts';
 import { insteadOf } from '#domain/choose-sender.ts';
@@ -7,8 +7,8 @@ import type { Deps } from './context.ts';
 /** What a claimed batch may do now. */
 export interface Turn {
   readonly batch: ClaimedBatch;
-  /** Its first few people find out whether the sender works again. */
-  readonly probe: boolean;
+  /** The sender that its first few people are sent by, to find out whether it works again. */
+  readonly probe: number | null;
   /** Its sender is stopped or fails, and another one stands in. */
   readonly ill: boolean;
 }
@@ -20,14 +20,16 @@ export interface Turn {
  * @returns undefined when the batch was put back
  */
 export async function takeTurn(deps: Pick<Deps, 'db'>, batch: ClaimedBatch): Promise<Turn | undefined> {
-  if (batch.health === 'well' || batch.health === 'watched') return { batch, probe: false, ill: false };
+  const plain: Turn = { batch, probe: null, ill: false };
+  if (batch.health === 'well' || batch.health === 'watched') return plain;
   return deps.db.withTenant(batch.tenantId, async (tx) => {
+    if (batch.health === 'asks') return { ...plain, probe: await takeProbeOfFirst(tx, batch) };
     const standIn = batch.lane === 'life' && insteadOf(await standIns(tx, batch), batch.senderId) !== undefined;
     // With a stand-in nobody's life waits for a probe, unless nobody else has asked this sender for long.
-    if (batch.health === 'open' && (await takeProbe(tx, batch, standIn))) return { batch, probe: true, ill: false };
-    if (standIn) return { batch, probe: false, ill: true };
+    if (batch.health === 'open' && (await takeProbe(tx, batch, standIn))) return { ...plain, probe: batch.senderId };
+    if (standIn) return { ...plain, ill: true };
     const waitMs = await deferBatches(tx, batch);
-    if (waitMs === 0) return { batch, probe: false, ill: false };
+    if (waitMs === 0) return plain;
     await releaseBatch(tx, batch, waitMs);
     return undefined;
   });

@@ -71,16 +71,18 @@ test('metrics count by route pattern and tell of nobody', async () => {
 
 test('senders that stopped themselves and providers that fail are counted, each once', async () => {
   const { tenantId } = await deps.tenant();
-  const set = (channel: 'sms' | 'email', values: Record<string, unknown>) =>
+  const set = (channel: 'sms' | 'email' | 'push', values: Record<string, unknown>) =>
     deps.db.withTenant(tenantId, (tx) =>
       tx.updateTable('senders').set(values).where('tenant_id', '=', tenantId).where('channel', '=', channel).where('drill', '=', false).execute(),
     );
   await set('sms', { stopped_at: new Date(), stopped_reason: '20003', breaker_opened_at: new Date() });
-  await set('email', { breaker_opened_at: new Date() });
+  await set('email', { breaker_opened_at: new Date(), breaker_probe_at: new Date() });
+  // Nobody has asked this one for long: nothing waits for it.
+  await set('push', { breaker_opened_at: new Date(), breaker_probe_at: new Date(Date.now() - 600_000) });
   const text = await (await createApp(deps).request('/metrics')).text();
   expect(text).toContain('muster_senders_stopped{channel="sms"} 1');
   expect(text).toContain('muster_senders_failing{channel="email"} 1');
-  expect(text).not.toContain('muster_senders_failing{channel="sms"}');
+  for (const channel of ['sms', 'push']) expect(text).not.toContain(`muster_senders_failing{channel="${channel}"}`);
 });
 
 test('the documentation is a page without script or anything from elsewhere', async () => {
