@@ -12,3 +12,9 @@ test('life goes on, half a minute apart, and keeps its attempts for calls that m
   expect(refused.delayMs).toBeGreaterThan(15_000);
   expect(refused.delayMs).toBeLessThanOrEqual(32_000);
 });
+
+test("refused credentials are nobody's attempt, and life does not wait for a human", () => {
+  const wrong = { kind: 'misconfigured', code: '20003', detail: 'wrong token' } as const;
+  expect(settle('life', wrong, 1, 0)).toMatchObject({ state: 'pending', uncounted: true, delayMs: 1_000 });
+  expect(settle('bulk', wrong, 1, 0)).toMatchObject({ state: 'pending', uncounted: true, delayMs: 30_000 });
+});

@@ -24,8 +24,8 @@ const MAX_AFTER_DOUBT: Record<MessageClass, number> = { life: MAX_ATTEMPTS.life,
 
 const BACKOFF_BASE_MS: Record<MessageClass, number> = { life: 1_000, ops: 2_000, bulk: 5_000 };
 const BACKOFF_MAX_MS = 60_000;
-/** A sender with wrong credentials is looked at again this often, in case a human has put it right. */
-const MISCONFIGURED_MS = 30_000;
+/** Its sender has stopped, and who was being called waits for a human; life goes by another one at once, if there is one. */
+const MISCONFIGURED_MS: Record<MessageClass, number> = { life: 1_000, ops: 30_000, bulk: 30_000 };
 
 /** Exponential backoff with full jitter above one half. `random` is in [0, 1). */
 export function backoffMs(klass: MessageClass, attempts: number, random: number): number {
@@ -52,7 +52,7 @@ export function settle(klass: MessageClass, outcome: Outcome, attempts: number, 
       // Spread the return of a whole slice over a second, or it would hit the limit again at one instant.
       return { ...base, state: 'pending', code: outcome.code, delayMs: Math.round(outcome.retryAfterMs + random * 1_000), uncounted: true };
     case 'misconfigured':
-      return { ...base, state: 'pending', code: outcome.code, delayMs: MISCONFIGURED_MS, uncounted: true };
+      return { ...base, state: 'pending', code: outcome.code, delayMs: MISCONFIGURED_MS[klass], uncounted: true };
     case 'rejected':
     case 'gone':
       return { ...base, state: 'failed', code: outcome.code };
