@@ -4,6 +4,7 @@ import { type AnswerView, listAnswers } from '#services/list-answers.ts';
 import { listDeliveries } from '#services/list-deliveries.ts';
 import { type InboundView, listInbound } from '#services/list-inbound.ts';
 import { listSpread, type SpreadView } from '#services/list-spread.ts';
+import { type WaitingFor, whatWaits } from '#services/what-waits.ts';
 
 /** What the live board shows besides the counters. Each list is short; its page has the rest. */
 export interface BoardData {
@@ -14,6 +15,8 @@ export interface BoardData {
   readonly inbound: readonly InboundView[];
   /** Missing until somebody has joined. */
   readonly spread: SpreadView | undefined;
+  /** Stopped or failing senders that it waits for. */
+  readonly waits: readonly WaitingFor[];
 }
 
 const SHOWN = 8;
@@ -41,13 +44,14 @@ export async function boardData(ctx: Context, message: MessageView): Promise<Boa
   const deliveries = async (state: 'unknown' | 'unresolved' | 'failed'): Promise<readonly DeliveryView[]> =>
     message.deliveries[state] === 0 ? [] : (await listDeliveries(ctx, message.id, { state, limit: SHOWN })).items;
   const anyAnswer = Object.entries(message.answers).some(([key, n]) => key !== 'none' && n > 0);
-  const [answers, unknown, unresolved, failed, inbound, spread] = await Promise.all([
+  const [answers, unknown, unresolved, failed, inbound, spread, waits] = await Promise.all([
     anyAnswer ? listAnswers(ctx, message.id, { limit: SHOWN }).then((page) => page.items) : [],
     deliveries('unknown'),
     deliveries('unresolved'),
     deliveries('failed'),
     listInbound(ctx, { messageId: message.id, needsHuman: true, limit: 20 }).then((page) => page.items),
     spreadOf(ctx, message),
+    message.state === 'live' && message.deliveries.pending > 0 ? whatWaits(ctx, message.id) : [],
   ]);
-  return { message, answers, doubt: [...unknown, ...unresolved].slice(0, SHOWN), failed, inbound, spread };
+  return { message, answers, doubt: [...unknown, ...unresolved].slice(0, SHOWN), failed, inbound, spread, waits };
 }

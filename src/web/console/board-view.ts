@@ -57,7 +57,15 @@ export function summaryLine(message: MessageView): string {
   return `${parts.join(', ')}.`;
 }
 
-function figures(message: MessageView): Html {
+function waitingFor({ name, channel, stoppedReason, code }: BoardData['waits'][number]): Html {
+  const why =
+    stoppedReason === null
+      ? `its provider fails${code ? ` (${code})` : ''}. It is tried again by itself.`
+      : `it stopped: ${stoppedReason}. A person must release it.`;
+  return html`<p class="note bad"><b>Waits for ${name} (${CHANNEL_NAMES[channel]}):</b> ${why} <a href="/settings">Senders</a></p>`;
+}
+
+function figures(message: MessageView, waits: BoardData['waits']): Html {
   const all = total(message.deliveries);
   const asked = message.audience.count ?? 0;
   const many = all > asked;
@@ -65,6 +73,7 @@ function figures(message: MessageView): Html {
   return html`<section class="card stack" aria-labelledby="reach-title">
     <h2 id="reach-title">Reach</h2>
     ${message.state === 'scheduled' && html`<p class="note"><b>Starts ${time(message.times.startAt)}.</b> Nothing has left yet.</p>`}
+    ${waits.map(waitingFor)}
     <p class="hide" id="summary-line">${summaryLine(message)}</p>
     <dl class="facts large">
       <div><dt>People</dt><dd>${number(message.audience.count ?? 0)}</dd></div>
@@ -141,5 +150,5 @@ export function liveRegion(data: BoardData, csrfToken: string, now: number): Htm
   const { message } = data;
   return html`<div id="tick" hidden data-at="${now}" data-sent="${handedOver(message.deliveries)}" data-answered="${answered(message)}"></div>
     ${inboundList(data.inbound, csrfToken, `/messages/${message.id}`)}
-    ${figures(message)} ${answersCard(data)} ${deliveriesCard(message, 'doubt', data.doubt)} ${deliveriesCard(message, 'failed', data.failed)} ${paceCard(message)} ${spreadCard(message, data.spread)}`;
+    ${figures(message, data.waits)} ${answersCard(data)} ${deliveriesCard(message, 'doubt', data.doubt)} ${deliveriesCard(message, 'failed', data.failed)} ${paceCard(message)} ${spreadCard(message, data.spread)}`;
 }

@@ -9,6 +9,7 @@ import type { UserRole } from '#schemas/delivery.ts';
 import { createRecipient } from '#services/create-recipient.ts';
 import { listMessages } from '#services/list-messages.ts';
 import { BrowserSession } from '#testing/browser-session.ts';
+import { Bench } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 
 const PASSWORD = 'correct horse battery staple';
@@ -203,6 +204,19 @@ test('stopping tells what was held back; a correction waits until somebody had i
   const correct = await (await page.post(`${path}/correct`, { _csrf: token, kind: 'correction', 'text-0': 'Wrong street.', sure: 'yes' })).text();
   expect(correct).toContain('nobody needs to be told');
   expect(correct).toContain('Wrong street.');
+});
+
+test('a message that does not move says for whom it waits', async () => {
+  const { path, html } = await draft();
+  await page.post(`${path}/launch`, { _csrf: token, audienceHash: hidden(html, 'audienceHash'), count: '3', sure: 'yes' });
+  await new Bench(deps, deps.as(tenantId)).plan();
+  expect(await page.text(path)).not.toContain('Waits for');
+  const set = (values: Record<string, unknown>) =>
+    deps.db.withTenant(tenantId, (tx) => tx.updateTable('senders').set(values).where('channel', '=', 'sms').where('drill', '=', false).execute());
+  await set({ breaker_opened_at: new Date(), breaker_code: 'ECONNREFUSED' });
+  expect(await page.text(path)).toMatch(/Waits for SMS \(SMS\):<\/b> its provider fails \(ECONNREFUSED\)/);
+  await set({ stopped_at: new Date(), stopped_reason: '20003: wrong token' });
+  expect(await page.text(path)).toContain('it stopped: 20003: wrong token. A person must release it.');
 });
 
 test('one control stops everything and releases it again', async () => {
