@@ -7,7 +7,8 @@ import { assertSlots } from '#render/render-message.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { appendAudit } from './audit.ts';
 import { type Context, inTenant } from './context.ts';
-import { type DueWave, nudgeLaunched, requireScope } from './launch-message.ts';
+import { requireScope } from './launch-message.ts';
+import type { DueWave } from './plan-wave.ts';
 import { loadMessage, type MessageRow } from './message-row.ts';
 import { viewMessages } from './message-view.ts';
 import { stopRow } from './stop-message.ts';
@@ -27,7 +28,11 @@ export interface CorrectInput {
 export async function correctMessage(ctx: Context, publicId: string, input: CorrectInput): Promise<MessageView> {
   const problems = assertSlots(input.text);
   if (problems.length > 0) throw new Problem(422, 'invalid_message', problems.map((p) => `${p.field}: ${p.detail}`).join('; '), { errors: problems });
-  const { view, waves, stopped } = await inTenant(ctx, async (tx) => {
+  const {
+    view,
+    wave: due,
+    stopped,
+  } = await inTenant(ctx, async (tx) => {
     await lockForStop(tx);
     const first = await loadMessage(tx, ctx, publicId, true);
     requireScope(ctx, 'write');
@@ -44,9 +49,9 @@ export async function correctMessage(ctx: Context, publicId: string, input: Corr
     const [made] = await viewMessages(tx, ctx, [correction]);
     if (!made) throw notFound('message');
     await ctx.idempotency?.complete(tx, 201, made);
-    return { view: made, waves: [wave], stopped: first.id };
+    return { view: made, wave, stopped: first.id };
   });
-  await Promise.all([nudgeLaunched(ctx, waves), ctx.queue.nudge('close', { tenantId: ctx.tenantId, messageId: stopped })]);
+  await Promise.all([ctx.queue.nudge('plan', due), ctx.queue.nudge('close', { tenantId: ctx.tenantId, messageId: stopped })]);
   return view;
 }
 

@@ -9,8 +9,9 @@ import type { MessageInput } from '#schemas/message.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { appendAudit } from './audit.ts';
 import { type Context, inTenant } from './context.ts';
-import { launchInTx, nudgeLaunched, requireScope } from './launch-message.ts';
+import { launchInTx, requireScope } from './launch-message.ts';
 import { viewMessages } from './message-view.ts';
+import { announceWaves } from './plan-wave.ts';
 
 /** Facts that come with a message from elsewhere. */
 export interface MessageOrigin {
@@ -47,7 +48,7 @@ export async function createMessage(ctx: Context, input: MessageInput, origin: M
     await ctx.idempotency?.complete(tx, 201, view);
     return { view, waves };
   });
-  await nudgeLaunched(ctx, result.waves);
+  await announceWaves(ctx, result.waves);
   return result.view;
 }
 

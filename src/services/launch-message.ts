@@ -8,6 +8,7 @@ import type { MessageView } from '#schemas/views.ts';
 import { approvalRule } from './approval-rule.ts';
 import { appendAudit } from './audit.ts';
 import { type Context, inTenant, type Scope } from './context.ts';
+import { announceWaves, beginWaves, type BegunWave, type DueWave } from './plan-wave.ts';
 import { loadMessage, messageIdOf, type MessageRow } from './message-row.ts';
 import { viewMessages } from './message-view.ts';
 
@@ -15,9 +16,6 @@ export interface LaunchInput {
   /** Refuse unless the audience still has this hash. */
   audienceHash?: string | undefined;
 }
-
-/** Waves that may be planned at once; nudged after the commit. */
-export type DueWave = { tenantId: number; waveId: string };
 
 export function requireScope(ctx: Context, scope: Scope): void {
   if (!ctx.actor.scopes.has(scope)) throw new Problem(403, 'scope_missing', `This needs the scope "${scope}".`, { extra: { scope } });
@@ -35,12 +33,12 @@ export async function launchMessage(ctx: Context, publicId: string, input: Launc
     await ctx.idempotency?.complete(tx, 202, launched);
     return { view: launched, waves: due };
   });
-  await nudgeLaunched(ctx, waves);
+  await announceWaves(ctx, waves);
   return view;
 }
 
 /** The launch itself, inside the caller's transaction: the race between two launches is decided by the row lock. */
-export async function launchInTx(tx: Tx, ctx: Context, messageId: string, input: LaunchInput): Promise<DueWave[]> {
+export async function launchInTx(tx: Tx, ctx: Context, messageId: string, input: LaunchInput): Promise<BegunWave[]> {
   const row = await tx.selectFrom('messages').selectAll().where('tenant_id', '=', ctx.tenantId).where('id', '=', messageId).forUpdate().executeTakeFirst();
   if (!row) throw notFound('message');
   requireScope(ctx, `send:${row.class}`);
@@ -78,7 +76,7 @@ export async function launchInTx(tx: Tx, ctx: Context, messageId: string, input:
     .where('id', '=', row.id)
     .execute();
   await appendAudit(tx, ctx, scheduled ? 'message.schedule' : 'message.launch', row.id, { count: counted.count, hash: counted.hash });
-  return scheduled ? [] : writeWaves(tx, ctx.tenantId, row, now);
+  return scheduled ? [] : beginWaves(tx, ctx, await writeWaves(tx, ctx.tenantId, row, now));
 }
 
 /** Writes the plan's waves, due from now on; returns those that are due at once. */
@@ -101,10 +99,6 @@ export async function writeWaves(tx: Tx, tenantId: number, row: Pick<MessageRow,
     .returning(['id', 'ordinal'])
     .execute();
   return waves.filter((wave) => (steps[wave.ordinal]?.afterSeconds ?? 0) === 0).map((wave) => ({ tenantId, waveId: wave.id }));
-}
-
-export async function nudgeLaunched(ctx: Pick<Context, 'queue'>, waves: readonly DueWave[]): Promise<void> {
-  await Promise.all(waves.map((wave) => ctx.queue.nudge('plan', wave)));
 }
 
 async function checkTenant(tx: Tx, ctx: Context, row: MessageRow): Promise<void> {
