@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { audienceCondition, countAndHash } from '#db/audience-sql.ts';
+import { type AudienceCount, audienceCondition, countAndHash } from '#db/audience-sql.ts';
 import type { Tx } from '#db/database.ts';
 import { expiryOf, markOf } from '#domain/plan.ts';
 import { assertSlots } from '#render/render-message.ts';
@@ -39,9 +39,9 @@ export async function createMessage(ctx: Context, input: MessageInput, origin: M
   if (problems.length > 0) throw new Problem(422, 'invalid_message', problems.map((p) => `${p.field}: ${p.detail}`).join('; '), { errors: problems });
 
   const result = await inTenant(ctx, async (tx) => {
-    const id = await insert(tx, ctx, input, origin, 'code' in expiry ? expiryAsGiven(input) : new Date(expiry.expiresAt));
+    const { id, counted } = await insert(tx, ctx, input, origin, 'code' in expiry ? expiryAsGiven(input) : new Date(expiry.expiresAt));
     await appendAudit(tx, ctx, 'message.create', id, { class: input.class, drill: input.drill });
-    const waves = input.launch ? await launchInTx(tx, ctx, id, { audienceHash: input.audienceHash }) : [];
+    const waves = input.launch ? await launchInTx(tx, ctx, id, { audienceHash: input.audienceHash, counted }) : [];
     const rows = await tx.selectFrom('messages').selectAll().where('tenant_id', '=', ctx.tenantId).where('id', '=', id).execute();
     const [view] = await viewMessages(tx, ctx, rows);
     if (!view) throw new Error('an inserted message has a view');
@@ -54,7 +54,13 @@ export async function createMessage(ctx: Context, input: MessageInput, origin: M
 
 const expiryAsGiven = (input: MessageInput): Date | null => (input.expiresAt === undefined ? null : new Date(input.expiresAt));
 
-async function insert(tx: Tx, ctx: Context, input: MessageInput, origin: MessageOrigin, expiresAt: Date | null): Promise<string> {
+async function insert(
+  tx: Tx,
+  ctx: Context,
+  input: MessageInput,
+  origin: MessageOrigin,
+  expiresAt: Date | null,
+): Promise<{ id: string; counted: AudienceCount }> {
   const counted = await countAndHash(
     tx,
     ctx.tenantId,
@@ -92,7 +98,7 @@ async function insert(tx: Tx, ctx: Context, input: MessageInput, origin: Message
     .execute();
   // The partition for its deliveries is made ahead, so that launching never waits for a table to be made.
   await sql`SELECT ensure_delivery_partition(${id}), ensure_delivery_partition(${id}::bigint + 4096)`.execute(tx);
-  return id;
+  return { id, counted };
 }
 
 /** A drill says so itself, and may not deny it. */

@@ -1,4 +1,4 @@
-import { audienceCondition, countAndHash } from '#db/audience-sql.ts';
+import { type AudienceCount, audienceCondition, countAndHash } from '#db/audience-sql.ts';
 import type { Tx } from '#db/database.ts';
 import { type ExpiryProblem, expiryOf, planOf } from '#domain/plan.ts';
 import { conflict, invalidField, notFound, Problem } from '#platform/errors.ts';
@@ -15,6 +15,8 @@ import { viewMessages } from './message-view.ts';
 export interface LaunchInput {
   /** Refuse unless the audience still has this hash. */
   audienceHash?: string | undefined;
+  /** What the same transaction has just counted: 5 ms for 10,000 people, 90 for a million. */
+  counted?: AudienceCount;
 }
 
 export function requireScope(ctx: Context, scope: Scope): void {
@@ -47,11 +49,13 @@ export async function launchInTx(tx: Tx, ctx: Context, messageId: string, input:
   const now = ctx.clock.now();
   const expiry = expiryOf(row.class, row.expires_at?.getTime() ?? null, row.start_at?.getTime() ?? null, now);
   if ('code' in expiry) throw expiryProblem(expiry);
-  const counted = await countAndHash(
-    tx,
-    ctx.tenantId,
-    audienceCondition(row.audience as Audience, (id) => ctx.ids.decode('rcp', id)),
-  );
+  const counted =
+    input.counted ??
+    (await countAndHash(
+      tx,
+      ctx.tenantId,
+      audienceCondition(row.audience as Audience, (id) => ctx.ids.decode('rcp', id)),
+    ));
   if (counted.count === 0) throw invalidField('audience', 'empty_audience', 'The audience is empty: nobody matches it.');
   if (input.audienceHash !== undefined && input.audienceHash !== counted.hash)
     throw conflict('audience_changed', 'The audience is no longer the one that was shown: look at it again and launch with its new hash.', {
