@@ -17,6 +17,10 @@ export type DeliveryState = (typeof DELIVERY_STATES)[number];
 export const MESSAGE_STATES = ['draft', 'scheduled', 'live', 'completed', 'stopped', 'expired'] as const;
 export type MessageState = (typeof MESSAGE_STATES)[number];
 
+/** Why a scheduled start was not made and the message is a draft again, for a person to decide. */
+export const RETURN_REASONS = ['missed_start', 'audience_changed', 'empty_audience'] as const;
+export type ReturnReason = (typeof RETURN_REASONS)[number];
+
 /** How an answer reached us. */
 export const ANSWER_WAYS = ['page', 'sms', 'push'] as const;
 export type AnswerWay = (typeof ANSWER_WAYS)[number];

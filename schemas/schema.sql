@@ -228,6 +228,7 @@ CREATE TABLE messages (
   approved_at timestamp with time zone,
   approved_by text,
   approval_needed boolean NOT NULL DEFAULT false,
+  returned text,
   launched_at timestamp with time zone,
   launched_by text,
   first_call_at timestamp with time zone,
@@ -239,6 +240,7 @@ CREATE TABLE messages (
   CONSTRAINT messages_id_key UNIQUE (id),
   CONSTRAINT messages_kind_check CHECK ((kind = ANY (ARRAY['original'::text, 'correction'::text, 'all_clear'::text, 'join'::text]))),
   CONSTRAINT messages_pkey PRIMARY KEY (tenant_id, id),
+  CONSTRAINT messages_returned_check CHECK ((returned = ANY (ARRAY['missed_start'::text, 'audience_changed'::text, 'empty_audience'::text]))),
   CONSTRAINT messages_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id)
 );
 

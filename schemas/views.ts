@@ -1,5 +1,5 @@
 import type { Audience } from './audience.ts';
-import type { Channel, DeliveryState, MessageClass, MessageState } from './delivery.ts';
+import type { Channel, DeliveryState, MessageClass, MessageState, ReturnReason } from './delivery.ts';
 import type { AnswerOption, PlanStep } from './message.ts';
 
 export type StateCounts = Record<DeliveryState, number>;
@@ -38,6 +38,8 @@ export interface MessageView {
     stoppedAt: string | null;
   };
   createdBy: string;
+  /** Why its scheduled start was not made; null where none was missed. */
+  returned: ReturnReason | null;
   /** As it stood at launch, with the people of that moment and the rates and queues of the senders then. */
   forecast: Forecast | null;
   /** Null before launch. */

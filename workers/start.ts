@@ -5,10 +5,12 @@ import { consume, type Handlers } from '#queue/queues.ts';
 import { deliverJob } from '#schemas/jobs.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import { closeMessage } from '#services/close-message.ts';
+import { planDue } from '#services/plan-due.ts';
 import { planWave } from '#services/plan-wave.ts';
 import { SendPlans } from '#services/send-plan.ts';
 import { sweep } from '#services/sweep.ts';
 import type { Runtime } from '#src/runtime.ts';
+import { LaterForecasts } from './forecasts.ts';
 import { Lane } from './lane.ts';
 
 /** Batches in flight per lane and process. Four overlap mark, send and settle; more only make the doubt of a crash larger. */
@@ -49,10 +51,12 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
       return Promise.resolve();
     };
   const consumers = consume(handlers, 4, { redisUrls: config.redisUrls, databaseUrl: config.databaseUrl, log });
+  const forecasts = new LaterForecasts(deps);
   const ticking = tick(async () => {
     const found = await sweep(deps);
     for (const lane of found.lanes) lanes.get(lane)?.wake();
-    for (const { tenantId, waveId } of found.waves) await planWave(deps, tenantId, waveId, () => stopping);
+    forecasts.add(await planDue(deps, found.waves, { stopping: () => stopping, wake: (lane) => lanes.get(lane)?.wake() }));
+    if (found.waves.length === 0 && found.lanes.size === 0 && !stopping) await forecasts.some();
   }, runtime);
   log.info({ lanes: config.workerLanes, queue: config.redisUrls.length > 0 ? 'redis' : 'postgres' }, 'worker started');
   return {

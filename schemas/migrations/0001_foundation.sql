@@ -217,6 +217,8 @@ CREATE TABLE messages (
   approved_by text,
   -- decided at launch; the mark refuses a message whose approval is needed and gone
   approval_needed boolean NOT NULL DEFAULT false,
+  -- why a scheduled start was not made, and it is a draft again
+  returned text CHECK (returned IN ('missed_start', 'audience_changed', 'empty_audience')),
   launched_at timestamptz,
   launched_by text,
   first_call_at timestamptz,

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { audienceSchema } from '#schemas/audience.ts';
-import { CHANNELS, DELIVERY_STATES, MESSAGE_CLASSES, MESSAGE_STATES } from '#schemas/delivery.ts';
+import { CHANNELS, DELIVERY_STATES, MESSAGE_CLASSES, MESSAGE_STATES, RETURN_REASONS } from '#schemas/delivery.ts';
 import { answerOptionSchema, planStepSchema } from '#schemas/message.ts';
 import type { ChannelForecast, DeliveryView, Fact, Forecast, MessageView } from '#schemas/views.ts';
 
@@ -78,6 +78,7 @@ export const messageViewSchema = z
       stoppedAt: maybeTime,
     }),
     createdBy: z.string(),
+    returned: z.enum(RETURN_REASONS).nullable().openapi({ description: 'Why a scheduled start was not made, so that the message is a draft again.' }),
     forecast: forecastSchema.nullable().openapi({ description: 'As it stood at launch.' }),
     fact: factSchema.nullable().openapi({ description: 'What really happened, beside the forecast; null before launch.' }),
   } satisfies { [K in keyof MessageView]: z.ZodType })

@@ -6,17 +6,27 @@ import type { Context } from './context.ts';
 const GENESIS = Buffer.alloc(32);
 const AUDIT_LOCK = 0x4155_4454; // "AUDT"
 
-/**
- * Appends one entry to the tenant's chain: each hash covers the one before, so a changed or removed entry shows.
- * Never per delivery: only what people and schedules decide. Texts and addresses stay out.
- */
-export async function appendAudit(
+export interface AuditEntry {
+  readonly action: string;
+  readonly object: string;
+  readonly detail?: Record<string, unknown>;
+}
+
+/** Appends one entry. */
+export const appendAudit = (
   tx: Tx,
   ctx: Pick<Context, 'tenantId' | 'actor'>,
   action: string,
   object: string,
   detail: Record<string, unknown> = {},
-): Promise<void> {
+): Promise<void> => appendAudits(tx, ctx, [{ action, object, detail }]);
+
+/**
+ * Appends entries to the tenant's chain: each hash covers the one before, so a changed or removed entry shows.
+ * Never per delivery: only what people and schedules decide. Texts and addresses stay out.
+ */
+export async function appendAudits(tx: Tx, ctx: Pick<Context, 'tenantId' | 'actor'>, entries: readonly AuditEntry[]): Promise<void> {
+  if (entries.length === 0) return;
   await sql`SELECT pg_advisory_xact_lock(${AUDIT_LOCK}, ${ctx.tenantId})`.execute(tx);
   const last = await tx
     .selectFrom('audit_log')
@@ -25,14 +35,25 @@ export async function appendAudit(
     .orderBy('seq', 'desc')
     .limit(1)
     .executeTakeFirst();
-  const seq = String(BigInt(last?.seq ?? '0') + 1n);
-  const previous = last?.hash ?? GENESIS;
-  const hash = createHash('sha256')
-    .update(previous)
-    .update(JSON.stringify([ctx.tenantId, seq, ctx.actor.label, action, object, detail]))
-    .digest();
-  await tx
-    .insertInto('audit_log')
-    .values({ tenant_id: ctx.tenantId, seq, actor: ctx.actor.label, action, object, detail: JSON.stringify(detail), prev_hash: previous, hash })
-    .execute();
+  let [seq, previous] = [BigInt(last?.seq ?? '0'), last?.hash ?? GENESIS];
+  const rows = entries.map(({ action, object, detail = {} }) => {
+    seq += 1n;
+    const hash = createHash('sha256')
+      .update(previous)
+      .update(JSON.stringify([ctx.tenantId, String(seq), ctx.actor.label, action, object, detail]))
+      .digest();
+    const row = {
+      tenant_id: ctx.tenantId,
+      seq: String(seq),
+      actor: ctx.actor.label,
+      action,
+      object,
+      detail: JSON.stringify(detail),
+      prev_hash: previous,
+      hash,
+    };
+    previous = hash;
+    return row;
+  });
+  await tx.insertInto('audit_log').values(rows).execute();
 }

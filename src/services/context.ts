@@ -65,3 +65,8 @@ export const inTenant = <T>(ctx: Context, work: (tx: Tx) => Promise<T>): Promise
 export const notifyProgress = (tx: Tx, tenantId: number, messageId: string): Promise<unknown> => notify(tx, { payload: `${tenantId}:${messageId}` });
 
 const notify = prepared<{ payload: string }, unknown>('notify_progress', (at) => sql`SELECT pg_notify('progress', ${at('payload')})`);
+
+/** The same of many messages, in one statement. */
+export async function notifyProgressOf(tx: Tx, tenantId: number, messageIds: readonly string[]): Promise<void> {
+  await sql`SELECT pg_notify('progress', ${tenantId}::text || ':' || id) FROM unnest(${messageIds}::text[]) u(id)`.execute(tx);
+}

@@ -72,6 +72,7 @@ export async function launchInTx(tx: Tx, ctx: Context, messageId: string, input:
       audience_hash: counted.hash,
       audience_max_id: counted.maxId,
       approval_needed: approvalNeeded,
+      returned: null,
       expires_at: new Date(expiry.expiresAt),
       launched_at: scheduled ? null : new Date(now),
       launched_by: ctx.actor.label,
@@ -80,29 +81,26 @@ export async function launchInTx(tx: Tx, ctx: Context, messageId: string, input:
     .where('id', '=', row.id)
     .execute();
   await appendAudit(tx, ctx, scheduled ? 'message.schedule' : 'message.launch', row.id, { count: counted.count, hash: counted.hash });
-  return scheduled ? [] : beginWaves(tx, ctx, await writeWaves(tx, ctx.tenantId, row, now));
+  return scheduled ? [] : beginWaves(tx, ctx, await writeWaves(tx, ctx.tenantId, [row], now));
 }
 
-/** Writes the plan's waves, due from now on; returns those that are due at once. */
-export async function writeWaves(tx: Tx, tenantId: number, row: Pick<MessageRow, 'id' | 'class' | 'channels'>, now: number): Promise<DueWave[]> {
-  const steps = planOf(row.class, row.channels as MessageInput['channels']);
-  const waves = await tx
-    .insertInto('waves')
-    .values(
-      steps.map((step, ordinal) => ({
-        tenant_id: tenantId,
-        message_id: row.id,
-        ordinal,
-        channels: step.channels,
-        mode: step.mode,
-        selects: step.to,
-        recipient_ids: null,
-        due_at: new Date(now + step.afterSeconds * 1000),
-      })),
-    )
-    .returning(['id', 'ordinal'])
-    .execute();
-  return waves.filter((wave) => (steps[wave.ordinal]?.afterSeconds ?? 0) === 0).map((wave) => ({ tenantId, waveId: wave.id }));
+/** Writes the plans' waves, due from now on; returns those that are due at once. */
+export async function writeWaves(tx: Tx, tenantId: number, rows: readonly Pick<MessageRow, 'id' | 'class' | 'channels'>[], now: number): Promise<DueWave[]> {
+  const values = rows.flatMap((row) =>
+    planOf(row.class, row.channels as MessageInput['channels']).map((step, ordinal) => ({
+      tenant_id: tenantId,
+      message_id: row.id,
+      ordinal,
+      channels: step.channels,
+      mode: step.mode,
+      selects: step.to,
+      recipient_ids: null,
+      due_at: new Date(now + step.afterSeconds * 1000),
+    })),
+  );
+  if (values.length === 0) return [];
+  const waves = await tx.insertInto('waves').values(values).returning(['id', 'due_at']).execute();
+  return waves.filter((wave) => wave.due_at.getTime() <= now).map((wave) => ({ tenantId, waveId: wave.id }));
 }
 
 async function checkTenant(tx: Tx, ctx: Context, row: MessageRow): Promise<void> {

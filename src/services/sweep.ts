@@ -2,10 +2,9 @@ import { sql } from 'kysely';
 import { expireLease } from '#db/claim-batch.ts';
 import { DOUBT_WINDOW_MS } from '#domain/delivery.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
-import { appendAudit } from './audit.ts';
 import { closeMessage } from './close-message.ts';
-import { type Context, type Deps, notifyProgress, systemActor } from './context.ts';
-import { writeWaves } from './launch-message.ts';
+import { type Deps, notifyProgress } from './context.ts';
+import { startScheduled } from './start-scheduled.ts';
 
 interface DueWork {
   kind: 'lease' | 'wave' | 'start' | 'expire' | 'close' | 'nudge';
@@ -21,24 +20,23 @@ export interface SweepResult {
   inDoubt: number;
 }
 
-/** A scheduled start that comes this late (the installation was down, or restored from a backup) asks a human first. */
-const LATE_START_MS = 15 * 60_000;
-
 /**
  * Finds everything that is due from rows alone, so that lost nudges, dead workers and an empty Redis change nothing but
  * the delay. Every step is guarded in its own WHERE, so any number of processes may sweep at once.
  */
 export async function sweep(deps: Deps): Promise<SweepResult> {
   const { rows } = await sql<DueWork>`SELECT * FROM due_work(200)`.execute(deps.db.across);
+  const starting = new Set<number>();
   const result: SweepResult = { lanes: new Set(), waves: [], inDoubt: 0 };
   for (const work of rows) {
     if (work.kind === 'nudge') result.lanes.add(work.lane);
     else if (work.kind === 'wave') result.waves.push({ tenantId: work.tenant_id, waveId: work.id });
     else if (work.kind === 'close') await closeMessage(deps, work.tenant_id, work.id);
     else if (work.kind === 'expire') await expireMessage(deps, work.tenant_id, work.id);
-    else if (work.kind === 'start') result.waves.push(...(await startScheduled(deps, work.tenant_id, work.id)));
+    else if (work.kind === 'start') starting.add(work.tenant_id);
     else result.inDoubt += await endLease(deps, work);
   }
+  for (const tenantId of starting) result.waves.push(...(await startScheduled(deps, tenantId)));
   return result;
 }
 
@@ -70,26 +68,4 @@ async function expireMessage(deps: Deps, tenantId: number, messageId: string): P
     await notifyProgress(tx, tenantId, messageId);
   });
   await closeMessage(deps, tenantId, messageId);
-}
-
-async function startScheduled(deps: Deps, tenantId: number, messageId: string): Promise<{ tenantId: number; waveId: string }[]> {
-  const ctx: Context = { ...deps, tenantId, actor: systemActor, requestId: 'sweep' };
-  return deps.db.withTenant(tenantId, async (tx) => {
-    const { rows } = await sql<{ id: string; class: MessageClass; channels: unknown; state: string; now: Date }>`
-      UPDATE messages SET
-        state = CASE WHEN start_at < now() - ${LATE_START_MS} * interval '1 ms' THEN 'draft' ELSE 'live' END::message_state,
-        launched_at = CASE WHEN start_at < now() - ${LATE_START_MS} * interval '1 ms' THEN NULL ELSE now() END
-      WHERE tenant_id = ${tenantId} AND id = ${messageId} AND state = 'scheduled' AND start_at <= now()
-      RETURNING id, class, channels, state, now()`.execute(tx);
-    const row = rows[0];
-    if (!row) return [];
-    await notifyProgress(tx, tenantId, messageId);
-    if (row.state === 'draft') {
-      deps.log.warn({ messageId }, 'scheduled start was missed by more than 15 minutes: back to draft, a human decides');
-      await appendAudit(tx, ctx, 'message.missed_start', messageId);
-      return [];
-    }
-    await appendAudit(tx, ctx, 'message.launch', messageId, { scheduled: true });
-    return writeWaves(tx, tenantId, row, row.now.getTime());
-  });
 }

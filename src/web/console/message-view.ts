@@ -1,6 +1,7 @@
 import { html } from 'hono/html';
 import { formatDuration } from '#platform/duration.ts';
 import type { Audience } from '#schemas/audience.ts';
+import type { ReturnReason } from '#schemas/delivery.ts';
 import type { PlanStep } from '#schemas/message.ts';
 import type { MessageView, PreviewView } from '#schemas/views.ts';
 import type { ApprovalState } from '#services/approval-state.ts';
@@ -119,12 +120,18 @@ function launchForm(view: DraftView): Part {
     </form>`;
 }
 
+const RETURNED: Record<ReturnReason, string> = {
+  missed_start: 'Its start was missed by more than 15 minutes, so it was not sent.',
+  audience_changed: 'At its start the people were no longer those that were decided upon, so it was not sent.',
+  empty_audience: 'At its start nobody matched any more, so it was not sent.',
+};
+
 /** A draft: read it once more, see whom it reaches, then send. */
 export function draftBody(view: DraftView): Html {
   const { message, preview, samples } = view;
   return html`<div class="stack tight"><p class="crumb"><a href="/messages">Messages</a></p>
       <div class="head"><h1>${messageTitle(message)}</h1><a class="btn" href="/messages/new?from=${message.id}">Change it in a new draft</a></div>${messageTags(message)}</div>
-    ${view.notice}
+    ${view.notice}${message.returned && html`<p class="note warn"><b>${RETURNED[message.returned]}</b> Look at it again and decide.</p>`}
     <div class="split">
       <div class="stack">
         <section class="card stack" aria-labelledby="reach-title"><h2 id="reach-title">Whom it reaches now</h2>${preview ? reachSummary(preview, message.plan.length) : html`<p>The audience cannot be counted right now.</p>`}</section>
