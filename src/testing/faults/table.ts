@@ -30,16 +30,20 @@ const cells = (line: RowLine, short: boolean): string[] => [
   [...(line.broken.length > 0 ? [`**fails: ${line.broken[0]?.split('\n', 1)[0]}**`] : []), ...line.notes].join('; '),
 ];
 
+interface Shown {
+  readonly report: Report;
+  readonly line: RowLine;
+}
+
 /** When, where, of which sources: what a figure is worth. */
-function facts(reports: readonly Report[]): string {
-  const lines = reports.flatMap((report) => report.rows);
-  const at = lines.map((line) => line.at).sort();
-  const loads = lines.map((line) => line.load1).sort((a, b) => a - b);
-  const { machine } = reports[0] ?? { machine: undefined };
-  const commits = [...new Set(reports.map((report) => report.commit ?? 'not committed'))];
-  const held = lines.filter((line) => line.broken.length === 0).length;
+function facts(shown: readonly Shown[]): string {
+  const at = shown.map(({ line }) => line.at).sort();
+  const loads = shown.map(({ line }) => line.load1).sort((a, b) => a - b);
+  const machine = shown[0]?.report.machine;
+  const commits = [...new Set(shown.map(({ report }) => report.commit ?? 'not committed'))];
+  const held = shown.filter(({ line }) => line.broken.length === 0).length;
   return [
-    `${held} of ${lines.length} rows hold. Measured from ${at[0]?.slice(0, 16).replace('T', ' ')} to ${at.at(-1)?.slice(0, 16).replace('T', ' ')} UTC`,
+    `${held} of ${shown.length} rows hold. Measured from ${at[0]?.slice(0, 16).replace('T', ' ')} to ${at.at(-1)?.slice(0, 16).replace('T', ' ')} UTC`,
     `on ${machine?.cpus} x ${machine?.model}, ${machine?.memoryGb} GB, ${machine?.system}, Node ${machine?.node}, PostgreSQL ${machine?.postgres}, Redis ${machine?.redis},`,
     `all on loopback; load of the machine at the beginning of each row ${loads[0]?.toFixed(1)} to ${loads.at(-1)?.toFixed(1)}, so times are upper bounds.`,
     `Sources: ${commits.join(', ')}.`,
@@ -72,11 +76,12 @@ export function writeDocument(files: readonly string[]): string {
       );
   }
   if (reports.length > 0) {
-    const last = new Map<string, string[]>();
-    for (const report of reports) for (const line of report.rows) last.set(`${line.name} ${line.queue}`, cells(line, report.short));
-    const inOrder = ROWS.flatMap((row) => Object.keys(QUEUES).flatMap((queue) => [last.get(`${row.name} ${queue}`) ?? []])).filter((row) => row.length > 0);
+    const last = new Map<string, Shown>();
+    for (const report of reports) for (const line of report.rows) last.set(`${line.name} ${line.queue}`, { report, line });
+    const shown = ROWS.flatMap((row) => Object.keys(QUEUES).flatMap((queue) => last.get(`${row.name} ${queue}`) ?? []));
     const head = ['row', 'queue', 'injected', 'people', 'lost', 'doubled', 'in doubt', 'recovered', 'took', 'besides'];
-    document = replace(document, 'figures', `${facts(reports)}\n\n${table(head, inOrder)}`);
+    const rows = shown.map(({ report, line }) => cells(line, report.short));
+    document = replace(document, 'figures', `${facts(shown)}\n\n${table(head, rows)}`);
   }
   writeFileSync(DOCUMENT, document);
   return DOCUMENT;
