@@ -2,8 +2,11 @@ import { sql } from 'kysely';
 import type { Tx } from './database.ts';
 import { prepared } from './prepared.ts';
 
-/** How much of the configured rate is used: the hundredth left takes up what timers and the network move about. */
-const USED = sql.lit(0.99);
+/**
+ * How much of the configured rate is used: what is left takes up what timers and the network move about. With 0.99 the
+ * busiest second of four workers at 400 a second saw 404.
+ */
+const USED = sql.lit(0.984);
 
 export interface Reservation {
   /** Milliseconds from now until the first unit may leave. */
@@ -46,12 +49,17 @@ export async function lowerPace(tx: Tx, tenantId: number, senderId: number): Pro
   );
 }
 
-/** A slice went through without a refusal: climb back by two parts in a hundred of the configured rate. */
+/**
+ * A slice went through without a refusal: climb back, four slices a second, by two parts in a hundred of the configured
+ * rate; in the half minute after a refusal by two in a thousand, since the limit is near: at two in a hundred it was met
+ * again after a second or two, and 3.4 % of all calls were refused.
+ */
 export const raisePace = (tx: Tx, tenantId: number, senderId: number): Promise<unknown> => raise(tx, { tenantId, senderId });
 
 const raise = prepared<SenderPlace, unknown>(
   'raise_pace',
-  (at) => sql`UPDATE senders SET throttle = LEAST(1, throttle + 0.02) WHERE tenant_id = ${at('tenantId')} AND id = ${at('senderId')} AND throttle < 1`,
+  (at) =>
+    sql`UPDATE senders SET throttle = LEAST(1, throttle + CASE WHEN throttled_at > now() - interval '30 seconds' THEN 0.002 ELSE 0.02 END) WHERE tenant_id = ${at('tenantId')} AND id = ${at('senderId')} AND throttle < 1`,
 );
 
 /** @returns false when it was stopped already; the first reason stays */

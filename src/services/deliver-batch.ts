@@ -168,6 +168,7 @@ function sendSlice(deps: DeliverDeps, slice: MarkedSlice): Promise<Sent[]> {
         const early = slice.startAt + i * slice.unitMs - monotonicMs();
         // Timers are exact to a millisecond; late is allowed, early is not.
         if (early > 0) await delay(Math.ceil(early));
+        await plan.window?.enter();
       }
       try {
         const { prepared, target } = targetOf(i);

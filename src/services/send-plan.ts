@@ -12,6 +12,7 @@ import type { Channel } from '#schemas/delivery.ts';
 import type { Deps } from './context.ts';
 import { longestSms } from './longest-sms.ts';
 import { MarkedAhead } from './marked-ahead.ts';
+import { RateWindow } from './rate-window.ts';
 
 const KEEP_MS = 60_000;
 const MAX_PLANS = 500;
@@ -34,6 +35,8 @@ export interface SendPlan {
   readonly ahead: MarkedAhead;
   /** Other senders of the class, whose opt-outs hold as well; null for life and where there are none. */
   readonly optOutsOf: readonly number[] | null;
+  /** Of the sender, shared by all its messages of this length in this process; null without a rate, or where a second has no whole calls. */
+  readonly window: RateWindow | null;
   /** Seals the links of a whole slice; the function given back makes what person `i` is sent. */
   targetsOf(people: readonly MarkedPerson[], batch: ClaimedBatch): (i: number) => { prepared: PreparedSend; target: Target };
 }
@@ -53,6 +56,7 @@ interface Seals {
 export class SendPlans {
   readonly #plans = new Map<string, { plan: Promise<SendPlan>; madeAt: number }>();
   readonly #ahead = new Map<string, MarkedAhead>();
+  readonly #windows = new BoundedMap<string, RateWindow>(MAX_PLANS);
   readonly #deps: Pick<Deps, 'db' | 'config' | 'tokens'>;
   readonly #channels: Readonly<Partial<Record<Channel, ChannelAdapter>>>;
 
@@ -78,6 +82,14 @@ export class SendPlans {
     const ahead = this.#ahead.get(key) ?? new MarkedAhead(MARKED_AHEAD);
     this.#ahead.set(key, ahead);
     return ahead;
+  }
+
+  #windowOf({ tenantId, senderId }: ClaimedBatch, limit: number): RateWindow | null {
+    if (limit < 1) return null;
+    const key = `${tenantId}.${senderId}.${limit}`;
+    const window = this.#windows.get(key) ?? new RateWindow(limit);
+    this.#windows.set(key, window);
+    return window;
   }
 
   async #load(db: Database, batch: ClaimedBatch): Promise<SendPlan> {
@@ -152,11 +164,13 @@ export class SendPlans {
               : tokens.sealMany('beacon', refs),
       };
     };
+    const unitsPerCall = batch.channel === 'sms' && facts.units_per_second !== null ? longestSms(input) : 1;
     return {
       class: facts.class,
       paced: facts.units_per_second !== null,
       unitsPerSecond: facts.units_per_second,
-      unitsPerCall: batch.channel === 'sms' && facts.units_per_second !== null ? longestSms(input) : 1,
+      unitsPerCall,
+      window: this.#windowOf(batch, Math.floor((facts.units_per_second ?? 0) / unitsPerCall)),
       ahead: this.#aheadOf(batch, facts.account),
       optOutsOf: facts.class !== 'life' && facts.others.length > 0 ? facts.others : null,
       targetsOf: (people, claimed) => {

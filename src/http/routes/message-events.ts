@@ -15,7 +15,7 @@ const route = createRoute({
   tags: ['messages'],
   summary: 'The message as it changes, as server-sent events',
   description:
-    'Each `message` event holds the same object as GET /v1/messages/{id}. At most four a second; the current state comes at once unless Last-Event-ID names it. A comment every 15 seconds keeps the line alive.',
+    'Each `message` event holds the same object as GET /v1/messages/{id}. At most four a second, and one every two seconds for a thousand watchers; the current state comes at once unless Last-Event-ID names it. A comment every 15 seconds keeps the line alive.',
   request: { params: messageParams, headers: z.object({ 'last-event-id': z.string().optional() }) },
   responses: { 200: { description: 'The stream.', content: { 'text/event-stream': { schema: z.string() } } }, ...refusals },
 });
