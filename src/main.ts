@@ -4,6 +4,7 @@ import { createApp } from '#http/app.ts';
 import { progressHub } from '#http/progress-hub.ts';
 import { serve } from '#http/server.ts';
 import { runProcess } from '#platform/lifecycle.ts';
+import { trimMemory } from '#platform/memory.ts';
 import { joinMailer } from '#services/join-mailer.ts';
 import { isOurReturnPath, receiveBounce } from '#services/receive-bounce.ts';
 import { createRuntime } from './runtime.ts';
@@ -27,6 +28,7 @@ await runProcess('api', async (env) => {
           onBounce: (ref, bounce) => receiveBounce(deps, ref, bounce),
           log,
         });
+  await trimMemory();
   log.info({ url: server.url, queue: runtime.queues.backend }, 'api started');
   return {
     log,

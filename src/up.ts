@@ -127,8 +127,8 @@ async function up(): Promise<void> {
   await migrateAll(databaseUrl);
   let secrets = loadSecrets(config.dataFolder);
   const { env, simulatorEnv, simulator } = await environmentFor(config, secrets, databaseUrl);
-  const launch = async (name: string, script: string, childEnv: Record<string, string>): Promise<void> => {
-    const child = new Supervised({ name, script: fileOf(script), env: childEnv, logFolder, say });
+  const launch = async (name: string, script: string, childEnv: Record<string, string>, options: readonly string[] = []): Promise<void> => {
+    const child = new Supervised({ name, script: fileOf(script), options, env: childEnv, logFolder, say });
     children.push(child);
     child.start();
     await child.ready;
@@ -139,7 +139,7 @@ async function up(): Promise<void> {
     secrets = await createDemo(databaseUrl, secrets, log, (count) => demoSubscriptions(simulator, count));
     saveSecrets(config.dataFolder, secrets);
   }
-  await Promise.all([launch('api', './main.ts', env), launch('worker', '../workers/main.ts', env)]);
+  await Promise.all([launch('api', './main.ts', env, ['--max-semi-space-size=16']), launch('worker', '../workers/main.ts', env)]);
   const url = env['PUBLIC_URL'] ?? '';
   if (ending) return;
   const ready = { console: url, api: `${url}/v1`, apiKey: secrets.apiKey, simulator };

@@ -57,6 +57,9 @@ export interface SystemOptions {
 
 let started = 0;
 
+/** Of Node itself, as `npm start` and everything in deploy/ give them. */
+const OPTIONS = { api: ['--max-semi-space-size=16'], worker: [] } as const;
+
 function environment(options: SystemOptions, databaseUrl: string, port: number, data: string, secretKeys: string): Record<string, string> {
   const vapid = webpush.generateVAPIDKeys();
   return {
@@ -89,10 +92,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const env = environment(options, databaseUrl, port, folder, `a:${secret.toString('base64')}`);
   const execArgv = options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`];
   let processes = 0;
-  const run = (name: string, script: string): { child: ChildProcess; logFile: string } => {
+  const run = (name: 'api' | 'worker', script: string): { child: ChildProcess; logFile: string } => {
     const logFile = join(folder, `${name}-${++processes}.log`);
     const named = execArgv.length === 0 ? [] : [...execArgv, `--cpu-prof-name=${name}-${number}-${processes}.cpuprofile`];
-    return { child: startNode(script, [], { env, logFile, execArgv: named }), logFile };
+    return { child: startNode(script, [], { env, logFile, execArgv: [...OPTIONS[name], ...named] }), logFile };
   };
   const whenStarted = async ({ child, logFile }: ReturnType<typeof run>, words: string): Promise<ChildProcess> => {
     await waitFor(

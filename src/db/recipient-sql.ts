@@ -1,14 +1,20 @@
 import { sql } from 'kysely';
 import type { Person } from '#domain/merge-recipients.ts';
-import type { Tx } from './database.ts';
+import type { Database, Tx } from './database.ts';
+import { type Places, plainArray, prepared, textArray } from './prepared.ts';
 
 /**
  * One writer of people's addresses at a time in a tenant, until the transaction ends. Held for a batch (tens of
  * milliseconds); without it two imports of one list would race for the same unique addresses.
  */
 export async function lockRecipients(tx: Tx, tenantId: number): Promise<void> {
-  await sql`SELECT pg_advisory_xact_lock(hashtext('recipients'), ${tenantId}::integer)`.execute(tx);
+  await lock(tx, { tenantId });
 }
+
+const lock = prepared<{ tenantId: number }, unknown>(
+  'lock_recipients',
+  (at) => sql`SELECT pg_advisory_xact_lock(hashtext('recipients'), ${at('tenantId')}::integer)`,
+);
 
 export interface RecipientKeys {
   readonly externalIds: readonly string[];
@@ -22,30 +28,102 @@ export interface RecipientKeys {
  * the whole tenant for each list of 2,000 keys (120 us a key at 200,000 people).
  */
 export async function findByKeys(tx: Tx, tenantId: number, keys: RecipientKeys): Promise<Person[]> {
-  const { rows } = await sql<Person>`
-    WITH hit AS (
-      SELECT x.id FROM unnest(${keys.externalIds}::text[]) k
-        CROSS JOIN LATERAL (SELECT id FROM recipients WHERE tenant_id = ${tenantId} AND external_id = k LIMIT 1) x
-      UNION SELECT x.id FROM unnest(${keys.phones}::text[]) k
-        CROSS JOIN LATERAL (SELECT id FROM recipients WHERE tenant_id = ${tenantId} AND phone = k LIMIT 1) x
-      UNION SELECT x.id FROM unnest(${keys.emails}::text[]) k
-        CROSS JOIN LATERAL (SELECT id FROM recipients WHERE tenant_id = ${tenantId} AND email = k LIMIT 1) x)
-    SELECT r.id::text AS id, r.external_id, r.name, r.phone, r.email, r.locale, r.time_zone, r.lat, r.lon, r.tags, r.skills, r.consent
-    FROM hit CROSS JOIN LATERAL (SELECT * FROM recipients p WHERE p.tenant_id = ${tenantId} AND p.id = hit.id LIMIT 1) r`.execute(tx);
-  return rows;
+  return find(tx, { tenantId, externalIds: textArray(keys.externalIds), phones: textArray(keys.phones), emails: textArray(keys.emails) });
 }
+
+const find = prepared<{ tenantId: number; externalIds: string; phones: string; emails: string }, Person>(
+  'find_people',
+  (at) => sql`
+    WITH hit AS (
+      SELECT x.id FROM unnest(${at('externalIds')}::text[]) k
+        CROSS JOIN LATERAL (SELECT id FROM recipients WHERE tenant_id = ${at('tenantId')} AND external_id = k LIMIT 1) x
+      UNION SELECT x.id FROM unnest(${at('phones')}::text[]) k
+        CROSS JOIN LATERAL (SELECT id FROM recipients WHERE tenant_id = ${at('tenantId')} AND phone = k LIMIT 1) x
+      UNION SELECT x.id FROM unnest(${at('emails')}::text[]) k
+        CROSS JOIN LATERAL (SELECT id FROM recipients WHERE tenant_id = ${at('tenantId')} AND email = k LIMIT 1) x)
+    SELECT r.id::text AS id, r.external_id, r.name, r.phone, r.email, r.locale, r.time_zone, r.lat, r.lon, r.tags, r.skills, r.consent
+    FROM hit CROSS JOIN LATERAL (SELECT * FROM recipients p WHERE p.tenant_id = ${at('tenantId')} AND p.id = hit.id LIMIT 1) r`,
+);
 
 const PERSON_COLUMNS = sql`x(id bigint, external_id text, name text, phone text, email text, locale text, time_zone text,
   lat float8, lon float8, tags text[], skills text[], consent message_class[])`;
 
-/** New people in one statement; the ids come in no particular order. One JSON parameter: cheaper to build than 11 arrays. */
+/** New people, one array a column, in the server's own notation. */
+interface NewPeople {
+  tenantId: number;
+  origin: 'import' | 'api';
+  externalIds: string;
+  names: string;
+  phones: string;
+  emails: string;
+  locales: string;
+  zones: string;
+  lats: string;
+  lons: string;
+  tags: string;
+  skills: string;
+  consents: string;
+}
+
+/** Lists as elements of an array of text; people of a file share most of theirs, so each is written once. */
+const written = new WeakMap<readonly string[], string>();
+function listsArray(lists: readonly (readonly string[] | null)[]): string {
+  const elements = lists.map((list) => {
+    if (list === null) return 'NULL';
+    let element = written.get(list);
+    if (element === undefined) {
+      element = `"${textArray(list).replaceAll(/[\\"]/g, '\\$&')}"`;
+      written.set(list, element);
+    }
+    return element;
+  });
+  return `{${elements.join(',')}}`;
+}
+
+const columnsOf = (tenantId: number, people: readonly Person[], origin: 'import' | 'api'): NewPeople => ({
+  tenantId,
+  origin,
+  externalIds: textArray(people.map((person) => person.external_id)),
+  names: textArray(people.map((person) => person.name)),
+  phones: textArray(people.map((person) => person.phone)),
+  emails: textArray(people.map((person) => person.email)),
+  locales: textArray(people.map((person) => person.locale)),
+  zones: textArray(people.map((person) => person.time_zone)),
+  lats: plainArray(people.map((person) => person.lat)),
+  lons: plainArray(people.map((person) => person.lon)),
+  tags: listsArray(people.map((person) => person.tags)),
+  skills: listsArray(people.map((person) => person.skills)),
+  consents: listsArray(people.map((person) => person.consent)),
+});
+
+// One JSON parameter and json_to_recordset took 7 us a row of the server's time, a third of the insert; these arrays take 2.
+const insertInto = (at: Places<NewPeople>) => sql<{ id: string }>`
+    INSERT INTO recipients (tenant_id, external_id, name, phone, email, locale, time_zone, lat, lon, tags, skills, consent, origin)
+    SELECT ${at('tenantId')}, x.external_id, x.name, x.phone, x.email, x.locale, x.time_zone, x.lat, x.lon, x.tags::text[], x.skills::text[], x.consent::message_class[], ${at('origin')}
+    FROM unnest(${at('externalIds')}::text[], ${at('names')}::text[], ${at('phones')}::text[], ${at('emails')}::text[], ${at('locales')}::text[], ${at('zones')}::text[],
+      ${at('lats')}::float8[], ${at('lons')}::float8[], ${at('tags')}::text[], ${at('skills')}::text[], ${at('consents')}::text[])
+      AS x(external_id, name, phone, email, locale, time_zone, lat, lon, tags, skills, consent)`;
+
+const insert = prepared<NewPeople, { id: string }>('insert_people', (at) => sql`${insertInto(at)} RETURNING id`);
+const insertNew = prepared<NewPeople, { id: string }>(
+  'insert_new_people',
+  (at) => sql`${insertInto(at)} WHERE NOT EXISTS (SELECT 1 FROM erasures e WHERE e.tenant_id = ${at('tenantId')}) RETURNING id`,
+);
+
+/** New people in one statement; the ids come in no particular order. */
 export async function insertPeople(tx: Tx, tenantId: number, people: readonly Person[], origin: 'import' | 'api'): Promise<string[]> {
   if (people.length === 0) return [];
-  const { rows } = await sql<{ id: string }>`
-    INSERT INTO recipients (tenant_id, external_id, name, phone, email, locale, time_zone, lat, lon, tags, skills, consent, origin)
-    SELECT ${tenantId}, x.external_id, x.name, x.phone, x.email, x.locale, x.time_zone, x.lat, x.lon, x.tags, x.skills, x.consent, ${origin}
-    FROM json_to_recordset(${JSON.stringify(people)}::json) AS ${PERSON_COLUMNS}
-    RETURNING id`.execute(tx);
+  return (await insert(tx, columnsOf(tenantId, people, origin))).map((row) => row.id);
+}
+
+/**
+ * Inserts people in the hope that nobody has any of their keys: lock and insert travel together, and nothing is looked up
+ * (a fifth of the server's time for a batch). Fails with unique_violation where the hope was wrong; inserts nobody where the
+ * tenant has erased people, since then each must be looked at.
+ */
+export async function insertUnknown(db: Database, tenantId: number, people: readonly Person[]): Promise<string[]> {
+  const values = columnsOf(tenantId, people, 'import');
+  const [, rows] = await db.atOnce(tenantId, (tx) => Promise.all([lock(tx, { tenantId }), insertNew(tx, values)]));
   return rows.map((row) => row.id);
 }
 

@@ -39,6 +39,8 @@ export interface MergePlan {
 }
 
 const KEYS = ['external_id', 'phone', 'email'] as const;
+/** Lists are shared between people and never changed in place. */
+const NOTHING: string[] = [];
 type Key = (typeof KEYS)[number];
 
 /**
@@ -84,18 +86,17 @@ class Merge {
     }
   }
 
+  #holder(key: Key, { fields }: MergeRow): Person | undefined {
+    const value = fields[key];
+    return value === undefined ? undefined : this.#byKey[key].get(value);
+  }
+
   add(row: MergeRow): void {
-    const matches = KEYS.map((key) => ({ key, person: row.fields[key] === undefined ? undefined : this.#byKey[key].get(row.fields[key]) })).filter(
-      (m) => m.person,
-    );
-    const people = new Set(matches.map((m) => m.person));
-    const person = matches[0]?.person;
-    if (people.size > 1)
-      return this.#reject(
-        row,
-        matches.map((m) => m.key),
-      );
+    const person = this.#holder('external_id', row) ?? this.#holder('phone', row) ?? this.#holder('email', row);
+    // Most rows of a first import end here: nothing is made that they do not need.
     if (!person) return this.#create(row);
+    const keys = KEYS.filter((key) => this.#holder(key, row) !== undefined);
+    if (keys.some((key) => this.#holder(key, row) !== person)) return this.#reject(row, keys);
     const other = row.fields.external_id !== undefined && person.external_id !== null && person.external_id !== row.fields.external_id;
     const again = this.#named.has(person) || (person.id !== null && this.#seen(person.id));
     this.#named.add(person);
@@ -113,21 +114,21 @@ class Merge {
   #create({ fields }: MergeRow): void {
     const person: Person = {
       id: null,
-      external_id: null,
-      name: null,
-      phone: null,
-      email: null,
-      locale: null,
-      time_zone: null,
-      lat: null,
-      lon: null,
-      tags: [],
-      skills: [],
-      consent: null,
+      external_id: fields.external_id ?? null,
+      name: fields.name ?? null,
+      phone: fields.phone ?? null,
+      email: fields.email ?? null,
+      locale: fields.locale ?? null,
+      time_zone: fields.time_zone ?? null,
+      lat: fields.lat ?? null,
+      lon: fields.lon ?? null,
+      tags: fields.tags ?? NOTHING,
+      skills: fields.skills ?? NOTHING,
+      consent: fields.consent ?? null,
     };
     this.#named.add(person);
     this.#created.add(person);
-    this.#write(person, fields);
+    for (const key of KEYS) this.#move(person, key, null);
     this.#counts.created += 1;
   }
 
@@ -179,7 +180,7 @@ class Merge {
     }
     if (now === null) return;
     this.#byKey[key].set(now, person);
-    const loser = this.#lost.get(`${key} ${now}`);
+    const loser = this.#lost.size === 0 ? undefined : this.#lost.get(`${key} ${now}`);
     if (loser?.id) this.#freed.add(loser.id);
   }
 

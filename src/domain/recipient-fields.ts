@@ -131,14 +131,18 @@ function email(reading: Reading, value: unknown): string | undefined {
   return `${local.toLowerCase()}@${domain}`;
 }
 
-/** Values seen before, so that Intl is asked once each; bounded, since a file may hold anything. */
-function remembered(compute: (text: string) => string | undefined): (text: string) => string | undefined {
-  const memory = new Map<string, string | undefined>();
+/** A cell is a window on the piece of file that it was cut from; what is kept must not keep 64 kB with it. */
+const ownCopy = (text: string): string => Buffer.from(text).toString();
+
+/** Values seen before, so that each is looked at once; bounded, since a file may hold anything. */
+function remembered<T>(compute: (text: string) => T | undefined): (text: string) => T | undefined {
+  const memory = new Map<string, T | undefined>();
   return (given) => {
     if (memory.has(given)) return memory.get(given);
     if (memory.size >= 1_000) memory.clear();
-    const result = compute(given);
-    memory.set(given, result);
+    const own = ownCopy(given);
+    const result = compute(own);
+    memory.set(own, result);
     return result;
   };
 }
@@ -168,6 +172,30 @@ function degrees(reading: Reading, field: 'lat' | 'lon', value: unknown, max: nu
   return Math.round(number * 1e7) / 1e7;
 }
 
+/** Lists of a file, by how they are written there: people share most of them, and one array serves all who do. */
+const LISTS = { tags: new Map<string, string[]>(), skills: new Map<string, string[]>(), consent: new Map<string, MessageClass[]>() };
+const MAX_LISTS = 1_000;
+const MAX_REMEMBERED = 200;
+
+/** Reads a list, or remembers what the same words meant before. What was refused is read again, since each row is to hear why. */
+function rememberedList<T extends string>(
+  reading: Reading,
+  memory: Map<string, T[]>,
+  value: unknown,
+  read: (reading: Reading, value: unknown) => T[] | undefined,
+): T[] | undefined {
+  if (typeof value !== 'string' || value.length > MAX_REMEMBERED) return read(reading, value);
+  const known = memory.get(value);
+  if (known) return known;
+  const own = ownCopy(value);
+  const faults = reading.errors.length;
+  const result = read(reading, own);
+  if (result === undefined || reading.errors.length > faults) return result;
+  if (memory.size >= MAX_LISTS) memory.clear();
+  memory.set(own, result);
+  return result;
+}
+
 function list(reading: Reading, field: RecipientColumn, value: unknown): string[] | undefined {
   const parts = Array.isArray(value) ? (value as unknown[]) : text(reading, field, value)?.split(';');
   if (parts === undefined) return undefined;
@@ -180,10 +208,13 @@ function list(reading: Reading, field: RecipientColumn, value: unknown): string[
   return [...clean].sort();
 }
 
-const words = (reading: Reading, field: 'tags' | 'skills', value: unknown): string[] | undefined => list(reading, field, value);
+const words = (reading: Reading, field: 'tags' | 'skills', value: unknown): string[] | undefined =>
+  rememberedList(reading, LISTS[field], value, (own, given) => list(own, field, given));
+
+const consent = (reading: Reading, value: unknown): MessageClass[] | undefined => rememberedList(reading, LISTS.consent, value, readConsent);
 
 /** `none` is how a file says that the person was asked and agreed to nothing. */
-function consent(reading: Reading, value: unknown): MessageClass[] | undefined {
+function readConsent(reading: Reading, value: unknown): MessageClass[] | undefined {
   const given = list(reading, 'consent', value)?.map((word) => word.toLowerCase());
   if (given === undefined) return undefined;
   const purposes = given.filter((word) => word !== 'none');

@@ -1,4 +1,5 @@
 import { parse } from 'csv-parse/sync';
+import { plainCells } from './csv-cells.ts';
 import { LineSplitter, type Line } from './lines.ts';
 import { type FieldIssue, RECIPIENT_COLUMNS, type RawFields, type RecipientColumn } from './recipient-fields.ts';
 
@@ -116,10 +117,7 @@ class CsvReader implements FileReader {
   #parseMany(texts: { line: number; text: string }[]): FileRow[] {
     if (texts.length === 0 || !this.#header) return [];
     const { delimiter, columns } = this.#header;
-    const together = parseCsv(texts.map((one) => one.text).join('\n'), delimiter);
-    // Anything odd among them: one by one, so that only the odd one is refused.
-    const many = together?.length === texts.length ? together : texts.map((one) => oneRow(one.text, delimiter));
-    return texts.map(({ line }, i) => toRow(line, many[i], columns));
+    return texts.map(({ line, text }) => toRow(line, plainCells(text, delimiter) ?? oneRow(text, delimiter), columns));
   }
 }
 

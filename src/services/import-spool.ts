@@ -54,9 +54,10 @@ async function openUnlinked(folder: string): Promise<FileHandle> {
 }
 
 async function* readFile(file: FileHandle, bytes: number): AsyncGenerator<Uint8Array> {
+  // One buffer for all: what is read is made into text before the next piece.
+  const piece = Buffer.allocUnsafeSlow(PIECE);
   for (let at = 0; at < bytes; ) {
-    // A buffer of its own each time: the reader keeps no more than one.
-    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(PIECE), 0, PIECE, at);
+    const { buffer, bytesRead } = await file.read(piece, 0, PIECE, at);
     if (bytesRead === 0) return;
     at += bytesRead;
     yield buffer.subarray(0, bytesRead);
@@ -84,12 +85,13 @@ class Utf8Check {
   #rest: Buffer = Buffer.alloc(0);
 
   push(chunk: Uint8Array): void {
-    const data = Buffer.concat([this.#rest, chunk]);
+    const data = this.#rest.length === 0 ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength) : Buffer.concat([this.#rest, chunk]);
     if (this.#bytes === 0 && data.length >= 2) refuseUtf16(data);
     this.#bytes += chunk.length;
     const end = data.length - openTail(data);
     this.#check(data.subarray(0, end));
-    this.#rest = data.subarray(end);
+    // Copied: it must not keep the whole chunk.
+    this.#rest = Buffer.from(data.subarray(end));
   }
 
   end(): void {

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 export interface ChildSpec {
   readonly name: string;
   readonly script: string;
+  /** Of Node itself. */
+  readonly options?: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly logFolder: string;
   /** One plain line for the person at the terminal. */
@@ -42,9 +44,9 @@ export class Supervised {
   }
 
   start(): void {
-    const { name, script, env, logFolder, say } = this.#spec;
+    const { name, script, options = [], env, logFolder, say } = this.#spec;
     const log = createWriteStream(join(logFolder, `${name}.log`), { flags: 'a', mode: 0o600 });
-    const child = spawn(process.execPath, ['--enable-source-maps', script], {
+    const child = spawn(process.execPath, ['--enable-source-maps', ...options, script], {
       env,
       // A process group of its own: Ctrl-C must reach the supervisor alone, which ends all in order. The IPC channel
       // closes when the supervisor is killed, and the child ends itself.

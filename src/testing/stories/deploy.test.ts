@@ -199,7 +199,7 @@ describe('Kubernetes', () => {
       expect(pod.automountServiceAccountToken).toBe(false);
       for (const container of pod.containers) {
         expect(container.image).toMatch(/^muster(:|$)/);
-        expect(existsSync(container.command[1] ?? ''), container.command.join(' ')).toBe(true);
+        expect(existsSync(container.command.at(-1) ?? ''), container.command.join(' ')).toBe(true);
         expect(container.securityContext).toEqual({ allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } });
         expect(container.resources?.limits?.memory).toBeTruthy();
         expect(container.resources?.requests?.cpu).toBeTruthy();
@@ -232,7 +232,7 @@ describe('systemd', () => {
     expect(units).toEqual(['muster-api.service', 'muster-migrate.service', 'muster-worker@.service']);
     for (const unit of units) {
       const text = read(`${folder}/${unit}`);
-      expect(existsSync(/^ExecStart=\S+ (\S+)$/m.exec(text)?.[1] ?? ''), unit).toBe(true);
+      expect(existsSync(/^ExecStart=\S+(?: --[\w-]+=\d+)* (\S+)$/m.exec(text)?.[1] ?? ''), unit).toBe(true);
       expect(text).toMatch(/^User=muster$/m);
       expect(text).toMatch(/^NoNewPrivileges=yes$/m);
       for (const [, name] of text.matchAll(/^Environment=([A-Z_]+)=/gm)) expect(known).toContain(name);
