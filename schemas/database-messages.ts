@@ -1,6 +1,6 @@
 import type { ColumnType, Generated, GeneratedAlways } from 'kysely';
 import type { Id, Json, NullableTime, Time } from './database-columns.ts';
-import type { AnswerWay, Channel, DeliveryState, MessageClass, MessageState, ReturnReason } from './delivery.ts';
+import type { AnswerWay, Channel, DeliveryState, MessageClass, MessageState } from './delivery.ts';
 
 export interface MessagesTable {
   tenant_id: number;
@@ -31,7 +31,7 @@ export interface MessagesTable {
   approved_at: NullableTime;
   approved_by: string | null;
   approval_needed: Generated<boolean>;
-  returned: ReturnReason | null;
+  returned: 'missed_start' | 'audience_changed' | 'empty_audience' | null;
   launched_at: NullableTime;
   launched_by: string | null;
   first_call_at: NullableTime;

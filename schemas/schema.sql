@@ -469,6 +469,7 @@ CREATE INDEX messages_follows ON public.messages USING btree (tenant_id, follows
 CREATE INDEX messages_largest ON public.messages USING btree (tenant_id, drill, audience_count) WHERE ((launched_at IS NOT NULL) AND (kind = 'original'::text));
 CREATE INDEX messages_list ON public.messages USING btree (tenant_id, id DESC);
 CREATE INDEX messages_open ON public.messages USING btree (state, start_at) WHERE (state = ANY (ARRAY['scheduled'::message_state, 'live'::message_state]));
+CREATE INDEX messages_recent ON public.messages USING btree (tenant_id, COALESCE(completed_at, 'infinity'::timestamp with time zone)) WHERE (launched_at IS NOT NULL);
 CREATE UNIQUE INDEX pending_joins_code ON public.pending_joins USING btree (tenant_id, code);
 CREATE INDEX pending_joins_parent ON public.pending_joins USING btree (tenant_id, message_id, parent_id, created_at);
 CREATE INDEX push_subscriptions_recipient ON public.push_subscriptions USING btree (tenant_id, recipient_id);
@@ -750,6 +751,18 @@ AS $function$
     -- asked, or to be asked, a moment ago: one that nobody needs is no alarm
     AND s.breaker_probe_at > now() - interval '5 minutes' GROUP BY s.channel) $function$;
 
+CREATE OR REPLACE FUNCTION public.over_ceiling(p_messages bigint[], p_recipient_id bigint, p_ceiling integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+BEGIN
+  RETURN p_ceiling <= (SELECT count(*) FROM (
+    SELECT 1 FROM unnest(p_messages) x(id) WHERE EXISTS (SELECT 1 FROM deliveries d
+      WHERE d.message_id = x.id AND d.recipient_id = p_recipient_id AND d.attempts > 0 AND d.marked_at > now() - interval '1 hour')
+    LIMIT p_ceiling) called);
+END $function$;
+
 CREATE OR REPLACE FUNCTION public.sender_tenant(p_channel channel, p_address text)
  RETURNS TABLE(tenant_id integer, sender_id integer)
  LANGUAGE sql
@@ -884,4 +897,5 @@ GRANT EXECUTE ON FUNCTION forget_notes(bigint) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION forget_old() TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION message_tenant(bigint) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION operation_facts() TO muster_api, muster_worker;
+GRANT EXECUTE ON FUNCTION over_ceiling(bigint[],bigint,integer) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION sender_tenant(channel,text) TO muster_api, muster_worker;

@@ -44,6 +44,8 @@ export const settingsChangeSchema = z.strictObject({
   approvalAbove: z.strictObject({ life: people.optional(), ops: people.optional(), bulk: people.optional() }).optional(),
   /** Whether a message to more than twice as many people as any before needs a second person too. */
   doubling: z.boolean().optional(),
+  /** Messages that one person may be sent within an hour; null: any number. Life is always sent, and counts. */
+  hourlyCeiling: z.int().min(1).max(1_000).nullable().optional(),
 });
 export type SettingsChange = z.infer<typeof settingsChangeSchema>;
 
@@ -56,4 +58,5 @@ export interface SettingsView {
   quietHours: { from: string; to: string } | null;
   approvalAbove: Readonly<Record<MessageClass, number | null>>;
   doubling: boolean;
+  hourlyCeiling: number | null;
 }

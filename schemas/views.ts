@@ -38,6 +38,8 @@ export interface MessageView {
     stoppedAt: string | null;
   };
   createdBy: string;
+  /** Who stopped it, or `guard:` and the send guard that it broke; null where nobody did. */
+  stoppedBy: string | null;
   /** Why its scheduled start was not made; null where none was missed. */
   returned: ReturnReason | null;
   /** As it stood at launch, with the people of that moment and the rates and queues of the senders then. */

@@ -236,6 +236,8 @@ CREATE UNIQUE INDEX messages_cap ON messages (tenant_id, (cap ->> 'sender'), (ca
 CREATE INDEX messages_open ON messages (state, start_at) WHERE state IN ('scheduled', 'live');
 -- stopped or expired, with rows that still have to be closed
 CREATE INDEX messages_closing ON messages (id) WHERE state IN ('stopped', 'expired') AND completed_at IS NULL;
+-- For the ceiling per person and hour: messages whose calls may lie within it.
+CREATE INDEX messages_recent ON messages (tenant_id, (COALESCE(completed_at, 'infinity'::timestamptz))) WHERE launched_at IS NOT NULL;
 -- For the largest message so far.
 CREATE INDEX messages_largest ON messages (tenant_id, drill, audience_count) WHERE launched_at IS NOT NULL AND kind = 'original';
 CREATE INDEX messages_follows ON messages (tenant_id, follows_id) WHERE follows_id IS NOT NULL;

@@ -135,6 +135,17 @@ CREATE FUNCTION operation_facts()
     -- asked, or to be asked, a moment ago: one that nobody needs is no alarm
     AND s.breaker_probe_at > now() - interval '5 minutes' GROUP BY s.channel) $$;
 
+-- Whether a person was called for so many of these messages within the hour. A function, so that the mark, which asks it
+-- for few tenants, does not plan it for all.
+CREATE FUNCTION over_ceiling(p_messages bigint[], p_recipient_id bigint, p_ceiling integer) RETURNS boolean
+  LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN p_ceiling <= (SELECT count(*) FROM (
+    SELECT 1 FROM unnest(p_messages) x(id) WHERE EXISTS (SELECT 1 FROM deliveries d
+      WHERE d.message_id = x.id AND d.recipient_id = p_recipient_id AND d.attempts > 0 AND d.marked_at > now() - interval '1 hour')
+    LIMIT p_ceiling) called);
+END $$;
+
 -- Answers are kept for ever and cannot be changed. What an erased person wrote beside them goes, and nobody else's.
 GRANT SELECT ON answer_events TO muster_cross;
 GRANT UPDATE (note) ON answer_events TO muster_cross;

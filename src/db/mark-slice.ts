@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { PushSubscriptionKeys } from '#domain/channel.ts';
 import type { Channel } from '#schemas/delivery.ts';
+import { brokenGuardSql, ceilingSql, recentSql } from './guard-sql.ts';
 import { holdAgainstStop } from './stop-lock.ts';
 import type { Database } from './database.ts';
 import { type ClaimedBatch, LEASE_SECONDS } from './claim-batch.ts';
@@ -23,7 +24,7 @@ export interface MarkedPerson {
  * Why nothing was marked although people wait. `lost`: the batch is no longer ours; `quiet`: its quiet hours have begun;
  * `sender`: the sender stopped itself, or its breaker opened.
  */
-export type MarkRefusal = 'lost' | 'closed' | 'paused' | 'quiet' | 'sender';
+export type MarkRefusal = 'lost' | 'closed' | 'guarded' | 'paused' | 'quiet' | 'sender';
 
 export interface Slice {
   /** People of this slice, all within the batch's range. */
@@ -47,7 +48,8 @@ const ADDRESS = {
 /**
  * Writes the delivery rows of a slice in state `attempting` and hands back whom to call, with address and locale.
  * Everything that forbids a call is checked in this one statement: fence, lease, stop of installation, tenant,
- * channel, message and sender, breaker, expiry, quiet hours, drill, erasure, missing address, suppression, consent, an answer given in between.
+ * channel, message and sender, breaker, expiry, quiet hours, drill, the send guards, erasure, missing address, suppression,
+ * consent, an answer given in between, and how many messages the person had within the hour.
  * Who is refused gets a `failed` row with the reason, so that rows always equal the frozen audience.
  */
 export async function markSlice(db: Database, batch: ClaimedBatch, slice: Slice): Promise<MarkedPerson[] | MarkRefusal> {
@@ -78,12 +80,12 @@ const HELD = heldSql(sql`m.class = 'life'`);
 const markOn = (channel: Channel) => (at: Places<MarkValues>) =>
   sql<MarkedPerson>`
     WITH gate AS (
-      SELECT m.class, w.selects FROM messages m
+      SELECT m.class, w.selects, c.ceiling, ${recentSql} AS recent FROM messages m
       JOIN tenants t ON t.tenant_id = m.tenant_id
       JOIN senders s ON s.tenant_id = m.tenant_id AND s.id = ${at('senderId')}
       JOIN waves w ON w.tenant_id = m.tenant_id AND w.message_id = m.id AND w.ordinal = ${at('wave')}
-      CROSS JOIN installation i
-      WHERE m.tenant_id = ${at('tenantId')} AND m.id = ${at('messageId')} AND m.state = 'live'
+      CROSS JOIN installation i CROSS JOIN LATERAL (SELECT ${ceilingSql} AS ceiling) c
+      WHERE m.tenant_id = ${at('tenantId')} AND m.id = ${at('messageId')} AND m.state = 'live' AND (${brokenGuardSql}) IS NULL
         AND (m.expires_at IS NULL OR m.expires_at > now())
         AND i.stopped_at IS NULL AND t.stopped_at IS NULL AND t.suspended_at IS NULL
         AND NOT ${at('channel')}::channel = ANY (t.stopped_channels)
@@ -103,6 +105,7 @@ const markOn = (channel: Channel) => (at: Places<MarkValues>) =>
             WHERE x.tenant_id = ${at('tenantId')} AND x.sender_id = ANY (${at('optOutsOf')}::int[]) AND x.address = ${ADDRESS[channel]}) THEN 'suppressed'
           WHEN g.class <> 'life' AND NOT COALESCE(g.class = ANY (p.consent), g.class <> 'bulk') THEN 'no_consent'
           WHEN g.selects = 'not_answered' AND EXISTS (SELECT 1 FROM answers a WHERE a.message_id = ${at('messageId')} AND a.recipient_id = u.id) THEN 'answered'
+          WHEN g.recent IS NOT NULL AND over_ceiling(g.recent, u.id, g.ceiling) THEN 'hourly_ceiling'
         END AS refusal
       FROM unnest(${at('ids')}::bigint[]) u(id)
       CROSS JOIN gate g
@@ -142,21 +145,23 @@ const SUBSCRIPTIONS = (tenantId: unknown) => sql`(
 /** Asked only when a mark came back empty. An empty list means that everybody of the slice was refused or done. */
 async function whyNothing(db: Database, batch: ClaimedBatch, slice: Slice): Promise<MarkedPerson[] | MarkRefusal> {
   const { rows } = await db.withTenant(batch.tenantId, (tx) =>
-    sql<{ ours: boolean; live: boolean; open: boolean; sender: boolean; quiet: boolean }>`
+    sql<{ ours: boolean; live: boolean; guarded: boolean; open: boolean; sender: boolean; quiet: boolean }>`
     SELECT
       EXISTS (SELECT 1 FROM batches b WHERE b.tenant_id = ${batch.tenantId} AND b.id = ${batch.id} AND b.open_until <= now()) AS quiet,
       EXISTS (SELECT 1 FROM batches b WHERE b.tenant_id = ${batch.tenantId} AND b.id = ${batch.id} AND b.fence = ${batch.fence} AND b.state = 'claimed' AND b.lease_until > now()) AS ours,
-      m.state = 'live' AND (m.expires_at IS NULL OR m.expires_at > now()) AS live,
+      m.state = 'live' AND (m.expires_at IS NULL OR m.expires_at > now()) AS live, (${brokenGuardSql}) IS NOT NULL AS guarded,
       i.stopped_at IS NULL AND t.stopped_at IS NULL AND t.suspended_at IS NULL AND NOT ${batch.channel}::channel = ANY (t.stopped_channels)
         AND s.drill = m.drill AS open,
       s.stopped_at IS NULL AND (${slice.probe ?? false}::boolean OR NOT ${HELD}) AS sender
     FROM messages m JOIN tenants t ON t.tenant_id = m.tenant_id
     JOIN senders s ON s.tenant_id = m.tenant_id AND s.id = ${batch.senderId} CROSS JOIN installation i
+    JOIN waves w ON w.tenant_id = m.tenant_id AND w.message_id = m.id AND w.ordinal = ${batch.wave}
     WHERE m.tenant_id = ${batch.tenantId} AND m.id = ${batch.messageId}`.execute(tx),
   );
   const facts = rows[0];
   if (!facts?.ours) return 'lost';
   if (!facts.live) return 'closed';
+  if (facts.guarded) return 'guarded';
   if (!facts.open) return 'paused';
   if (!facts.sender) return 'sender';
   return facts.quiet ? 'quiet' : [];

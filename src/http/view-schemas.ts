@@ -78,6 +78,7 @@ export const messageViewSchema = z
       stoppedAt: maybeTime,
     }),
     createdBy: z.string(),
+    stoppedBy: z.string().nullable().openapi({ description: 'Who stopped it, or `guard:` and the send guard that it broke after its launch.' }),
     returned: z.enum(RETURN_REASONS).nullable().openapi({ description: 'Why a scheduled start was not made, so that the message is a draft again.' }),
     forecast: forecastSchema.nullable().openapi({ description: 'As it stood at launch.' }),
     fact: factSchema.nullable().openapi({ description: 'What really happened, beside the forecast; null before launch.' }),

@@ -21,6 +21,7 @@ export async function changeSettings(ctx: Context, change: SettingsChange): Prom
       ...(change.quietHours === undefined ? {} : { quietHours: change.quietHours }),
       ...(change.approvalAbove === undefined ? {} : { approvalAbove: { ...policyOf(tenant.policy).approvalAbove, ...change.approvalAbove } }),
       ...(change.doubling === undefined ? {} : { doubling: change.doubling }),
+      ...(change.hourlyCeiling === undefined ? {} : { hourlyCeiling: change.hourlyCeiling }),
     };
     const set = {
       ...(change.name === undefined ? {} : { name: change.name }),

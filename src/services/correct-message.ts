@@ -1,8 +1,9 @@
 import { sql } from 'kysely';
 import { lockForStop } from '#db/stop-lock.ts';
 import { mayHaveIt } from '#db/plan-page.ts';
+import { drillProblems } from '#domain/drill-text.ts';
 import { expiryOf, markOf } from '#domain/plan.ts';
-import { conflict, notFound, Problem } from '#platform/errors.ts';
+import { conflict, type FieldError, notFound, Problem } from '#platform/errors.ts';
 import { assertSlots } from '#render/render-message.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { appendAudit } from './audit.ts';
@@ -26,8 +27,7 @@ export interface CorrectInput {
  * come by. One person is enough, and no approval: it undoes harm.
  */
 export async function correctMessage(ctx: Context, publicId: string, input: CorrectInput): Promise<MessageView> {
-  const problems = assertSlots(input.text);
-  if (problems.length > 0) throw new Problem(422, 'invalid_message', problems.map((p) => `${p.field}: ${p.detail}`).join('; '), { errors: problems });
+  refuse(assertSlots(input.text));
   const {
     view,
     wave: due,
@@ -37,12 +37,14 @@ export async function correctMessage(ctx: Context, publicId: string, input: Corr
     const first = await loadMessage(tx, ctx, publicId, true);
     requireScope(ctx, 'write');
     if (first.launched_at === null) throw conflict('not_launched', 'Nobody has had this message; change the draft instead.', { state: first.state });
+    refuse(drillProblems({ drill: first.drill, title: input.title, text: input.text }));
     if (first.state === 'live' || first.state === 'scheduled') await stopRow(tx, ctx, first.id);
     const { rows } = await sql<{
       n: number;
     }>`SELECT count(*)::float8 AS n FROM recipients r WHERE r.tenant_id = ${ctx.tenantId} AND r.erased_at IS NULL AND ${mayHaveIt(first.id)}`.execute(tx);
     const count = rows[0]?.n ?? 0;
-    if (count === 0) throw conflict('nobody_had_it', 'No call of this message was made, so nobody needs to be told. It is stopped.', { count });
+    // Refused after the commit: the stop holds all the same.
+    if (count === 0) return { view: undefined, wave: undefined, stopped: first.id };
     const { id, wave } = await insertCorrection(tx, ctx, first, input, count);
     await appendAudit(tx, ctx, `message.${input.kind}`, id, { follows: first.id, count });
     const correction = await tx.selectFrom('messages').selectAll().where('tenant_id', '=', ctx.tenantId).where('id', '=', id).executeTakeFirstOrThrow();
@@ -51,8 +53,13 @@ export async function correctMessage(ctx: Context, publicId: string, input: Corr
     await ctx.idempotency?.complete(tx, 201, made);
     return { view: made, wave, stopped: first.id };
   });
-  await Promise.all([ctx.queue.nudge('plan', due), ctx.queue.nudge('close', { tenantId: ctx.tenantId, messageId: stopped })]);
+  await Promise.all([due && ctx.queue.nudge('plan', due), ctx.queue.nudge('close', { tenantId: ctx.tenantId, messageId: stopped })]);
+  if (!view) throw conflict('nobody_had_it', 'No call of this message was made, so nobody needs to be told. It is stopped.', { count: 0 });
   return view;
+}
+
+function refuse(problems: readonly FieldError[]): void {
+  if (problems.length > 0) throw new Problem(422, 'invalid_message', problems.map((p) => `${p.field}: ${p.detail}`).join('; '), { errors: problems });
 }
 
 async function insertCorrection(tx: Tx, ctx: Context, first: MessageRow, input: CorrectInput, count: number): Promise<{ id: string; wave: DueWave }> {

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { type AudienceCount, audienceCondition, countAndHash } from '#db/audience-sql.ts';
 import type { Tx } from '#db/database.ts';
+import { drillProblems } from '#domain/drill-text.ts';
 import { expiryOf, markOf } from '#domain/plan.ts';
 import { assertSlots } from '#render/render-message.ts';
 import { type FieldError, Problem } from '#platform/errors.ts';
@@ -99,14 +100,6 @@ async function insert(
   // The partition for its deliveries is made ahead, so that launching never waits for a table to be made.
   await sql`SELECT ensure_delivery_partition(${id}), ensure_delivery_partition(${id}::bigint + 4096)`.execute(tx);
   return { id, counted };
-}
-
-/** A drill says so itself, and may not deny it. */
-function drillProblems(input: MessageInput): FieldError[] {
-  if (!input.drill) return [];
-  return Object.entries(input.text)
-    .filter(([, text]) => /not\s+a\s+drill/i.test(text))
-    .map(([locale]) => ({ field: `text.${locale}`, code: 'drill_text', detail: 'a drill must not say "this is not a drill"' }));
 }
 
 /** Ids in an audience that this installation never gave out. */

@@ -18,6 +18,7 @@ import { completeMessage } from './complete-message.ts';
 import { type Cut, cutSlices } from './cut-slices.ts';
 import { holdUntilMorning } from './quiet-windows.ts';
 import { applySendEffects } from './send-effects.ts';
+import { stopByGuard } from './stop-by-guard.ts';
 import type { SendPlans } from './send-plan.ts';
 import { takeTurn } from './take-turn.ts';
 
@@ -256,6 +257,7 @@ async function finish(deps: DeliverDeps, batch: ClaimedBatch, refusal: MarkRefus
       if (!refusal) await noteCalls(tx, batch.tenantId, batch.messageId, 0, true);
     }),
   );
-  if (refusal === 'closed') return deps.queue.nudge('close', { tenantId: batch.tenantId, messageId: batch.messageId });
+  if (refusal === 'guarded') await stopByGuard(deps, batch);
+  if (refusal === 'closed' || refusal === 'guarded') return deps.queue.nudge('close', { tenantId: batch.tenantId, messageId: batch.messageId });
   await completeMessage(deps, batch.tenantId, batch.messageId);
 }

@@ -85,6 +85,7 @@ function view(ctx: Context, row: MessageRow, counts: WaveCounts[], tallies: { ki
       stoppedAt: iso(row.stopped_at),
     },
     createdBy: row.created_by,
+    stoppedBy: row.stopped_by,
     returned: row.returned,
     forecast: row.forecast as Forecast | null,
     fact: factOf(row, counts),

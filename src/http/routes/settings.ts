@@ -18,6 +18,10 @@ const settingsView = z
       .object({ life: limit, ops: limit, bulk: limit })
       .openapi({ description: 'A message to more people needs a second person; null: never. A new organisation begins at 100, 1,000 and 10,000.' }),
     doubling: z.boolean().openapi({ description: 'Whether a message to more than twice as many people as any before needs a second person too.' }),
+    hourlyCeiling: z
+      .int()
+      .nullable()
+      .openapi({ description: 'Messages that one person may be sent within an hour; null: any number. Life is always sent, and counts.' }),
   } satisfies { [K in keyof SettingsView]: z.ZodType })
   .openapi('Settings');
 

@@ -55,6 +55,7 @@ export const DELIVERY_STATE_MEANINGS: Record<DeliveryState, string> = {
 const OWN_CODES: Record<string, string> = {
   unreachable: 'No address on these channels',
   no_consent: 'Did not agree to this kind of message',
+  hourly_ceiling: 'Had as many messages within the hour as you allow',
   suppressed: 'Said stop, or the address is dead',
   no_address: 'The address was taken away or found dead before the call',
   no_subscription: 'No browser takes notifications any more',
@@ -96,7 +97,8 @@ const CARRIER_CODES: Record<string, string> = {
 };
 
 /** Reasons that are about the person, not about the channel that the row happens to stand under. */
-export const isAboutPerson = (code: string | null): boolean => code === 'unreachable' || code === 'no_consent' || code === 'suppressed';
+export const isAboutPerson = (code: string | null): boolean =>
+  code === 'unreachable' || code === 'no_consent' || code === 'suppressed' || code === 'hourly_ceiling';
 
 /** A reason in words; a carrier's own code stays visible, since its support asks for it. */
 export function codeName(code: string | null): string {

@@ -55,7 +55,7 @@ export function factsCard(message: MessageView, withText = true): Html {
       ${times.launchedAt && html`<li><b>Launched:</b> ${time(times.launchedAt)}</li>`}
       ${times.startAt && !times.launchedAt && html`<li><b>Starts:</b> ${time(times.startAt)}</li>`}
       ${times.expiresAt && html`<li><b>Ends:</b> ${time(times.expiresAt)}</li>`}
-      ${times.stoppedAt && html`<li><b>Stopped:</b> ${time(times.stoppedAt)}</li>`}
+      ${times.stoppedAt && html`<li><b>Stopped:</b> ${time(times.stoppedAt)}${message.stoppedBy?.startsWith('guard:') && html`, by a safety check: it was changed after its launch (${message.stoppedBy.slice(6)})`}</li>`}
       ${message.followsId && html`<li><a href="/messages/${message.followsId}">The message that this follows</a></li>`}
     </ul></section>`;
 }
