@@ -10,6 +10,7 @@ import { planWave } from '#services/plan-wave.ts';
 import { SendPlans } from '#services/send-plan.ts';
 import { sweep } from '#services/sweep.ts';
 import type { Runtime } from '#src/runtime.ts';
+import { Courtesy } from './courtesy.ts';
 import { LaterForecasts } from './forecasts.ts';
 import { Lane } from './lane.ts';
 
@@ -32,13 +33,15 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
   const channels: Channels[] = [];
   const databases: Database[] = [];
   const lanes = new Map<MessageClass, Lane>();
+  const courtesy = new Courtesy();
   for (const lane of config.workerLanes) {
     const db = openDatabase({ url: config.databaseUrl, role: 'muster_worker', max: SLOTS[lane] * 2 + 1, name: `muster-worker-${lane}`, log });
     databases.push(db);
     const carriers = createChannels(config, log);
     channels.push(carriers);
     const plans = new SendPlans(deps, carriers);
-    lanes.set(lane, new Lane({ lane, slots: SLOTS[lane], db, workerName, deps: { ...deps, plans, random: Math.random }, log }));
+    const beforeMark = lane === 'life' ? courtesy.lifeMarks : lane === 'bulk' ? courtesy.giveWay : () => undefined;
+    lanes.set(lane, new Lane({ lane, slots: SLOTS[lane], db, workerName, deps: { ...deps, plans, random: Math.random, beforeMark }, log }));
   }
   let stopping = false;
   const handlers: Handlers = {

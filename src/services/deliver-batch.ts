@@ -29,6 +29,8 @@ export interface DeliverDeps extends Deps {
   readonly stopping: () => boolean;
   /** Told whenever people were marked or settled: a claim that does not move waits for its carrier, or for its turn. */
   readonly moved?: () => void;
+  /** Before each mark: where one lane gives way to another. */
+  readonly beforeMark?: () => Promise<void> | void;
 }
 
 /** From a turn's beginning to its first call: room for the mark, so that slices stay apart however long theirs takes. */
@@ -111,6 +113,7 @@ async function mark(deps: DeliverDeps, slice: Cut): Promise<MarkedSlice | MarkRe
   const { batch, plan } = slice;
   let startAt = 0;
   let unitMs = 0;
+  await deps.beforeMark?.();
   if (plan.paced) {
     const turn = await deps.db.atOnce(batch.tenantId, (tx) => reservePace(tx, batch.tenantId, batch.senderId, slice.ids.length * plan.unitsPerCall));
     startAt = monotonicMs() + turn.waitMs + MARK_MS;
