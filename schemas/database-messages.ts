@@ -28,6 +28,7 @@ export interface MessagesTable {
   start_at: NullableTime;
   created_at: GeneratedAlways<Date>;
   created_by: string;
+  changed_by: Generated<string[]>;
   approved_at: NullableTime;
   approved_by: string | null;
   approval_needed: Generated<boolean>;

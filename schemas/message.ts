@@ -76,6 +76,22 @@ export const messageInputSchema = z.strictObject({
 });
 export type MessageInput = z.infer<typeof messageInputSchema>;
 
+const { shape } = messageInputSchema;
+
+/** A change of a draft: what is given is set, `null` clears, what is left out stays. A drill never becomes real, nor the reverse. */
+export const messageChangeSchema = z.strictObject({
+  class: shape.class.optional(),
+  title: printable(120).nullable().optional(),
+  text: shape.text.optional(),
+  audience: audienceSchema.optional(),
+  channels: channelsSchema.optional(),
+  answers: shape.answers.unwrap().optional(),
+  share: z.boolean().optional(),
+  expiresAt: z.iso.datetime({ offset: true }).nullable().optional(),
+  startAt: z.iso.datetime({ offset: true }).nullable().optional(),
+});
+export type MessageChange = z.infer<typeof messageChangeSchema>;
+
 export const previewInputSchema = z.strictObject({
   audience: audienceSchema,
   class: z.enum(MESSAGE_CLASSES).default('ops'),

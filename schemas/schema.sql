@@ -225,6 +225,7 @@ CREATE TABLE messages (
   start_at timestamp with time zone,
   created_at timestamp with time zone NOT NULL DEFAULT now(),
   created_by text NOT NULL,
+  changed_by text[] NOT NULL DEFAULT '{}'::text[],
   approved_at timestamp with time zone,
   approved_by text,
   approval_needed boolean NOT NULL DEFAULT false,

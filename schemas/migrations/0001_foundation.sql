@@ -213,6 +213,8 @@ CREATE TABLE messages (
   start_at timestamptz,
   created_at timestamptz NOT NULL DEFAULT now(),
   created_by text NOT NULL,
+  -- who changed the draft since: they are its authors too, and cannot approve it
+  changed_by text[] NOT NULL DEFAULT '{}',
   approved_at timestamptz,
   approved_by text,
   -- decided at launch; the mark refuses a message whose approval is needed and gone

@@ -18,8 +18,8 @@ export async function approveMessage(ctx: Context, publicId: string, input: { au
     const row = await loadMessage(tx, ctx, publicId, true);
     requireScope(ctx, `send:${row.class}`);
     if (row.state !== 'draft') throw conflict('not_a_draft', `The message is ${row.state}; only a draft can be approved.`, { state: row.state });
-    if (ctx.actor.userId === null || row.created_by === ctx.actor.label || (await authorOf(tx, ctx.tenantId, row.created_by)) === ctx.actor.userId)
-      throw new Problem(403, 'author_cannot_approve', 'The author of a message cannot approve it; another person must.');
+    if (ctx.actor.userId === null || (await isAuthor(tx, ctx, [row.created_by, ...row.changed_by])))
+      throw new Problem(403, 'author_cannot_approve', 'Who wrote or changed a message cannot approve it; another person must.');
     const counted = await countAndHash(
       tx,
       ctx.tenantId,
@@ -39,6 +39,12 @@ export async function approveMessage(ctx: Context, publicId: string, input: { au
     await ctx.idempotency?.complete(tx, 200, view);
     return view;
   });
+}
+
+/** Whether one of these hands is that of the person who acts, by whatever key. */
+async function isAuthor(tx: Tx, ctx: Context, labels: readonly string[]): Promise<boolean> {
+  for (const label of labels) if (label === ctx.actor.label || (await authorOf(tx, ctx.tenantId, label)) === ctx.actor.userId) return true;
+  return false;
 }
 
 /** The person behind `user:<id>` or `key:<id>`. */

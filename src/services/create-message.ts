@@ -32,15 +32,9 @@ const ALERT_MAY = new Set(['expiry_required', 'expired']);
  */
 export async function createMessage(ctx: Context, input: MessageInput, origin: MessageOrigin = {}): Promise<MessageView> {
   requireScope(ctx, 'write');
-  const problems: FieldError[] = [...assertSlots(input.text), ...unknownIds(ctx, input.audience, 'audience')];
-  const startAt = input.startAt === undefined ? null : Date.parse(input.startAt);
-  const expiry = expiryOf(input.class, input.expiresAt === undefined ? null : Date.parse(input.expiresAt), startAt, ctx.clock.now());
-  if ('code' in expiry && (input.launch || origin.cap === undefined || !ALERT_MAY.has(expiry.code))) problems.push({ field: 'expiresAt', ...expiry });
-  problems.push(...drillProblems(input));
-  if (problems.length > 0) throw new Problem(422, 'invalid_message', problems.map((p) => `${p.field}: ${p.detail}`).join('; '), { errors: problems });
-
+  const expiresAt = checkedExpiry(ctx, input, !input.launch && origin.cap !== undefined);
   const result = await inTenant(ctx, async (tx) => {
-    const { id, counted } = await insert(tx, ctx, input, origin, 'code' in expiry ? expiryAsGiven(input) : new Date(expiry.expiresAt));
+    const { id, counted } = await insert(tx, ctx, input, origin, expiresAt);
     await appendAudit(tx, ctx, 'message.create', id, { class: input.class, drill: input.drill });
     const waves = input.launch ? await launchInTx(tx, ctx, id, { audienceHash: input.audienceHash, counted }) : [];
     const rows = await tx.selectFrom('messages').selectAll().where('tenant_id', '=', ctx.tenantId).where('id', '=', id).execute();
@@ -53,7 +47,21 @@ export async function createMessage(ctx: Context, input: MessageInput, origin: M
   return result.view;
 }
 
-const expiryAsGiven = (input: MessageInput): Date | null => (input.expiresAt === undefined ? null : new Date(input.expiresAt));
+/**
+ * Checks what a message says by itself, whoever it goes to.
+ * @returns when it expires
+ * @throws Problem 422 naming the fields
+ */
+export function checkedExpiry(ctx: Context, input: Omit<MessageInput, 'launch' | 'audienceHash'>, fromAlert: boolean): Date | null {
+  const problems: FieldError[] = [...assertSlots(input.text), ...unknownIds(ctx, input.audience, 'audience')];
+  const startAt = input.startAt === undefined ? null : Date.parse(input.startAt);
+  const expiry = expiryOf(input.class, input.expiresAt === undefined ? null : Date.parse(input.expiresAt), startAt, ctx.clock.now());
+  if ('code' in expiry && !(fromAlert && ALERT_MAY.has(expiry.code))) problems.push({ field: 'expiresAt', ...expiry });
+  problems.push(...drillProblems(input));
+  if (problems.length > 0) throw new Problem(422, 'invalid_message', problems.map((p) => `${p.field}: ${p.detail}`).join('; '), { errors: problems });
+  if (!('code' in expiry)) return new Date(expiry.expiresAt);
+  return input.expiresAt === undefined ? null : new Date(input.expiresAt);
+}
 
 async function insert(
   tx: Tx,

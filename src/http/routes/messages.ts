@@ -1,7 +1,8 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { MESSAGE_STATES } from '#schemas/delivery.ts';
-import { messageInputSchema } from '#schemas/message.ts';
+import { messageChangeSchema, messageInputSchema } from '#schemas/message.ts';
 import { approveMessage } from '#services/approve-message.ts';
+import { changeMessage } from '#services/change-message.ts';
 import { correctMessage } from '#services/correct-message.ts';
 import { createMessage } from '#services/create-message.ts';
 import { getMessage } from '#services/get-message.ts';
@@ -49,6 +50,16 @@ const get = createRoute({
   summary: 'One message with its counts as they are now',
   request: { params: messageParams },
   responses: { 200: message('The message.'), ...refusals },
+});
+
+const change = createRoute({
+  method: 'patch',
+  path: '/messages/{id}',
+  tags,
+  summary: 'Change a draft: what is given is set, null clears, what is left out stays',
+  description: 'Only a draft can be changed (409 otherwise), and an approval that it had is void. A drill stays a drill.',
+  request: { params: messageParams, body: body(messageChangeSchema) },
+  responses: { 200: message('The draft as it is now.'), ...refusals },
 });
 
 // Bodies of verbs that need none may be left out altogether.
@@ -123,6 +134,7 @@ export function messagesRoutes(deps: Deps): OpenAPIHono<AppEnv> {
   });
   routes.openapi(list, async (c) => c.json(await listMessages(c.var.ctx, c.req.valid('query')), 200));
   routes.openapi(get, async (c) => c.json(await getMessage(c.var.ctx, c.req.valid('param').id), 200));
+  routes.openapi(change, async (c) => c.json(await changeMessage(c.var.ctx, c.req.valid('param').id, c.req.valid('json')), 200));
   routes.openapi(launch, async (c) => c.json(await launchMessage(c.var.ctx, c.req.valid('param').id, c.req.valid('json')), 202));
   routes.openapi(approve, async (c) => c.json(await approveMessage(c.var.ctx, c.req.valid('param').id, c.req.valid('json')), 200));
   routes.openapi(stop, async (c) => c.json(await stopMessage(c.var.ctx, c.req.valid('param').id), 200));

@@ -46,6 +46,11 @@
     const offset = document.getElementById('start-offset');
     const zone = document.getElementById('start-zone');
     if (!start || !offset || !zone) return;
+    // A start that is already there is shown on the same clock.
+    if (start.dataset.at) {
+      const at = new Date(start.dataset.at);
+      start.value = new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+    }
     const tell = () => {
       offset.value = String(new Date(start.value || Date.now()).getTimezoneOffset());
     };

@@ -1,24 +1,40 @@
 import { Hono } from 'hono';
 import { Problem } from '#platform/errors.ts';
-import { messageInputSchema, previewInputSchema } from '#schemas/message.ts';
+import { messageChangeSchema, messageInputSchema, previewInputSchema } from '#schemas/message.ts';
+import type { MessageView } from '#schemas/views.ts';
 import { audienceWords } from '#services/audience-words.ts';
+import { changeMessage } from '#services/change-message.ts';
 import { createMessage } from '#services/create-message.ts';
 import { getMessage } from '#services/get-message.ts';
 import { previewAudience } from '#services/preview-audience.ts';
 import { renderSample } from '#services/render-sample.ts';
-import { type ComposeValues, composeFieldId, emptyValues, readValues, toInput, valuesOf } from './compose-values.ts';
+import { changeBetween, type ComposeValues, composeFieldId, emptyValues, readValues, toInput, valuesOf, valuesOfDraft } from './compose-values.ts';
 import { composeBody } from './compose-view.ts';
 import type { ConsoleContext, ConsoleEnv } from './env.ts';
 import { readForm } from './form.ts';
 import { requireScope } from './guard.ts';
 import { show } from './layout.ts';
+import { messageTitle } from './message-view.ts';
 import { type FormError, toFormErrors } from './parts.ts';
 import { previewFragment, type PreviewState } from './preview-view.ts';
 
-async function composePage(c: ConsoleContext, values: ComposeValues, errors: readonly FormError[], preview: PreviewState): Promise<Response> {
+async function composePage(
+  c: ConsoleContext,
+  values: ComposeValues,
+  errors: readonly FormError[],
+  preview: PreviewState,
+  message?: MessageView,
+): Promise<Response> {
   const words = await audienceWords(c.var.ctx);
-  const body = composeBody({ values, errors, words, csrfToken: c.var.session.csrfToken, preview: previewFragment(preview) });
-  return show(c, { title: 'New message', section: 'messages', errors, body });
+  const body = composeBody({
+    values,
+    errors,
+    words,
+    csrfToken: c.var.session.csrfToken,
+    preview: previewFragment(preview),
+    ...(message ? { draft: { id: message.id, title: messageTitle(message), expiresAt: message.times.expiresAt } } : {}),
+  });
+  return show(c, { title: message ? 'Change this draft' : 'New message', section: 'messages', errors, body });
 }
 
 /** What this message would do now. Whatever stands in the way is said in place of the numbers, never as an error page. */
@@ -59,18 +75,21 @@ function reshape(values: ComposeValues, action: string): ComposeValues | undefin
   return removed === undefined ? undefined : { ...values, answers: values.answers.filter((_, i) => i !== Number(removed)) };
 }
 
-async function save(c: ConsoleContext, values: ComposeValues): Promise<Response> {
+async function save(c: ConsoleContext, values: ComposeValues, draft?: MessageView): Promise<Response> {
   const { ctx } = c.var;
   const { input, errors } = toInput(values, ctx.clock.now());
   const parsed = messageInputSchema.safeParse(input);
-  const refuse = async (refused: readonly FormError[]): Promise<Response> => composePage(c, values, refused, await previewOf(c, values));
+  const refuse = async (refused: readonly FormError[]): Promise<Response> => composePage(c, values, refused, await previewOf(c, values), draft);
   if (errors.length > 0 || !parsed.success) {
     const known = new Set(errors.map((error) => error.id));
     const found = parsed.success ? [] : parsed.error.issues.map((issue) => ({ id: composeFieldId(values, issue.path.join('.')), text: issue.message }));
     return refuse([...errors, ...found.filter((error) => !known.has(error.id) && !(error.id === '' && errors.length > 0))]);
   }
   try {
-    const message = await createMessage(ctx, parsed.data);
+    const before = draft && toInput(valuesOfDraft(draft), ctx.clock.now()).input;
+    const message = draft
+      ? await changeMessage(ctx, draft.id, messageChangeSchema.parse(changeBetween(before ?? {}, input)))
+      : await createMessage(ctx, parsed.data);
     return c.redirect(`/messages/${message.id}`, 303);
   } catch (problem) {
     if (!(problem instanceof Problem) || problem.status !== 422) throw problem;
@@ -78,7 +97,29 @@ async function save(c: ConsoleContext, values: ComposeValues): Promise<Response>
   }
 }
 
-/** `GET POST /messages/new`, `POST /messages/preview`. */
+/** The draft to change; one that was launched meanwhile shows its board instead. */
+async function draftOf(c: ConsoleContext): Promise<MessageView | undefined> {
+  requireScope(c, 'write');
+  const message = await getMessage(c.var.ctx, c.req.param('id') ?? '');
+  return message.state === 'draft' ? message : undefined;
+}
+
+async function edit(c: ConsoleContext): Promise<Response> {
+  const draft = await draftOf(c);
+  if (!draft) return c.redirect(`/messages/${c.req.param('id')}`, 303);
+  if (c.req.method === 'GET') {
+    const values = valuesOfDraft(draft);
+    return composePage(c, values, [], await previewOf(c, values), draft);
+  }
+  const form = await readForm(c);
+  const values = { ...readValues(form), drill: draft.drill };
+  const action = form.get('do');
+  const reshaped = reshape(values, action);
+  if (reshaped || action === 'check') return composePage(c, reshaped ?? values, [], await previewOf(c, reshaped ?? values), draft);
+  return save(c, values, draft);
+}
+
+/** `GET POST /messages/new`, `GET POST /messages/{id}/edit`, `POST /messages/preview`. */
 export const composeRoutes = (): Hono<ConsoleEnv> =>
   new Hono<ConsoleEnv>()
     .get('/messages/new', async (c) => {
@@ -98,4 +139,5 @@ export const composeRoutes = (): Hono<ConsoleEnv> =>
       if (action === 'check') return composePage(c, values, [], await previewOf(c, values));
       return save(c, values);
     })
+    .on(['GET', 'POST'], '/messages/:id/edit', edit)
     .post('/messages/preview', async (c) => c.html(await previewFragment(await previewOf(c, readValues(await readForm(c))))));

@@ -21,7 +21,7 @@ export interface ComposeValues {
   channels: (Channel | '')[];
   answers: { key: string; label: string; counts: boolean }[];
   share: boolean;
-  /** Hours from its start until the message ends; '' for as late as its class allows. */
+  /** Hours from its start until the message ends; '' for as late as its class allows, 'keep' for the end that a draft has. */
   expires: string;
   /** `2026-11-22T07:00` on the clock of the person who writes; '' for at once. */
   start: string;
@@ -87,6 +87,17 @@ export function readValues(form: Form): ComposeValues {
     thenChannel: oneOf<Channel | ''>(CHANNELS, form.get('then-channel'), ''),
     thenTo: oneOf(SECOND_TO, form.get('then-to'), 'not_answered'),
     thenAfter: form.get('then-after'),
+  };
+}
+
+/** The composer filled from a draft, to change it: its times as well. */
+export function valuesOfDraft(message: MessageView): ComposeValues {
+  const { startAt, expiresAt } = message.times;
+  return {
+    ...valuesOf(message),
+    start: startAt === null ? '' : startAt.slice(0, 16),
+    startOffset: '0',
+    expires: expiresAt === null ? '' : 'keep',
   };
 }
 
@@ -179,6 +190,12 @@ function channelsOf(values: ComposeValues, errors: FormError[]): unknown {
   };
 }
 
+/** The instant of a start as typed, for a script that shows it on the writer's own clock; '' where there is none. */
+export function startInstant({ start, startOffset }: ComposeValues): string {
+  const at = Date.parse(`${start}Z`) + Number(startOffset) * 60_000;
+  return start === '' || Number.isNaN(at) ? '' : new Date(at).toISOString();
+}
+
 /** Milliseconds; undefined for at once. */
 function startOf(values: ComposeValues, now: number, errors: FormError[]): number | undefined {
   if (values.start === '') return undefined;
@@ -221,6 +238,16 @@ export function toInput(values: ComposeValues, now: number): ComposeInput {
       ...(startAt === undefined ? {} : { startAt: new Date(startAt).toISOString() }),
     },
   };
+}
+
+/**
+ * What differs between two fillings of the form, as a change of the draft. A part that was not touched is left out, so that
+ * what the form cannot show (a plan of many waves, say) stays as it is.
+ */
+export function changeBetween(before: Readonly<Record<string, unknown>>, after: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const names = ['class', 'title', 'text', 'audience', 'channels', 'answers', 'share', 'startAt', 'expiresAt'];
+  const differs = names.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]));
+  return Object.fromEntries(differs.map((name) => [name, after[name] ?? null]));
 }
 
 /** The field of the page that a refused field of the verb stands for. */

@@ -1,7 +1,7 @@
 import { html } from 'hono/html';
 import { CHANNELS, MESSAGE_CLASSES } from '#schemas/delivery.ts';
-import type { ComposeValues } from './compose-values.ts';
-import { CHANNEL_NAMES, CLASS_NAMES, CLASS_PROMISES, languageName } from './format.ts';
+import { type ComposeValues, startInstant } from './compose-values.ts';
+import { CHANNEL_NAMES, CLASS_NAMES, CLASS_PROMISES, languageName, timeText } from './format.ts';
 import { attribute, csrf, errorOf, field, type FormError, type Html, input, option, type Part } from './parts.ts';
 
 export interface ComposeView {
@@ -10,9 +10,24 @@ export interface ComposeView {
   words: { tags: string[]; skills: string[]; locales: string[] };
   csrfToken: string;
   preview: Part;
+  /** The draft that is changed; missing for a new message. */
+  draft?: { readonly id: string; readonly title: string; readonly expiresAt: string | null };
 }
 
-function classFields({ values }: ComposeView): Html {
+/** A drill never becomes real, nor the reverse: of a draft it is told, not asked. */
+const fixedKind = (drill: boolean): Html =>
+  html`<input type="hidden" name="drill" value="${drill ? 'yes' : 'no'}"><p class="hint">${drill ? 'This is an exercise and stays one.' : 'This is real. To make an exercise of it, copy it to a new message.'}</p>`;
+
+const kindFields = (drill: boolean): Html =>
+  html`<p id="real-title"><b>Is it real?</b></p>
+    <div class="pair" role="radiogroup" aria-labelledby="real-title">
+      <label class="choice" for="drill-no"><input type="radio" id="drill-no" name="drill" value="no"${attribute('checked', !drill)}>
+        <b>Real</b><span class="hint">Goes to people's phones as it is.</span></label>
+      <label class="choice is-drill" for="drill-yes"><input type="radio" id="drill-yes" name="drill" value="yes"${attribute('checked', drill)}>
+        <b>Exercise</b><span class="hint">Starts with EXERCISE everywhere. Can never become real.</span></label>
+    </div>`;
+
+function classFields({ values, draft }: ComposeView): Html {
   return html`<fieldset class="card stack">
     <legend>What kind of message?</legend>
     ${MESSAGE_CLASSES.map(
@@ -21,13 +36,7 @@ function classFields({ values }: ComposeView): Html {
       ) => html`<label class="choice" for="class-${key}"><input type="radio" id="class-${key}" name="class" value="${key}"${attribute('checked', values.class === key)}>
         <b>${CLASS_NAMES[key]}</b><span class="hint">${CLASS_PROMISES[key]}</span></label>`,
     )}
-    <p id="real-title"><b>Is it real?</b></p>
-    <div class="pair" role="radiogroup" aria-labelledby="real-title">
-      <label class="choice" for="drill-no"><input type="radio" id="drill-no" name="drill" value="no"${attribute('checked', !values.drill)}>
-        <b>Real</b><span class="hint">Goes to people's phones as it is.</span></label>
-      <label class="choice is-drill" for="drill-yes"><input type="radio" id="drill-yes" name="drill" value="yes"${attribute('checked', values.drill)}>
-        <b>Exercise</b><span class="hint">Starts with EXERCISE everywhere. Can never become real.</span></label>
-    </div>
+    ${draft ? fixedKind(values.drill) : kindFields(values.drill)}
   </fieldset>`;
 }
 
@@ -106,13 +115,14 @@ function channelFields({ values, errors }: ComposeView): Html {
   </fieldset>`;
 }
 
-function timeFields({ values, errors }: ComposeView): Html {
+function timeFields({ values, errors, draft }: ComposeView): Html {
   return html`<fieldset class="card stack">
     <legend>When?</legend>
     <input type="hidden" id="start-offset" name="startOffset" value="${values.startOffset}">
     ${field(
       { id: 'start', label: 'It starts', hint: html`Empty: as soon as you send it. <span id="start-zone">The time is in UTC.</span>`, errors },
-      (attributes) => html`<input ${attributes} type="datetime-local" class="auto" value="${values.start}" autocomplete="off">`,
+      (attributes) =>
+        html`<input ${attributes} type="datetime-local" class="auto" value="${values.start}" data-at="${startInstant(values)}" autocomplete="off">`,
     )}
     ${field(
       {
@@ -122,7 +132,7 @@ function timeFields({ values, errors }: ComposeView): Html {
         errors,
       },
       (attributes) => html`<select ${attributes} class="auto">
-        ${[1, 2, 4, 8, 12, 24, 48, 72].map((hours) => option(String(hours), hours === 1 ? 'in 1 hour' : `in ${hours} hours`, values.expires))}${option('', 'as late as allowed', values.expires)}
+        ${draft?.expiresAt && option('keep', `as it is: ${timeText(draft.expiresAt)}`, values.expires)}${[1, 2, 4, 8, 12, 24, 48, 72].map((hours) => option(String(hours), hours === 1 ? 'in 1 hour' : `in ${hours} hours`, values.expires))}${option('', 'as late as allowed', values.expires)}
       </select>`,
     )}
   </fieldset>`;
@@ -150,9 +160,10 @@ function answerFields({ values, errors }: ComposeView): Html {
 
 /** The composer. Buttons that change its shape come back to this page; with a script only the form is exchanged. */
 export function composeBody(view: ComposeView): Html {
-  return html`<h1>New message</h1>
+  const { draft } = view;
+  return html`${draft && html`<p class="crumb"><a href="/messages/${draft.id}">${draft.title}</a></p>`}<h1>${draft ? 'Change this draft' : 'New message'}</h1>
     <div class="split">
-      <form id="compose" method="post" action="/messages/new" class="stack" novalidate data-repeat
+      <form id="compose" method="post" action="${draft ? `/messages/${draft.id}/edit` : '/messages/new'}" class="stack" novalidate data-repeat
         hx-post="/messages/preview" hx-trigger="input delay:450ms, change delay:100ms" hx-target="#preview" hx-swap="innerHTML" hx-sync="this:replace">
         ${csrf(view.csrfToken)}
         <button class="hide" name="do" value="check" tabindex="-1" aria-hidden="true">Update</button>
@@ -165,7 +176,7 @@ export function composeBody(view: ComposeView): Html {
       </section>
       <div class="stack tight below">
         <div><button class="btn main big wide" form="compose" name="do" value="save">Save and review</button></div>
-        <p class="soft small">Nothing is sent yet. The next page shows it once more and asks.</p>
+        <p class="soft small">Nothing is sent yet. The next page shows it once more and asks.${draft && ' If it was approved, it must be approved again.'}</p>
       </div>
     </div>`;
 }

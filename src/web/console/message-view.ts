@@ -130,7 +130,7 @@ const RETURNED: Record<ReturnReason, string> = {
 export function draftBody(view: DraftView): Html {
   const { message, preview, samples } = view;
   return html`<div class="stack tight"><p class="crumb"><a href="/messages">Messages</a></p>
-      <div class="head"><h1>${messageTitle(message)}</h1><a class="btn" href="/messages/new?from=${message.id}">Change it in a new draft</a></div>${messageTags(message)}</div>
+      <div class="head"><h1>${messageTitle(message)}</h1><div class="row"><a class="btn" href="/messages/${message.id}/edit">Change it</a><a class="btn plain" href="/messages/new?from=${message.id}">Copy to a new message</a></div></div>${messageTags(message)}</div>
     ${view.notice}${message.returned && html`<p class="note warn"><b>${RETURNED[message.returned]}</b> Look at it again and decide.</p>`}
     <div class="split">
       <div class="stack">

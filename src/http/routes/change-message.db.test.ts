@@ -1,0 +1,130 @@
+import { sql } from 'kysely';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { createApp } from '#http/app.ts';
+import { progressHub } from '#http/progress-hub.ts';
+import { ALL_SCOPES } from '#services/create-tenant.ts';
+import type { Context } from '#services/context.ts';
+import type { MessageView } from '#schemas/views.ts';
+import { approveMessage } from '#services/approve-message.ts';
+import { changeMessage } from '#services/change-message.ts';
+import { createRecipient } from '#services/create-recipient.ts';
+import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+
+let deps: TestDeps;
+let app: ReturnType<typeof createApp>;
+beforeAll(async () => {
+  deps = await createTestDeps();
+  app = createApp(deps);
+});
+afterAll(async () => {
+  await progressHub(deps).close();
+  await deps.close();
+});
+
+let tenantId: number;
+let apiKey: string;
+beforeEach(async () => {
+  ({ tenantId, apiKey } = await deps.tenant({ policy: { approvalAbove: { life: 1, ops: 1, bulk: 1 } } }));
+  for (const n of [1, 2, 3]) await createRecipient(deps.as(tenantId), { phone: `+1212555010${n}`, tags: n === 1 ? ['harbour'] : [] });
+});
+
+interface Answer extends MessageView {
+  code: string;
+  errors: { field: string; code: string }[];
+}
+async function call(method: string, path: string, body?: unknown, key = apiKey): Promise<{ status: number; body: Answer }> {
+  const response = await app.request(`/v1/messages${path}`, {
+    method,
+    headers: { authorization: `Bearer ${key}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return { status: response.status, body: (await response.json()) as Answer };
+}
+const draft = async (more: object = {}): Promise<Answer> =>
+  (await call('POST', '', { class: 'ops', title: 'Flood', text: { en: 'Come to the hall' }, audience: { all: true }, channels: ['sms'], ...more })).body;
+const person = (userId: string): Context['actor'] => ({ label: `user:${userId}`, userId, scopes: new Set(ALL_SCOPES), mode: 'live' });
+
+test('what is given is set, null clears, what is left out stays; the audience is counted anew and the change is on record', async () => {
+  const made = await draft();
+  const { status, body } = await call('PATCH', `/${made.id}`, {
+    title: null,
+    text: { de: 'Zur Halle' },
+    audience: { tags: ['harbour'] },
+    answers: [{ key: '1', label: 'Ja' }],
+    share: true,
+  });
+  expect(status).toBe(200);
+  expect(body).toMatchObject({
+    id: made.id,
+    state: 'draft',
+    class: 'ops',
+    title: null,
+    text: { de: 'Zur Halle' },
+    fallbackLocale: 'de',
+    share: true,
+    plan: made.plan,
+    answerOptions: [{ key: '1', label: 'Ja' }],
+    audience: { expression: { tags: ['harbour'] }, count: 1 },
+    times: { expiresAt: made.times.expiresAt },
+  });
+  expect(body.audience.hash).not.toBe(made.audience.hash);
+  expect((await call('GET', `/${made.id}`)).body).toEqual(body);
+  const log = await deps.db.withTenant(tenantId, (tx) => tx.selectFrom('audit_log').select(['action', 'detail']).orderBy('seq').execute());
+  expect(log.at(-1)).toEqual({
+    action: 'message.change',
+    detail: { fields: ['answers', 'audience', 'share', 'text', 'title'], approvalVoid: false },
+  });
+  // Nothing given is nothing changed, and nothing on record.
+  expect((await call('PATCH', `/${made.id}`, {})).body).toEqual(body);
+  expect(await deps.db.withTenant(tenantId, (tx) => tx.selectFrom('audit_log').select('seq').execute())).toHaveLength(log.length);
+});
+
+test('what would be refused of a new message is refused of a change, naming the field, and nothing is half-written', async () => {
+  const made = await draft();
+  const wrong: [object, string][] = [
+    [{ colour: 'red' }, 'colour'],
+    [{ drill: true }, 'drill'],
+    [{ launch: true }, 'launch'],
+    [{ text: {} }, 'text'],
+    [{ text: { en: 'Hi {{nobody}}' } }, 'text.en'],
+    [{ audience: { ids: ['rcp_no'] } }, 'audience.ids[0]'],
+    [{ expiresAt: '2020-01-01T00:00:00Z' }, 'expiresAt'],
+    [{ class: 'life', expiresAt: null }, 'expiresAt'],
+  ];
+  for (const [change, field] of wrong) {
+    const { status, body } = await call('PATCH', `/${made.id}`, { title: 'Other', ...change });
+    expect([status, body.errors.map((error) => error.field)]).toEqual([422, [field]]);
+  }
+  expect((await call('GET', `/${made.id}`)).body).toEqual(made);
+});
+
+test('a launched message, and one of another organisation, cannot be changed', async () => {
+  const made = await draft({ audience: { tags: ['harbour'] }, launch: true });
+  const refused = await call('PATCH', `/${made.id}`, { title: 'Other' });
+  expect([refused.status, refused.body.code]).toEqual([409, 'not_a_draft']);
+  const other = await deps.tenant();
+  expect((await call('PATCH', `/${made.id}`, { title: 'Other' }, other.apiKey)).status).toBe(404);
+  expect((await call('GET', `/${made.id}`)).body.title).toBe('Flood');
+});
+
+test('a change makes an approval void, and who changed the text cannot approve it', async () => {
+  const { id } = await draft();
+  await deps.db.withTenant(tenantId, (tx) => sql`UPDATE messages SET created_by = 'user:101' WHERE tenant_id = ${tenantId}`.execute(tx));
+  const [second, third] = [deps.as(tenantId, person('102')), deps.as(tenantId, person('103'))];
+  await approveMessage(second, id);
+  await changeMessage(second, id, { text: { en: 'Go home' } });
+  const launch = await call('POST', `/${id}/launch`, {});
+  expect([launch.status, launch.body.code]).toEqual([409, 'approval_required']);
+  await expect(approveMessage(second, id)).rejects.toMatchObject({ status: 403, code: 'author_cannot_approve' });
+  await approveMessage(third, id);
+  expect((await call('POST', `/${id}/launch`, {})).status).toBe(202);
+});
+
+test('a change and a launch at once: the message that goes is the one that was changed, or the change is refused', async () => {
+  for (let i = 0; i < 8; i++) {
+    const { id } = await draft({ audience: { tags: ['harbour'] } });
+    const [changed, launched] = await Promise.all([call('PATCH', `/${id}`, { title: 'Other' }), call('POST', `/${id}/launch`, {})]);
+    expect(launched.status).toBe(202);
+    expect([changed.status, launched.body.title]).toEqual(changed.status === 200 ? [200, 'Other'] : [409, 'Flood']);
+  }
+});
