@@ -19,7 +19,15 @@ export interface Cut extends Slice {
   readonly plan: SendPlan;
   /** Another sender than the batch was planned for. */
   readonly standIn: boolean;
+  /** Of what may be marked ahead, the part that each of these people takes until the call is over. */
+  readonly weight: number;
 }
+
+/**
+ * Whoever was called three times by a worker that died, the last time alone in his slice, is called while nobody of any
+ * slot is: what had died beside him in other slots came due at the same times, and of 3,000 one was given up with him.
+ */
+const ALONE_IN_PROCESS = 3;
 
 /**
  * People due again come first, then those never marked. After a crash the slices shrink (125, 12, 1), so that a poisonous
@@ -80,7 +88,7 @@ async function goBy(
   planned: ClaimedBatch,
   senderId: number,
   ids: readonly string[],
-): Promise<Omit<Cut, keyof Slice> & { aside: ReadonlySet<string> }> {
+): Promise<Omit<Cut, keyof Slice | 'weight'> & { aside: ReadonlySet<string> }> {
   const standIn = senderId !== planned.senderId;
   // Nothing is known of how a stand-in did a moment ago, so that its good calls are news.
   const batch: ClaimedBatch = standIn ? { ...planned, senderId, health: 'watched' } : planned;
@@ -96,11 +104,12 @@ async function cutsOf(deps: CutDeps, planned: ClaimedBatch, senderId: number, { 
   const { unitsPerSecond, unitsPerCall, optOutsOf } = way.plan;
   const paced = unitsPerSecond === null ? SLICE : Math.max(1, Math.floor((unitsPerSecond * PACED_MS) / 1000 / unitsPerCall));
   const size = Math.max(1, Math.min(paced, Math.floor(SLICE / 10 ** Math.min(crashes, 3))));
+  const weight = !fresh && crashes >= ALONE_IN_PROCESS ? way.plan.ahead.limit : 1;
   const cuts: Cut[] = [];
   for (let i = 0; i < ids.length; i += size) {
     const all = ids.slice(i, i + size);
     const markedTo = fresh ? planned.marked + i + all.length : planned.marked;
-    cuts.push({ ids: aside.size > 0 ? all.filter((id) => !aside.has(id)) : all, markedTo, alone: !fresh && crashes > 1, optOutsOf, ...way });
+    cuts.push({ ids: aside.size > 0 ? all.filter((id) => !aside.has(id)) : all, markedTo, alone: !fresh && crashes > 1, weight, optOutsOf, ...way });
   }
   return cuts;
 }

@@ -86,7 +86,7 @@ async function deliverSlices(deps: DeliverDeps, batch: ClaimedBatch): Promise<vo
     } catch (error) {
       // Marked meanwhile and never to be called by this claim.
       const idle = await next?.catch(() => undefined);
-      if (typeof idle === 'object') idle.cut.plan.ahead.give(idle.people.length);
+      if (typeof idle === 'object') idle.cut.plan.ahead.give(idle.people.length * idle.cut.weight);
       throw error;
     }
     if (!overlaps && !deps.stopping()) next = nextMark(deps, queue);
@@ -121,17 +121,17 @@ async function mark(deps: DeliverDeps, slice: Cut): Promise<MarkedSlice | MarkRe
     // The mark is written when the turn comes, not before: a stop must find nothing marked that waits.
     if (turn.waitMs > 0) await delay(turn.waitMs);
   }
-  await plan.ahead.take(slice.ids.length);
+  await plan.ahead.take(slice.ids.length * slice.weight);
   let people: MarkedPerson[] | MarkRefusal;
   try {
     people = await markSlice(deps.db, batch, slice);
   } catch (error) {
-    plan.ahead.give(slice.ids.length);
+    plan.ahead.give(slice.ids.length * slice.weight);
     // Whether it was committed cannot be known, but none of these people was called: whoever is marked waits again.
     await insist(deps, () => deps.db.atOnce(batch.tenantId, (tx) => settleSlice(tx, batch, slice.ids.map(notCalled)))).catch(() => undefined);
     throw error;
   }
-  plan.ahead.give(slice.ids.length - (typeof people === 'string' ? 0 : people.length));
+  plan.ahead.give((slice.ids.length - (typeof people === 'string' ? 0 : people.length)) * slice.weight);
   // A mark that took longer moves its calls, all by the same time: sent at once they would break the rate.
   return typeof people === 'string' ? people : { cut: slice, people, calledAt: monotonicMs(), startAt: Math.max(startAt, monotonicMs()), unitMs };
 }
@@ -185,7 +185,7 @@ function sendSlice(deps: DeliverDeps, slice: MarkedSlice): Promise<Sent[]> {
         );
         return { person, outcome: { kind: 'rejected', code: 'render_error' } as const };
       } finally {
-        plan.ahead.give(1);
+        plan.ahead.give(slice.cut.weight);
       }
     }),
   );

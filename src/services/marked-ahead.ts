@@ -5,9 +5,11 @@
  */
 export class MarkedAhead {
   readonly #waiting: { need: number; go: () => void }[] = [];
+  readonly limit: number;
   #free: number;
 
   constructor(limit: number) {
+    this.limit = limit;
     this.#free = limit;
   }
 

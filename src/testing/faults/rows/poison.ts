@@ -82,8 +82,13 @@ export const poisonProcess: Row = {
     const verdict = await world.check([message.id]);
     const state = verdict.rows.find((row) => row.recipientId === deadlyId);
     const others = verdict.rows.filter((row) => row.recipientId !== deadlyId && (row.state === 'accepted' || row.state === 'delivered')).length;
+    const unsent = verdict.rows
+      .filter((row) => row.recipientId !== deadlyId && row.state !== 'accepted' && row.state !== 'delivered')
+      .map(
+        (row) => `${row.state} ${row.code}, ${row.attempts} attempts, ${verdict.calls.filter((call) => call.key === row.key && call.taken).length} calls taken`,
+      );
     const promises = new Promises();
-    promises.hold(others === people - 1, `${others} of the other ${people - 1} were sent`);
+    promises.hold(others === people - 1, `${others} of the other ${people - 1} were sent: ${unsent.slice(0, 3).join('; ')}`);
     promises.hold(verdict.lost === 0, `lost ${verdict.lost}`);
     promises.hold(state?.state === 'failed', `the deadly row is ${state?.state}`);
     // A life delivery is given up after six calls; never earlier, since workers also die for other reasons.
