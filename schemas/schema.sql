@@ -589,6 +589,15 @@ CREATE OR REPLACE FUNCTION public.app_tenant()
  STABLE PARALLEL SAFE
 AS $function$ SELECT NULLIF(current_setting('app.tenant', true), '')::integer $function$;
 
+CREATE OR REPLACE FUNCTION public.calls_in_flight()
+ RETURNS double precision
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'public'
+AS $function$
+  SELECT COALESCE(sum(c.attempting), 0)::float8 FROM messages m JOIN delivery_counts c ON c.message_id = m.id
+  WHERE m.state = 'live' OR (m.state IN ('stopped', 'expired') AND m.completed_at IS NULL) $function$;
+
 CREATE OR REPLACE FUNCTION public.claim_batch(p_lane message_class, p_worker text, p_lease interval, p_skip integer[])
  RETURNS TABLE(tenant_id integer, id bigint, message_id bigint, wave smallint, channel channel, sender_id integer, from_id bigint, to_id bigint, ids bigint[], marked integer, fence integer, crashes smallint, health text)
  LANGUAGE plpgsql
@@ -774,6 +783,7 @@ AS $function$
 
 -- Owners other than the owner of the database
 
+ALTER FUNCTION calls_in_flight() OWNER TO muster_cross;
 ALTER FUNCTION claim_batch(message_class,text,interval,integer[]) OWNER TO muster_cross;
 ALTER FUNCTION create_tenant(text,text,text) OWNER TO muster_cross;
 ALTER FUNCTION due_work(integer) OWNER TO muster_cross;
@@ -887,6 +897,7 @@ GRANT USAGE ON SEQUENCE users_id_seq TO muster_worker;
 GRANT USAGE ON SEQUENCE waves_id_seq TO muster_api;
 GRANT USAGE ON SEQUENCE waves_id_seq TO muster_worker;
 GRANT EXECUTE ON FUNCTION app_tenant() TO PUBLIC;
+GRANT EXECUTE ON FUNCTION calls_in_flight() TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION claim_batch(message_class,text,interval,integer[]) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION create_tenant(text,text,text) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION due_work(integer) TO muster_api, muster_worker;

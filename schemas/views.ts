@@ -38,6 +38,11 @@ export interface MessageView {
     stoppedAt: string | null;
   };
   createdBy: string;
+  /**
+   * Of a message that was corrected: minutes from its launch to its first correction. Of a correction or all clear: minutes
+   * from the launch of the message that it follows. Null otherwise.
+   */
+  minutesToCorrection: number | null;
   /** Who stopped it, or `guard:` and the send guard that it broke; null where nobody did. */
   stoppedBy: string | null;
   /** Why its scheduled start was not made; null where none was missed. */

@@ -115,6 +115,11 @@ CREATE FUNCTION due_work(p_limit integer)
   (SELECT 'nudge', NULL, NULL, l.lane FROM unnest(enum_range(NULL::message_class)) l(lane)
     WHERE EXISTS (SELECT 1 FROM batches b WHERE b.state = 'planned' AND b.lane = l.lane AND b.due_at <= now())) $$;
 
+-- Calls under way in the whole installation: what a stop of everything cannot call back.
+CREATE FUNCTION calls_in_flight() RETURNS double precision LANGUAGE sql SECURITY DEFINER STABLE SET search_path = public AS $$
+  SELECT COALESCE(sum(c.attempting), 0)::float8 FROM messages m JOIN delivery_counts c ON c.message_id = m.id
+  WHERE m.state = 'live' OR (m.state IN ('stopped', 'expired') AND m.completed_at IS NULL) $$;
+
 -- Counts for the metrics page, over all tenants: no ids, no content.
 CREATE FUNCTION operation_facts()
   RETURNS TABLE (name text, lane message_class, label text, value double precision)

@@ -67,6 +67,22 @@ test('people are imported from a file, and bad rows are told by line and field',
   expect(err).toMatch(/^line 4: phone: /);
 });
 
+test('everything of the organisation, one channel, or the whole installation is stopped and released', async () => {
+  for (const [flags, what] of [
+    [['--all'], 'all sending'],
+    [['--channel', 'sms'], 'sms'],
+    [['--installation'], 'the whole installation'],
+  ] as const) {
+    expect(await muster(['stop', ...flags])).toMatchObject({ code: 0, out: `${what}: stopped, 0 already in flight\n` });
+    const held = await muster(['release', ...flags]);
+    expect(held).toMatchObject({ code: 0, out: `${what}: released\n` });
+  }
+  expect(await muster(['release'])).toMatchObject({ code: 2, err: expect.stringContaining('say what to release') });
+  expect(await muster(['stop', 'msg_1', '--all'])).toMatchObject({ code: 2 });
+  expect(await muster(['stop', '--all', '--installation'])).toMatchObject({ code: 2, err: expect.stringContaining('say one of') });
+  expect(await muster(['stop', '--channel', 'pigeon'])).toMatchObject({ code: 1 });
+});
+
 test('preview, send, watch, list, export and stop, end to end', async () => {
   const shown = await muster(['preview', '--to', 'tag:medic', '--channels', 'sms', '--text', 'Come to the hall']);
   expect([shown.code, shown.out]).toEqual([0, expect.stringMatching(/^2 people \(hash \S+\)\n {2}push {3}0\n {2}sms {4}2\n/)]);

@@ -6,7 +6,7 @@ import { systemClock } from '#platform/clock.ts';
 import { formatDuration } from '#platform/duration.ts';
 import type { MessageView, Page, PreviewView } from '#schemas/views.ts';
 import { audienceOf, messageOf, textOf } from './compose.ts';
-import { type Command, flag, flagList, type Io, UsageError, word } from './io.ts';
+import { type Command, type CommandInput, flag, flagList, type Flags, type Io, UsageError, word } from './io.ts';
 import { progressOf } from './progress-lines.ts';
 import { watch } from './watch.ts';
 
@@ -91,7 +91,40 @@ export const send: Command = async (input) => {
   return flags['json'] === true ? printJson(io, launched) : io.out(`${launched.id}\n`);
 };
 
-export const stop: Command = async ({ api, io, words, flags }) => {
+interface Scope {
+  readonly body: { scope: 'installation' | 'tenant' | 'channel'; channel?: string };
+  readonly what: string;
+}
+
+/** What to hold or let go besides one message; undefined where no flag says so. */
+function scopeOf(flags: Flags): Scope | undefined {
+  const channel = flag(flags, 'channel');
+  const given: Scope[] = [
+    ...(flags['all'] === true ? [{ body: { scope: 'tenant' as const }, what: 'all sending' }] : []),
+    ...(flags['installation'] === true ? [{ body: { scope: 'installation' as const }, what: 'the whole installation' }] : []),
+    ...(channel === undefined ? [] : [{ body: { scope: 'channel' as const, channel }, what: channel }]),
+  ];
+  if (given.length > 1) throw new UsageError('say one of --all, --channel and --installation');
+  return given[0];
+}
+
+async function holdOrRelease({ api, io, flags }: CommandInput, { body, what }: Scope, release: boolean): Promise<void> {
+  const result = await api.json<{ inFlight: number }>('/stop', { method: 'POST', json: { ...body, ...(release ? { release } : {}) } });
+  if (flags['json'] === true) return printJson(io, result);
+  io.out(release ? `${what}: released\n` : `${what}: stopped, ${number.format(result.inFlight)} already in flight\n`);
+}
+
+export const release: Command = (input) => {
+  const scope = scopeOf(input.flags);
+  if (!scope) throw new UsageError('say what to release: --all, --channel sms or --installation (a stopped message stays stopped)');
+  return holdOrRelease(input, scope, true);
+};
+
+export const stop: Command = async (input) => {
+  const { api, io, words, flags } = input;
+  const scope = scopeOf(flags);
+  if (scope && words.length > 0) throw new UsageError('name a message, or say --all, --channel or --installation, not both');
+  if (scope) return holdOrRelease(input, scope, false);
   const result = await api.json<{ message: MessageView; inFlight: number; cancelled: number }>(`${at(word(words, 0, 'the message id'))}/stop`, {
     method: 'POST',
   });
@@ -107,6 +140,7 @@ const followUp =
       method: 'POST',
       json: { text: textOf(flags), ...(title === undefined ? {} : { title }) },
     });
+    if (flags['json'] !== true && made.minutesToCorrection !== null) io.err(`${number.format(made.minutesToCorrection)} minutes after the launch\n`);
     return flags['json'] === true ? printJson(io, made) : io.out(`${made.id}\n`);
   };
 export const correct = followUp('correct');

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { readCliConfig } from '#platform/cli-config.ts';
 import { ConfigError } from '#platform/config.ts';
 import { openApi, Refusal, Unreachable } from './api.ts';
-import { allClear, correct, exportList, importPeople, list, preview, send, stop } from './commands.ts';
+import { allClear, correct, exportList, importPeople, list, preview, release, send, stop } from './commands.ts';
 import { type Command, type Flags, type Io, UsageError } from './io.ts';
 import { watch } from './watch.ts';
 
@@ -17,7 +17,9 @@ Usage: npm run muster -- <verb> [options]
   preview --to …               whom a message would reach     [--class] [--channels] [--text]
   send --text … --to …         write and launch a message     [--yes] [--draft] [--watch]
   watch <id>                   live progress                  [--follow]
-  stop <id>                    no further call starts
+  stop <id>                    no further call starts; instead of one message:
+                               --all your organisation, --channel sms, --installation everything
+  release --all | …            lets it go on; what was queued goes out
   correct <id> --text …        to everyone who may have had it
   all-clear <id> --text …      it is over, to the same people
   export <id> <what>           deliveries, answers or spread as CSV   [--output file]
@@ -39,7 +41,7 @@ Options everywhere:
 Exit codes: 0 done, 1 refused by the API, 2 wrong usage, 69 nobody answers, 78 address or key missing.
 `;
 
-const VERBS: Record<string, Command> = { import: importPeople, preview, send, watch, stop, correct, 'all-clear': allClear, export: exportList, list };
+const VERBS: Record<string, Command> = { import: importPeople, preview, send, watch, stop, release, correct, 'all-clear': allClear, export: exportList, list };
 
 const text = { type: 'string' } as const;
 const many = { type: 'string', multiple: true } as const;
@@ -72,6 +74,9 @@ const OPTIONS = {
   state: text,
   limit: text,
   cursor: text,
+  all: yes,
+  installation: yes,
+  channel: text,
 } as const;
 
 /** Runs one command line. @returns the exit code */

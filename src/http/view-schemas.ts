@@ -78,6 +78,10 @@ export const messageViewSchema = z
       stoppedAt: maybeTime,
     }),
     createdBy: z.string(),
+    minutesToCorrection: z
+      .number()
+      .nullable()
+      .openapi({ description: 'From the launch to the first correction; of a correction or all clear: from the launch of the message that it follows.' }),
     stoppedBy: z.string().nullable().openapi({ description: 'Who stopped it, or `guard:` and the send guard that it broke after its launch.' }),
     returned: z.enum(RETURN_REASONS).nullable().openapi({ description: 'Why a scheduled start was not made, so that the message is a draft again.' }),
     forecast: forecastSchema.nullable().openapi({ description: 'As it stood at launch.' }),

@@ -23,17 +23,30 @@ export async function viewMessages(tx: Tx, ctx: Context, rows: readonly MessageR
     FROM delivery_counts WHERE message_id = ANY (${ids}::bigint[]) GROUP BY message_id, wave, channel ORDER BY message_id, wave, channel`.execute(tx);
   const tallies = await sql<{ message_id: string; kind: string; key: string; n: number }>`
     SELECT message_id, kind, key, sum(n)::float8 AS n FROM tallies WHERE message_id = ANY (${ids}::bigint[]) GROUP BY message_id, kind, key`.execute(tx);
+  const minutes = await minutesToCorrection(tx, ctx.tenantId, ids);
   return rows.map((row) =>
     view(
       ctx,
       row,
+      minutes.get(row.id) ?? null,
       counts.rows.filter((c) => c.message_id === row.id),
       tallies.rows.filter((t) => t.message_id === row.id),
     ),
   );
 }
 
-function view(ctx: Context, row: MessageRow, counts: WaveCounts[], tallies: { kind: string; key: string; n: number }[]): MessageView {
+/** Minutes from a launch to the first correction, by the id of either. */
+async function minutesToCorrection(tx: Tx, tenantId: number, ids: readonly string[]): Promise<Map<string, number>> {
+  const { rows } = await sql<{ id: string; minutes: number }>`
+    SELECT x.id, round(min(extract(epoch FROM f.launched_at - m.launched_at)) / 60, 1)::float8 AS minutes
+    FROM messages f JOIN messages m ON m.tenant_id = f.tenant_id AND m.id = f.follows_id CROSS JOIN LATERAL (VALUES (f.id), (f.follows_id)) x(id)
+    WHERE f.tenant_id = ${tenantId} AND (f.follows_id = ANY (${ids}::bigint[]) OR (f.id = ANY (${ids}::bigint[]) AND f.follows_id IS NOT NULL))
+      AND f.launched_at IS NOT NULL AND m.launched_at IS NOT NULL AND (f.kind = 'correction' OR (f.kind = 'all_clear' AND x.id = f.id))
+    GROUP BY x.id`.execute(tx);
+  return new Map(rows.map((row) => [row.id, row.minutes]));
+}
+
+function view(ctx: Context, row: MessageRow, minutes: number | null, counts: WaveCounts[], tallies: { kind: string; key: string; n: number }[]): MessageView {
   const deliveries = zero();
   const waves = counts.map(({ message_id: _, settled_at: __, ...wave }) => {
     let planned = 0;
@@ -85,6 +98,7 @@ function view(ctx: Context, row: MessageRow, counts: WaveCounts[], tallies: { ki
       stoppedAt: iso(row.stopped_at),
     },
     createdBy: row.created_by,
+    minutesToCorrection: minutes,
     stoppedBy: row.stopped_by,
     returned: row.returned,
     forecast: row.forecast as Forecast | null,

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { lockForStop } from '#db/stop-lock.ts';
+import type { Tx } from '#db/database.ts';
 import { invalidField } from '#platform/errors.ts';
 import type { Channel } from '#schemas/delivery.ts';
 import { appendAudit } from './audit.ts';
@@ -44,13 +45,20 @@ export async function stopEverything(ctx: Context, input: StopEverything): Promi
         .execute();
     }
     await appendAudit(tx, ctx, release ? 'stop.release' : 'stop', input.scope, input.channel ? { channel: input.channel } : {});
-    const { rows } = await sql<{
-      n: number;
-    }>`SELECT COALESCE(sum(c.attempting), 0)::float8 AS n FROM delivery_counts c JOIN messages m ON m.tenant_id = c.tenant_id AND m.id = c.message_id WHERE m.tenant_id = ${ctx.tenantId} AND m.state = 'live'`.execute(
-      tx,
-    );
-    const answer = { inFlight: rows[0]?.n ?? 0 };
+    const answer = { inFlight: await inFlight(tx, ctx.tenantId, input) };
     await ctx.idempotency?.complete(tx, 200, answer);
     return answer;
   });
+}
+
+/** Calls that had begun, in what was stopped: also those of messages that were stopped just before. */
+async function inFlight(tx: Tx, tenantId: number, { scope, channel }: StopEverything): Promise<number> {
+  const { rows } = await (scope === 'installation'
+    ? sql<{ n: number }>`SELECT calls_in_flight() AS n`
+    : sql<{ n: number }>`
+        SELECT COALESCE(sum(c.attempting), 0)::float8 AS n FROM delivery_counts c JOIN messages m ON m.tenant_id = c.tenant_id AND m.id = c.message_id
+        WHERE m.tenant_id = ${tenantId} AND (m.state = 'live' OR (m.state IN ('stopped', 'expired') AND m.completed_at IS NULL))
+          AND c.channel = COALESCE(${channel ?? null}::channel, c.channel)`
+  ).execute(tx);
+  return rows[0]?.n ?? 0;
 }

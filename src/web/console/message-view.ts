@@ -6,7 +6,7 @@ import type { PlanStep } from '#schemas/message.ts';
 import type { MessageView, PreviewView } from '#schemas/views.ts';
 import type { ApprovalState } from '#services/approval-state.ts';
 import type { SampleView } from '#services/render-sample.ts';
-import { CHANNEL_NAMES, CLASS_NAMES, CLASS_PROMISES, languageName, number, people, textsOf } from './format.ts';
+import { CHANNEL_NAMES, CLASS_NAMES, CLASS_PROMISES, languageName, number, people, plural, textsOf } from './format.ts';
 import { channelList, csrf, drillTag, type Html, type Part, stateTag, time } from './parts.ts';
 import { reachSummary, sampleView } from './preview-view.ts';
 
@@ -56,6 +56,7 @@ export function factsCard(message: MessageView, withText = true): Html {
       ${times.startAt && !times.launchedAt && html`<li><b>Starts:</b> ${time(times.startAt)}</li>`}
       ${times.expiresAt && html`<li><b>Ends:</b> ${time(times.expiresAt)}</li>`}
       ${times.stoppedAt && html`<li><b>Stopped:</b> ${time(times.stoppedAt)}${message.stoppedBy?.startsWith('guard:') && html`, by a safety check: it was changed after its launch (${message.stoppedBy.slice(6)})`}</li>`}
+      ${message.minutesToCorrection !== null && html`<li><b>${message.followsId ? 'After the first message' : 'Corrected after'}:</b> ${plural(Math.round(message.minutesToCorrection), 'minute')}</li>`}
       ${message.followsId && html`<li><a href="/messages/${message.followsId}">The message that this follows</a></li>`}
     </ul></section>`;
 }

@@ -219,6 +219,11 @@ test('a message that does not move says for whom it waits', async () => {
   expect(await page.text(path)).toContain('it stopped: 20003: wrong token. A person must release it.');
 });
 
+test('the whole installation is not for a coordinator', async () => {
+  expect(await page.text('/stop?scope=installation')).toContain('Not allowed');
+  expect((await page.post('/stop', { _csrf: token, scope: 'installation' })).status).toBe(403);
+});
+
 test('one control stops everything and releases it again', async () => {
   const state = () => deps.db.withTenant(tenantId, (tx) => tx.selectFrom('tenants').select('stopped_at').executeTakeFirstOrThrow());
   expect(await page.text('/stop')).toContain('Stop all sending now');

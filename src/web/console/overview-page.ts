@@ -7,7 +7,7 @@ import { listMessages } from '#services/list-messages.ts';
 import { type SenderView, listSenders, type SendingState, sendingState } from '#services/senders.ts';
 import { stopEverything } from '#services/stop-everything.ts';
 import { answered, handedOver, saidYes } from './board-view.ts';
-import type { ConsoleEnv } from './env.ts';
+import type { ConsoleContext, ConsoleEnv } from './env.ts';
 import { readForm } from './form.ts';
 import { CHANNEL_NAMES, number, people, percent, plural } from './format.ts';
 import { requireScope } from './guard.ts';
@@ -58,7 +58,8 @@ function attention(senders: readonly SenderView[], messages: readonly MessageVie
 }
 
 export function stoppedBanner(state: SendingState): Part {
-  if (state.installationStopped) return html`<div class="banner">■ All sending of this installation is stopped. Its operator must release it.</div>`;
+  if (state.installationStopped)
+    return html`<div class="banner">■ All sending of this installation is stopped. An administrator <a href="/stop?scope=installation">releases</a> it.</div>`;
   if (state.tenantStoppedAt !== null) return html`<div class="banner">■ All sending is stopped. Nothing leaves. <a href="/stop">Release</a></div>`;
   if (state.stoppedChannels.length > 0)
     return html`<div class="banner">■ Stopped: ${state.stoppedChannels.map((channel) => CHANNEL_NAMES[channel]).join(', ')}. <a href="/settings">Settings</a></div>`;
@@ -97,23 +98,47 @@ export const overviewRoutes = (): Hono<ConsoleEnv> =>
       const state = await sendingState(c.var.ctx);
       const token = c.var.session.csrfToken;
       const stopped = state.tenantStoppedAt !== null;
-      const body = stopped
-        ? html`<h1>Release all sending?</h1><form method="post" class="card stack">${csrf(token)}<input type="hidden" name="release" value="yes">
+      if (c.req.query('scope') === 'installation') return installationPage(c, state);
+      const body = html`${
+        stopped
+          ? html`<h1>Release all sending?</h1><form method="post" class="card stack">${csrf(token)}<input type="hidden" name="release" value="yes">
             <p>Everything that waited goes on at once, unless its message was stopped or has ended.</p>
             <div class="row"><button class="btn main big wide">Release all sending</button><a class="btn wide" href="/">Keep it stopped</a></div></form>`
-        : html`<h1>Stop all sending?</h1><form method="post" class="card stack">${csrf(token)}
+          : html`<h1>Stop all sending?</h1><form method="post" class="card stack">${csrf(token)}
             <p>Within a second no new call starts, on any channel, for any message, also life safety. What is queued waits until you release it.</p>
-            <div class="row"><button class="btn danger big wide">Stop all sending now</button><a class="btn wide" href="/">Go back</a></div></form>`;
+            <div class="row"><button class="btn danger big wide">Stop all sending now</button><a class="btn wide" href="/">Go back</a></div></form>`
+      }${
+        c.var.ctx.actor.scopes.has('admin') &&
+        html`<p class="soft small"><a href="/stop?scope=installation">${state.installationStopped ? 'Release' : 'Stop'} the whole installation</a>, with every organisation on it.</p>`
+      }`;
       return show(c, { title: stopped ? 'Release all sending' : 'Stop all sending', section: 'overview', narrow: true, body });
     })
     .post('/stop', async (c) => {
       requireScope(c, 'write');
-      const release = (await readForm(c)).get('release') === 'yes';
-      const { inFlight } = await stopEverything(c.var.ctx, { scope: 'tenant', release });
+      const form = await readForm(c);
+      const release = form.get('release') === 'yes';
+      const scope = form.get('scope') === 'installation' ? 'installation' : 'tenant';
+      const { inFlight } = await stopEverything(c.var.ctx, { scope, release });
       if (release) return c.redirect('/', 303);
-      const body = html`<h1>All sending is stopped</h1><p class="note good" role="status">No new call starts. ${inFlight > 0 ? `${plural(inFlight, 'call')} had already begun and cannot be called back.` : 'No call was on the way.'}</p>
-        <div class="row"><a class="btn main" href="/">To the overview</a><a class="btn" href="/stop">Release</a></div>`;
-      return show(c, { title: 'All sending is stopped', section: 'overview', narrow: true, body });
+      const title = scope === 'installation' ? 'The whole installation is stopped' : 'All sending is stopped';
+      const body = html`<h1>${title}</h1><p class="note good" role="status">No new call starts. ${inFlight > 0 ? `${plural(inFlight, 'call')} had already begun and cannot be called back.` : 'No call was on the way.'}</p>
+        <div class="row"><a class="btn main" href="/">To the overview</a><a class="btn" href="${scope === 'installation' ? '/stop?scope=installation' : '/stop'}">Release</a></div>`;
+      return show(c, { title, section: 'overview', narrow: true, body });
     });
+
+/** Every organisation on this installation: for its administrators alone. */
+function installationPage(c: ConsoleContext, state: SendingState): Promise<Response> {
+  requireScope(c, 'admin');
+  const hidden = html`${csrf(c.var.session.csrfToken)}<input type="hidden" name="scope" value="installation">`;
+  const back = html`<a class="btn wide" href="/">Go back</a>`;
+  const body = state.installationStopped
+    ? html`<h1>Release the whole installation?</h1><form method="post" action="/stop" class="card stack">${hidden}<input type="hidden" name="release" value="yes">
+        <p>Everything that waited goes on at once, for every organisation, unless it holds its own sending.</p>
+        <div class="row"><button class="btn main big wide">Release the whole installation</button>${back}</div></form>`
+    : html`<h1>Stop the whole installation?</h1><form method="post" action="/stop" class="card stack">${hidden}
+        <p>Within a second no new call starts, for any organisation, also life safety. What is queued waits until it is released.</p>
+        <div class="row"><button class="btn danger big wide">Stop the whole installation now</button>${back}</div></form>`;
+  return show(c, { title: state.installationStopped ? 'Release the installation' : 'Stop the installation', section: 'overview', narrow: true, body });
+}
 
 export const channelOf = (text: string): Channel | undefined => CHANNELS.find((channel) => channel === text);

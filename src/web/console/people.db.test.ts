@@ -171,3 +171,15 @@ test('assets are named by their content and kept for ever; any other name is not
   }
   expect((await page.get('/assets/console.000000000000.css')).status).toBe(404);
 });
+
+test('an administrator stops the whole installation, and a channel with the number of calls that are on the way', async () => {
+  expect(await page.text('/stop?scope=installation')).toContain('Stop the whole installation now');
+  const stopped = await page.post('/stop', { _csrf: token, scope: 'installation' });
+  expect(await stopped.text()).toContain('No call was on the way.');
+  expect(await page.text('/')).toContain('All sending of this installation is stopped');
+  expect(await page.text('/stop?scope=installation')).toContain('Release the whole installation');
+  await page.post('/stop', { _csrf: token, scope: 'installation', release: 'yes' });
+  expect(await page.text('/')).not.toContain('All sending of this installation is stopped');
+  expect(await (await page.post('/settings/channels/sms', { _csrf: token, release: 'no' })).text()).toContain('No call was on the way.');
+  await page.post('/settings/channels/sms', { _csrf: token, release: 'yes' });
+});

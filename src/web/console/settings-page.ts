@@ -9,7 +9,7 @@ import { listSenders, releaseSender, type SenderView, type SendingState, sending
 import { stopEverything } from '#services/stop-everything.ts';
 import type { ConsoleContext, ConsoleEnv } from './env.ts';
 import { Form, readForm } from './form.ts';
-import { CHANNEL_NAMES, CLASS_NAMES, number, percent } from './format.ts';
+import { CHANNEL_NAMES, CLASS_NAMES, number, percent, plural } from './format.ts';
 import { requireScope } from './guard.ts';
 import { show } from './layout.ts';
 import { organisationCard, saveOrganisation } from './organisation-form.ts';
@@ -111,10 +111,18 @@ async function makeKey(c: ConsoleContext): Promise<Response> {
   }
 }
 
+function notices(saved: string | undefined, stopped: string | undefined): Part {
+  const [, name = '', inFlight] = /^(\w{1,10})\.(\d{1,9})$/.exec(stopped ?? '') ?? [];
+  const channel = channelOf(name);
+  if (channel && inFlight !== undefined)
+    return html`<p class="note good" role="status"><b>${CHANNEL_NAMES[channel]} is stopped.</b> ${inFlight === '0' ? 'No call was on the way.' : `${plural(Number(inFlight), 'call')} had already begun and cannot be called back.`}</p>`;
+  return saved !== undefined && html`<p class="note good" role="status">Saved.</p>`;
+}
+
 /** `GET /settings` and its buttons. */
 export const settingsRoutes = (): Hono<ConsoleEnv> =>
   new Hono<ConsoleEnv>()
-    .get('/settings', (c) => settingsPage(c, {}, [], c.req.query('saved') !== undefined && html`<p class="note good" role="status">Saved.</p>`))
+    .get('/settings', (c) => settingsPage(c, {}, [], notices(c.req.query('saved'), c.req.query('stopped'))))
     .post('/settings/organisation', async (c) => {
       requireScope(c, 'admin');
       const form = await readForm(c);
@@ -134,6 +142,6 @@ export const settingsRoutes = (): Hono<ConsoleEnv> =>
       const channel = channelOf(c.req.param('channel'));
       if (!channel) throw new Problem(404, 'not_found', 'No such channel.');
       const release = (await readForm(c)).get('release') === 'yes';
-      await stopEverything(c.var.ctx, { scope: 'channel', channel, release });
-      return c.redirect('/settings', 303);
+      const { inFlight } = await stopEverything(c.var.ctx, { scope: 'channel', channel, release });
+      return c.redirect(release ? '/settings' : `/settings?stopped=${channel}.${inFlight}`, 303);
     });

@@ -1,0 +1,105 @@
+import { sql } from 'kysely';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { claimBatch } from '#db/claim-batch.ts';
+import { createApp } from '#http/app.ts';
+import { Bench, carriers } from '#testing/carriers.ts';
+import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { correctMessage } from './correct-message.ts';
+import { deliverBatch } from './deliver-batch.ts';
+import { getMessage } from './get-message.ts';
+import { stopEverything, type StopEverything } from './stop-everything.ts';
+
+let deps: TestDeps;
+beforeAll(async () => {
+  deps = await createTestDeps();
+});
+afterAll(() => deps.close());
+
+/** A message of which one call is on the way when `work` is done; the others are not marked yet. */
+async function whileCalling<T>(bench: Bench, work: () => Promise<T>): Promise<T> {
+  await bench.people(4, { phone: true });
+  await bench.launch('ops', { channels: ['sms'] });
+  let answer: (() => void) | undefined;
+  const held = new Promise<void>((done) => (answer = done));
+  const slow = carriers(async () => {
+    await held;
+    return { kind: 'accepted', providerId: 'p', units: 1 };
+  });
+  await bench.plan();
+  const batch = await claimBatch(deps.db.across, 'ops', 'test');
+  if (!batch) throw new Error('a batch is due');
+  const running = deliverBatch(bench.worker(slow), batch);
+  await expect.poll(() => slow.calls.length).toBe(4);
+  try {
+    return await work();
+  } finally {
+    answer?.();
+    await running;
+  }
+}
+
+test('what is in flight is told for what was stopped: the channel, the organisation, or everybody', async () => {
+  const [one, other] = [await Bench.open(deps), await Bench.open(deps)];
+  const of = (bench: Bench, input: StopEverything) => stopEverything(bench.ctx, input);
+  await whileCalling(one, async () => {
+    await whileCalling(other, async () => {
+      expect(await of(one, { scope: 'channel', channel: 'email' })).toEqual({ inFlight: 0 });
+      expect(await of(one, { scope: 'channel', channel: 'sms' })).toEqual({ inFlight: 4 });
+      expect(await of(one, { scope: 'tenant' })).toEqual({ inFlight: 4 });
+      expect(await of(one, { scope: 'installation' })).toEqual({ inFlight: 8 });
+    });
+  });
+  for (const input of [{ scope: 'installation' }, { scope: 'tenant' }, { scope: 'channel', channel: 'sms' }, { scope: 'channel', channel: 'email' }] as const)
+    expect(await of(one, { ...input, release: true })).toEqual({ inFlight: 0 });
+});
+
+test.each([{ scope: 'installation' }, { scope: 'tenant' }, { scope: 'channel', channel: 'sms' }] as const)(
+  'nobody is called while %j holds, and everybody after its release',
+  async (input) => {
+    const bench = await Bench.open(deps);
+    await bench.people(3, { phone: true });
+    const message = await bench.launch('ops', { channels: ['sms'] });
+    await stopEverything(bench.ctx, input);
+    const carrier = carriers();
+    await bench.work(carrier, 'ops');
+    expect(carrier.calls).toEqual([]);
+    await stopEverything(bench.ctx, { ...input, release: true });
+    await bench.makeDue();
+    await bench.work(carrier, 'ops');
+    expect(carrier.calls).toHaveLength(3);
+    expect((await getMessage(bench.ctx, message.id)).deliveries.accepted).toBe(3);
+  },
+);
+
+test('the installation is for administrators alone', async () => {
+  const { apiKey, tenantId } = await deps.tenant();
+  await deps.db.withTenant(tenantId, (tx) =>
+    tx
+      .updateTable('api_keys')
+      .set({ scopes: ['read', 'write'] })
+      .execute(),
+  );
+  const stop = (body: object) =>
+    createApp(deps).request('/v1/stop', {
+      method: 'POST',
+      headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  expect((await stop({ scope: 'installation' })).status).toBe(403);
+  expect((await stop({ scope: 'tenant' })).status).toBe(200);
+});
+
+test('minutes from launch to correction are shown on both, and an all clear is no correction', async () => {
+  const bench = await Bench.open(deps);
+  await bench.people(2, { phone: true });
+  const message = await bench.launch('ops', { channels: ['sms'] });
+  await bench.work(carriers(), 'ops');
+  expect(message.minutesToCorrection).toBeNull();
+  await deps.db.withTenant(bench.ctx.tenantId, (tx) => sql`UPDATE messages SET launched_at = now() - interval '38 minutes'`.execute(tx));
+  const clear = await correctMessage(bench.ctx, message.id, { kind: 'all_clear', text: { en: 'Over' } });
+  expect(clear.minutesToCorrection).toBeCloseTo(38, 0);
+  expect((await getMessage(bench.ctx, message.id)).minutesToCorrection).toBeNull();
+  const correction = await correctMessage(bench.ctx, message.id, { kind: 'correction', text: { en: 'No' } });
+  expect(correction.minutesToCorrection).toBeCloseTo(38, 0);
+  expect((await getMessage(bench.ctx, message.id)).minutesToCorrection).toBeCloseTo(38, 0);
+});
