@@ -23,6 +23,7 @@ export default defineConfig({
           exclude: [...NEVER, ...LOOPBACK],
           // Pure rules leave nothing behind, so files share their workers: half the time of `npm run verify`.
           isolate: false,
+          sequence: { groupOrder: 1 },
           testTimeout: 20_000,
         },
       },
