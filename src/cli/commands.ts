@@ -85,10 +85,7 @@ export const send: Command = async (input) => {
   }
   const launched = await api.json<MessageView>(`${at(draft.id)}/launch`, {
     method: 'POST',
-    json: {
-      ...(draft.audience.hash === null ? {} : { audienceHash: draft.audience.hash }),
-      ...(flags['again'] === true ? { acknowledge: ['repeated_text'] } : {}),
-    },
+    json: draft.audience.hash === null ? {} : { audienceHash: draft.audience.hash },
   });
   if (flags['watch'] === true) return watch({ ...input, words: [launched.id] });
   return flags['json'] === true ? printJson(io, launched) : io.out(`${launched.id}\n`);

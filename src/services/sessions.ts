@@ -26,7 +26,6 @@ export const sessionActor = (session: Session): Actor => ({
   userId: session.userId,
   scopes: new Set(SCOPES[session.role]),
   mode: 'live',
-  asked: 'always',
 });
 
 /**
