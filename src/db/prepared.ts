@@ -27,8 +27,7 @@ export type Prepared<V, R> = (tx: Tx, values: V) => Promise<R[]>;
 
 /**
  * A statement of the delivery path: written with Kysely's `sql`, made into text once, parsed and planned once per
- * connection under its name. Building and planning the mark anew for each slice took 0.9 ms of a worker's and 2 ms of
- * the server's time, a fifth of what sending the slice takes.
+ * connection under its name, instead of anew for each slice of 125 people.
  *
  * It is sent when called, before anything is awaited, so several of them travel in one packet (`Database.atOnce`).
  */
@@ -51,7 +50,7 @@ export function prepared<V extends object, R>(name: string, build: (at: Places<V
   };
 }
 
-/** Digits and words in the server's own notation of arrays; nothing in them needs quoting. pg's own way takes 20 us for 125 ids. */
+/** Digits and words in the server's own notation of arrays; nothing in them needs quoting. 2 us for 125 ids, pg's own way 9. */
 export const plainArray = (values: readonly (string | number | null)[]): string => `{${values.map((value) => value ?? 'NULL').join(',')}}`;
 
 const PLAIN = /^[\w.-]+$/;

@@ -15,7 +15,7 @@ import { viewMessages } from './message-view.ts';
 export interface LaunchInput {
   /** Refuse unless the audience still has this hash. */
   audienceHash?: string | undefined;
-  /** What the same transaction has just counted: 5 ms for 10,000 people, 90 for a million. */
+  /** What the same transaction has just counted. */
   counted?: AudienceCount;
 }
 

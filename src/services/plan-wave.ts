@@ -21,18 +21,34 @@ export async function planWave(deps: Deps, tenantId: number, waveId: string, sto
   const memory: ZoneMemory = {};
   for (let limit = FIRST_PAGE; !stopping(); limit = PAGE) {
     const [step] = await deps.db.withTenant(tenantId, async (tx) => planPages(tx, deps, await lockWaves(tx, tenantId, [waveId]), { tenantId, limit, memory }));
-    if (!step || (await announce(deps, tenantId, step))) return;
+    if (!step) return forecastPlanned(deps, tenantId, waveId);
+    await announce(deps, tenantId, step);
+    if (!step.done) continue;
+    if (step.first) await storeForecast(deps, tenantId, step.messageId);
+    return;
   }
 }
 
-/** Wakes workers for the page, and ends the planning with the last one. @returns whether the wave is planned */
-async function announce(deps: Deps, tenantId: number, step: Step): Promise<boolean> {
+/** Wakes workers for the page; one that ends the wave may also end the message. */
+async function announce(deps: Deps, tenantId: number, step: Step): Promise<void> {
   const nudges = Math.min(step.page.batches, MAX_NUDGES);
   await Promise.all(Array.from({ length: nudges }, () => deps.queue.nudge(deliverJob(step.lane), { messageId: step.messageId })));
-  if (!step.done) return false;
-  if (step.first) await storeForecast(deps, tenantId, step.messageId);
-  await completePlanned(deps, tenantId, step);
-  return true;
+  if (step.done) await completePlanned(deps, tenantId, step);
+}
+
+/** A message whose people were all planned with its launch: nobody has made its forecast. */
+async function forecastPlanned(deps: Deps, tenantId: number, waveId: string): Promise<void> {
+  const wave = await deps.db.withTenant(tenantId, (tx) =>
+    tx
+      .selectFrom('waves')
+      .select('message_id')
+      .where('tenant_id', '=', tenantId)
+      .where('id', '=', waveId)
+      .where('ordinal', '=', 0)
+      .where('state', '=', 'planned')
+      .executeTakeFirst(),
+  );
+  if (wave) await storeForecast(deps, tenantId, wave.message_id);
 }
 
 /** A wave that reaches nobody has no last batch that would notice the end. One whose batches all came with its end has. */
@@ -50,7 +66,7 @@ export interface BegunWave extends DueWave {
 
 /**
  * Plans the first page of each wave of one tenant inside the launch itself: workers then claim at once, without waiting for
- * a planner to be woken first (54 ms from the post to the first call, 40 with it, of which the post's answer takes 24).
+ * a planner to be woken first: 45 ms from the post to the first call instead of 53.
  */
 export async function beginWaves(tx: Tx, deps: Deps, waves: readonly DueWave[]): Promise<BegunWave[]> {
   const [first] = waves;
@@ -65,12 +81,15 @@ export async function beginWaves(tx: Tx, deps: Deps, waves: readonly DueWave[]):
   return waves.map((wave) => ({ ...wave, step: steps.find((step) => step.waveId === wave.waveId) }));
 }
 
-/** After the launch has committed: wakes workers for what is planned, and a planner for the rest. */
+/**
+ * After the launch has committed: wakes workers for what is planned, and a planner for the rest and for the forecast,
+ * which looks at everything that waits at the senders and must not keep the launch from its answer.
+ */
 export async function announceWaves(deps: Deps, waves: readonly BegunWave[]): Promise<void> {
   await Promise.all(
     waves.map(async ({ tenantId, waveId, step }) => {
-      const planned = step !== undefined && (await announce(deps, tenantId, step));
-      if (!planned) await deps.queue.nudge('plan', { tenantId, waveId });
+      if (step) await announce(deps, tenantId, step);
+      if (!step?.done || step.first) await deps.queue.nudge('plan', { tenantId, waveId });
     }),
   );
 }

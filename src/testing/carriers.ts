@@ -88,8 +88,9 @@ export class Bench {
     return { ...this.deps, plans: new SendPlans(this.deps, carrier.channels), random: () => 0, stopping: () => false };
   }
 
-  /** Sweeps once and plans what is due. */
+  /** Does what planners were woken for, then sweeps once and plans what is due. */
   async plan(): Promise<void> {
+    for (const { name, data } of this.deps.nudges.splice(0)) if (name === 'plan' && 'waveId' in data) await planWave(this.deps, data.tenantId, data.waveId);
     for (const { tenantId, waveId } of (await sweep(this.deps)).waves) await planWave(this.deps, tenantId, waveId);
   }
 

@@ -34,7 +34,8 @@ export class Refused extends Error {
 /**
  * The SDK's way to its API, on our own pool: its default transport costs 369 us a message. What the SDK does between its
  * `messages.create` and its `httpClient` (three regular expressions over a path that never changes, two URL objects, the
- * host's name taken apart for regions, a User-Agent put together) is done once here: 5 us of 12.
+ * host's name taken apart for regions, a User-Agent put together) is done once here. With the dates below a call costs
+ * 24 us, 40 before; a bare loop on the same pool 25.
  */
 export function createRequest(pool: Pool, options: { path: string; authorization: string; deadlineMs: number }): SdkRequest {
   const headers = {
