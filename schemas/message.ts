@@ -54,6 +54,13 @@ const channelsSchema = z.union([
   z.strictObject({ plan: z.array(planStepSchema).min(1).max(6) }),
 ]);
 
+/** What a launch may ask back. */
+export const QUESTIONS = ['repeated_text'] as const;
+export type Question = (typeof QUESTIONS)[number];
+
+/** Questions that the caller was asked (409 with this code) and means all the same. */
+export const acknowledgeSchema = z.array(z.enum(QUESTIONS)).max(QUESTIONS.length).optional();
+
 export const messageInputSchema = z.strictObject({
   class: z.enum(MESSAGE_CLASSES),
   drill: z.boolean().default(false),
@@ -73,6 +80,7 @@ export const messageInputSchema = z.strictObject({
   launch: z.boolean().default(false),
   /** With `launch`: refuse unless the audience still has this hash. */
   audienceHash: z.string().max(64).optional(),
+  acknowledge: acknowledgeSchema,
 });
 export type MessageInput = z.infer<typeof messageInputSchema>;
 

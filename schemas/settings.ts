@@ -46,6 +46,8 @@ export const settingsChangeSchema = z.strictObject({
   doubling: z.boolean().optional(),
   /** Messages that one person may be sent within an hour; null: any number. Life is always sent, and counts. */
   hourlyCeiling: z.int().min(1).max(1_000).nullable().optional(),
+  /** Whether programs are asked back before what looks like a slip, as people always are. */
+  asksPrograms: z.boolean().optional(),
 });
 export type SettingsChange = z.infer<typeof settingsChangeSchema>;
 
@@ -59,4 +61,5 @@ export interface SettingsView {
   approvalAbove: Readonly<Record<MessageClass, number | null>>;
   doubling: boolean;
   hourlyCeiling: number | null;
+  asksPrograms: boolean;
 }

@@ -85,7 +85,10 @@ export const send: Command = async (input) => {
   }
   const launched = await api.json<MessageView>(`${at(draft.id)}/launch`, {
     method: 'POST',
-    json: draft.audience.hash === null ? {} : { audienceHash: draft.audience.hash },
+    json: {
+      ...(draft.audience.hash === null ? {} : { audienceHash: draft.audience.hash }),
+      ...(flags['again'] === true ? { acknowledge: ['repeated_text'] } : {}),
+    },
   });
   if (flags['watch'] === true) return watch({ ...input, words: [launched.id] });
   return flags['json'] === true ? printJson(io, launched) : io.out(`${launched.id}\n`);

@@ -32,6 +32,7 @@ Message options (send, preview):
   --class ops      life, ops or bulk       --channels push,sms,email --title TITLE
   --answer k=Label an answer button; --counts k: it counts as coming
   --expires 4h     also a time; --start likewise      --drill  an exercise      --share  people may pass it on
+  --again          it is meant, though the same text went to some of these people just now
 
 Options everywhere:
   --api URL, --key KEY   else MUSTER_API and MUSTER_KEY, else the installation in MUSTER_DATA (npm run up)
@@ -75,6 +76,7 @@ const OPTIONS = {
   limit: text,
   cursor: text,
   all: yes,
+  again: yes,
   installation: yes,
   channel: text,
 } as const;

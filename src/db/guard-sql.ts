@@ -6,7 +6,7 @@ import { DEFAULT_POLICY } from '#domain/policy.ts';
  * checked all of it: this holds where a row was changed since. Reads only rows that the mark reads anyway.
  */
 export const brokenGuardSql = sql<string | null>`CASE
-  WHEN m.approval_needed AND (m.approved_at IS NULL OR m.approved_by IS NOT DISTINCT FROM m.created_by) THEN 'approval'
+  WHEN m.approval_needed AND (m.approved_at IS NULL OR m.approved_by = m.created_by OR m.approved_by = ANY (m.changed_by)) THEN 'approval'
   WHEN m.approval_needed AND w.selects = 'all' AND w.planned > m.audience_count THEN 'audience'
   WHEN m.drill AND m.text::text ~* '\\mnot\\s+an?\\s+(drill|exercise)\\M' THEN 'drill_text'
 END`;

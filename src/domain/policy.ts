@@ -8,20 +8,27 @@ export interface SendPolicy {
   readonly doubling: boolean;
   /** Messages that one person may be sent within an hour; null: any number. Life is always sent, and counts. */
   readonly hourlyCeiling: number | null;
+  /** Whether programs are asked back before what looks like a slip, as people always are. */
+  readonly asksPrograms: boolean;
 }
 
 /** Where a new tenant begins; also what counts as its largest message until it has sent a larger one. */
 const START: Readonly<Record<MessageClass, number>> = { life: 100, ops: 1_000, bulk: 10_000 };
 
 /** What a new tenant starts with. */
-export const DEFAULT_POLICY: SendPolicy = { approvalAbove: START, doubling: true, hourlyCeiling: 10 };
+export const DEFAULT_POLICY: SendPolicy = { approvalAbove: START, doubling: true, hourlyCeiling: 10, asksPrograms: true };
 
 /** One person may do everything: for the demo, and for tests and load tests that are about something else. */
-export const OPEN_POLICY = { approvalAbove: { life: null, ops: null, bulk: null }, doubling: false, hourlyCeiling: null } satisfies SendPolicy;
+export const OPEN_POLICY = {
+  approvalAbove: { life: null, ops: null, bulk: null },
+  doubling: false,
+  hourlyCeiling: null,
+  asksPrograms: false,
+} satisfies SendPolicy;
 
 /** Reads `tenants.policy`; anything missing or of another kind has its default. */
 export function policyOf(stored: Readonly<Record<string, unknown>>): SendPolicy {
-  const { approvalAbove, doubling, hourlyCeiling } = stored;
+  const { approvalAbove, doubling, hourlyCeiling, asksPrograms } = stored;
   const given = (typeof approvalAbove === 'object' && approvalAbove !== null ? approvalAbove : {}) as Record<string, unknown>;
   const limit = (klass: MessageClass): number | null => {
     const value = given[klass];
@@ -31,6 +38,7 @@ export function policyOf(stored: Readonly<Record<string, unknown>>): SendPolicy 
     approvalAbove: { life: limit('life'), ops: limit('ops'), bulk: limit('bulk') },
     doubling: typeof doubling === 'boolean' ? doubling : DEFAULT_POLICY.doubling,
     hourlyCeiling: hourlyCeiling === null || typeof hourlyCeiling === 'number' ? hourlyCeiling : DEFAULT_POLICY.hourlyCeiling,
+    asksPrograms: typeof asksPrograms === 'boolean' ? asksPrograms : DEFAULT_POLICY.asksPrograms,
   };
 }
 

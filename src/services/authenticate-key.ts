@@ -23,5 +23,6 @@ export async function authenticateKey(deps: Pick<Deps, 'db'>, key: string): Prom
   const { rows } = await sql<Row>`SELECT tenant_id, id, mode, scopes, user_id FROM find_api_key(${hashApiKey(key)})`.execute(deps.db.across);
   const row = rows[0];
   if (!row) return undefined;
-  return { tenantId: row.tenant_id, actor: { label: `key:${row.id}`, userId: row.user_id, scopes: new Set(row.scopes.filter(isScope)), mode: row.mode } };
+  const actor: Actor = { label: `key:${row.id}`, userId: row.user_id, scopes: new Set(row.scopes.filter(isScope)), mode: row.mode, asked: 'by_policy' };
+  return { tenantId: row.tenant_id, actor };
 }

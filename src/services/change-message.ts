@@ -63,7 +63,7 @@ export async function changeMessage(ctx: Context, publicId: string, change: Mess
   });
 }
 
-type Draft = Omit<MessageInput, 'launch' | 'audienceHash'>;
+type Draft = Omit<MessageInput, 'launch' | 'audienceHash' | 'acknowledge'>;
 
 function changed(row: MessageRow, change: MessageChange): Draft {
   const title = change.title === undefined ? row.title : change.title;

@@ -22,6 +22,7 @@ export async function changeSettings(ctx: Context, change: SettingsChange): Prom
       ...(change.approvalAbove === undefined ? {} : { approvalAbove: { ...policyOf(tenant.policy).approvalAbove, ...change.approvalAbove } }),
       ...(change.doubling === undefined ? {} : { doubling: change.doubling }),
       ...(change.hourlyCeiling === undefined ? {} : { hourlyCeiling: change.hourlyCeiling }),
+      ...(change.asksPrograms === undefined ? {} : { asksPrograms: change.asksPrograms }),
     };
     const set = {
       ...(change.name === undefined ? {} : { name: change.name }),

@@ -33,6 +33,8 @@ export interface Actor {
   readonly scopes: ReadonlySet<Scope>;
   /** A test key can reach simulated senders alone. */
   readonly mode: 'live' | 'test';
+  /** Whether a question reaches anybody: a person always, a program where the organisation wants it; missing: nobody is there. */
+  readonly asked?: 'always' | 'by_policy';
 }
 
 export interface Context extends Deps {

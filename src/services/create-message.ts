@@ -36,7 +36,7 @@ export async function createMessage(ctx: Context, input: MessageInput, origin: M
   const result = await inTenant(ctx, async (tx) => {
     const { id, counted } = await insert(tx, ctx, input, origin, expiresAt);
     await appendAudit(tx, ctx, 'message.create', id, { class: input.class, drill: input.drill });
-    const waves = input.launch ? await launchInTx(tx, ctx, id, { audienceHash: input.audienceHash, counted }) : [];
+    const waves = input.launch ? await launchInTx(tx, ctx, id, { audienceHash: input.audienceHash, acknowledge: input.acknowledge, counted }) : [];
     const rows = await tx.selectFrom('messages').selectAll().where('tenant_id', '=', ctx.tenantId).where('id', '=', id).execute();
     const [view] = await viewMessages(tx, ctx, rows);
     if (!view) throw new Error('an inserted message has a view');
@@ -52,7 +52,7 @@ export async function createMessage(ctx: Context, input: MessageInput, origin: M
  * @returns when it expires
  * @throws Problem 422 naming the fields
  */
-export function checkedExpiry(ctx: Context, input: Omit<MessageInput, 'launch' | 'audienceHash'>, fromAlert: boolean): Date | null {
+export function checkedExpiry(ctx: Context, input: Omit<MessageInput, 'launch' | 'audienceHash' | 'acknowledge'>, fromAlert: boolean): Date | null {
   const problems: FieldError[] = [...assertSlots(input.text), ...unknownIds(ctx, input.audience, 'audience')];
   const startAt = input.startAt === undefined ? null : Date.parse(input.startAt);
   const expiry = expiryOf(input.class, input.expiresAt === undefined ? null : Date.parse(input.expiresAt), startAt, ctx.clock.now());

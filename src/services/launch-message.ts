@@ -3,9 +3,10 @@ import type { Tx } from '#db/database.ts';
 import { type ExpiryProblem, expiryOf, planOf } from '#domain/plan.ts';
 import { conflict, invalidField, notFound, Problem } from '#platform/errors.ts';
 import type { Audience } from '#schemas/audience.ts';
-import type { MessageInput } from '#schemas/message.ts';
+import type { MessageInput, Question } from '#schemas/message.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { approvalRule } from './approval-rule.ts';
+import { askFirst } from './ask-first.ts';
 import { appendAudit } from './audit.ts';
 import { type Context, inTenant, type Scope } from './context.ts';
 import { announceWaves, beginWaves, type BegunWave, type DueWave } from './plan-wave.ts';
@@ -15,6 +16,8 @@ import { viewMessages } from './message-view.ts';
 export interface LaunchInput {
   /** Refuse unless the audience still has this hash. */
   audienceHash?: string | undefined;
+  /** Questions that were asked before and are meant all the same. */
+  acknowledge?: readonly Question[] | undefined;
   /** What the same transaction has just counted. */
   counted?: AudienceCount;
 }
@@ -49,13 +52,8 @@ export async function launchInTx(tx: Tx, ctx: Context, messageId: string, input:
   const now = ctx.clock.now();
   const expiry = expiryOf(row.class, row.expires_at?.getTime() ?? null, row.start_at?.getTime() ?? null, now);
   if ('code' in expiry) throw expiryProblem(expiry);
-  const counted =
-    input.counted ??
-    (await countAndHash(
-      tx,
-      ctx.tenantId,
-      audienceCondition(row.audience as Audience, (id) => ctx.ids.decode('rcp', id)),
-    ));
+  const condition = audienceCondition(row.audience as Audience, (id) => ctx.ids.decode('rcp', id));
+  const counted = input.counted ?? (await countAndHash(tx, ctx.tenantId, condition));
   if (counted.count === 0) throw invalidField('audience', 'empty_audience', 'The audience is empty: nobody matches it.');
   if (input.audienceHash !== undefined && input.audienceHash !== counted.hash)
     throw conflict('audience_changed', 'The audience is no longer the one that was shown: look at it again and launch with its new hash.', {
@@ -63,6 +61,7 @@ export async function launchInTx(tx: Tx, ctx: Context, messageId: string, input:
       hash: counted.hash,
     });
   const approvalNeeded = await checkApproval(tx, ctx, row, counted);
+  await askFirst(tx, ctx, row, { condition, startsAt: Math.max(row.start_at?.getTime() ?? now, now), acknowledged: input.acknowledge ?? [] });
   const scheduled = row.start_at !== null && row.start_at.getTime() > now;
   await tx
     .updateTable('messages')

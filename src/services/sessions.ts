@@ -26,6 +26,7 @@ export const sessionActor = (session: Session): Actor => ({
   userId: session.userId,
   scopes: new Set(SCOPES[session.role]),
   mode: 'live',
+  asked: 'always',
 });
 
 /**

@@ -24,7 +24,7 @@ afterAll(async () => {
 let tenantId: number;
 let apiKey: string;
 beforeEach(async () => {
-  ({ tenantId, apiKey } = await deps.tenant({ policy: { approvalAbove: { life: 1, ops: 1, bulk: 1 } } }));
+  ({ tenantId, apiKey } = await deps.tenant({ policy: { approvalAbove: { life: 1, ops: 1, bulk: 1 }, asksPrograms: false } }));
   for (const n of [1, 2, 3]) await createRecipient(deps.as(tenantId), { phone: `+1212555010${n}`, tags: n === 1 ? ['harbour'] : [] });
 });
 

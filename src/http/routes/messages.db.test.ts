@@ -14,7 +14,7 @@ const ready = { class: 'ops', text: { en: 'Come to the hall' }, audience: { all:
 
 beforeAll(async () => {
   deps = await createTestDeps();
-  ({ apiKey, tenantId } = await deps.tenant());
+  ({ apiKey, tenantId } = await deps.tenant({ policy: { asksPrograms: false } }));
   app = createApp(deps);
   await deps.db.withTenant(tenantId, (tx) =>
     tx

@@ -1,6 +1,6 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { MESSAGE_STATES } from '#schemas/delivery.ts';
-import { messageChangeSchema, messageInputSchema } from '#schemas/message.ts';
+import { acknowledgeSchema, messageChangeSchema, messageInputSchema } from '#schemas/message.ts';
 import { approveMessage } from '#services/approve-message.ts';
 import { changeMessage } from '#services/change-message.ts';
 import { correctMessage } from '#services/correct-message.ts';
@@ -71,12 +71,16 @@ const shownAudience = {
   },
 };
 
+const launchBody = {
+  content: { 'application/json': { schema: shownAudience.content['application/json'].schema.extend({ acknowledge: acknowledgeSchema }) } },
+};
+
 const launch = createRoute({
   method: 'post',
   path: '/messages/{id}/launch',
   tags,
   summary: 'Launch a draft now, or schedule it for its startAt',
-  request: { params: messageParams, headers: idempotencyHeader, body: shownAudience },
+  request: { params: messageParams, headers: idempotencyHeader, body: launchBody },
   responses: { 202: message('Launched or scheduled.'), ...refusals },
 });
 

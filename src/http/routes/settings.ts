@@ -22,6 +22,7 @@ const settingsView = z
       .int()
       .nullable()
       .openapi({ description: 'Messages that one person may be sent within an hour; null: any number. Life is always sent, and counts.' }),
+    asksPrograms: z.boolean().openapi({ description: 'Whether programs are asked back before what looks like a slip, as people always are.' }),
   } satisfies { [K in keyof SettingsView]: z.ZodType })
   .openapi('Settings');
 

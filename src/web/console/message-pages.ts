@@ -18,13 +18,13 @@ import { number, people, plural, textsOf } from './format.ts';
 import { show } from './layout.ts';
 import { messageList, pager } from './message-list.ts';
 import { boardBody, draftBody, messageTitle } from './message-view.ts';
-import { csrf, type FormError, type Part } from './parts.ts';
+import { csrf, type FormError, type Part, time } from './parts.ts';
 
 const isWaiting = (message: MessageView): boolean => message.state === 'draft';
 const maySend = (c: ConsoleContext, message: MessageView): boolean => c.var.ctx.actor.scopes.has(`send:${message.class}`);
 const drillBanner = (message: MessageView): Part => message.drill && html`<div class="banner drill">◆ EXERCISE – nothing on this page is real</div>`;
 
-async function draftPage(c: ConsoleContext, message: MessageView, errors: readonly FormError[] = [], notice: Part = ''): Promise<Response> {
+async function draftPage(c: ConsoleContext, message: MessageView, errors: readonly FormError[] = [], notice: Part = '', again: Part = ''): Promise<Response> {
   const { ctx } = c.var;
   const preview = await previewAudience(ctx, {
     audience: message.audience.expression,
@@ -56,6 +56,7 @@ async function draftPage(c: ConsoleContext, message: MessageView, errors: readon
     approval,
     isAuthor: message.createdBy === ctx.actor.label,
     notice,
+    again,
     now: ctx.clock.now(),
   });
   return show(c, { title: messageTitle(message), section: 'messages', errors, body, banner: drillBanner(message) });
@@ -76,6 +77,16 @@ async function boardPage(c: ConsoleContext, message: MessageView, notice: Part =
 
 /** The launch was refused: say why beside the draft as it is now. */
 async function launchRefused(c: ConsoleContext, message: MessageView, problem: Problem, shown: number): Promise<Response> {
+  if (problem.code === 'repeated_text') {
+    const again = html`<a href="/messages/${String(problem.extra['messageId'])}">the same text</a> ${time(String(problem.extra['at']))}`;
+    return draftPage(
+      c,
+      message,
+      [{ id: 'again', text: 'The same text went, or goes, to some of these people within ten minutes. Nothing was sent' }],
+      '',
+      again,
+    );
+  }
   if (problem.code !== 'audience_changed') return draftPage(c, message, [{ id: '', text: problem.message }]);
   const now = Number(problem.extra['count']);
   const text = `The audience changed while you were reading: it was ${people(shown)}, now it is ${people(now)}. Nothing was sent. Look again.`;
@@ -93,7 +104,7 @@ async function launch(c: ConsoleContext): Promise<Response> {
   if (!message.drill && form.get('sure') !== 'yes')
     return draftPage(c, message, [{ id: 'sure', text: 'Tick that you have read the text and that these are the right people' }]);
   try {
-    await launchMessage(ctx, message.id, { audienceHash });
+    await launchMessage(ctx, message.id, { audienceHash, acknowledge: form.get('again') === 'yes' ? ['repeated_text'] : [] });
   } catch (problem) {
     if (!(problem instanceof Problem) || problem.status >= 500) throw problem;
     return launchRefused(c, await getMessage(ctx, message.id), problem, Number(form.get('count')) || 0);

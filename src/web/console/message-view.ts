@@ -70,6 +70,8 @@ export interface DraftView {
   approval: ApprovalState;
   isAuthor: boolean;
   notice: Part;
+  /** Which message says the same to some of the same people; '' where nobody was asked. */
+  again: Part;
   /** Milliseconds. */
   now: number;
 }
@@ -116,7 +118,7 @@ function launchForm(view: DraftView): Part {
   return html`
     <form class="card stack" method="post" action="/messages/${message.id}/launch" aria-labelledby="launch-title">${hidden}
       <h2 id="launch-title">${message.drill ? 'Run this exercise' : 'Send this for real'}</h2>
-      ${said}${!message.drill && html`<label class="check" for="sure"><input type="checkbox" id="sure" name="sure" value="yes"> <span>I have read the text, and these are the right people.</span></label>`}
+      ${said}${view.again && html`<label class="check" for="again"><input type="checkbox" id="again" name="again" value="yes"> <span>Some of these people have ${view.again}. I mean to send it again.</span></label>`}${!message.drill && html`<label class="check" for="sure"><input type="checkbox" id="sure" name="sure" value="yes"> <span>I have read the text, and these are the right people.</span></label>`}
       <div><button class="btn big wide ${message.drill ? 'drill' : 'danger'}">${button}</button></div>
     </form>`;
 }
