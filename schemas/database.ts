@@ -24,7 +24,20 @@ export interface InstallationTable {
   id_key: GeneratedAlways<Buffer>;
   stopped_at: NullableTime;
   stopped_by: string | null;
+  stopped_reason: string | null;
   created_at: GeneratedAlways<Date>;
+}
+
+/** Which life of which database this is; written by `admit()` alone. */
+export interface IncarnationTable {
+  singleton: Generated<boolean>;
+  system: string | null;
+  database: number | null;
+  relation: number | null;
+  timeline: number | null;
+  place: string | null;
+  beat: Generated<Id>;
+  beat_at: NullableTime;
 }
 
 export interface TenantsTable {
@@ -179,6 +192,7 @@ export interface AuditLogTable {
 /** Every table, as Kysely sees it. Held against the real schema by a test. */
 export interface Schema {
   installation: InstallationTable;
+  incarnation: IncarnationTable;
   tenants: TenantsTable;
   users: UsersTable;
   sessions: SessionsTable;

@@ -177,11 +177,25 @@ CREATE TABLE inbound_texts (
   CONSTRAINT inbound_texts_tenant_id_provider_id_key UNIQUE (tenant_id, provider_id)
 );
 
+CREATE TABLE incarnation (
+  singleton boolean NOT NULL DEFAULT true,
+  system text,
+  database oid,
+  relation oid,
+  timeline integer,
+  place text,
+  beat bigint NOT NULL DEFAULT 0,
+  beat_at timestamp with time zone,
+  CONSTRAINT incarnation_pkey PRIMARY KEY (singleton),
+  CONSTRAINT incarnation_singleton_check CHECK (singleton)
+);
+
 CREATE TABLE installation (
   singleton boolean NOT NULL DEFAULT true,
   id_key bytea NOT NULL DEFAULT decode(replace((gen_random_uuid())::text, '-'::text, ''::text), 'hex'::text),
   stopped_at timestamp with time zone,
   stopped_by text,
+  stopped_reason text,
   created_at timestamp with time zone NOT NULL DEFAULT now(),
   CONSTRAINT installation_id_key_check CHECK ((length(id_key) = 16)),
   CONSTRAINT installation_pkey PRIMARY KEY (singleton),
@@ -583,6 +597,52 @@ CREATE POLICY tenant_isolation ON waves AS PERMISSIVE FOR ALL TO public USING ((
 
 -- Functions
 
+CREATE OR REPLACE FUNCTION public.admit(p_system text, p_database oid, p_timeline integer, p_beat bigint, p_live boolean, p_place text, p_tick boolean)
+ RETURNS TABLE(system text, database oid, timeline integer, beat bigint, restored text)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public'
+AS $function$
+#variable_conflict use_column
+DECLARE
+  i incarnation;
+  now_system text := (SELECT s.system_identifier::text FROM pg_control_system() s);
+  now_database oid := (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
+  now_relation oid := 'incarnation'::regclass;
+  now_timeline integer;
+  remembers boolean := COALESCE(p_system = now_system AND p_database = now_database, false);
+  vouches boolean;
+  reason text;
+BEGIN
+  IF pg_is_in_recovery() THEN
+    -- As a standby refuses a write: the caller waits and asks again.
+    RAISE EXCEPTION 'the server is in recovery' USING ERRCODE = 'read_only_sql_transaction';
+  END IF;
+  now_timeline := ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer;
+  vouches := remembers AND p_live AND p_timeline <> now_timeline;
+  SELECT * INTO i FROM incarnation;
+  IF p_tick OR vouches OR (i.system, i.database, i.relation, i.timeline) IS DISTINCT FROM (now_system, now_database, now_relation, now_timeline)
+    OR i.place IS DISTINCT FROM COALESCE(p_place, i.place) OR (remembers AND p_beat > i.beat) THEN
+    SELECT * INTO i FROM incarnation FOR UPDATE;
+    reason := CASE
+      WHEN i.system IS NULL THEN NULL
+      WHEN (i.system, i.database, i.relation) IS DISTINCT FROM (now_system, now_database, now_relation) THEN 'another_database'
+      WHEN split_part(i.place, ' ', 1) <> split_part(p_place, ' ', 1) AND split_part(i.place, ' ', 2) <> split_part(p_place, ' ', 2) THEN 'copied_files'
+      WHEN remembers AND p_beat > i.beat THEN 'went_back'
+      WHEN i.timeline <> now_timeline AND NOT vouches THEN 'new_timeline'
+    END;
+    UPDATE incarnation n SET system = now_system, database = now_database, relation = now_relation, timeline = now_timeline, place = COALESCE(p_place, n.place),
+      beat = GREATEST(n.beat, CASE WHEN remembers THEN p_beat ELSE 0 END) + (p_tick AND reason IS NULL)::integer, beat_at = clock_timestamp()
+      RETURNING n.* INTO i;
+    IF reason IS NOT NULL THEN
+      PERFORM stop_restored(reason);
+    ELSIF vouches THEN
+      UPDATE installation SET stopped_at = NULL, stopped_by = NULL, stopped_reason = NULL WHERE stopped_by = 'restore' AND stopped_reason = 'new_timeline';
+    END IF;
+  END IF;
+  RETURN QUERY SELECT i.system, i.database, i.timeline, i.beat, reason;
+END $function$;
+
 CREATE OR REPLACE FUNCTION public.app_tenant()
  RETURNS integer
  LANGUAGE sql
@@ -781,8 +841,31 @@ CREATE OR REPLACE FUNCTION public.sender_tenant(p_channel channel, p_address tex
 AS $function$
   SELECT s.tenant_id, s.id FROM senders s WHERE s.channel = p_channel AND s.address = p_address ORDER BY s.drill, s.id $function$;
 
+CREATE OR REPLACE FUNCTION public.stop_restored(p_reason text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public'
+AS $function$
+BEGIN
+  UPDATE installation SET stopped_at = now(), stopped_by = 'restore', stopped_reason = p_reason;
+  WITH moved AS (
+    UPDATE deliveries d SET state = 'unknown', code = 'restored', next_at = now() + CASE m.class WHEN 'life' THEN interval '10 seconds' ELSE interval '60 seconds' END
+    FROM messages m WHERE m.id = d.message_id AND d.state = 'attempting'
+    RETURNING d.message_id, d.wave, d.channel, d.tenant_id
+  )
+  INSERT INTO delivery_counts AS c (message_id, wave, channel, slot, tenant_id, attempting, unknown)
+  SELECT message_id, wave, channel, 0, tenant_id, -count(*), count(*) FROM moved GROUP BY message_id, wave, channel, tenant_id
+  ON CONFLICT (message_id, wave, channel, slot) DO UPDATE SET attempting = c.attempting + excluded.attempting, unknown = c.unknown + excluded.unknown;
+  UPDATE batches SET state = 'planned', lease_until = NULL, claimed_by = NULL, due_at = now() WHERE state = 'claimed';
+  UPDATE waves w SET state = 'cancelled' FROM messages m
+    WHERE m.id = w.message_id AND m.class = 'bulk' AND m.state = 'live' AND w.state = 'waiting' AND w.ordinal > 0;
+  UPDATE messages SET state = 'stopped', stopped_at = now(), stopped_by = 'restore', completed_at = NULL WHERE class = 'bulk' AND state = 'live';
+  PERFORM setval('messages_id_seq', nextval('messages_id_seq') + 1000000), setval('recipients_id_seq', nextval('recipients_id_seq') + 10000000);
+END $function$;
+
 -- Owners other than the owner of the database
 
+ALTER FUNCTION admit(text,oid,integer,bigint,boolean,text,boolean) OWNER TO muster_cross;
 ALTER FUNCTION calls_in_flight() OWNER TO muster_cross;
 ALTER FUNCTION claim_batch(message_class,text,interval,integer[]) OWNER TO muster_cross;
 ALTER FUNCTION create_tenant(text,text,text) OWNER TO muster_cross;
@@ -816,10 +899,10 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON batches TO muster_worker;
 GRANT SELECT, UPDATE ON batches TO muster_cross;
 GRANT DELETE, INSERT, SELECT, UPDATE ON deliveries TO muster_api;
 GRANT DELETE, INSERT, SELECT, UPDATE ON deliveries TO muster_worker;
-GRANT SELECT ON deliveries TO muster_cross;
+GRANT SELECT, UPDATE ON deliveries TO muster_cross;
 GRANT DELETE, INSERT, SELECT, UPDATE ON delivery_counts TO muster_api;
 GRANT DELETE, INSERT, SELECT, UPDATE ON delivery_counts TO muster_worker;
-GRANT SELECT ON delivery_counts TO muster_cross;
+GRANT INSERT, SELECT, UPDATE ON delivery_counts TO muster_cross;
 GRANT DELETE, INSERT, SELECT, UPDATE ON erasures TO muster_api;
 GRANT DELETE, INSERT, SELECT, UPDATE ON erasures TO muster_worker;
 GRANT DELETE, INSERT, SELECT, UPDATE ON idempotency_keys TO muster_api;
@@ -827,13 +910,14 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON idempotency_keys TO muster_worker;
 GRANT DELETE, SELECT ON idempotency_keys TO muster_cross;
 GRANT DELETE, INSERT, SELECT, UPDATE ON inbound_texts TO muster_api;
 GRANT DELETE, INSERT, SELECT, UPDATE ON inbound_texts TO muster_worker;
+GRANT SELECT, UPDATE ON incarnation TO muster_cross;
 GRANT SELECT ON installation TO muster_api;
 GRANT SELECT ON installation TO muster_worker;
 GRANT DELETE, INSERT, SELECT, UPDATE ON joins TO muster_api;
 GRANT DELETE, INSERT, SELECT, UPDATE ON joins TO muster_worker;
 GRANT DELETE, INSERT, SELECT, UPDATE ON messages TO muster_api;
 GRANT DELETE, INSERT, SELECT, UPDATE ON messages TO muster_worker;
-GRANT SELECT ON messages TO muster_cross;
+GRANT SELECT, UPDATE ON messages TO muster_cross;
 GRANT DELETE, INSERT, SELECT, UPDATE ON pending_joins TO muster_api;
 GRANT DELETE, INSERT, SELECT, UPDATE ON pending_joins TO muster_worker;
 GRANT SELECT ON pending_joins TO muster_cross;
@@ -864,10 +948,17 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON users TO muster_worker;
 GRANT SELECT ON users TO muster_cross;
 GRANT DELETE, INSERT, SELECT, UPDATE ON waves TO muster_api;
 GRANT DELETE, INSERT, SELECT, UPDATE ON waves TO muster_worker;
-GRANT SELECT ON waves TO muster_cross;
+GRANT SELECT, UPDATE ON waves TO muster_cross;
 GRANT UPDATE (note) ON answer_events TO muster_cross;
+GRANT SELECT (stopped_at) ON installation TO muster_cross;
+GRANT SELECT (stopped_by) ON installation TO muster_cross;
+GRANT SELECT (stopped_reason) ON installation TO muster_cross;
 GRANT UPDATE (stopped_at) ON installation TO muster_api;
+GRANT UPDATE (stopped_at) ON installation TO muster_cross;
 GRANT UPDATE (stopped_by) ON installation TO muster_api;
+GRANT UPDATE (stopped_by) ON installation TO muster_cross;
+GRANT UPDATE (stopped_reason) ON installation TO muster_api;
+GRANT UPDATE (stopped_reason) ON installation TO muster_cross;
 GRANT SELECT (erased_at) ON recipients TO muster_cross;
 GRANT SELECT (id) ON recipients TO muster_cross;
 GRANT SELECT (tenant_id) ON recipients TO muster_cross;
@@ -879,12 +970,14 @@ GRANT USAGE ON SEQUENCE batches_id_seq TO muster_api;
 GRANT USAGE ON SEQUENCE batches_id_seq TO muster_worker;
 GRANT USAGE ON SEQUENCE inbound_texts_id_seq TO muster_api;
 GRANT USAGE ON SEQUENCE inbound_texts_id_seq TO muster_worker;
+GRANT SELECT, UPDATE ON SEQUENCE messages_id_seq TO muster_cross;
 GRANT USAGE ON SEQUENCE messages_id_seq TO muster_api;
 GRANT USAGE ON SEQUENCE messages_id_seq TO muster_worker;
 GRANT USAGE ON SEQUENCE pending_joins_id_seq TO muster_api;
 GRANT USAGE ON SEQUENCE pending_joins_id_seq TO muster_worker;
 GRANT USAGE ON SEQUENCE push_subscriptions_id_seq TO muster_api;
 GRANT USAGE ON SEQUENCE push_subscriptions_id_seq TO muster_worker;
+GRANT SELECT, UPDATE ON SEQUENCE recipients_id_seq TO muster_cross;
 GRANT USAGE ON SEQUENCE recipients_id_seq TO muster_api;
 GRANT USAGE ON SEQUENCE recipients_id_seq TO muster_worker;
 GRANT USAGE ON SEQUENCE senders_id_seq TO muster_api;
@@ -896,6 +989,7 @@ GRANT USAGE ON SEQUENCE users_id_seq TO muster_api;
 GRANT USAGE ON SEQUENCE users_id_seq TO muster_worker;
 GRANT USAGE ON SEQUENCE waves_id_seq TO muster_api;
 GRANT USAGE ON SEQUENCE waves_id_seq TO muster_worker;
+GRANT EXECUTE ON FUNCTION admit(text,oid,integer,bigint,boolean,text,boolean) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION app_tenant() TO PUBLIC;
 GRANT EXECUTE ON FUNCTION calls_in_flight() TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION claim_batch(message_class,text,interval,integer[]) TO muster_api, muster_worker;
@@ -911,3 +1005,4 @@ GRANT EXECUTE ON FUNCTION message_tenant(bigint) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION operation_facts() TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION over_ceiling(bigint[],bigint,integer) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION sender_tenant(channel,text) TO muster_api, muster_worker;
+GRANT EXECUTE ON FUNCTION stop_restored(text) TO muster_cross;

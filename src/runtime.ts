@@ -1,4 +1,5 @@
-import { openDatabase } from '#db/database.ts';
+import { type Database, openDatabase } from '#db/database.ts';
+import { BEAT_MS, Incarnation } from '#db/incarnation.ts';
 import { systemClock } from '#platform/clock.ts';
 import { type Config, type Environment, readConfig } from '#platform/config.ts';
 import { createLog, type Log } from '#platform/log.ts';
@@ -11,6 +12,8 @@ export interface Runtime {
   readonly log: Log;
   readonly deps: Deps;
   readonly queues: Queues;
+  /** For further pools of the process. */
+  readonly admit: Incarnation['admit'];
   close(): Promise<void>;
 }
 
@@ -21,7 +24,17 @@ const POOL: Record<'api' | 'worker', number> = { api: 16, worker: 6 };
 export async function createRuntime(env: Environment, kind: 'api' | 'worker'): Promise<Runtime> {
   const config = readConfig(env);
   const log = createLog(kind, config.logLevel);
-  const db = openDatabase({ url: config.databaseUrl, role: kind === 'api' ? 'muster_api' : 'muster_worker', max: POOL[kind], name: `muster-${kind}`, log });
+  const incarnation = new Incarnation(config.dataFolder, log);
+  const { admit } = incarnation;
+  const db = openDatabase({
+    url: config.databaseUrl,
+    role: kind === 'api' ? 'muster_api' : 'muster_worker',
+    max: POOL[kind],
+    name: `muster-${kind}`,
+    log,
+    admit,
+  });
+  const beating = startBeating(db, incarnation, log);
   const queues = openQueues({ redisUrls: config.redisUrls, databaseUrl: config.databaseUrl, log });
   const installation = await db.across.selectFrom('installation').select('id_key').executeTakeFirstOrThrow();
   const deps: Deps = { config, log, clock: systemClock, db, queue: queues, tokens: new Tokens(config.secretKeys), ids: new PublicIds(installation.id_key) };
@@ -30,9 +43,23 @@ export async function createRuntime(env: Environment, kind: 'api' | 'worker'): P
     log,
     deps,
     queues,
+    admit,
     close: async () => {
+      clearInterval(beating);
       await queues.close();
       await db.close();
     },
   };
+}
+
+function startBeating(db: Database, incarnation: Incarnation, log: Log): NodeJS.Timeout {
+  const beat = async (): Promise<void> => {
+    const client = await db.connect();
+    try {
+      await incarnation.beat(client);
+    } finally {
+      client.release();
+    }
+  };
+  return setInterval(() => void beat().catch((error: unknown) => log.debug({ error: (error as Error).message }, 'no beat')), BEAT_MS);
 }

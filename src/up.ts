@@ -6,7 +6,7 @@ import { ConfigError, environmentHelp, processEnvironment, readUpConfig } from '
 import { createLog } from '#platform/log.ts';
 import { migrateAll } from './migrate.ts';
 import { createDemo } from './up/demo.ts';
-import { freePort, SupervisedPostgres } from './up/install.ts';
+import { admitPlace, freePort, SupervisedPostgres } from './up/install.ts';
 import { loadSecrets, saveSecrets, type UpSecrets } from './up/secrets.ts';
 import { Supervised } from './up/supervise.ts';
 
@@ -125,6 +125,7 @@ async function up(): Promise<void> {
     databaseUrl = (await postgres.start()).url;
   }
   await migrateAll(databaseUrl);
+  if (postgres) await admitPlace(databaseUrl, postgres.place, config.dataFolder, log);
   let secrets = loadSecrets(config.dataFolder);
   const { env, simulatorEnv, simulator } = await environmentFor(config, secrets, databaseUrl);
   const launch = async (name: string, script: string, childEnv: Record<string, string>, options: readonly string[] = []): Promise<void> => {

@@ -35,7 +35,14 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
   const lanes = new Map<MessageClass, Lane>();
   const courtesy = new Courtesy();
   for (const lane of config.workerLanes) {
-    const db = openDatabase({ url: config.databaseUrl, role: 'muster_worker', max: SLOTS[lane] * 2 + 1, name: `muster-worker-${lane}`, log });
+    const db = openDatabase({
+      url: config.databaseUrl,
+      role: 'muster_worker',
+      max: SLOTS[lane] * 2 + 1,
+      name: `muster-worker-${lane}`,
+      log,
+      admit: runtime.admit,
+    });
     databases.push(db);
     const carriers = createChannels(config, log);
     channels.push(carriers);

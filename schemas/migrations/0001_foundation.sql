@@ -22,9 +22,27 @@ CREATE TABLE installation (
   id_key bytea NOT NULL DEFAULT decode(replace(gen_random_uuid()::text, '-', ''), 'hex') CHECK (length(id_key) = 16),
   stopped_at timestamptz,
   stopped_by text,
+  -- stopped_by = 'restore': how it was noticed
+  stopped_reason text,
   created_at timestamptz NOT NULL DEFAULT now()
 );
 INSERT INTO installation DEFAULT VALUES;
+
+-- One row: which life of which database this is, so that a restored backup is noticed: see admit().
+CREATE TABLE incarnation (
+  singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+  -- of the server, of the database in it, and of this table: a dump brings the row along, and none of these
+  system text,
+  database oid,
+  relation oid,
+  timeline integer,
+  -- file number and birth of the embedded server's data folder
+  place text,
+  -- raised by every process every few seconds; who remembers a higher one knows that the database went back
+  beat bigint NOT NULL DEFAULT 0,
+  beat_at timestamptz
+);
+INSERT INTO incarnation DEFAULT VALUES;
 
 CREATE TABLE tenants (
   tenant_id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -516,5 +534,5 @@ BEGIN
 END $$;
 REVOKE UPDATE, DELETE ON audit_log, answer_events FROM muster_api, muster_worker;
 GRANT SELECT ON installation TO muster_api, muster_worker;
-GRANT UPDATE (stopped_at, stopped_by) ON installation TO muster_api;
+GRANT UPDATE (stopped_at, stopped_by, stopped_reason) ON installation TO muster_api;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO muster_api, muster_worker;

@@ -115,6 +115,85 @@ CREATE FUNCTION due_work(p_limit integer)
   (SELECT 'nudge', NULL, NULL, l.lane FROM unnest(enum_range(NULL::message_class)) l(lane)
     WHERE EXISTS (SELECT 1 FROM batches b WHERE b.state = 'planned' AND b.lane = l.lane AND b.due_at <= now())) $$;
 
+GRANT SELECT, UPDATE ON incarnation TO muster_cross;
+GRANT SELECT (stopped_at, stopped_by, stopped_reason), UPDATE (stopped_at, stopped_by, stopped_reason) ON installation TO muster_cross;
+GRANT UPDATE ON deliveries, messages, waves TO muster_cross;
+GRANT INSERT, UPDATE ON delivery_counts TO muster_cross;
+GRANT SELECT, UPDATE ON SEQUENCE messages_id_seq, recipients_id_seq TO muster_cross;
+
+-- A database that was restored from a backup does not know what was sent after it: nothing more is sent until a person
+-- says so. Calls that were under way are in doubt. Of a campaign that was live everybody who waited may have been called
+-- since; never twice means that they are listed, not called. Numbers given out since then are in people's links, so that
+-- they are not given out again.
+CREATE FUNCTION stop_restored(p_reason text) RETURNS void LANGUAGE plpgsql SET search_path = public AS $$
+BEGIN
+  UPDATE installation SET stopped_at = now(), stopped_by = 'restore', stopped_reason = p_reason;
+  WITH moved AS (
+    UPDATE deliveries d SET state = 'unknown', code = 'restored', next_at = now() + CASE m.class WHEN 'life' THEN interval '10 seconds' ELSE interval '60 seconds' END
+    FROM messages m WHERE m.id = d.message_id AND d.state = 'attempting'
+    RETURNING d.message_id, d.wave, d.channel, d.tenant_id
+  )
+  INSERT INTO delivery_counts AS c (message_id, wave, channel, slot, tenant_id, attempting, unknown)
+  SELECT message_id, wave, channel, 0, tenant_id, -count(*), count(*) FROM moved GROUP BY message_id, wave, channel, tenant_id
+  ON CONFLICT (message_id, wave, channel, slot) DO UPDATE SET attempting = c.attempting + excluded.attempting, unknown = c.unknown + excluded.unknown;
+  UPDATE batches SET state = 'planned', lease_until = NULL, claimed_by = NULL, due_at = now() WHERE state = 'claimed';
+  UPDATE waves w SET state = 'cancelled' FROM messages m
+    WHERE m.id = w.message_id AND m.class = 'bulk' AND m.state = 'live' AND w.state = 'waiting' AND w.ordinal > 0;
+  UPDATE messages SET state = 'stopped', stopped_at = now(), stopped_by = 'restore', completed_at = NULL WHERE class = 'bulk' AND state = 'live';
+  PERFORM setval('messages_id_seq', nextval('messages_id_seq') + 1000000), setval('recipients_id_seq', nextval('recipients_id_seq') + 10000000);
+END $$;
+
+-- Only from admit(), with its rights.
+REVOKE ALL ON FUNCTION stop_restored(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION stop_restored(text) TO muster_cross;
+
+-- Lets a connection in, before anything else is asked on it. What a process remembers of this database tells a restore from
+-- a restart: a dump has another server, database or table; files that were copied, another place; a database that went back,
+-- a lower beat than somebody remembers. A new timeline is a restore to a point in time or a failover: it is a failover where
+-- a process that was there before it says so (p_live), and has lost nothing.
+CREATE FUNCTION admit(p_system text, p_database oid, p_timeline integer, p_beat bigint, p_live boolean, p_place text, p_tick boolean)
+  RETURNS TABLE (system text, database oid, timeline integer, beat bigint, restored text)
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+#variable_conflict use_column
+DECLARE
+  i incarnation;
+  now_system text := (SELECT s.system_identifier::text FROM pg_control_system() s);
+  now_database oid := (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
+  now_relation oid := 'incarnation'::regclass;
+  now_timeline integer;
+  remembers boolean := COALESCE(p_system = now_system AND p_database = now_database, false);
+  vouches boolean;
+  reason text;
+BEGIN
+  IF pg_is_in_recovery() THEN
+    -- As a standby refuses a write: the caller waits and asks again.
+    RAISE EXCEPTION 'the server is in recovery' USING ERRCODE = 'read_only_sql_transaction';
+  END IF;
+  now_timeline := ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer;
+  vouches := remembers AND p_live AND p_timeline <> now_timeline;
+  SELECT * INTO i FROM incarnation;
+  IF p_tick OR vouches OR (i.system, i.database, i.relation, i.timeline) IS DISTINCT FROM (now_system, now_database, now_relation, now_timeline)
+    OR i.place IS DISTINCT FROM COALESCE(p_place, i.place) OR (remembers AND p_beat > i.beat) THEN
+    SELECT * INTO i FROM incarnation FOR UPDATE;
+    reason := CASE
+      WHEN i.system IS NULL THEN NULL
+      WHEN (i.system, i.database, i.relation) IS DISTINCT FROM (now_system, now_database, now_relation) THEN 'another_database'
+      WHEN split_part(i.place, ' ', 1) <> split_part(p_place, ' ', 1) AND split_part(i.place, ' ', 2) <> split_part(p_place, ' ', 2) THEN 'copied_files'
+      WHEN remembers AND p_beat > i.beat THEN 'went_back'
+      WHEN i.timeline <> now_timeline AND NOT vouches THEN 'new_timeline'
+    END;
+    UPDATE incarnation n SET system = now_system, database = now_database, relation = now_relation, timeline = now_timeline, place = COALESCE(p_place, n.place),
+      beat = GREATEST(n.beat, CASE WHEN remembers THEN p_beat ELSE 0 END) + (p_tick AND reason IS NULL)::integer, beat_at = clock_timestamp()
+      RETURNING n.* INTO i;
+    IF reason IS NOT NULL THEN
+      PERFORM stop_restored(reason);
+    ELSIF vouches THEN
+      UPDATE installation SET stopped_at = NULL, stopped_by = NULL, stopped_reason = NULL WHERE stopped_by = 'restore' AND stopped_reason = 'new_timeline';
+    END IF;
+  END IF;
+  RETURN QUERY SELECT i.system, i.database, i.timeline, i.beat, reason;
+END $$;
+
 -- Calls under way in the whole installation: what a stop of everything cannot call back.
 CREATE FUNCTION calls_in_flight() RETURNS double precision LANGUAGE sql SECURITY DEFINER STABLE SET search_path = public AS $$
   SELECT COALESCE(sum(c.attempting), 0)::float8 FROM messages m JOIN delivery_counts c ON c.message_id = m.id

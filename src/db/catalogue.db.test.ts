@@ -103,11 +103,11 @@ test('a partition made later is protected like the first', async () => {
   });
 });
 
-test('only the installation and the list of migrations have no tenant', async () => {
+test('only the installation, its incarnation and the list of migrations have no tenant', async () => {
   const names = await rows<{ name: string }>(`
     SELECT c.relname AS name FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
       AND NOT EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id') ORDER BY 1`);
-  expect(names.map((row) => row.name)).toEqual(['installation', 'schema_migrations']);
+  expect(names.map((row) => row.name)).toEqual(['incarnation', 'installation', 'schema_migrations']);
 });
 
 test('there is no view: a view would run with the rights of its owner', async () => {
@@ -139,6 +139,7 @@ test('the application changes the schema nowhere and rewrites no history', async
     ['muster_worker', 'DELETE FROM answer_events'],
     ['muster_api', `UPDATE installation SET id_key = ''`],
     ['muster_worker', 'UPDATE installation SET stopped_at = NULL'],
+    ['muster_api', 'UPDATE incarnation SET beat = 0'],
     ['muster_api', 'ALTER TABLE waves DISABLE ROW LEVEL SECURITY'],
     ['muster_api', 'TRUNCATE deliveries'],
   ] as const)

@@ -10,7 +10,7 @@ const BATCHES_A_STEP = 20;
  *
  * @returns batches closed in this step; 0 when nothing is left to close now
  */
-export async function closeBatches(tx: Tx, tenantId: number, messageId: string, state: 'cancelled' | 'expired'): Promise<number> {
+export async function closeBatches(tx: Tx, tenantId: number, messageId: string, state: 'cancelled' | 'expired' | 'unresolved'): Promise<number> {
   const { rows } = await sql<{ batches: number }>`
     WITH closing AS (
       SELECT b.id, b.wave, b.channel, b.sender_id, b.ids[b.marked + 1:] AS rest FROM batches b

@@ -37,6 +37,8 @@ export interface DatabaseOptions {
   name: string;
   log: Log;
   statementTimeoutMs?: number;
+  /** Asked by each new connection before it is used. */
+  admit?: (client: pg.ClientBase) => Promise<void>;
 }
 
 // numeric and float8 come as numbers; bigint stays a string, since ids are opaque and counts are cast where needed.
@@ -74,9 +76,13 @@ function enumArrays() {
 /** Opens a pool whose connections act as an application role that owns nothing (row-level security applies). */
 export function openDatabase(options: DatabaseOptions): Database {
   const arrays = enumArrays();
+  const before = async (client: pg.ClientBase): Promise<void> => {
+    await (arrays.load(client) as unknown as Promise<void>);
+    await options.admit?.(client);
+  };
   const pool = new pg.Pool({
     types: arrays.types,
-    onConnect: arrays.load,
+    onConnect: (client) => before(client) as unknown as void,
     connectionString: options.url,
     max: options.max,
     application_name: options.name,

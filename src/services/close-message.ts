@@ -10,9 +10,14 @@ import { type Deps, notifyProgress } from './context.ts';
 export async function closeMessage(deps: Pick<Deps, 'db'>, tenantId: number, messageId: string): Promise<void> {
   for (;;) {
     const closed = await deps.db.withTenant(tenantId, async (tx) => {
-      const message = await tx.selectFrom('messages').select('state').where('tenant_id', '=', tenantId).where('id', '=', messageId).executeTakeFirst();
+      const message = await tx
+        .selectFrom('messages')
+        .select(['state', 'stopped_by'])
+        .where('tenant_id', '=', tenantId)
+        .where('id', '=', messageId)
+        .executeTakeFirst();
       if (message?.state !== 'stopped' && message?.state !== 'expired') return undefined;
-      const batches = await closeBatches(tx, tenantId, messageId, message.state === 'stopped' ? 'cancelled' : 'expired');
+      const batches = await closeBatches(tx, tenantId, messageId, endOf(message));
       if (batches > 0) await notifyProgress(tx, tenantId, messageId);
       return batches;
     });
@@ -30,3 +35,7 @@ export async function closeMessage(deps: Pick<Deps, 'db'>, tenantId: number, mes
     if (done.numAffectedRows) await notifyProgress(tx, tenantId, messageId);
   });
 }
+
+/** Who waited when a backup was restored may have been called since it was taken: nobody can say that they were not. */
+const endOf = (message: { state: string; stopped_by: string | null }): 'cancelled' | 'expired' | 'unresolved' =>
+  message.state === 'expired' ? 'expired' : message.stopped_by === 'restore' ? 'unresolved' : 'cancelled';

@@ -88,13 +88,15 @@ export async function releaseSender(ctx: Context, publicId: string): Promise<voi
 /** What is held right now: the whole installation, this tenant, or some of its channels. */
 export interface SendingState {
   installationStopped: boolean;
+  /** How it was noticed that the database was restored from a backup; null where it was not, or somebody released it. */
+  restored: string | null;
   tenantStoppedAt: string | null;
   stoppedChannels: Channel[];
 }
 
 export async function sendingState(ctx: Context): Promise<SendingState> {
   return inTenant(ctx, async (tx) => {
-    const installation = await tx.selectFrom('installation').select('stopped_at').executeTakeFirstOrThrow();
+    const installation = await tx.selectFrom('installation').select(['stopped_at', 'stopped_by', 'stopped_reason']).executeTakeFirstOrThrow();
     const tenant = await tx
       .selectFrom('tenants')
       .select(['stopped_at', sql<Channel[]>`stopped_channels::text[]`.as('channels')])
@@ -102,6 +104,7 @@ export async function sendingState(ctx: Context): Promise<SendingState> {
       .executeTakeFirstOrThrow();
     return {
       installationStopped: installation.stopped_at !== null,
+      restored: installation.stopped_by === 'restore' ? installation.stopped_reason : null,
       tenantStoppedAt: tenant.stopped_at?.toISOString() ?? null,
       stoppedChannels: tenant.channels,
     };

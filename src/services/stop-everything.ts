@@ -24,7 +24,7 @@ export async function stopEverything(ctx: Context, input: StopEverything): Promi
     if (input.scope === 'installation')
       await tx
         .updateTable('installation')
-        .set({ stopped_at: release ? null : sql`now()`, stopped_by: release ? null : ctx.actor.label })
+        .set({ stopped_at: release ? null : sql`now()`, stopped_by: release ? null : ctx.actor.label, stopped_reason: null })
         .execute();
     else if (input.scope === 'tenant')
       await tx

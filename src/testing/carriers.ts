@@ -62,6 +62,11 @@ export class Bench {
     return new Bench(deps, deps.as(tenantId));
   }
 
+  /** The same, on a tenant that is there already. */
+  static at(deps: TestDeps, ctx: Context): Bench {
+    return new Bench(deps, ctx);
+  }
+
   async people(count: number, has: { phone?: boolean; email?: boolean } = { phone: true, email: true }, from = 0): Promise<void> {
     const { tenantId } = this.ctx;
     await this.deps.db.withTenant(tenantId, (tx) =>

@@ -18,14 +18,14 @@ async function asOwner(sql: string): Promise<void> {
   }
 }
 
-/** A database of its own for one test file: a clone of the template, 50-100 ms. */
-export async function createTestDatabase(): Promise<TestDatabase> {
+/** A database of its own for one test file: a clone of the template (50-100 ms), or of another that nobody is connected to. */
+export async function createTestDatabase(template = 'muster_template'): Promise<TestDatabase> {
   const name = `t_${randomUUID().replaceAll('-', '')}`;
   // Two clones at once of one template collide, so they take turns.
   await asOwner(`SELECT 1`);
   for (let tries = 0; ; tries++) {
     try {
-      await asOwner(`CREATE DATABASE ${name} TEMPLATE muster_template STRATEGY file_copy`);
+      await asOwner(`CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY file_copy`);
       break;
     } catch (error) {
       if (tries > 100 || (error as { code?: string }).code !== '55006') throw error;

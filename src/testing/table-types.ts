@@ -31,6 +31,7 @@ const POSTGRES_KINDS: Readonly<Record<string, string>> = {
   text: 'text',
   integer: 'number',
   smallint: 'number',
+  oid: 'number',
   'double precision': 'number',
   bigint: 'id',
   bytea: 'bytes',

@@ -1,6 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
+import pg from 'pg';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '#db/embedded-postgres.ts';
+import { Incarnation, placeOf } from '#db/incarnation.ts';
+import type { Log } from '#platform/log.ts';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export const freePort = (): Promise<number> =>
@@ -28,6 +31,11 @@ export class SupervisedPostgres {
 
   get pid(): number | undefined {
     return this.#server?.process.pid;
+  }
+
+  /** Of its files: see `placeOf`. */
+  get place(): string {
+    return placeOf(this.#server?.folder ?? this.#folder);
   }
 
   async start(): Promise<EmbeddedPostgres> {
@@ -58,5 +66,16 @@ export class SupervisedPostgres {
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#server?.stop();
+  }
+}
+
+/** Before anything of the installation starts: a data folder that was copied or restored must not send what was sent since. */
+export async function admitPlace(databaseUrl: string, place: string, folder: string, log: Log): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    await new Incarnation(folder, log).admitPlace(client, place);
+  } finally {
+    await client.end();
   }
 }

@@ -23,6 +23,21 @@ test('Redis down is degraded, not unready', async () => {
   expect([ready.status, await ready.json()]).toEqual([200, { status: 'degraded', degraded: ['redis'] }]);
 });
 
+test('restored from a backup is degraded, until a person releases it by the API', async () => {
+  const { apiKey } = await deps.tenant();
+  const set = (by: string | null) =>
+    deps.db.across.updateTable('installation').set({ stopped_at: new Date(), stopped_by: by, stopped_reason: 'went_back' }).execute();
+  await set('restore');
+  expect(await (await createApp(deps).request('/readyz')).json()).toEqual({ status: 'degraded', degraded: ['restored'] });
+  const released = await createApp(deps).request('/v1/stop', {
+    method: 'POST',
+    headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ scope: 'installation', release: true }),
+  });
+  expect(released.status).toBe(200);
+  expect(await (await createApp(deps).request('/readyz')).json()).toEqual({ status: 'ready', degraded: [] });
+});
+
 test('without its database the API is alive, not ready, and answers 503 with Retry-After', async () => {
   const { apiKey } = await deps.tenant();
   const away = { ...deps, db: openDatabase({ url: 'postgres://nobody@127.0.0.1:1/none', role: 'muster_api', max: 2, name: 'away', log: deps.log }) };

@@ -97,8 +97,9 @@ export function opsRoutes(deps: Deps, extras: OpsExtras): OpenAPIHono<AppEnv> {
 }
 
 async function readiness(deps: Deps, queue: QueueHealth | undefined): Promise<string[]> {
-  const [, health] = await Promise.all([deadline(checkStore(deps), STORE_DEADLINE_MS), queue?.health() ?? 'up']);
-  return health === 'down' && queue ? [queue.backend === 'redis' ? 'redis' : 'queue'] : [];
+  const [{ restored }, health] = await Promise.all([deadline(checkStore(deps), STORE_DEADLINE_MS), queue?.health() ?? 'up']);
+  // It serves; a person must look at what the backup does not know, and release it.
+  return [...(restored ? ['restored'] : []), ...(health === 'down' && queue ? [queue.backend === 'redis' ? 'redis' : 'queue'] : [])];
 }
 
 function deadline<T>(work: Promise<T>, ms: number): Promise<T> {

@@ -57,7 +57,16 @@ function attention(senders: readonly SenderView[], messages: readonly MessageVie
   ${inboundList(texts, token, '/')}`;
 }
 
+const NOTICED: Record<string, string> = {
+  another_database: 'it is another database than before',
+  copied_files: 'its files are a copy',
+  went_back: 'it is older than what our processes remember',
+  new_timeline: 'it was recovered, and no process that knew it before can say that nothing is missing',
+};
+
 export function stoppedBanner(state: SendingState): Part {
+  if (state.restored !== null)
+    return html`<div class="banner">■ This installation was restored from a backup (${NOTICED[state.restored] ?? state.restored}). Nothing leaves until an administrator <a href="/stop?scope=installation">has looked at it and releases it</a>.</div>`;
   if (state.installationStopped)
     return html`<div class="banner">■ All sending of this installation is stopped. An administrator <a href="/stop?scope=installation">releases</a> it.</div>`;
   if (state.tenantStoppedAt !== null) return html`<div class="banner">■ All sending is stopped. Nothing leaves. <a href="/stop">Release</a></div>`;
@@ -132,7 +141,7 @@ function installationPage(c: ConsoleContext, state: SendingState): Promise<Respo
   const hidden = html`${csrf(c.var.session.csrfToken)}<input type="hidden" name="scope" value="installation">`;
   const back = html`<a class="btn wide" href="/">Go back</a>`;
   const body = state.installationStopped
-    ? html`<h1>Release the whole installation?</h1><form method="post" action="/stop" class="card stack">${hidden}<input type="hidden" name="release" value="yes">
+    ? html`<h1>Release the whole installation?</h1>${state.restored !== null && html`<p class="note bad"><b>It was restored from a backup.</b> What was sent after the backup is not known here. Calls that were under way are listed as in doubt, and campaigns that were live are stopped: whoever waited in them may or may not have been called. Stop every other message that must not go on, then release.</p>`}<form method="post" action="/stop" class="card stack">${hidden}<input type="hidden" name="release" value="yes">
         <p>Everything that waited goes on at once, for every organisation, unless it holds its own sending.</p>
         <div class="row"><button class="btn main big wide">Release the whole installation</button>${back}</div></form>`
     : html`<h1>Stop the whole installation?</h1><form method="post" action="/stop" class="card stack">${hidden}

@@ -183,3 +183,11 @@ test('an administrator stops the whole installation, and a channel with the numb
   expect(await (await page.post('/settings/channels/sms', { _csrf: token, release: 'no' })).text()).toContain('No call was on the way.');
   await page.post('/settings/channels/sms', { _csrf: token, release: 'yes' });
 });
+
+test('a restored installation says so plainly, and an administrator releases it', async () => {
+  await deps.db.across.updateTable('installation').set({ stopped_at: new Date(), stopped_by: 'restore', stopped_reason: 'another_database' }).execute();
+  for (const path of ['/', '/settings']) expect(await page.text(path), path).toContain('restored from a backup (it is another database than before)');
+  expect(await page.text('/stop?scope=installation')).toContain('What was sent after the backup is not known here');
+  await page.post('/stop', { _csrf: token, scope: 'installation', release: 'yes' });
+  expect(await page.text('/')).not.toContain('restored from a backup');
+});
