@@ -119,6 +119,8 @@ export interface DeliveryView {
   markedAt: string | null;
   settledAt: string | null;
   providerId: string | null;
+  /** Of one in doubt: what is known and what is not, in plain words. */
+  doubt: string | null;
 }
 
 export interface Page<T> {

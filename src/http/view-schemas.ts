@@ -101,6 +101,10 @@ export const deliveryViewSchema = z
     markedAt: maybeTime,
     settledAt: maybeTime,
     providerId: z.string().nullable(),
+    doubt: z.string().nullable().openapi({
+      description: 'Of one in doubt: what is known and what is not.',
+      example: 'sent at 14:02:11 UTC, no answer from the carrier: may or may not have it',
+    }),
   } satisfies { [K in keyof DeliveryView]: z.ZodType })
   .openapi('Delivery');
 

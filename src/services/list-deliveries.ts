@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { doubtText } from '#domain/doubt-text.ts';
 import { invalidField } from '#platform/errors.ts';
 import type { Channel, DeliveryState } from '#schemas/delivery.ts';
 import type { DeliveryView, Page } from '#schemas/views.ts';
@@ -76,15 +77,19 @@ function positionOf(ctx: Context, cursor: string | undefined): Position {
   return { recipientId, channel: channel as Channel, wave: Number(wave) };
 }
 
-const viewOf = (ctx: Context, row: Row): DeliveryView => ({
-  recipientId: ctx.ids.encode('rcp', row.recipient_id),
-  name: row.name,
-  channel: row.channel,
-  wave: row.wave,
-  state: row.state,
-  attempts: row.attempts,
-  code: row.code,
-  markedAt: row.marked_at?.toISOString() ?? null,
-  settledAt: row.settled_at?.toISOString() ?? null,
-  providerId: row.provider_id,
-});
+const viewOf = (ctx: Context, row: Row): DeliveryView => {
+  const markedAt = row.marked_at?.toISOString() ?? null;
+  return {
+    recipientId: ctx.ids.encode('rcp', row.recipient_id),
+    name: row.name,
+    channel: row.channel,
+    wave: row.wave,
+    state: row.state,
+    attempts: row.attempts,
+    code: row.code,
+    markedAt,
+    settledAt: row.settled_at?.toISOString() ?? null,
+    providerId: row.provider_id,
+    doubt: doubtText({ state: row.state, code: row.code, markedAt }),
+  };
+};

@@ -80,6 +80,7 @@ const DELIVERY_COLUMNS = [
   ['attempts', (row: DeliveryView) => row.attempts],
   ['sent_at', (row: DeliveryView) => row.markedAt],
   ['settled_at', (row: DeliveryView) => row.settledAt],
+  ['doubt', (row: DeliveryView) => row.doubt],
 ] as const;
 
 const ANSWER_COLUMNS = [

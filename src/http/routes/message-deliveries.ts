@@ -43,6 +43,7 @@ const COLUMNS = [
   ['marked_at', (row: DeliveryView) => row.markedAt],
   ['settled_at', (row: DeliveryView) => row.settledAt],
   ['provider_id', (row: DeliveryView) => row.providerId],
+  ['doubt', (row: DeliveryView) => row.doubt],
 ] as const;
 
 export function registerDeliveries(routes: OpenAPIHono<AppEnv>): void {

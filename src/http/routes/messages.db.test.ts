@@ -133,6 +133,25 @@ test('deliveries come as pages, and as CSV that no spreadsheet runs', async () =
   expect(lines[1]).toContain(`"'=1+`);
 });
 
+test('what is in doubt says when it was sent and what is not known, in the list and in the CSV', async () => {
+  const { id } = await view(await call('POST', '/messages', { ...ready, launch: true }));
+  const messageId = deps.ids.decode('msg', id) ?? '';
+  await deps.db.withTenant(tenantId, async (tx) => {
+    const { id: person } = await tx.selectFrom('recipients').select('id').executeTakeFirstOrThrow();
+    await tx
+      .insertInto('deliveries')
+      .values({
+        ...{ tenant_id: tenantId, message_id: messageId, recipient_id: person, channel: 'sms' as const, wave: 0 },
+        ...{ state: 'unresolved' as const, code: 'silence', marked_at: new Date('2026-11-22T14:02:11.400Z') },
+      })
+      .execute();
+  });
+  const said = 'sent at 14:02:11 UTC, no answer from the carrier: may or may not have it';
+  const page = (await (await call('GET', `/messages/${id}/deliveries?state=unresolved`)).json()) as Page<{ doubt: string | null }>;
+  expect(page.items.map((item) => item.doubt)).toEqual([said]);
+  expect(await (await call('GET', `/messages/${id}/deliveries?format=csv&state=unresolved`)).text()).toContain(`"${said}"`);
+});
+
 test('queries and verbs refuse what they do not know', async () => {
   const query = await call('GET', '/messages?colour=red');
   expect([query.status, (await problem(query)).errors[0]?.field]).toEqual([422, 'colour']);

@@ -2,6 +2,7 @@
 (() => {
   // 24 hours, as on radios and in logs; the day only where it is another one.
   const clock = new Intl.DateTimeFormat('en', { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+  const seconds = new Intl.DateTimeFormat('en', { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
   const dates = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 
   /** Times are written in UTC by the server; here they become the reader's own. */
@@ -11,6 +12,9 @@
       if (Number.isNaN(at.getTime())) continue;
       element.title = `${at.toISOString().slice(0, 19)} UTC`;
       element.textContent = (at.toDateString() === new Date().toDateString() ? clock : dates).format(at);
+      // The day, where it is another one, and then the second.
+      if ('seconds' in element.dataset)
+        element.textContent = (at.toDateString() === new Date().toDateString() ? '' : `${at.toDateString().slice(4, 10)}, `) + seconds.format(at);
       element.dataset.local = '';
     }
   };

@@ -6,7 +6,7 @@ import { paceCard } from './forecast-view.ts';
 import { CHANNEL_NAMES, codeName, DELIVERY_STATE_NAMES, isAboutPerson, number, people, percent, plural } from './format.ts';
 import { inboundList } from './inbound-view.ts';
 import { spreadCard } from './spread-view.ts';
-import { bar, barKey, deliveryTag, type Html, type Part, type Segment, time } from './parts.ts';
+import { bar, barKey, deliveryTag, doubtLine, type Html, type Part, type Segment, time } from './parts.ts';
 
 const GROUPS: readonly { label: string; fill: string; states: readonly DeliveryState[]; always: boolean }[] = [
   { label: 'Delivered', fill: 'f-delivered', states: ['delivered'], always: true },
@@ -123,8 +123,15 @@ const DOUBT: Record<MessageClass, string> = {
   bulk: 'The carrier did not say whether it took these. They may or may not have it. By its promise this message is never sent twice, so they are left as they are.',
 };
 
+function whatBecame(delivery: DeliveryView): Part {
+  const doubt = doubtLine(delivery);
+  if (doubt) return html`${CHANNEL_NAMES[delivery.channel]}, ${doubt}`;
+  if (isAboutPerson(delivery.code)) return codeName(delivery.code);
+  return html`${CHANNEL_NAMES[delivery.channel]}${delivery.code && `: ${codeName(delivery.code)}`}`;
+}
+
 const deliveryItem = (delivery: DeliveryView): Html =>
-  html`<li class="item"><div><a class="title" href="/people/${delivery.recipientId}">${delivery.name ?? 'Unnamed'}</a><br><span class="soft small">${isAboutPerson(delivery.code) ? codeName(delivery.code) : html`${CHANNEL_NAMES[delivery.channel]}${delivery.code && `: ${codeName(delivery.code)}`}`}</span></div>${deliveryTag(delivery.state)}</li>`;
+  html`<li class="item"><div><a class="title" href="/people/${delivery.recipientId}">${delivery.name ?? 'Unnamed'}</a><br><span class="soft small">${whatBecame(delivery)}</span></div>${deliveryTag(delivery.state)}</li>`;
 
 /** With one call a person a failed one means a person without the message; with more it may not. */
 const failedMeaning = ({ plan }: MessageView): string =>
@@ -150,5 +157,5 @@ export function liveRegion(data: BoardData, csrfToken: string, now: number): Htm
   const { message } = data;
   return html`<div id="tick" hidden data-at="${now}" data-sent="${handedOver(message.deliveries)}" data-answered="${answered(message)}"></div>
     ${inboundList(data.inbound, csrfToken, `/messages/${message.id}`)}
-    ${figures(message, data.waits)} ${answersCard(data)} ${deliveriesCard(message, 'doubt', data.doubt)} ${deliveriesCard(message, 'failed', data.failed)} ${paceCard(message)} ${spreadCard(message, data.spread)}`;
+    ${figures(message, data.waits)} ${answersCard(data)} ${deliveriesCard(message, 'doubt', data.doubt)} ${paceCard(message)} ${deliveriesCard(message, 'failed', data.failed)} ${spreadCard(message, data.spread)}`;
 }

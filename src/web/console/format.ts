@@ -64,6 +64,8 @@ const OWN_CODES: Record<string, string> = {
   lease_passed: 'Our sending process was cut off; looking for proof',
   silence: 'The carrier did not answer',
   UND_ERR_SOCKET: 'The connection broke during the call',
+  ECONNECTION: 'The connection broke during the call',
+  ESOCKET: 'The connection broke during the call',
   ECONNRESET: 'The connection broke during the call',
   EPIPE: 'The connection broke during the call',
   UND_ERR_HEADERS_TIMEOUT: 'The carrier did not answer in time',

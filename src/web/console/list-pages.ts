@@ -13,7 +13,7 @@ import { requireScope, safeNext } from './guard.ts';
 import { show } from './layout.ts';
 import { pager } from './message-list.ts';
 import { messageTitle } from './message-view.ts';
-import { deliveryTag, time } from './parts.ts';
+import { deliveryTag, doubtLine, time } from './parts.ts';
 
 export const deliveryState = (text: string | undefined): DeliveryState | undefined => DELIVERY_STATES.find((state) => state === text);
 
@@ -33,7 +33,7 @@ export const listRoutes = (): Hono<ConsoleEnv> =>
         <section class="card scroll"><table class="cells"><thead><tr><th scope="col">Person</th><th scope="col">Channel</th><th scope="col">State</th><th scope="col">Reason</th><th scope="col" class="num">Tries</th><th scope="col">Last change</th></tr></thead>
           <tbody>${page.items.map(
             (delivery) =>
-              html`<tr><th scope="row"><a href="/people/${delivery.recipientId}">${delivery.name ?? 'Unnamed'}</a></th><td data-label="Channel">${CHANNEL_NAMES[delivery.channel]}</td><td>${deliveryTag(delivery.state)}</td><td data-label="Reason">${codeName(delivery.code)}</td><td class="num" data-label="Tries">${delivery.attempts}</td><td data-label="Last change">${time(delivery.settledAt ?? delivery.markedAt)}</td></tr>`,
+              html`<tr><th scope="row"><a href="/people/${delivery.recipientId}">${delivery.name ?? 'Unnamed'}</a></th><td data-label="Channel">${CHANNEL_NAMES[delivery.channel]}</td><td>${deliveryTag(delivery.state)}</td><td data-label="Reason">${doubtLine(delivery) ?? codeName(delivery.code)}</td><td class="num" data-label="Tries">${delivery.attempts}</td><td data-label="Last change">${time(delivery.settledAt ?? delivery.markedAt)}</td></tr>`,
           )}</tbody></table>${page.items.length === 0 && html`<p class="soft">Nobody is in this state.</p>`}</section>
         ${pager(path, state ? { state } : {}, page.next, cursor)}`;
       return show(c, { title: `Deliveries: ${messageTitle(message)}`, section: 'messages', body });

@@ -90,19 +90,25 @@ function approveForm({ message, approval, isAuthor }: DraftView, count: number, 
     }</form>`;
 }
 
+/** Of those who match, who has an address that may be used. */
+const reachedOf = (preview: PreviewView): number => preview.count - preview.unreachable - preview.suppressed;
+
 /** What pressing does, and when. A start that has passed by now means at once. */
 function launchWords({ message, preview, now }: DraftView): { said: Part; button: string } {
-  const whom = people(preview?.count ?? 0);
+  const reached = preview ? reachedOf(preview) : 0;
+  const whom = people(reached);
+  const rest = (preview?.count ?? 0) - reached;
+  const others = rest > 0 && html` Nothing reaches the other ${number(rest)} who match.`;
   const { startAt } = message.times;
   const later = startAt !== null && Date.parse(startAt) > now;
   const when = later ? html` It starts <b>${time(startAt)}</b>; until then you can stop it.` : '';
   return message.drill
     ? {
-        said: html`<p class="note drill">This is an <b>exercise</b>. ${whom} get it, marked EXERCISE, from the exercise senders.${when}</p>`,
+        said: html`<p class="note drill">This is an <b>exercise</b>. ${whom} get it, marked EXERCISE, from the exercise senders.${others}${when}</p>`,
         button: `${later ? 'Schedule' : 'Start'} the exercise with ${whom}`,
       }
     : {
-        said: html`<p class="note bad">This is <b>real</b>. ${whom} get it.${later ? when : ' What a carrier has taken cannot be called back.'}</p>`,
+        said: html`<p class="note bad">This is <b>real</b>. ${whom} get it.${others}${later ? when : ' What a carrier has taken cannot be called back.'}</p>`,
         button: later ? `Schedule for ${whom}` : `Send to ${whom}`,
       };
 }
@@ -112,6 +118,7 @@ function launchForm(view: DraftView): Part {
   if (!preview) return '';
   if (!canSend) return html`<p class="note">Your role can look at this message but not send it.</p>`;
   if (preview.count === 0) return html`<p class="note warn">Nobody matches this audience, so there is nobody to send to.</p>`;
+  if (reachedOf(preview) === 0) return html`<p class="note warn">None of these people can be reached on these channels, so there is nothing to send.</p>`;
   const hidden = html`${csrf(csrfToken)}<input type="hidden" name="audienceHash" value="${preview.hash}"><input type="hidden" name="count" value="${preview.count}">`;
   if (approval.state === 'needed') return approveForm(view, preview.count, hidden);
   const { said, button } = launchWords(view);

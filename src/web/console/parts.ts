@@ -1,5 +1,7 @@
 import { html, raw } from 'hono/html';
 import type { Channel, DeliveryState, MessageState } from '#schemas/delivery.ts';
+import { doubtWords } from '#domain/doubt-text.ts';
+import type { DeliveryView } from '#schemas/views.ts';
 import type { FieldError } from '#platform/errors.ts';
 import { DELIVERY_STATE_NAMES, MESSAGE_STATE_NAMES, timeText } from './format.ts';
 
@@ -102,6 +104,15 @@ const DELIVERY_TONES: Record<DeliveryState, string> = {
 export const deliveryTag = (state: DeliveryState): Html => html`<span class="tag ${DELIVERY_TONES[state]}">${DELIVERY_STATE_NAMES[state]}</span>`;
 
 export const time = (iso: string | null): Part => iso !== null && html`<time datetime="${iso}">${timeText(iso)}</time>`;
+
+/** To the second, for what people compare with a carrier's own log. */
+const secondOf = (iso: string): Html => html`<time datetime="${iso}" data-seconds>${iso.slice(11, 19)} UTC</time>`;
+
+/** "sent at 14:02:11, no answer from the carrier: may or may not have it"; nothing for a delivery that is not in doubt. */
+export function doubtLine(delivery: DeliveryView): Part {
+  const words = doubtWords(delivery);
+  return words && html`${words.before} ${delivery.markedAt ? secondOf(delivery.markedAt) : 'a time not known'}, ${words.after}`;
+}
 
 export const csrf = (token: string): Html => html`<input type="hidden" name="_csrf" value="${token}">`;
 

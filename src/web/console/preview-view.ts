@@ -41,7 +41,7 @@ function channelLine(channel: Channel, view: PreviewView): Html {
 
 /** `waves`: how many the plan has. Who answers is not known yet, so channels of later ones count everybody whom they might call. */
 export function reachSummary(view: PreviewView, waves: number): Html {
-  return html`<p><b class="reach">${people(view.count)}</b><br><span class="soft">${forecastLine(view.forecast)}</span></p>
+  return html`<p><b class="reach">${people(view.count - view.unreachable - view.suppressed)}</b>${view.unreachable + view.suppressed > 0 && html` <span class="soft">of ${number(view.count)} who match</span>`}<br><span class="soft">${forecastLine(view.forecast)}</span></p>
     <table><thead class="hide"><tr><th scope="col">Channel</th><th scope="col">People</th><th scope="col">Details</th></tr></thead>
       <tbody>${CHANNELS.filter((channel) => view.channels[channel] > 0).map((channel) => channelLine(channel, view))}</tbody></table>
     ${waves > 1 && html`<p class="soft small">These are the most that each channel may have to call: later calls leave out those who no longer need one.</p>`}
