@@ -129,7 +129,7 @@ test('preview, send, watch, list, export and stop, end to end', async () => {
   const csv = await muster(['export', id, 'deliveries']);
   expect([csv.code, csv.out.split('\r\n')[0]]).toEqual([
     0,
-    '"recipient_id","name","channel","wave","state","attempts","code","marked_at","settled_at","provider_id"',
+    '"recipient_id","name","channel","wave","state","attempts","code","marked_at","settled_at","provider_id","doubt"',
   ]);
 });
 
