@@ -19,6 +19,14 @@ export async function runProcess(name: string, start: (env: Environment) => Prom
     process.stdout.write(`muster ${name}\n\nEnvironment:\n${environmentHelp()}\n`);
     return;
   }
+  // A supervisor that is killed while this process starts must not leave it behind for ever: the pipe may be closed by now
+  // (false; undefined: nobody supervises), or before this process is ready.
+  let orphaned = process.connected === false;
+  let end = (_why: string): void => undefined;
+  process.once('disconnect', () => {
+    orphaned = true;
+    end('supervisor gone');
+  });
   let running: RunningProcess;
   try {
     running = await start(processEnvironment());
@@ -30,9 +38,9 @@ export async function runProcess(name: string, start: (env: Environment) => Prom
     process.stderr.write(`${name}: ${(error as Error).stack ?? String(error)}\n`);
     process.exit(1);
   }
-  process.send?.({ ready: true });
+  if (process.connected) process.send?.({ ready: true });
   let ending = false;
-  const end = (why: string): void => {
+  end = (why: string): void => {
     if (ending) return;
     ending = true;
     running.log.info({ why }, 'ending');
@@ -53,5 +61,5 @@ export async function runProcess(name: string, start: (env: Environment) => Prom
   process.on('SIGTERM', () => end('SIGTERM'));
   process.on('SIGINT', () => end('SIGINT'));
   // A supervisor that was killed cannot send a signal; its pipe closes instead.
-  if (process.channel) process.on('disconnect', () => end('supervisor gone'));
+  if (orphaned) end('supervisor gone');
 }

@@ -1,4 +1,4 @@
-import { type Logger, pino } from 'pino';
+import { type Logger, type LoggerOptions, pino } from 'pino';
 
 export type Log = Logger;
 
@@ -6,8 +6,8 @@ export type Log = Logger;
  * Structured logs. Only ids, counts and codes may be logged; the redaction list is the second line of defence
  * against an address, text or token that slips in.
  */
-export function createLog(name: string, level: string, pretty = false): Log {
-  return pino({
+export function createLog(name: string, level: string): Log {
+  const options: LoggerOptions = {
     name,
     level,
     base: { process: name },
@@ -32,6 +32,8 @@ export function createLog(name: string, level: string, pretty = false): Log {
       ],
       censor: '[redacted]',
     },
-    ...(pretty ? {} : {}),
-  });
+  };
+  // At once, not in the background: what is left for the exit is tried for ever where nobody reads any more (sonic-boom
+  // 4.2.1, flushSync), and a process whose supervisor was killed then never ended.
+  return pino(options, pino.destination({ fd: 1, sync: true }));
 }

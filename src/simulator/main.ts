@@ -17,6 +17,16 @@ function configOrExit(): SimulatorConfig {
   }
 }
 
+// The parent died: nobody else would end this process, also not one that is still starting. `connected` is false where it
+// died before, and undefined where there is none.
+let orphaned = process.connected === false;
+let started = false;
+let closing = false;
+process.once('disconnect', () => {
+  orphaned = true;
+  if (started) end();
+});
+
 const config = configOrExit();
 const log = createLog('simulator', config.logLevel);
 
@@ -40,9 +50,9 @@ const simulator = await startSimulator({
   log,
 }).catch(refuse);
 log.info({ url: simulator.url, smtpUrl: simulator.smtpUrl }, 'simulator ready');
-process.send?.({ ready: { url: simulator.url, smtpUrl: simulator.smtpUrl } });
+started = true;
+if (process.connected) process.send?.({ ready: { url: simulator.url, smtpUrl: simulator.smtpUrl } });
 
-let closing = false;
 function end(): void {
   if (closing) return;
   closing = true;
@@ -51,5 +61,4 @@ function end(): void {
 }
 process.on('SIGTERM', end);
 process.on('SIGINT', end);
-// The parent died: nobody else would end this process.
-process.on('disconnect', end);
+if (orphaned) end();

@@ -1,63 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startEmbeddedPostgres } from '#db/embedded-postgres.ts';
 import type { MessageView, Page } from '#schemas/views.ts';
 import { freePort } from '#testing/system.ts';
-
-interface Ready {
-  console: string;
-  api: string;
-  apiKey: string;
-  simulator: string;
-}
-
-class Up {
-  readonly child: ChildProcess;
-  output = '';
-  constructor(folder: string, port: number, simulatorPort: number, extra: Record<string, string> = {}) {
-    this.child = spawn(process.execPath, [fileURLToPath(new URL('../../up.ts', import.meta.url))], {
-      env: { PATH: process.env['PATH'], MUSTER_DATA: folder, PORT: String(port), SIMULATOR_PORT: String(simulatorPort), ...extra },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    this.child.stdout?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
-    this.child.stderr?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
-  }
-
-  async ready(): Promise<Ready> {
-    await vi.waitFor(() => expect(this.output).toMatch(/READY \{.*\}\n/), { timeout: 60_000, interval: 100 });
-    return JSON.parse(this.output.slice(this.output.lastIndexOf('READY ') + 6)) as Ready;
-  }
-
-  async end(signal: 'SIGINT' | 'SIGTERM' = 'SIGINT'): Promise<{ code: number | null; ms: number }> {
-    if (this.child.exitCode !== null) return { code: this.child.exitCode, ms: 0 };
-    const from = performance.now();
-    const code = await new Promise<number | null>((done) => {
-      this.child.once('exit', done);
-      this.child.kill(signal);
-    });
-    return { code, ms: performance.now() - from };
-  }
-}
-
-/** Processes whose command line names the folder or whose environment has it as MUSTER_DATA. */
-function processesOf(folder: string): { pid: number; command: string }[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((pid) => {
-      try {
-        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-        const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
-        return command.includes(`-D ${folder}/`) || environment.includes(`MUSTER_DATA=${folder}`) ? [{ pid: Number(pid), command }] : [];
-      } catch {
-        return [];
-      }
-    });
-}
+import { killPart, processesOf, type Ready, Up } from '#testing/up.ts';
 
 describe('npm run up', () => {
   const folder = mkdtempSync(join(tmpdir(), 'muster-up-'));
@@ -85,11 +34,6 @@ describe('npm run up', () => {
     });
     return (await answer.body.json()) as T;
   };
-  const kill = (part: string): void => {
-    const found = processesOf(folder).find(({ command }) => command.includes(part));
-    if (!found) throw new Error(`${part} does not run`);
-    process.kill(found.pid, 'SIGKILL');
-  };
   const works = () =>
     request(`${ready.console}/readyz`).then(
       async ({ statusCode, body }) => (await body.dump(), statusCode),
@@ -111,7 +55,7 @@ describe('npm run up', () => {
   test.each(['src/main.ts', 'workers/main.ts', 'simulator/main.ts', 'bin/postgres'])(
     'starts %s again when it is killed, and a message still reaches everybody',
     async (part) => {
-      kill(part);
+      killPart(folder, part);
       await expect.poll(() => processesOf(folder).filter(({ command }) => command.includes(part)).length, { timeout: 30_000 }).toBeGreaterThan(0);
       await expect.poll(works, { timeout: 30_000 }).toBe(200);
       expect(up.output).toMatch(/(api|worker|simulator|postgres) ended \((SIGKILL|code \d+)\); starting it again/);
