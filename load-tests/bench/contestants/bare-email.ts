@@ -1,22 +1,15 @@
 import { CONNECTIONS } from '#channels/email/constants.ts';
 import { prepareMime } from '#channels/email/mime.ts';
-import { SmtpSession } from '#channels/email/session.ts';
-import { type Contestant, type ContestantConfig, inLanes } from './contestant.ts';
 import { contentOf, slotsOf, tokenOf } from './content.ts';
+import { type Contestant, type ContestantConfig, inLanes } from './contestant.ts';
+import { PlainSession } from './plain-session.ts';
 
 /**
- * nodemailer's SMTPConnection, kept open, with MIME that was built once and only its slots filled. The session around
- * it is Muster's own, since it writes body and final dot together and so is quicker than nodemailer's plain `send`.
+ * nodemailer's SMTPConnection, kept open, with MIME that was built once and only its slots filled. Body and final dot
+ * are held together, so that they leave in one write: it is quicker than nodemailer's plain `send`.
  */
 export async function bareEmail(config: ContestantConfig): Promise<Contestant> {
-  const sessions = await Promise.all(
-    Array.from({ length: CONNECTIONS }, async () => {
-      const session = new SmtpSession({ host: '127.0.0.1', port: config.mailPort, ignoreTLS: true, logger: false }, undefined);
-      const failure = await session.open(10_000);
-      if (failure) throw new Error(`the mail carrier cannot be reached: ${failure.code}`);
-      return session;
-    }),
-  );
+  const sessions = await Promise.all(Array.from({ length: CONNECTIONS }, () => PlainSession.open(config.mailPort)));
   const build = prepareMime(contentOf('email'), { fromHeader: 'Muster <muster@bench.example>', returnDomain: 'bench.example' });
   const free = [...sessions];
   return {
@@ -28,8 +21,7 @@ export async function bareEmail(config: ContestantConfig): Promise<Contestant> {
         const address = `b${i}@people.example`;
         const built = build({ address, ref, slots: slotsOf(i) }, Date.now());
         if ('refused' in built) throw new Error(built.refused);
-        const result = await session.transact({ from: `bounce+${ref}@bench.example`, to: [address] }, built.message, 20_000);
-        if (typeof result !== 'string') throw new Error(`SMTP: ${result.code} ${result.reply}`);
+        await session.send({ from: `bounce+${ref}@bench.example`, to: [address] }, built.message);
         free.push(session);
       }),
     close: async () => sessions.forEach((session) => session.close()),

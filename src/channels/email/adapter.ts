@@ -11,7 +11,8 @@ import { replyOutcome } from './codes.ts';
 import { CONNECTIONS, DEADLINE_MS, RETRY_AFTER_MS, SIGNED_HEADERS } from './constants.ts';
 import { parseSender, prepareMime } from './mime.ts';
 import { SmtpPool } from './pool.ts';
-import type { Credentials, SmtpFailure } from './session.ts';
+import type { SmtpFailure } from './mail.ts';
+import type { Credentials } from './session.ts';
 
 export interface DkimKey {
   readonly domainName: string;
@@ -49,14 +50,15 @@ export function createEmailAdapter(options: EmailAdapterOptions): ChannelAdapter
   const inFlight = new InFlight();
 
   const deliver = async (address: string, ref: string, message: string): Promise<Outcome> => {
-    const signed = dkim ? await buffer(dkim.sign(message)) : message;
-    const result = await pool.send({ from: `bounce+${ref}@${options.returnDomain}`, to: [address] }, signed);
+    const signed = dkim ? (await buffer(dkim.sign(message))).toString() : message;
+    const result = await pool.send({ from: `bounce+${ref}@${options.returnDomain}`, to: address, message: signed });
     return typeof result === 'string' ? { kind: 'accepted', providerId: queueId(result), units: 1 } : failureOutcome(result);
   };
 
   return {
     channel: 'email',
-    concurrency: size,
+    // One mail a connection is on its way, and the envelope of the next.
+    concurrency: size * 2,
     prepare(content: EmailContent, sender: SenderIdentity) {
       const from = parseSender(sender.address || options.mailFrom);
       if (!from) return { send: async () => ({ outcome: { kind: 'misconfigured', code: 'bad_sender', detail: 'The sender is no e-mail address.' } }) };

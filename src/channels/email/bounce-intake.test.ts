@@ -2,7 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import { createLog } from '#platform/log.ts';
 import { type BounceIntakeOptions, startBounceIntake } from './bounce-intake.ts';
 import type { Bounce } from './dsn.ts';
-import { SmtpSession } from './session.ts';
+import { SmtpPool } from './pool.ts';
 
 const REF = `0a${'0123456789abcdef'.repeat(2)}`;
 const closers: (() => Promise<unknown> | void)[] = [];
@@ -21,10 +21,10 @@ async function intake(change: Partial<BounceIntakeOptions> = {}) {
   });
   closers.push(() => started.close());
   const deliver = async (message: string, to = `bounce+${REF}@bounces.example.org`) => {
-    const session = new SmtpSession({ host: '127.0.0.1', port: started.port, ignoreTLS: true }, undefined);
-    closers.push(() => session.close());
-    const failed = await session.open(2_000);
-    const result = failed ?? (await session.transact({ from: '', to: [to] }, message, 5_000));
+    const connection = { host: '127.0.0.1', port: started.port, ignoreTLS: true };
+    const pool = new SmtpPool({ connection, credentials: undefined, size: 1, deadlineMs: 5_000 });
+    closers.push(() => pool.close());
+    const result = await pool.send({ from: '', to, message });
     return typeof result === 'string' ? result : result.reply;
   };
   return { ...started, started, bounces, deliver };

@@ -13,9 +13,6 @@ export const MESSAGES_PER_CONNECTION = 100;
 /** When a relay says "slow down" it never says for how long. */
 export const RETRY_AFTER_MS = 5_000;
 
-/** RSET between a refused and the next transaction. */
-export const RESET_MS = 5_000;
-
 /** For the relay's goodbye. */
 export const QUIT_MS = 1_000;
 

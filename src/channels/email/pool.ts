@@ -1,7 +1,8 @@
-import type { SMTPConnectionOptions, SMTPEnvelope } from 'nodemailer/lib/smtp-connection';
+import type { SMTPConnectionOptions } from 'nodemailer/lib/smtp-connection';
 import { monotonicMs } from '#platform/clock.ts';
 import { IDLE_MS, MESSAGES_PER_CONNECTION } from './constants.ts';
-import { type Credentials, type SmtpFailure, SmtpSession } from './session.ts';
+import { type Mail, type SmtpFailure, Transaction } from './mail.ts';
+import { type Credentials, SmtpSession } from './session.ts';
 
 export interface SmtpPoolOptions {
   readonly connection: SMTPConnectionOptions;
@@ -15,79 +16,82 @@ interface Idle {
   readonly timer: NodeJS.Timeout;
 }
 
-const failure = (code: string): SmtpFailure => ({ stage: 'connect', reply: 0, enhanced: undefined, code });
-
-/** Connections to the relay, opened when needed, kept for the next message and ended when idle. */
+/** Connections to the relay, opened when needed, kept for the next mails and ended when idle. */
 export class SmtpPool {
   readonly #options: SmtpPoolOptions;
   readonly #idle: Idle[] = [];
   readonly #all = new Set<SmtpSession>();
-  readonly #waiting: (() => void)[] = [];
-  #busy = 0;
+  /** First come, first served. */
+  readonly #waiting: Transaction[] = [];
+  readonly #at = new WeakMap<Transaction, SmtpSession>();
 
   constructor(options: SmtpPoolOptions) {
     this.#options = options;
   }
 
   /** @returns the relay's final words, or what went wrong, within the deadline */
-  async send(envelope: SMTPEnvelope, message: string | Buffer): Promise<string | SmtpFailure> {
-    const until = monotonicMs() + this.#options.deadlineMs;
-    if (!(await this.#turn(until))) return failure('DEADLINE');
-    try {
-      const reused = this.#takeIdle();
-      const result = await this.#transact(reused ?? this.#create(), envelope, message, until, reused !== undefined);
-      // A relay may hang up an idle session at the moment we use it. Nothing of the message was sent: once more, afresh.
-      const hungUp = reused && typeof result !== 'string' && result.stage === 'data' && result.reply === 0 && result.code !== 'DEADLINE';
-      return hungUp ? await this.#transact(this.#create(), envelope, message, until, false) : result;
-    } finally {
-      this.#busy--;
-      this.#waiting.shift()?.();
-    }
-  }
-
-  async #transact(session: SmtpSession, envelope: SMTPEnvelope, message: string | Buffer, until: number, open: boolean): Promise<string | SmtpFailure> {
-    const unable = open ? undefined : await session.open(Math.max(1, until - monotonicMs()));
-    if (unable) return unable;
-    const result = await session.transact({ ...envelope }, message, Math.max(1, until - monotonicMs()));
-    if (typeof result === 'string') this.#release(session);
-    else if (result.reply === 0 || result.reply === 421) session.close();
-    else if (await session.reset()) this.#release(session);
-    else session.close();
-    return result;
-  }
-
-  /** Waits for one of the `size` places, first come first served. */
-  async #turn(until: number): Promise<boolean> {
-    while (this.#busy >= this.#options.size) {
-      const late = await new Promise<boolean>((resolve) => {
-        const go = (): void => {
+  send(mail: Mail): Promise<string | SmtpFailure> {
+    return new Promise((done) => {
+      const until = monotonicMs() + this.#options.deadlineMs;
+      const attempt = (secondTry: boolean): Transaction => {
+        const timer = setTimeout(() => this.#giveUp(transaction), Math.max(1, until - monotonicMs()));
+        const transaction: Transaction = new Transaction(mail, (result) => {
           clearTimeout(timer);
-          resolve(false);
-        };
-        const timer = setTimeout(
-          () => {
-            this.#waiting.splice(this.#waiting.indexOf(go), 1);
-            resolve(true);
-          },
-          Math.max(1, until - monotonicMs()),
-        );
-        this.#waiting.push(go);
-      });
-      if (late) return false;
-    }
-    this.#busy++;
-    return true;
+          if (secondTry || !this.#hungUp(transaction, result)) return done(result);
+          const again = attempt(true);
+          return this.#all.size < this.#options.size ? this.#open(again, until) : void this.#waiting.unshift(again);
+        });
+        return transaction;
+      };
+      const transaction = attempt(false);
+      const idle = this.#takeIdle();
+      if (idle) this.#give(idle, transaction);
+      else if (this.#all.size < this.#options.size) this.#open(transaction, until);
+      else this.#waiting.push(transaction);
+    });
   }
 
-  #create(): SmtpSession {
-    const session = new SmtpSession(this.#options.connection, this.#options.credentials);
+  /** A relay may hang up a kept connection at the moment we use it. Nothing of the message was sent: once more, afresh. */
+  #hungUp(transaction: Transaction, result: string | SmtpFailure): boolean {
+    const session = this.#at.get(transaction);
+    return (
+      session !== undefined && session.given > 1 && typeof result !== 'string' && result.stage === 'data' && result.reply === 0 && result.code !== 'DEADLINE'
+    );
+  }
+
+  #giveUp(transaction: Transaction): void {
+    const at = this.#waiting.indexOf(transaction);
+    if (at >= 0) this.#waiting.splice(at, 1);
+    transaction.fail('DEADLINE');
+    // It is in the middle of a mail and cannot be used for another.
+    this.#at.get(transaction)?.close();
+  }
+
+  #open(transaction: Transaction, until: number): void {
+    const session = new SmtpSession(this.#options.connection, this.#options.credentials, {
+      next: (one) => this.#next(one),
+      idle: (one) => this.#release(one),
+      dead: (one) => this.#forget(one),
+    });
     this.#all.add(session);
-    session.onDead = () => {
-      this.#all.delete(session);
-      const at = this.#idle.findIndex((one) => one.session === session);
-      if (at >= 0) clearTimeout(this.#idle.splice(at, 1)[0]?.timer);
-    };
-    return session;
+    void session.open(Math.max(1, until - monotonicMs())).then((failure) => {
+      if (failure) return transaction.end(failure);
+      // Its deadline passed meanwhile.
+      if (transaction.settled) return this.#release(session);
+      return this.#give(session, transaction);
+    });
+  }
+
+  #give(session: SmtpSession, transaction: Transaction): void {
+    this.#at.set(transaction, session);
+    session.start(transaction);
+  }
+
+  #next(session: SmtpSession): Transaction | undefined {
+    if (session.given >= MESSAGES_PER_CONNECTION) return undefined;
+    const next = this.#waiting.shift();
+    if (next) this.#at.set(next, session);
+    return next;
   }
 
   /** The most recently used first, so that the others grow old and end. */
@@ -99,15 +103,38 @@ export class SmtpPool {
 
   #release(session: SmtpSession): void {
     if (session.dead) return;
-    if (session.sent >= MESSAGES_PER_CONNECTION) session.quit();
-    else this.#idle.push({ session, timer: setTimeout(() => session.quit(), IDLE_MS).unref() });
+    const next = this.#next(session);
+    if (next) return session.start(next);
+    if (session.given >= MESSAGES_PER_CONNECTION) return this.#quit(session);
+    this.#idle.push({ session, timer: setTimeout(() => this.#age(session), IDLE_MS).unref() });
+  }
+
+  #age(session: SmtpSession): void {
+    const at = this.#idle.findIndex((one) => one.session === session);
+    if (at >= 0) this.#idle.splice(at, 1);
+    this.#quit(session);
+  }
+
+  /** Its place is free before the relay has said goodbye. */
+  #quit(session: SmtpSession): void {
+    session.quit();
+    this.#forget(session);
+  }
+
+  #forget(session: SmtpSession): void {
+    if (!this.#all.delete(session)) return;
+    const at = this.#idle.findIndex((one) => one.session === session);
+    if (at >= 0) clearTimeout(this.#idle.splice(at, 1)[0]?.timer);
+    const next = this.#waiting.shift();
+    if (next) this.#open(next, monotonicMs() + this.#options.deadlineMs);
   }
 
   close(): void {
+    for (const transaction of this.#waiting.splice(0)) transaction.fail('CLOSED');
     for (const { session, timer } of this.#idle.splice(0)) {
       clearTimeout(timer);
       session.quit();
     }
-    for (const session of this.#all) session.close();
+    for (const session of [...this.#all]) session.close();
   }
 }

@@ -1,0 +1,49 @@
+import type { Stage } from './codes.ts';
+
+/** One message for one person, as it goes over the wire. */
+export interface Mail {
+  readonly from: string;
+  readonly to: string;
+  /** Headers and body; every line ends with CRLF, none is dot-stuffed yet. */
+  readonly message: string;
+}
+
+/** How a mail ended badly. `reply` 0: no words from the relay. */
+export interface SmtpFailure {
+  readonly stage: Stage;
+  readonly reply: number;
+  readonly enhanced: string | undefined;
+  readonly code: string;
+}
+
+/** A mail on its way. `stage` is how far it certainly came; it tells "certainly not accepted" from "unknown" (RFC 1047). */
+export class Transaction {
+  stage: Stage = 'connect';
+  /** Refused at MAIL or RCPT while DATA was on its way already. */
+  refusal: SmtpFailure | undefined;
+  /** A kept connection broke under it before its DATA: it was given a second one. */
+  secondTry = false;
+  readonly mail: Mail;
+  #settle: ((result: string | SmtpFailure) => void) | undefined;
+
+  constructor(mail: Mail, settle: (result: string | SmtpFailure) => void) {
+    this.mail = mail;
+    this.#settle = settle;
+  }
+
+  get settled(): boolean {
+    return this.#settle === undefined;
+  }
+
+  /** @param result the relay's final words, or what went wrong; the first one counts */
+  end(result: string | SmtpFailure): void {
+    const settle = this.#settle;
+    this.#settle = undefined;
+    settle?.(result);
+  }
+
+  /** Without words from the relay. */
+  fail(code: string): void {
+    this.end({ stage: this.stage, reply: 0, enhanced: undefined, code });
+  }
+}
