@@ -37,9 +37,8 @@ export interface EmailAdapterOptions {
 }
 
 /**
- * E-mail through one relay, on nodemailer's SMTPConnection kept open. A message is built once per locale and only its
- * slots filled per person: 73 us of CPU for 2 KB, measured on a busy machine and mostly system calls. nodemailer's own
- * pool builds MIME each time, at 485-827 us.
+ * E-mail through one relay, on connections that nodemailer opens and a `Conversation` uses. A message is built once per
+ * locale and only its slots filled per person; nodemailer's own pool builds MIME each time, at 485-827 us.
  */
 export function createEmailAdapter(options: EmailAdapterOptions): ChannelAdapter<EmailContent> {
   const clock = options.clock ?? systemClock;
