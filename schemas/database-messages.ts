@@ -12,6 +12,7 @@ export interface MessagesTable {
   follows_id: Id | null;
   title: string | null;
   text: Json<Record<string, string>>;
+  denies_drill: GeneratedAlways<boolean>;
   fallback_locale: string;
   answers: Json<{ key: string; label: string; counts?: boolean }[]>;
   share: Generated<boolean>;

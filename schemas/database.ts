@@ -60,6 +60,7 @@ export interface UsersTable {
   name: string;
   password_hash: string;
   role: UserRole;
+  operator: Generated<boolean>;
   created_at: GeneratedAlways<Date>;
   disabled_at: NullableTime;
 }

@@ -223,6 +223,7 @@ CREATE TABLE messages (
   follows_id bigint,
   title text,
   text jsonb NOT NULL,
+  denies_drill boolean NOT NULL GENERATED ALWAYS AS ((drill AND denies_drill(title, text))),
   fallback_locale text NOT NULL,
   answers jsonb NOT NULL DEFAULT '[]'::jsonb,
   share boolean NOT NULL DEFAULT false,
@@ -433,6 +434,7 @@ CREATE TABLE users (
   name text NOT NULL,
   password_hash text NOT NULL,
   role text NOT NULL,
+  operator boolean NOT NULL DEFAULT false,
   created_at timestamp with time zone NOT NULL DEFAULT now(),
   disabled_at timestamp with time zone,
   CONSTRAINT users_pkey PRIMARY KEY (tenant_id, id),
@@ -706,6 +708,16 @@ CREATE OR REPLACE FUNCTION public.create_tenant(p_name text, p_locale text, p_co
  SET search_path TO 'public'
 AS $function$
   INSERT INTO tenants (name, default_locale, default_country) VALUES (p_name, p_locale, p_country) RETURNING tenant_id $function$;
+
+CREATE OR REPLACE FUNCTION public.denies_drill(p_title text, p_text jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT COALESCE(bool_or(words ~* replace(
+    '\y(?:not|isn[''’]?t)_an?_(?:drill|exercise)\y|\ykeine?_(?:[üÜ]bung|probe(?:alarm)?)\y|\y(?:pas|n[''’]est)_(?:pas_)?un_exercice\y|\yno_es_(?:un|ning[úÚ]n)_(?:simulacro|ejercicio)\y',
+    '_', '[\s\u00a0\u2009\u202f]+')), false)
+  FROM (SELECT p_title AS words UNION ALL SELECT value FROM jsonb_each_text(p_text)) said $function$;
 
 CREATE OR REPLACE FUNCTION public.due_work(p_limit integer)
  RETURNS TABLE(kind text, tenant_id integer, id bigint, lane message_class)
@@ -994,6 +1006,7 @@ GRANT EXECUTE ON FUNCTION app_tenant() TO PUBLIC;
 GRANT EXECUTE ON FUNCTION calls_in_flight() TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION claim_batch(message_class,text,interval,integer[]) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION create_tenant(text,text,text) TO muster_api, muster_worker;
+GRANT EXECUTE ON FUNCTION denies_drill(text,jsonb) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION due_work(integer) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION ensure_delivery_partition(bigint) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION find_api_key(bytea) TO muster_api, muster_worker;

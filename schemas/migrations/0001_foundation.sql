@@ -66,6 +66,8 @@ CREATE TABLE users (
   name text NOT NULL,
   password_hash text NOT NULL,
   role text NOT NULL CHECK (role IN ('admin', 'coordinator', 'viewer')),
+  -- may stop and release the whole installation, with every organisation on it
+  operator boolean NOT NULL DEFAULT false,
   created_at timestamptz NOT NULL DEFAULT now(),
   disabled_at timestamptz,
   PRIMARY KEY (tenant_id, id)
@@ -201,6 +203,14 @@ CREATE TABLE erasures (
   PRIMARY KEY (tenant_id, address_hash)
 );
 
+-- Whether a title or a text says that it is no drill, in the languages that Muster speaks itself: the same as
+-- domain/drill-text.ts. Both cases of letters outside ASCII are named: the C locale folds no others.
+CREATE FUNCTION denies_drill(p_title text, p_text jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT COALESCE(bool_or(words ~* replace(
+    '\y(?:not|isn[''’]?t)_an?_(?:drill|exercise)\y|\ykeine?_(?:[üÜ]bung|probe(?:alarm)?)\y|\y(?:pas|n[''’]est)_(?:pas_)?un_exercice\y|\yno_es_(?:un|ning[úÚ]n)_(?:simulacro|ejercicio)\y',
+    '_', '[\s\u00a0\u2009\u202f]+')), false)
+  FROM (SELECT p_title AS words UNION ALL SELECT value FROM jsonb_each_text(p_text)) said $$;
+
 CREATE TABLE messages (
   tenant_id integer NOT NULL REFERENCES tenants,
   id bigint GENERATED ALWAYS AS IDENTITY,
@@ -212,6 +222,8 @@ CREATE TABLE messages (
   follows_id bigint,
   title text,
   text jsonb NOT NULL,
+  -- read by the mark; decided where the words are written, so that nothing that changes them can leave it out
+  denies_drill boolean NOT NULL GENERATED ALWAYS AS (drill AND denies_drill(title, text)) STORED,
   fallback_locale text NOT NULL,
   answers jsonb NOT NULL DEFAULT '[]',
   share boolean NOT NULL DEFAULT false,

@@ -22,7 +22,7 @@ let folder: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'muster-cli-'));
   deps = await createTestDeps({ MUSTER_DATA: folder });
-  const tenant = await deps.tenant();
+  const tenant = await deps.tenant({ operator: true });
   tenantId = tenant.tenantId;
   serving = await serve(createApp(deps), { port: 0, host: '127.0.0.1' });
   env = { MUSTER_API: serving.url, MUSTER_KEY: tenant.apiKey };

@@ -18,7 +18,7 @@ Usage: npm run muster -- <verb> [options]
   send --text … --to …         write and launch a message     [--yes] [--draft] [--watch]
   watch <id>                   live progress                  [--follow]
   stop <id>                    no further call starts; instead of one message:
-                               --all your organisation, --channel sms, --installation everything
+                               --all your organisation, --channel sms, --installation everything (operators)
   release --all | …            lets it go on; what was queued goes out
   correct <id> --text …        to everyone who may have had it
   all-clear <id> --text …      it is over, to the same people

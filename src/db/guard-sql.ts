@@ -8,7 +8,7 @@ import { DEFAULT_POLICY } from '#domain/policy.ts';
 export const brokenGuardSql = sql<string | null>`CASE
   WHEN m.approval_needed AND (m.approved_at IS NULL OR m.approved_by = m.created_by OR m.approved_by = ANY (m.changed_by)) THEN 'approval'
   WHEN m.approval_needed AND w.selects = 'all' AND w.planned > m.audience_count THEN 'audience'
-  WHEN m.drill AND m.text::text ~* '\\mnot\\s+an?\\s+(drill|exercise)\\M' THEN 'drill_text'
+  WHEN m.denies_drill THEN 'drill_text'
 END`;
 
 /** How many messages a person may be sent within an hour, over `m` and `t` (tenants); NULL for any number. What undoes harm is never held back. */

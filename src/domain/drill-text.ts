@@ -1,10 +1,11 @@
-/** In the languages that Muster speaks itself; of other words nobody can say what they deny. */
+const GAP = '[\\s\u00a0\u2009\u202f]+';
+/** In the languages that Muster speaks itself; of other words nobody can say what they deny. The same as `denies_drill` in the database. */
 const DENIALS = [
-  /\bnot\s+an?\s+(?:drill|exercise)\b/i,
-  /\bkeine?\s+(?:übung|probe)\b/i,
-  /\b(?:pas|n'est)\s+(?:un|pas\s+un)\s+exercice\b/i,
-  /\bno\s+es\s+(?:un|ningún)\s+(?:simulacro|ejercicio)\b/i,
-];
+  `\\b(?:not|isn['’]?t)${GAP}an?${GAP}(?:drill|exercise)\\b`,
+  `\\bkeine?${GAP}(?:[üÜ]bung|probe(?:alarm)?)\\b`,
+  `\\b(?:pas|n['’]est)${GAP}(?:pas${GAP})?un${GAP}exercice\\b`,
+  `\\bno${GAP}es${GAP}(?:un|ning[úÚ]n)${GAP}(?:simulacro|ejercicio)\\b`,
+].map((source) => new RegExp(source, 'iu'));
 
 interface DrillWords {
   readonly drill: boolean;

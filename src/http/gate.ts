@@ -73,7 +73,8 @@ const SENDS: readonly Scope[] = ['send:life', 'send:ops', 'send:bulk'];
 export function neededScopes(method: string, path: string): readonly Scope[] {
   if (method === 'GET' || method === 'HEAD') return ['read'];
   if (path.startsWith('/v1/audiences/')) return ['read', 'write', ...SENDS];
-  if (path.startsWith('/v1/messages') || path.startsWith('/v1/stop')) return ['write', ...SENDS];
+  if (path.startsWith('/v1/messages') || path.startsWith('/v1/stop'))
+    return path.startsWith('/v1/stop') ? ['write', ...SENDS, 'operator'] : ['write', ...SENDS];
   return ['write'];
 }
 

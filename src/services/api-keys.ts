@@ -40,6 +40,8 @@ export async function createApiKey(
   input: { name: string; mode: 'live' | 'test'; scopes: readonly Scope[] },
 ): Promise<{ id: string; key: string }> {
   requireScope(ctx, 'admin');
+  // Nobody gives away what he does not have: an administrator is not an operator.
+  if (input.scopes.includes('operator')) requireScope(ctx, 'operator');
   const name = input.name.trim();
   if (name === '' || name.length > 80)
     throw invalidField('name', 'invalid', 'a name of 1 to 80 characters is needed, so that it is known later what the key is for');

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { hashApiKey } from '#platform/api-key.ts';
 import type { Actor, Deps, Scope } from './context.ts';
 
-const SCOPES: readonly string[] = ['read', 'write', 'send:life', 'send:ops', 'send:bulk', 'admin'] satisfies Scope[];
+const SCOPES: readonly string[] = ['read', 'write', 'send:life', 'send:ops', 'send:bulk', 'admin', 'operator'] satisfies Scope[];
 const isScope = (text: string): text is Scope => SCOPES.includes(text);
 
 export interface KeyHolder {

@@ -23,7 +23,8 @@ export interface Deps {
   readonly ids: PublicIds;
 }
 
-export type Scope = 'read' | 'write' | 'send:life' | 'send:ops' | 'send:bulk' | 'admin';
+/** `operator` is of the installation, not of a tenant: it stops and releases every organisation, and is nobody's by being an administrator. */
+export type Scope = 'read' | 'write' | 'send:life' | 'send:ops' | 'send:bulk' | 'admin' | 'operator';
 
 /** Who is acting. `label` goes to the audit log: `user:12`, `key:7`, `system`, `link`. */
 export interface Actor {
@@ -57,7 +58,7 @@ export interface IdempotentAnswer {
 export const systemActor: Actor = {
   label: 'system',
   userId: null,
-  scopes: new Set(['read', 'write', 'send:life', 'send:ops', 'send:bulk', 'admin']),
+  scopes: new Set(['read', 'write', 'send:life', 'send:ops', 'send:bulk', 'admin', 'operator']),
   mode: 'live',
 };
 

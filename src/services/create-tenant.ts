@@ -26,12 +26,16 @@ export interface NewTenant {
   timeZone?: string;
   policy?: Record<string, unknown>;
   admin: { email: string; name: string; password: string };
+  /** Its administrator and first key may stop and release the whole installation. */
+  operator?: boolean;
   keyMode: 'live' | 'test';
   senders: NewSender[];
 }
 
-/** What a first key may do: everything. */
+/** What a first key may do: everything within its tenant. */
 export const ALL_SCOPES: Scope[] = ['read', 'write', 'send:life', 'send:ops', 'send:bulk', 'admin'];
+/** The same with the whole installation, for whoever runs it. */
+export const OPERATOR_SCOPES: Scope[] = [...ALL_SCOPES, 'operator'];
 
 /** Makes a tenant with its first administrator, senders and an API key. The key is shown once: only its hash is kept. */
 export async function createTenant(deps: Pick<Deps, 'db'>, input: NewTenant): Promise<{ tenantId: number; apiKey: string; userId: string }> {
@@ -50,12 +54,26 @@ export async function createTenant(deps: Pick<Deps, 'db'>, input: NewTenant): Pr
       .execute();
     const user = await tx
       .insertInto('users')
-      .values({ tenant_id: tenantId, email: input.admin.email, name: input.admin.name, password_hash: passwordHash, role: 'admin' })
+      .values({
+        tenant_id: tenantId,
+        email: input.admin.email,
+        name: input.admin.name,
+        password_hash: passwordHash,
+        role: 'admin',
+        operator: input.operator ?? false,
+      })
       .returning('id')
       .executeTakeFirstOrThrow();
     await tx
       .insertInto('api_keys')
-      .values({ tenant_id: tenantId, name: 'first key', key_hash: hashApiKey(apiKey), mode: input.keyMode, scopes: ALL_SCOPES, user_id: user.id })
+      .values({
+        tenant_id: tenantId,
+        name: 'first key',
+        key_hash: hashApiKey(apiKey),
+        mode: input.keyMode,
+        scopes: input.operator ? OPERATOR_SCOPES : ALL_SCOPES,
+        user_id: user.id,
+      })
       .execute();
     for (const sender of input.senders)
       await tx

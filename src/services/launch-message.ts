@@ -107,7 +107,7 @@ async function checkTenant(tx: Tx, ctx: Context, row: MessageRow): Promise<void>
   const installation = await tx.selectFrom('installation').select(['stopped_at', 'stopped_by']).executeTakeFirstOrThrow();
   if (tenant.suspended_at) throw conflict('tenant_suspended', 'This organisation is suspended; nothing can be sent.');
   if (installation.stopped_by === 'restore')
-    throw conflict('stopped', 'This installation was restored from a backup. Nothing is sent until an administrator has looked at it and releases it.');
+    throw conflict('stopped', 'This installation was restored from a backup. Nothing is sent until an operator has looked at it and releases it.');
   if (tenant.stopped_at || installation.stopped_at) throw conflict('stopped', 'Sending is stopped. Release the stop first, then launch.');
   const steps = planOf(row.class, row.channels as MessageInput['channels']);
   const channels = [...new Set(steps.flatMap((step) => step.channels))];

@@ -26,6 +26,10 @@ describe('a launched message that is changed is stopped for good, on record', ()
     ['its author is its approver', 'approval', {}, `approval_needed = true, approved_at = now(), approved_by = created_by`],
     ['more people are planned than were approved', 'audience', {}, `approval_needed = true, approved_at = now(), approved_by = 'user:9', audience_count = 4`],
     ['its drill says that it is none', 'drill_text', { drill: true }, `text = '{"en": "This is not a drill"}'`],
+    ['its drill says so in German', 'drill_text', { drill: true }, `text = '{"en": "Go", "de": "Dies ist KEINE ÜBUNG"}'`],
+    ['its drill says so in French', 'drill_text', { drill: true }, `text = '{"fr": "Ceci n’est pas un exercice"}'`],
+    ['its drill says so in Spanish', 'drill_text', { drill: true }, `text = '{"es": "Esto no es un simulacro"}'`],
+    ['the title of its drill says so', 'drill_text', { drill: true }, `title = 'Keine Übung'`],
   ])('%s', async (_, guard, extra, change) => {
     const bench = await opened();
     const message = await bench.launch('ops', { channels: ['sms'], ...extra });

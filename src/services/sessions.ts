@@ -11,6 +11,8 @@ export interface Session {
   readonly userName: string;
   readonly email: string;
   readonly role: UserRole;
+  /** May stop and release the whole installation. */
+  readonly operator: boolean;
   readonly csrfToken: string;
 }
 
@@ -24,7 +26,7 @@ const SCOPES: Record<UserRole, readonly Scope[]> = {
 export const sessionActor = (session: Session): Actor => ({
   label: `user:${session.userId}`,
   userId: session.userId,
-  scopes: new Set(SCOPES[session.role]),
+  scopes: new Set([...SCOPES[session.role], ...(session.operator ? (['operator'] as const) : [])]),
   mode: 'live',
   asked: 'always',
 });
@@ -50,7 +52,7 @@ export async function findSession(deps: Deps, token: string): Promise<Session | 
       .selectFrom('sessions')
       .innerJoin('users', (join) => join.onRef('users.tenant_id', '=', 'sessions.tenant_id').onRef('users.id', '=', 'sessions.user_id'))
       .innerJoin('tenants', 'tenants.tenant_id', 'sessions.tenant_id')
-      .select(['users.id', 'users.name', 'users.email', 'users.role', 'sessions.csrf_token', 'tenants.name as tenant'])
+      .select(['users.id', 'users.name', 'users.email', 'users.role', 'users.operator', 'sessions.csrf_token', 'tenants.name as tenant'])
       .where('sessions.id_hash', '=', hash)
       .where('users.disabled_at', 'is', null)
       .executeTakeFirst();
@@ -62,6 +64,7 @@ export async function findSession(deps: Deps, token: string): Promise<Session | 
       userName: row.name,
       email: row.email,
       role: row.role,
+      operator: row.operator,
       csrfToken: row.csrf_token,
     };
   });

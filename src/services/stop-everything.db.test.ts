@@ -1,9 +1,10 @@
 import { sql } from 'kysely';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { claimBatch } from '#db/claim-batch.ts';
 import { createApp } from '#http/app.ts';
 import { Bench, carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { createApiKey } from './api-keys.ts';
 import { correctMessage } from './correct-message.ts';
 import { deliverBatch } from './deliver-batch.ts';
 import { getMessage } from './get-message.ts';
@@ -71,22 +72,46 @@ test.each([{ scope: 'installation' }, { scope: 'tenant' }, { scope: 'channel', c
   },
 );
 
-test('the installation is for administrators alone', async () => {
-  const { apiKey, tenantId } = await deps.tenant();
-  await deps.db.withTenant(tenantId, (tx) =>
-    tx
-      .updateTable('api_keys')
-      .set({ scopes: ['read', 'write'] })
-      .execute(),
-  );
-  const stop = (body: object) =>
+describe('the whole installation is its operators’ alone', () => {
+  const stop = (apiKey: string, body: object) =>
     createApp(deps).request('/v1/stop', {
       method: 'POST',
       headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
       body: JSON.stringify(body),
     });
-  expect((await stop({ scope: 'installation' })).status).toBe(403);
-  expect((await stop({ scope: 'tenant' })).status).toBe(200);
+
+  test('an administrator can neither stop nor release it, and stops the own organisation', async () => {
+    const { apiKey } = await deps.tenant();
+    for (const body of [{ scope: 'installation' }, { scope: 'installation', release: true }]) {
+      const refused = await stop(apiKey, body);
+      expect([refused.status, await refused.json()]).toMatchObject([403, { code: 'not_an_operator', scope: 'operator' }]);
+    }
+    expect((await deps.db.across.selectFrom('installation').select('stopped_at').executeTakeFirstOrThrow()).stopped_at).toBeNull();
+    expect((await stop(apiKey, { scope: 'tenant' })).status).toBe(200);
+  });
+
+  test('an operator’s key does both, also one that may do nothing else', async () => {
+    const { apiKey, tenantId } = await deps.tenant({ operator: true });
+    await deps.db.withTenant(tenantId, (tx) =>
+      tx
+        .updateTable('api_keys')
+        .set({ scopes: ['operator'] })
+        .where('tenant_id', '=', tenantId)
+        .execute(),
+    );
+    expect((await stop(apiKey, { scope: 'installation' })).status).toBe(200);
+    expect((await stop(apiKey, { scope: 'installation', release: true })).status).toBe(200);
+    expect((await stop(apiKey, { scope: 'tenant' })).status).toBe(403);
+  });
+
+  test('an administrator makes no key that may do more than its maker', async () => {
+    const { tenantId, userId } = await deps.tenant();
+    const admin = { label: `user:${userId}`, userId, scopes: new Set(['read', 'write', 'admin'] as const), mode: 'live' as const };
+    const input = { name: 'More', mode: 'live', scopes: ['read', 'operator'] } as const;
+    await expect(createApiKey(deps.as(tenantId, admin), input)).rejects.toMatchObject({ status: 403, code: 'scope_missing' });
+    const operator = { ...admin, scopes: new Set(['read', 'write', 'admin', 'operator'] as const) };
+    expect((await createApiKey(deps.as(tenantId, operator), input)).key).toMatch(/^mu_/);
+  });
 });
 
 test('minutes from launch to correction are shown on both, and an all clear is no correction', async () => {

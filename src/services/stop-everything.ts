@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { lockForStop } from '#db/stop-lock.ts';
 import type { Tx } from '#db/database.ts';
-import { invalidField } from '#platform/errors.ts';
+import { invalidField, Problem } from '#platform/errors.ts';
 import type { Channel } from '#schemas/delivery.ts';
 import { appendAudit } from './audit.ts';
 import { type Context, inTenant } from './context.ts';
@@ -16,7 +16,8 @@ export interface StopEverything {
 
 /** Holds (or releases) all sending of the tenant, of one of its channels, or of the installation. What is queued waits. */
 export async function stopEverything(ctx: Context, input: StopEverything): Promise<{ inFlight: number }> {
-  requireScope(ctx, input.scope === 'installation' ? 'admin' : 'write');
+  if (input.scope === 'installation') requireOperator(ctx);
+  else requireScope(ctx, 'write');
   if (input.scope === 'channel' && input.channel === undefined) throw invalidField('channel', 'required', 'name the channel: push, sms or email');
   return inTenant(ctx, async (tx) => {
     await lockForStop(tx);
@@ -49,6 +50,19 @@ export async function stopEverything(ctx: Context, input: StopEverything): Promi
     await ctx.idempotency?.complete(tx, 200, answer);
     return answer;
   });
+}
+
+/** Other organisations are not an administrator's to stop, nor to set going again; the own one is everybody's who may write. */
+function requireOperator(ctx: Context): void {
+  if (!ctx.actor.scopes.has('operator'))
+    throw new Problem(
+      403,
+      'not_an_operator',
+      'Only an operator of this installation stops or releases all of it. Your own organisation is the scope "tenant".',
+      {
+        extra: { scope: 'operator' },
+      },
+    );
 }
 
 /** Calls that had begun, in what was stopped: also those of messages that were stopped just before. */

@@ -3,7 +3,7 @@ import { type Database, openDatabase, type Tx } from '#db/database.ts';
 import { OPEN_POLICY } from '#domain/policy.ts';
 import { hashApiKey, newApiKey } from '#platform/api-key.ts';
 import type { Log } from '#platform/log.ts';
-import { ALL_SCOPES, createTenant, type NewSender } from '#services/create-tenant.ts';
+import { createTenant, type NewSender, OPERATOR_SCOPES } from '#services/create-tenant.ts';
 import type { UpSecrets } from './secrets.ts';
 
 /** People of the demo tenant; every third has a browser that takes push, all have a phone or mail. */
@@ -39,7 +39,7 @@ async function freshKey(db: Database, tenantId: number, userId: string): Promise
   await db.withTenant(tenantId, (tx) =>
     tx
       .insertInto('api_keys')
-      .values({ tenant_id: tenantId, name: 'demo key', key_hash: hashApiKey(key), mode: 'test', scopes: ALL_SCOPES, user_id: userId })
+      .values({ tenant_id: tenantId, name: 'demo key', key_hash: hashApiKey(key), mode: 'test', scopes: OPERATOR_SCOPES, user_id: userId })
       .execute(),
   );
   return key;
@@ -53,6 +53,8 @@ const demoTenant = (db: Database, secrets: UpSecrets) =>
       policy: OPEN_POLICY,
       timeZone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
       admin: { email: secrets.consoleEmail, name: 'Administrator', password: secrets.consolePassword },
+      // Whoever started it runs the installation too.
+      operator: true,
       keyMode: 'test',
       senders: [false, true].flatMap((drill): NewSender[] => [
         { channel: 'sms', name: drill ? 'SMS, drills' : 'SMS', address: drill ? '+12025550199' : '+12025550100', drill, simulated: true },

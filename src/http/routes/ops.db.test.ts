@@ -23,8 +23,8 @@ test('Redis down is degraded, not unready', async () => {
   expect([ready.status, await ready.json()]).toEqual([200, { status: 'degraded', degraded: ['redis'] }]);
 });
 
-test('restored from a backup is degraded, until a person releases it by the API', async () => {
-  const { apiKey } = await deps.tenant();
+test('restored from a backup is degraded, until an operator releases it by the API', async () => {
+  const { apiKey } = await deps.tenant({ operator: true });
   const set = (by: string | null) =>
     deps.db.across.updateTable('installation').set({ stopped_at: new Date(), stopped_by: by, stopped_reason: 'went_back' }).execute();
   await set('restore');

@@ -20,6 +20,8 @@ const route = createRoute({
   path: '/stop',
   tags: ['messages'],
   summary: 'Stop all sending of the installation, the tenant or one channel, or release the stop',
+  description:
+    "The tenant and its channels are everybody's who may write. The installation is for its operators: other keys get 403 `not_an_operator`, whatever else they may do.",
   request: { headers: idempotencyHeader, body: { required: true, content: { 'application/json': { schema: stopSchema } } } },
   responses: { 200: jsonOf(z.object({ inFlight: z.int() }), 'In force within a second; `inFlight` calls had already started.'), ...refusals },
 });

@@ -105,5 +105,12 @@ export const safeNext = (next: string | undefined): string => (next && /^\/(?![/
 
 /** @throws Problem 403 `not_allowed` when the role of this person does not cover `scope` */
 export function requireScope(c: ConsoleContext, scope: Scope): void {
-  if (!c.var.ctx.actor.scopes.has(scope)) throw new Problem(403, 'not_allowed', `Your role (${c.var.session.role}) does not allow this.`);
+  if (!c.var.ctx.actor.scopes.has(scope))
+    throw new Problem(
+      403,
+      'not_allowed',
+      scope === 'operator'
+        ? 'This concerns every organisation here: only an operator of the installation may do it.'
+        : `Your role (${c.var.session.role}) does not allow this.`,
+    );
 }

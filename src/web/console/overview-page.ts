@@ -64,11 +64,11 @@ const NOTICED: Record<string, string> = {
   new_timeline: 'it was recovered, and no process that knew it before can say that nothing is missing',
 };
 
-export function stoppedBanner(state: SendingState): Part {
+export function stoppedBanner(state: SendingState, operator: boolean): Part {
   if (state.restored !== null)
-    return html`<div class="banner">■ This installation was restored from a backup (${NOTICED[state.restored] ?? state.restored}). Nothing leaves until an administrator <a href="/stop?scope=installation">has looked at it and releases it</a>.</div>`;
+    return html`<div class="banner">■ This installation was restored from a backup (${NOTICED[state.restored] ?? state.restored}). Nothing leaves until an operator ${operator ? html`<a href="/stop?scope=installation">has looked at it and releases it</a>` : 'of the installation has looked at it and releases it'}.</div>`;
   if (state.installationStopped)
-    return html`<div class="banner">■ All sending of this installation is stopped. An administrator <a href="/stop?scope=installation">releases</a> it.</div>`;
+    return html`<div class="banner">■ All sending of this installation is stopped. ${operator ? html`<a href="/stop?scope=installation">Release</a>` : 'An operator of it releases it.'}</div>`;
   if (state.tenantStoppedAt !== null) return html`<div class="banner">■ All sending is stopped. Nothing leaves. <a href="/stop">Release</a></div>`;
   if (state.stoppedChannels.length > 0)
     return html`<div class="banner">■ Stopped: ${state.stoppedChannels.map((channel) => CHANNEL_NAMES[channel]).join(', ')}. <a href="/settings">Settings</a></div>`;
@@ -100,7 +100,7 @@ export const overviewRoutes = (): Hono<ConsoleEnv> =>
           </div>
           <section class="card stack below" aria-labelledby="recent-title"><div class="head"><h2 id="recent-title">Recent</h2><a href="/messages">All messages</a></div>${messageList(others.slice(0, 8))}</section>
         </div>`;
-      return show(c, { title: 'Overview', section: 'overview', body, banner: stoppedBanner(state) });
+      return show(c, { title: 'Overview', section: 'overview', body, banner: stoppedBanner(state, session.operator) });
     })
     .get('/stop', async (c) => {
       requireScope(c, 'write');
@@ -117,7 +117,7 @@ export const overviewRoutes = (): Hono<ConsoleEnv> =>
             <p>Within a second no new call starts, on any channel, for any message, also life safety. What is queued waits until you release it.</p>
             <div class="row"><button class="btn danger big wide">Stop all sending now</button><a class="btn wide" href="/">Go back</a></div></form>`
       }${
-        c.var.ctx.actor.scopes.has('admin') &&
+        c.var.ctx.actor.scopes.has('operator') &&
         html`<p class="soft small"><a href="/stop?scope=installation">${state.installationStopped ? 'Release' : 'Stop'} the whole installation</a>, with every organisation on it.</p>`
       }`;
       return show(c, { title: stopped ? 'Release all sending' : 'Stop all sending', section: 'overview', narrow: true, body });
@@ -135,9 +135,9 @@ export const overviewRoutes = (): Hono<ConsoleEnv> =>
       return show(c, { title, section: 'overview', narrow: true, body });
     });
 
-/** Every organisation on this installation: for its administrators alone. */
+/** Every organisation on this installation: for its operators alone. */
 function installationPage(c: ConsoleContext, state: SendingState): Promise<Response> {
-  requireScope(c, 'admin');
+  requireScope(c, 'operator');
   const hidden = html`${csrf(c.var.session.csrfToken)}<input type="hidden" name="scope" value="installation">`;
   const back = html`<a class="btn wide" href="/">Go back</a>`;
   const body = state.installationStopped

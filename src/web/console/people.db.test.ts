@@ -172,7 +172,25 @@ test('assets are named by their content and kept for ever; any other name is not
   expect((await page.get('/assets/console.000000000000.css')).status).toBe(404);
 });
 
-test('an administrator stops the whole installation, and a channel with the number of calls that are on the way', async () => {
+const become = (operator: boolean) =>
+  deps.db.withTenant(tenantId, (tx) => tx.updateTable('users').set({ operator }).where('tenant_id', '=', tenantId).execute());
+
+test('an administrator who is no operator is not offered the whole installation, and is refused it', async () => {
+  expect(await page.text('/stop')).not.toContain('the whole installation');
+  expect((await page.get('/stop?scope=installation')).status).toBe(403);
+  const refused = await page.post('/stop', { _csrf: token, scope: 'installation' });
+  expect([refused.status, (await refused.text()).includes('Only an operator of this installation')]).toEqual([403, true]);
+  expect(await page.text('/settings')).not.toContain('Stop and release the whole installation');
+  await deps.db.across.updateTable('installation').set({ stopped_at: new Date(), stopped_by: 'user:1' }).execute();
+  const overview = await page.text('/');
+  expect(overview).toContain('An operator of it releases it');
+  expect(overview).not.toContain('href="/stop?scope=installation"');
+  await deps.db.across.updateTable('installation').set({ stopped_at: null, stopped_by: null }).execute();
+});
+
+test('an operator stops the whole installation, and a channel with the number of calls that are on the way', async () => {
+  await become(true);
+  expect(await page.text('/settings')).toContain('Stop and release the whole installation');
   expect(await page.text('/stop?scope=installation')).toContain('Stop the whole installation now');
   const stopped = await page.post('/stop', { _csrf: token, scope: 'installation' });
   expect(await stopped.text()).toContain('No call was on the way.');
@@ -184,7 +202,8 @@ test('an administrator stops the whole installation, and a channel with the numb
   await page.post('/settings/channels/sms', { _csrf: token, release: 'yes' });
 });
 
-test('a restored installation says so plainly, and an administrator releases it', async () => {
+test('a restored installation says so plainly, and an operator releases it', async () => {
+  await become(true);
   await deps.db.across.updateTable('installation').set({ stopped_at: new Date(), stopped_by: 'restore', stopped_reason: 'another_database' }).execute();
   for (const path of ['/', '/settings']) expect(await page.text(path), path).toContain('restored from a backup (it is another database than before)');
   expect(await page.text('/stop?scope=installation')).toContain('What was sent after the backup is not known here');

@@ -23,6 +23,7 @@ const SCOPE_LABELS: Record<Scope, string> = {
   'send:ops': 'Send operations messages',
   'send:bulk': 'Send campaigns',
   admin: 'Manage keys and senders',
+  operator: 'Stop and release the whole installation',
 };
 const SCOPES = Object.keys(SCOPE_LABELS) as Scope[];
 
@@ -57,13 +58,13 @@ function keyItem(key: ApiKeyView, token: string): Html {
     ${key.revokedAt ? html`<span class="tag">Revoked</span>` : html`<form method="post" action="/settings/keys/${key.id}/revoke">${csrf(token)}<button class="btn small stop">Revoke<span class="hide"> ${key.name}</span></button></form>`}</li>`;
 }
 
-function keyForm(form: Form, errors: readonly FormError[], token: string): Html {
+function keyForm(form: Form, errors: readonly FormError[], token: string, operator: boolean): Html {
   const error = errorOf(errors, 'scope-read');
   const chosen = form.has('name') ? form.all('scope') : ['read'];
   return html`<form method="post" action="/settings/keys" class="stack" novalidate>${csrf(token)}
     ${input({ id: 'name', label: 'What is the key for?', value: form.get('name'), errors })}
     <fieldset class="field"><legend>What may it do?</legend>${error && html`<div class="error">${error}</div>`}
-      ${SCOPES.map((scope) => html`<label class="check"><input type="checkbox" id="scope-${scope}" name="scope" value="${scope}"${attribute('checked', chosen.includes(scope))}> ${SCOPE_LABELS[scope]}</label>`)}</fieldset>
+      ${SCOPES.filter((scope) => operator || scope !== 'operator').map((scope) => html`<label class="check"><input type="checkbox" id="scope-${scope}" name="scope" value="${scope}"${attribute('checked', chosen.includes(scope))}> ${SCOPE_LABELS[scope]}</label>`)}</fieldset>
     <label class="check"><input type="checkbox" name="test" value="yes"${attribute('checked', form.has('test'))}> Only for exercises: it can never reach a real sender</label>
     <div><button class="btn main">Make a key</button></div></form>`;
 }
@@ -88,9 +89,9 @@ async function settingsPage(c: ConsoleContext, typed: Typed = {}, errors: readon
       admin &&
       html`<section class="card stack" aria-labelledby="keys-title"><h2 id="keys-title">API keys</h2>
         ${keys.length > 0 ? html`<ul class="list">${keys.map((key) => keyItem(key, session.csrfToken))}</ul>` : html`<p class="soft">No keys yet.</p>`}
-        <h3>New key</h3>${keyForm(typed.key ?? Form.of({}), errors, session.csrfToken)}</section>`
+        <h3>New key</h3>${keyForm(typed.key ?? Form.of({}), errors, session.csrfToken, session.operator)}</section>`
     }`;
-  return show(c, { title: 'Settings', section: 'settings', errors, body, banner: stoppedBanner(state) });
+  return show(c, { title: 'Settings', section: 'settings', errors, body, banner: stoppedBanner(state, session.operator) });
 }
 
 async function makeKey(c: ConsoleContext): Promise<Response> {
