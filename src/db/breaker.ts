@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { type Breaker, hear, type Hearing, probeDelayMs, PROBE_LEASE_MS } from '#domain/breaker.ts';
+import { type Breaker, hear, type Hearing, LIFE_PROBE_LEASE_MS, PROBE_LEASE_MS } from '#domain/breaker.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import type { ClaimedBatch } from './claim-batch.ts';
 import type { Tx } from './database.ts';
@@ -59,14 +59,14 @@ const FORGOTTEN_MS = 300_000;
 const overdueMs = (lane: MessageClass): number => (lane === 'life' ? FORGOTTEN_MS : 0);
 
 /**
- * Asks to be the one who finds out whether an open sender works again: one at a time for ops and bulk, one every few
- * seconds for life, which has no reason to ask while another sender stands in.
+ * Asks to be the one who finds out whether an open sender works again: one every ten seconds at most for ops and bulk while
+ * none has come back, one every five for life, which has no reason to ask while another sender stands in.
  */
 export async function takeProbe(tx: Tx, { tenantId, senderId, lane }: ClaimedBatch, standIn: boolean): Promise<boolean> {
   const soon = lane === 'life' && !standIn;
   const due = sql.ref(soon ? 'breaker_life_probe_at' : 'breaker_probe_at');
-  // Life does not wait for an answer that may take as long as a call may: the next one asks meanwhile.
-  const leaseMs = soon ? probeDelayMs('life', 1_000) : PROBE_LEASE_MS;
+  // Nobody waits for an answer that may take as long as a call may: the next one asks meanwhile.
+  const leaseMs = soon ? LIFE_PROBE_LEASE_MS : PROBE_LEASE_MS;
   const { rows } = await sql`
     UPDATE senders SET ${due} = now() + ${leaseMs} * interval '1 ms'
     WHERE tenant_id = ${tenantId} AND id = ${senderId} AND stopped_at IS NULL AND breaker_opened_at IS NOT NULL

@@ -57,10 +57,10 @@ describe('probes', () => {
     expect(hear(OPEN, slice(3, 0, true), T + 5_000)).toEqual(CLOSED);
   });
 
-  test('one failure among them keeps it open, and the next probe waits twice as long', () => {
+  test('one failure among them keeps it open, and the next probe waits: for life twice as long', () => {
     const first = hear(OPEN, slice(2, 1, true), T + 5_000);
-    expect(first).toMatchObject({ openedAt: T, probes: 1, probeAt: T + 15_000, lifeProbeAt: T + 7_000 });
-    expect(hear(first, slice(0, 3, true), T + 15_000)).toMatchObject({ probes: 2, probeAt: T + 35_000, lifeProbeAt: T + 19_000 });
+    expect(first).toMatchObject({ openedAt: T, probes: 1, probeAt: T + 10_000, lifeProbeAt: T + 7_000 });
+    expect(hear(first, slice(0, 3, true), T + 10_000)).toMatchObject({ probes: 2, probeAt: T + 15_000, lifeProbeAt: T + 14_000 });
   });
 
   test('people who were refused for their own reasons decide nothing: others are asked soon', () => {
@@ -71,9 +71,9 @@ describe('probes', () => {
     expect(hear(CLOSED, slice(0, 3, true), T)).toMatchObject({ openedAt: null, run: 3 });
   });
 
-  test('life waits five seconds at most, the others a minute', () => {
-    expect([0, 1, 2, 3, 50].map((n) => probeDelayMs('life', n))).toEqual([1_000, 2_000, 4_000, 5_000, 5_000]);
-    expect([0, 1, 2, 3, 4, 50].map((n) => probeDelayMs('ops', n))).toEqual([5_000, 10_000, 20_000, 40_000, 60_000, 60_000]);
+  test('life waits five seconds at most, the others a tenth of the time that it has been open, five seconds to a minute', () => {
+    expect([0, 1, 2, 3, 50].map((n) => probeDelayMs('life', n, 0))).toEqual([1_000, 2_000, 4_000, 5_000, 5_000]);
+    expect([0, 50, 51, 60, 300, 600, 86_400].map((s) => probeDelayMs('ops', 9, s * 1_000))).toEqual([5_000, 5_000, 5_100, 6_000, 30_000, 60_000, 60_000]);
   });
 });
 

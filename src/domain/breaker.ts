@@ -40,20 +40,26 @@ const SHARE_OF = 20;
 
 /** People of a probe: a campaign may lose each of them to doubt, so they are few; one alone may be a bad number. */
 export const PROBE_PEOPLE = 3;
-/** A probe that says nothing within this (its worker died) is given up; adapters answer within 20 s. */
-export const PROBE_LEASE_MS = 25_000;
-const PROBE_MS: Record<'life' | 'other', { first: number; most: number }> = {
-  life: { first: 1_000, most: 5_000 },
-  other: { first: 5_000, most: 60_000 },
-};
+/**
+ * A probe that says nothing within this (its worker died, or its provider is silent) is not waited for: the next one asks
+ * beside it. A call may take 20 s to fail, and a provider that hung was then asked for the first time after 25.
+ */
+export const PROBE_LEASE_MS = 10_000;
+/** Of life: doubled with each failed one. */
+const LIFE_PROBE_MS = { first: 1_000, most: 5_000 };
+/** Of ops and bulk: a part of how long it has been open, so that nobody waits much longer than the provider was away. */
+const OTHER_PROBE_MS = { part: 0.1, least: 5_000, most: 60_000 };
 
 export const CLOSED: Breaker = { run: 0, windowAt: 0, calls: 0, failed: 0, openedAt: null, code: null, probes: 0, probeAt: 0, lifeProbeAt: 0 };
 
-/** From the end of one probe to the next, after `probes` failed ones. */
-export function probeDelayMs(klass: MessageClass, probes: number): number {
-  const { first, most } = PROBE_MS[klass === 'life' ? 'life' : 'other'];
-  return Math.min(first * 2 ** Math.min(probes, 10), most);
+/** From the end of one probe to the next, after `probes` failed ones, `openMs` after the breaker opened. */
+export function probeDelayMs(klass: MessageClass, probes: number, openMs: number): number {
+  if (klass === 'life') return Math.min(LIFE_PROBE_MS.first * 2 ** Math.min(probes, 10), LIFE_PROBE_MS.most);
+  return Math.min(Math.max(openMs * OTHER_PROBE_MS.part, OTHER_PROBE_MS.least), OTHER_PROBE_MS.most);
 }
+
+/** The longest that life waits for the answer of a probe before the next one asks. */
+export const LIFE_PROBE_LEASE_MS = LIFE_PROBE_MS.most;
 
 /**
  * Whether calls of this class are held. Life is held only while nothing at all goes through: half a provider is better
@@ -91,21 +97,27 @@ export function hear(breaker: Breaker, heard: Hearing, now: number): Breaker {
     failed: past.failed + heard.bad,
   };
   const trips = next.run >= RUN || (next.calls >= SHARE_OF && next.failed >= next.calls * SHARE);
-  return open || heard.bad === 0 || !trips ? next : { ...next, openedAt: now, code: heard.code, probes: 0, ...probesFrom(now, 0) };
+  return open || heard.bad === 0 || !trips ? next : { ...next, openedAt: now, code: heard.code, probes: 0, ...probesFrom(now, 0, 0) };
 }
 
-/** Any failure keeps it open and the next probe waits longer; only good calls close it. */
+/** Any failure keeps it open and the next probe waits, the longer the longer it has been open; only good calls close it. */
 function afterProbe(breaker: Breaker, heard: Hearing, now: number): Breaker {
   if (heard.bad > 0) {
     const probes = breaker.probes + 1;
-    return { ...breaker, run: heard.good > 0 ? 0 : breaker.run + heard.bad, code: heard.code, probes, ...probesFrom(now, probes) };
+    return {
+      ...breaker,
+      run: heard.good > 0 ? 0 : breaker.run + heard.bad,
+      code: heard.code,
+      probes,
+      ...probesFrom(now, probes, now - (breaker.openedAt ?? now)),
+    };
   }
   if (heard.good > 0) return CLOSED;
   // Nobody was called, or all were refused for reasons of their own: the next ones are asked, a second later.
-  return { ...breaker, probeAt: now + PROBE_MS.life.first, lifeProbeAt: now + PROBE_MS.life.first };
+  return { ...breaker, probeAt: now + LIFE_PROBE_MS.first, lifeProbeAt: now + LIFE_PROBE_MS.first };
 }
 
-const probesFrom = (now: number, probes: number): Pick<Breaker, 'probeAt' | 'lifeProbeAt'> => ({
-  probeAt: now + probeDelayMs('bulk', probes),
-  lifeProbeAt: now + probeDelayMs('life', probes),
+const probesFrom = (now: number, probes: number, openMs: number): Pick<Breaker, 'probeAt' | 'lifeProbeAt'> => ({
+  probeAt: now + probeDelayMs('bulk', probes, openMs),
+  lifeProbeAt: now + probeDelayMs('life', probes, openMs),
 });

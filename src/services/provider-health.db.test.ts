@@ -134,8 +134,8 @@ describe('a provider that fails', () => {
     // The oldest holds those in doubt alone, of whom a campaign calls nobody: it gives the probe back.
     await deliverBatch(worker, await claim());
     void deliverBatch(worker, await claim());
-    await expect.poll(async () => (await probes())[0]?.s ?? 0).toBeGreaterThan(15);
-    expect((await probes())[0]?.s).toBeLessThanOrEqual(25);
+    await expect.poll(async () => (await probes())[0]?.s ?? 0).toBeGreaterThan(6);
+    expect((await probes())[0]?.s).toBeLessThanOrEqual(10);
   });
 });
 

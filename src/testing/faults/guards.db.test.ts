@@ -299,4 +299,17 @@ describe('checked again inside the mark', () => {
     expect(['paused', 'sender']).toContain(await mark(one.batch));
     expect(await states(one.batch)).toEqual({});
   });
+
+  test('breaker: nobody is marked by a sender whose provider fails, but for a probe', async () => {
+    for (const klass of ['life', 'ops', 'bulk'] as const) {
+      const one = await claimed(klass);
+      await run(
+        one.batch,
+        sql`UPDATE senders SET breaker_opened_at = now(), breaker_run = 10 WHERE tenant_id = ${one.batch.tenantId} AND id = ${one.batch.senderId}`,
+      );
+      expect(await mark(one.batch)).toBe('sender');
+      expect(await states(one.batch)).toEqual({});
+      expect(await markSlice(deps.db, one.batch, { ...all(one.batch), probe: true })).toHaveLength(4);
+    }
+  });
 });

@@ -36,6 +36,12 @@ export const MUTANTS: readonly Mutant[] = [
     short: true,
   },
   {
+    guard: 'breaker',
+    removed: 'that nobody is marked by a sender whose provider fails',
+    changes: [{ file: MARK, from: `AND s.drill = m.drill AND (\${at('probe')}::boolean OR NOT \${HELD})`, to: 'AND s.drill = m.drill' }],
+    test: guard('breaker: nobody is marked by a sender whose provider fails, but for a probe'),
+  },
+  {
     guard: 'fence',
     removed: 'the fence of a mark',
     changes: [
