@@ -1,7 +1,9 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { claimBatches } from '#db/claim-batch.ts';
 import { OPEN_POLICY } from '#domain/policy.ts';
 import type { Outcome } from '#domain/outcome.ts';
+import type { MessageClass } from '#schemas/delivery.ts';
 import { SendPlans } from '#services/send-plan.ts';
 import { Bench, type Carriers, carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
@@ -14,9 +16,9 @@ beforeAll(async () => {
 afterAll(() => deps.close());
 
 const ACCEPTED: Outcome = { kind: 'accepted', providerId: 'p', units: 1 };
-const laneOf = (carrier: Carriers): Lane =>
+const laneOf = (carrier: Carriers, lane: MessageClass = 'life'): Lane =>
   new Lane({
-    lane: 'life',
+    lane,
     slots: 4,
     db: deps.db,
     workerName: 'test',
@@ -78,4 +80,41 @@ test('a sender of two a second keeps nobody else waiting', async () => {
   );
   expect(held.rows[0]?.n).toBe(4);
   await lane.drain();
+});
+
+test('messages to one person each share claims and transactions, and everybody is called once', async () => {
+  const one = await bench(null);
+  const person = await deps.db.withTenant(one.ctx.tenantId, (tx) =>
+    sql`UPDATE recipients SET tags = '{crew}' WHERE tenant_id = ${one.ctx.tenantId} AND id = (SELECT min(id) FROM recipients WHERE tenant_id = ${one.ctx.tenantId})`.execute(
+      tx,
+    ),
+  );
+  expect(Number(person.numAffectedRows)).toBe(1);
+  for (let i = 0; i < 40; i++) await one.launch('ops', { channels: ['sms'], audience: { tags: ['crew'] } });
+  await one.plan();
+  const carrier = carriers();
+  const lane = laneOf(carrier, 'ops');
+  await until(lane, carrier, 'sms', 40);
+  await lane.drain();
+  expect(new Set(carrier.calls.map((call) => call.ref)).size).toBe(40);
+  const facts = await deps.db.withTenant(one.ctx.tenantId, (tx) =>
+    sql<{ completed: number; accepted: number; writes: number }>`
+      SELECT (SELECT count(*)::int FROM messages WHERE tenant_id = ${one.ctx.tenantId} AND state = 'completed') AS completed,
+        count(*) FILTER (WHERE state = 'accepted')::int AS accepted, count(DISTINCT xmin::text)::int AS writes
+      FROM deliveries WHERE tenant_id = ${one.ctx.tenantId}`.execute(tx),
+  );
+  expect(facts.rows[0]).toMatchObject({ completed: 40, accepted: 40 });
+  expect(facts.rows[0]?.writes, 'transactions that settled them').toBeLessThan(15);
+});
+
+test('of a sender with a rate one batch is claimed at a time: each holds a part of its budget', async () => {
+  const one = await bench(5);
+  await deps.db.withTenant(one.ctx.tenantId, (tx) =>
+    sql`UPDATE recipients SET tags = '{crew}' WHERE tenant_id = ${one.ctx.tenantId} AND name = 'Person 1'`.execute(tx),
+  );
+  for (let i = 0; i < 3; i++) await one.launch('ops', { channels: ['sms'], audience: { tags: ['crew'] } });
+  await one.plan();
+  expect(await claimBatches(deps.db.across, 'ops', 'test', { skip: [], more: 31 })).toHaveLength(1);
+  await deps.db.withTenant(one.ctx.tenantId, (tx) => sql`UPDATE senders SET units_per_second = NULL WHERE tenant_id = ${one.ctx.tenantId}`.execute(tx));
+  expect(await claimBatches(deps.db.across, 'ops', 'test', { skip: [], more: 31 })).toHaveLength(2);
 });

@@ -1,5 +1,6 @@
-import { claimBatch } from '#db/claim-batch.ts';
+import { type ClaimedBatch, claimBatches } from '#db/claim-batch.ts';
 import type { Database } from '#db/database.ts';
+import { Gather } from '#db/gather.ts';
 import { monotonicMs } from '#platform/clock.ts';
 import type { Log } from '#platform/log.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
@@ -20,6 +21,8 @@ export interface LaneOptions {
 const SLOW_MS = 1_000;
 /** Claims at most, in multiples of the slots: each is kept alive by a write every three seconds. */
 const CLAIMS = 8;
+/** Messages to a few people each that one slot delivers together. */
+const SMALL = 32;
 
 interface Held {
   readonly senderId: number;
@@ -37,6 +40,7 @@ interface Held {
 export class Lane {
   readonly #options: LaneOptions;
   readonly #deps: DeliverDeps;
+  readonly #gather: Gather;
   readonly #held = new Set<Held>();
   #busy = 0;
   #stopping = false;
@@ -44,6 +48,7 @@ export class Lane {
 
   constructor(options: LaneOptions) {
     this.#options = options;
+    this.#gather = new Gather(options.db);
     this.#deps = { ...options.deps, db: options.db, stopping: () => this.#stopping };
   }
 
@@ -76,13 +81,14 @@ export class Lane {
     const { db, lane, workerName, log } = this.#options;
     try {
       while (!this.#stopping && this.#hasRoom(0)) {
-        const batch = await claimBatch(db.across, lane, workerName, this.#full());
-        if (!batch) return;
-        const held: Held = { senderId: batch.senderId, movedAt: monotonicMs() };
+        const batches = await claimBatches(db.across, lane, workerName, { skip: this.#full(), more: SMALL - 1 });
+        const [first] = batches;
+        if (!first) return;
+        const held: Held = { senderId: first.senderId, movedAt: monotonicMs() };
         this.#held.add(held);
         try {
           this.wake();
-          await deliverBatch({ ...this.#deps, moved: () => (held.movedAt = monotonicMs()) }, batch);
+          await this.#deliver(batches, () => (held.movedAt = monotonicMs()));
         } finally {
           this.#held.delete(held);
         }
@@ -91,6 +97,16 @@ export class Lane {
       // The claim's lease passes and the sweep hands the batch to somebody else; what was marked is in doubt until then.
       log.error({ lane, error: (error as Error).message, code: (error as { code?: string }).code }, 'slot failed');
     }
+  }
+
+  /** Small ones side by side, sharing transactions; one that fails does not end the others. */
+  async #deliver(batches: readonly ClaimedBatch[], moved: () => void): Promise<void> {
+    const [first, ...others] = batches;
+    if (!first) return;
+    if (others.length === 0) return deliverBatch({ ...this.#deps, moved }, first);
+    const ends = await Promise.allSettled(batches.map((batch) => deliverBatch({ ...this.#deps, moved, db: this.#gather.of(batch.messageId) }, batch)));
+    const failed = ends.find((end) => end.status === 'rejected');
+    if (failed) throw failed.reason;
   }
 
   /** Claims nothing more, lets what is marked be sent and settled. */

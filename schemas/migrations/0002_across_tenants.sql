@@ -59,7 +59,10 @@ CREATE FUNCTION sender_tenant(p_channel channel, p_address text)
 -- Claims one due batch of a lane: fair between tenants (the one with the fewest claimed batches first), then oldest.
 -- The loose scan reads one index entry a tenant, not one a batch. Raises the fence. p_skip: senders whose batches the
 -- caller holds enough of; ids of senders are unique over all tenants.
-CREATE FUNCTION claim_batch(p_lane message_class, p_worker text, p_lease interval, p_skip integer[])
+-- With a batch of a few people whom nobody has called yet come up to p_more of the same kind, tenant and sender, where that
+-- sender is well and has no rate: a thousand messages to one person each are then some forty claims. Of a sender with a rate
+-- each claim holds a part of its budget, so there it is one.
+CREATE FUNCTION claim_batch(p_lane message_class, p_worker text, p_lease interval, p_skip integer[], p_more integer)
   RETURNS TABLE (tenant_id integer, id bigint, message_id bigint, wave smallint, channel channel, sender_id integer,
                  from_id bigint, to_id bigint, ids bigint[], marked integer, fence integer, crashes smallint, health text)
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
@@ -67,6 +70,9 @@ CREATE FUNCTION claim_batch(p_lane message_class, p_worker text, p_lease interva
 DECLARE
   t integer;
   b bigint;
+  by_sender integer;
+  small boolean;
+  more bigint[];
 BEGIN
   FOR t IN
     WITH RECURSIVE waiting AS (
@@ -78,12 +84,22 @@ BEGIN
     SELECT w.tenant_id FROM waiting w WHERE w.tenant_id IS NOT NULL
     ORDER BY (SELECT count(*) FROM batches c WHERE c.state = 'claimed' AND c.tenant_id = w.tenant_id AND c.lane = p_lane), random()
   LOOP
-    SELECT x.id INTO b FROM batches x
+    SELECT x.id, x.sender_id, x.marked = 0 AND x.crashes = 0 AND cardinality(x.ids) <= 8 INTO b, by_sender, small FROM batches x
       WHERE x.state = 'planned' AND x.lane = p_lane AND x.tenant_id = t AND x.due_at <= now() AND NOT x.sender_id = ANY (p_skip)
       ORDER BY x.due_at, x.id LIMIT 1 FOR UPDATE SKIP LOCKED;
     IF b IS NOT NULL THEN
+      IF small AND p_more > 0 AND EXISTS (SELECT 1 FROM senders s WHERE s.tenant_id = t AND s.id = by_sender
+        AND s.units_per_second IS NULL AND s.stopped_at IS NULL AND s.breaker_opened_at IS NULL) THEN
+        SELECT array_agg(y.id) INTO more FROM (
+          SELECT x.id FROM batches x
+          -- a look at the next few alone: behind them may wait thousands of large ones
+          WHERE x.tenant_id = t AND x.id = ANY (ARRAY(SELECT n.id FROM batches n
+              WHERE n.state = 'planned' AND n.lane = p_lane AND n.tenant_id = t AND n.due_at <= now() ORDER BY n.due_at, n.id LIMIT 4 * p_more))
+            AND x.id <> b AND x.state = 'planned' AND x.sender_id = by_sender AND x.marked = 0 AND x.crashes = 0 AND cardinality(x.ids) <= 8
+          ORDER BY x.id LIMIT p_more FOR UPDATE SKIP LOCKED) y;
+      END IF;
       RETURN QUERY UPDATE batches u SET state = 'claimed', fence = u.fence + 1, lease_until = now() + p_lease, claimed_by = p_worker
-        WHERE u.tenant_id = t AND u.id = b
+        WHERE u.tenant_id = t AND u.id = ANY (array_append(more, b))
         RETURNING u.tenant_id, u.id, u.message_id, u.wave, u.channel, u.sender_id, u.from_id, u.to_id, u.ids, u.marked, u.fence, u.crashes,
           -- how its sender is; a window of failures is counted for ten seconds (domain/breaker.ts). 'asks': one that goes before
           -- it failed, everything has gone by this one since, and it is time to ask (life: when nobody has for five minutes)

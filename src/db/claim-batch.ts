@@ -2,6 +2,7 @@ import { type Kysely, sql } from 'kysely';
 import type { Schema } from '#schemas/database.ts';
 import type { Channel, MessageClass } from '#schemas/delivery.ts';
 import type { Tx } from './database.ts';
+import { prepared } from './prepared.ts';
 
 export interface ClaimedBatch {
   tenantId: number;
@@ -34,67 +35,57 @@ export const LEASE_SECONDS = 10;
 export const HEARTBEAT_MS = 3_000;
 
 /** Keeps a claim while its calls are under way. A lease that has passed is not revived: others may have the batch. */
-export async function renewLease(tx: Tx, batch: ClaimedBatch): Promise<void> {
-  await sql`
-    UPDATE batches SET lease_until = now() + ${LEASE_SECONDS} * interval '1 second'
-    WHERE tenant_id = ${batch.tenantId} AND id = ${batch.id} AND fence = ${batch.fence} AND state = 'claimed' AND lease_until > now()`.execute(tx);
-}
+export const renewLease = (tx: Tx, { tenantId, id, fence }: ClaimedBatch): Promise<unknown> => renew(tx, { tenantId, id, fence });
+
+const renew = prepared<Pick<ClaimedBatch, 'tenantId' | 'id' | 'fence'>, unknown>(
+  'renew_lease',
+  (at) => sql`
+    UPDATE batches SET lease_until = now() + ${sql.lit(LEASE_SECONDS)} * interval '1 second'
+    WHERE tenant_id = ${at('tenantId')} AND id = ${at('id')} AND fence = ${at('fence')} AND state = 'claimed' AND lease_until > now()`,
+);
 
 /** Takes one due batch of the lane that is of none of the senders in `skip`, fairly between tenants, and raises its fence. */
 export async function claimBatch(across: Kysely<Schema>, lane: MessageClass, worker: string, skip: readonly number[] = []): Promise<ClaimedBatch | undefined> {
-  const { rows } = await sql<{
-    tenant_id: number;
-    id: string;
-    message_id: string;
-    wave: number;
-    channel: Channel;
-    sender_id: number;
-    from_id: string;
-    to_id: string;
-    ids: string[];
-    marked: number;
-    fence: number;
-    crashes: number;
-    health: ClaimedBatch['health'];
-  }>`SELECT * FROM claim_batch(${lane}::message_class, ${worker}, ${`${LEASE_SECONDS} seconds`}::interval, ${[...skip]}::integer[])`.execute(across);
-  const row = rows[0];
-  return (
-    row && {
-      tenantId: row.tenant_id,
-      id: row.id,
-      messageId: row.message_id,
-      wave: row.wave,
-      lane,
-      channel: row.channel,
-      senderId: row.sender_id,
-      fromId: row.from_id,
-      toId: row.to_id,
-      ids: row.ids,
-      marked: row.marked,
-      fence: row.fence,
-      crashes: row.crashes,
-      health: row.health,
-    }
-  );
+  return (await claimBatches(across, lane, worker, { skip, more: 0 }))[0];
+}
+
+/**
+ * As `claimBatch`; where that batch is of a few people whom nobody has called yet, and its sender is well and has no rate,
+ * up to `more` of the same kind and sender come with it.
+ */
+export async function claimBatches(
+  across: Kysely<Schema>,
+  lane: MessageClass,
+  worker: string,
+  { skip, more }: { skip: readonly number[]; more: number },
+): Promise<ClaimedBatch[]> {
+  const { rows } = await sql<Omit<ClaimedBatch, 'lane'>>`
+    SELECT tenant_id AS "tenantId", id, message_id AS "messageId", wave, channel, sender_id AS "senderId", from_id AS "fromId", to_id AS "toId", ids, marked, fence, crashes, health
+    FROM claim_batch(${lane}::message_class, ${worker}, ${`${LEASE_SECONDS} seconds`}::interval, ${[...skip]}::integer[], ${more})`.execute(across);
+  return rows.map((row) => ({ ...row, lane }));
 }
 
 /**
  * Ends a claim: `done` when nobody of the batch waits any more, else planned again for when the first one is due.
  * `retryInMs` puts it back as it is (the sender or the tenant is stopped for now).
  */
-export async function releaseBatch(tx: Tx, batch: ClaimedBatch, retryInMs: number | null): Promise<void> {
-  await sql`
+export const releaseBatch = (tx: Tx, { tenantId, id, messageId, fence }: ClaimedBatch, retryInMs: number | null): Promise<unknown> =>
+  release(tx, { tenantId, id, messageId, fence, retryInMs: retryInMs ?? 0 });
+
+const release = prepared<Pick<ClaimedBatch, 'tenantId' | 'id' | 'messageId' | 'fence'> & { retryInMs: number }, unknown>(
+  'release_batch',
+  (at) => sql`
     WITH waiting AS (
       SELECT min(d.next_at) AS next_at, count(*) AS n FROM deliveries d
-      WHERE d.message_id = ${batch.messageId} AND d.batch_id = ${batch.id} AND d.next_at IS NOT NULL AND d.state IN ('pending', 'unknown')
+      WHERE d.message_id = ${at('messageId')} AND d.batch_id = ${at('id')} AND d.next_at IS NOT NULL AND d.state IN ('pending', 'unknown')
     )
     UPDATE batches b SET
       state = CASE WHEN w.n = 0 AND b.marked >= cardinality(b.ids) THEN 'done' ELSE 'planned' END,
-      due_at = GREATEST(now() + ${retryInMs ?? 0} * interval '1 ms', CASE WHEN b.marked >= cardinality(b.ids) THEN COALESCE(w.next_at, now()) ELSE now() END),
+      due_at = GREATEST(now() + ${at('retryInMs')}::float8 * interval '1 ms', CASE WHEN b.marked >= cardinality(b.ids) THEN COALESCE(w.next_at, now()) ELSE now() END),
       lease_until = NULL, claimed_by = NULL, crashes = 0
     FROM waiting w
-    WHERE b.tenant_id = ${batch.tenantId} AND b.id = ${batch.id} AND b.fence = ${batch.fence} AND b.state = 'claimed'`.execute(tx);
-}
+    WHERE b.tenant_id = ${at('tenantId')} AND b.id = ${at('id')} AND b.fence = ${at('fence')} AND b.state = 'claimed'`,
+);
 
 /** Gives a claim up before its lease ends: its worker failed and makes no call for it any more. The sweep does the rest. */
 export async function endClaim(tx: Tx, batch: ClaimedBatch): Promise<void> {

@@ -42,7 +42,7 @@ const PAUSED_MS = 2_000;
 export async function deliverBatch(deps: DeliverDeps, batch: ClaimedBatch): Promise<void> {
   const beat = setInterval(() => {
     deps.db
-      .withTenant(batch.tenantId, (tx) => renewLease(tx, batch))
+      .atOnce(batch.tenantId, (tx) => renewLease(tx, batch))
       .catch((error: unknown) => deps.log.warn({ batchId: batch.id, error: (error as Error).message }, 'lease not renewed'));
   }, HEARTBEAT_MS);
   try {
@@ -255,10 +255,11 @@ async function stop(deps: DeliverDeps, tx: Tx, batch: ClaimedBatch, reason: stri
 
 async function finish(deps: DeliverDeps, batch: ClaimedBatch, refusal: MarkRefusal | undefined): Promise<void> {
   await insist(deps, () =>
-    deps.db.withTenant(batch.tenantId, async (tx) => {
-      await releaseBatch(tx, batch, refusal === 'quiet' ? await holdUntilMorning(tx, batch) : refusal === 'sender' ? 0 : refusal ? PAUSED_MS : null);
-      if (!refusal) await noteCalls(tx, batch.tenantId, batch.messageId, 0, true);
-    }),
+    refusal
+      ? deps.db.withTenant(batch.tenantId, async (tx) =>
+          releaseBatch(tx, batch, refusal === 'quiet' ? await holdUntilMorning(tx, batch) : refusal === 'sender' ? 0 : PAUSED_MS),
+        )
+      : deps.db.atOnce(batch.tenantId, (tx) => Promise.all([releaseBatch(tx, batch, null), noteCalls(tx, batch.tenantId, batch.messageId, 0, true)])),
   );
   if (refusal === 'guarded') await stopByGuard(deps, batch);
   if (refusal === 'closed' || refusal === 'guarded') return deps.queue.nudge('close', { tenantId: batch.tenantId, messageId: batch.messageId });

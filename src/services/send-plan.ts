@@ -1,4 +1,3 @@
-import { sql } from 'kysely';
 import { monotonicMs } from '#platform/clock.ts';
 import type { Database } from '#db/database.ts';
 import { BoundedMap } from '#domain/bounded-map.ts';
@@ -12,6 +11,7 @@ import type { Channel } from '#schemas/delivery.ts';
 import type { Deps } from './context.ts';
 import { longestSms } from './longest-sms.ts';
 import { MarkedAhead } from './marked-ahead.ts';
+import { planFacts } from './plan-facts.ts';
 import { RateWindow } from './rate-window.ts';
 
 const KEEP_MS = 60_000;
@@ -95,28 +95,7 @@ export class SendPlans {
   async #load(db: Database, batch: ClaimedBatch): Promise<SendPlan> {
     const { tokens, config } = this.#deps;
     const adapter = this.#channels[batch.channel];
-    const facts = await db.withTenant(batch.tenantId, (tx) =>
-      tx
-        .selectFrom('messages')
-        .innerJoin('tenants', 'tenants.tenant_id', 'messages.tenant_id')
-        .innerJoin('senders', 'senders.tenant_id', 'messages.tenant_id')
-        .selectAll('messages')
-        .select([ROOT, sql<Date>`now()`.as('now')])
-        .select([
-          'tenants.name as tenant_name',
-          'tenants.default_locale',
-          'tenants.time_zone as tenant_zone',
-          'senders.id as sender_id',
-          'senders.address',
-          'senders.account',
-          'senders.units_per_second',
-          OTHERS,
-        ])
-        .where('messages.tenant_id', '=', batch.tenantId)
-        .where('messages.id', '=', batch.messageId)
-        .where('senders.id', '=', batch.senderId)
-        .executeTakeFirstOrThrow(),
-    );
+    const facts = await planFacts(db, batch);
     const input: RenderInput = {
       class: facts.class,
       drill: facts.drill,
@@ -198,18 +177,6 @@ export class SendPlans {
     };
   }
 }
-
-/** First message of a chain of corrections: its card is the one that they all replace. */
-const ROOT = sql<string>`(
-  WITH RECURSIVE chain AS (
-    SELECT c.id, c.follows_id FROM messages c WHERE c.tenant_id = messages.tenant_id AND c.id = messages.id
-    UNION SELECT c.id, c.follows_id FROM messages c JOIN chain ON c.tenant_id = messages.tenant_id AND c.id = chain.follows_id
-  ) SELECT min(id)::text FROM chain)`.as('root_id');
-
-/** Senders that may stand in for this one (`standIns`). */
-const OTHERS = sql<number[]>`ARRAY(
-  SELECT o.id FROM senders o WHERE o.tenant_id = senders.tenant_id AND o.id <> senders.id AND o.channel = senders.channel AND o.drill = senders.drill
-    AND o.simulated = senders.simulated AND messages.class = ANY (o.classes))`.as('others');
 
 const NO_ADAPTER: PreparedSend = {
   send: () => Promise.resolve({ outcome: { kind: 'misconfigured', code: 'no_credentials', detail: 'this process has no credentials for the channel' } }),
