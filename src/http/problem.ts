@@ -41,6 +41,7 @@ export function problemResponse(c: HonoContext<AppEnv>, problem: Problem): Respo
   const headers = new Headers({ 'Content-Type': PROBLEM_TYPE });
   const { retryAfterSeconds, allow } = problem.extra;
   if (typeof retryAfterSeconds === 'number') headers.set('Retry-After', String(Math.max(1, Math.ceil(retryAfterSeconds))));
+  if (problem.status === 412 && typeof problem.extra['etag'] === 'string') headers.set('ETag', problem.extra['etag']);
   if (Array.isArray(allow)) headers.set('Allow', allow.join(', '));
   if (problem.status === 401) headers.set('WWW-Authenticate', `Bearer realm="muster"${problem.code === 'invalid_api_key' ? ', error="invalid_token"' : ''}`);
   // The rest of a refused body is not worth reading; the client learns that this connection ends.

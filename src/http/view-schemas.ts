@@ -125,6 +125,9 @@ export const problemSchema = z
 
 const problem = (description: string) => ({ description, content: { 'application/problem+json': { schema: problemSchema } } });
 
+/** With `etag`, the tag of what it is now. */
+export const preconditionFailed = problem('It is no longer what If-Match names; `etag` is what it is now.');
+
 /** Refusals that any route under /v1 may give. */
 export const refusals = {
   401: problem('No valid API key.'),

@@ -7,6 +7,7 @@ import type { MessageView } from '#schemas/views.ts';
 import { appendAudit } from './audit.ts';
 import { type Context, inTenant } from './context.ts';
 import { checkedExpiry } from './create-message.ts';
+import { requireTag } from './draft-tag.ts';
 import { requireScope } from './launch-message.ts';
 import { loadMessage, type MessageRow } from './message-row.ts';
 import { viewMessages } from './message-view.ts';
@@ -15,13 +16,15 @@ import { viewMessages } from './message-view.ts';
  * Changes a draft. An approval that it had is void, and whoever changed it cannot give the next one. The row lock decides
  * the race with a launch or an approval: either sees the draft as it was or as it is, never half of each.
  *
- * @throws Problem 404; 409 `not_a_draft`; 422 naming the fields
+ * @param ifMatch the draft must still be one of these (see `requireTag`)
+ * @throws Problem 404; 409 `not_a_draft`; 412 `draft_changed`; 422 naming the fields
  */
-export async function changeMessage(ctx: Context, publicId: string, change: MessageChange): Promise<MessageView> {
+export async function changeMessage(ctx: Context, publicId: string, change: MessageChange, ifMatch?: string): Promise<MessageView> {
   requireScope(ctx, 'write');
   return inTenant(ctx, async (tx) => {
     const row = await loadMessage(tx, ctx, publicId, true);
     if (row.state !== 'draft') throw conflict('not_a_draft', `The message is ${row.state}; only a draft can be changed.`, { state: row.state });
+    if (ifMatch !== undefined) for (const now of await viewMessages(tx, ctx, [row])) requireTag(now, ifMatch);
     const fields = Object.keys(change).sort();
     if (fields.length > 0) {
       const input = changed(row, change);

@@ -128,3 +128,46 @@ test('a change and a launch at once: the message that goes is the one that was c
     expect([changed.status, launched.body.title]).toEqual(changed.status === 200 ? [200, 'Other'] : [409, 'Flood']);
   }
 });
+
+test('of two who change one draft, the second is told, and what the first wrote stays', async () => {
+  const send = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
+    app.request(`/v1/messages${path}`, {
+      method,
+      headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json', ...headers },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  const made = await send('POST', '', { class: 'ops', text: { en: 'Come' }, audience: { all: true }, channels: ['sms'] });
+  const { id } = (await made.json()) as Answer;
+  const etag = made.headers.get('etag') ?? '';
+  expect(etag).toMatch(/^"[\w-]{22}"$/);
+  expect((await send('GET', `/${id}`)).headers.get('etag')).toBe(etag);
+  const first = await send('PATCH', `/${id}`, { text: { en: 'Come to the hall' } }, { 'if-match': etag });
+  const second = first.headers.get('etag');
+  expect([first.status, second === etag]).toEqual([200, false]);
+
+  const late = await send('PATCH', `/${id}`, { title: 'Flood' }, { 'if-match': etag });
+  expect([late.status, await late.json(), late.headers.get('etag')]).toMatchObject([412, { code: 'draft_changed', etag: second }, second]);
+  expect((await send('PATCH', `/${id}`, { title: 'Flood' }, { 'if-match': `W/${second}` })).status).toBe(412);
+  const shown = (await (await send('GET', `/${id}`)).json()) as Answer;
+  expect([shown.title, shown.text]).toEqual([null, { en: 'Come to the hall' }]);
+
+  expect((await send('PATCH', `/${id}`, { title: 'Flood' }, { 'if-match': `${etag}, ${second}` })).status).toBe(200);
+  expect((await send('PATCH', `/${id}`, { title: 'Dike' }, { 'if-match': '*' })).status).toBe(200);
+  expect((await send('PATCH', `/${id}`, { title: null })).status).toBe(200);
+  // The same words have the same tag, whatever happened in between.
+  expect((await send('GET', `/${id}`)).headers.get('etag')).toBe(second);
+});
+
+test('changes at the same moment from the same draft: one is made', async () => {
+  const made = await draft();
+  const etag = (await app.request(`/v1/messages/${made.id}`, { headers: { authorization: `Bearer ${apiKey}` } })).headers.get('etag') ?? '';
+  const titles = ['One', 'Two', 'Three', 'Four', 'Five'];
+  const change = (title: string) =>
+    app.request(`/v1/messages/${made.id}`, {
+      method: 'PATCH',
+      headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json', 'if-match': etag },
+      body: JSON.stringify({ title }),
+    });
+  const statuses = await Promise.all(titles.map(async (title) => (await change(title)).status));
+  expect(statuses.sort()).toEqual([200, 412, 412, 412, 412]);
+});

@@ -1,6 +1,7 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { MESSAGE_STATES } from '#schemas/delivery.ts';
 import { acknowledgeSchema, messageChangeSchema, messageInputSchema } from '#schemas/message.ts';
+import type { MessageView } from '#schemas/views.ts';
 import { approveMessage } from '#services/approve-message.ts';
 import { changeMessage } from '#services/change-message.ts';
 import { correctMessage } from '#services/correct-message.ts';
@@ -8,9 +9,10 @@ import { createMessage } from '#services/create-message.ts';
 import { getMessage } from '#services/get-message.ts';
 import { launchMessage } from '#services/launch-message.ts';
 import { listMessages } from '#services/list-messages.ts';
+import { draftTag } from '#services/draft-tag.ts';
 import { stopMessage } from '#services/stop-message.ts';
 import type { AppEnv, Deps } from '#http/env.ts';
-import { idempotencyHeader, jsonOf, messageViewSchema, pageOf, refusals } from '#http/view-schemas.ts';
+import { idempotencyHeader, jsonOf, messageViewSchema, pageOf, preconditionFailed, refusals } from '#http/view-schemas.ts';
 import { messageParams, registerDeliveries } from './message-deliveries.ts';
 import { registerEvents } from './message-events.ts';
 import { registerStop } from './stop.ts';
@@ -57,9 +59,15 @@ const change = createRoute({
   path: '/messages/{id}',
   tags,
   summary: 'Change a draft: what is given is set, null clears, what is left out stays',
-  description: 'Only a draft can be changed (409 otherwise), and an approval that it had is void. A drill stays a drill.',
-  request: { params: messageParams, body: body(messageChangeSchema) },
-  responses: { 200: message('The draft as it is now.'), ...refusals },
+  description:
+    'Only a draft can be changed (409 otherwise), and an approval that it had is void. A drill stays a drill. ' +
+    'A draft is answered with an ETag; given back as If-Match, the change is made only if nobody has changed the draft meanwhile (412 otherwise).',
+  request: {
+    params: messageParams,
+    headers: z.object({ 'if-match': z.string().max(1000).optional().openapi({ description: 'The ETag of the draft that this change was made from.' }) }),
+    body: body(messageChangeSchema),
+  },
+  responses: { 200: message('The draft as it is now.'), 412: preconditionFailed, ...refusals },
 });
 
 // Bodies of verbs that need none may be left out altogether.
@@ -131,24 +139,31 @@ const allClear = createRoute({
 /** Everything under /v1/messages that one message's life needs, and the stop of everything. */
 export function messagesRoutes(deps: Deps): OpenAPIHono<AppEnv> {
   const routes = new OpenAPIHono<AppEnv>();
-  const at = (id: string) => ({ Location: `/v1/messages/${id}` });
+  const tag = (view: MessageView): Record<string, string> => (view.state === 'draft' ? { ETag: draftTag(view) } : {});
+  const at = (view: MessageView) => ({ Location: `/v1/messages/${view.id}`, ...tag(view) });
   routes.openapi(create, async (c) => {
     const made = await createMessage(c.var.ctx, c.req.valid('json'));
-    return c.json(made, 201, at(made.id));
+    return c.json(made, 201, at(made));
   });
   routes.openapi(list, async (c) => c.json(await listMessages(c.var.ctx, c.req.valid('query')), 200));
-  routes.openapi(get, async (c) => c.json(await getMessage(c.var.ctx, c.req.valid('param').id), 200));
-  routes.openapi(change, async (c) => c.json(await changeMessage(c.var.ctx, c.req.valid('param').id, c.req.valid('json')), 200));
+  routes.openapi(get, async (c) => {
+    const view = await getMessage(c.var.ctx, c.req.valid('param').id);
+    return c.json(view, 200, tag(view));
+  });
+  routes.openapi(change, async (c) => {
+    const view = await changeMessage(c.var.ctx, c.req.valid('param').id, c.req.valid('json'), c.req.valid('header')['if-match']);
+    return c.json(view, 200, tag(view));
+  });
   routes.openapi(launch, async (c) => c.json(await launchMessage(c.var.ctx, c.req.valid('param').id, c.req.valid('json')), 202));
   routes.openapi(approve, async (c) => c.json(await approveMessage(c.var.ctx, c.req.valid('param').id, c.req.valid('json')), 200));
   routes.openapi(stop, async (c) => c.json(await stopMessage(c.var.ctx, c.req.valid('param').id), 200));
   routes.openapi(correct, async (c) => {
     const made = await correctMessage(c.var.ctx, c.req.valid('param').id, { ...c.req.valid('json'), kind: 'correction' });
-    return c.json(made, 201, at(made.id));
+    return c.json(made, 201, at(made));
   });
   routes.openapi(allClear, async (c) => {
     const made = await correctMessage(c.var.ctx, c.req.valid('param').id, { ...c.req.valid('json'), kind: 'all_clear' });
-    return c.json(made, 201, at(made.id));
+    return c.json(made, 201, at(made));
   });
   registerDeliveries(routes);
   registerEvents(routes, deps);

@@ -5,6 +5,7 @@ import type { MessageView } from '#schemas/views.ts';
 import { audienceWords } from '#services/audience-words.ts';
 import { changeMessage } from '#services/change-message.ts';
 import { createMessage } from '#services/create-message.ts';
+import { draftTag } from '#services/draft-tag.ts';
 import { getMessage } from '#services/get-message.ts';
 import { previewAudience } from '#services/preview-audience.ts';
 import { renderSample } from '#services/render-sample.ts';
@@ -24,6 +25,7 @@ async function composePage(
   errors: readonly FormError[],
   preview: PreviewState,
   message?: MessageView,
+  tag?: string,
 ): Promise<Response> {
   const words = await audienceWords(c.var.ctx);
   const body = composeBody({
@@ -32,7 +34,7 @@ async function composePage(
     words,
     csrfToken: c.var.session.csrfToken,
     preview: previewFragment(preview),
-    ...(message ? { draft: { id: message.id, title: messageTitle(message), expiresAt: message.times.expiresAt } } : {}),
+    ...(message ? { draft: { id: message.id, title: messageTitle(message), expiresAt: message.times.expiresAt, tag: tag ?? draftTag(message) } } : {}),
   });
   return show(c, { title: message ? 'Change this draft' : 'New message', section: 'messages', errors, body });
 }
@@ -75,11 +77,12 @@ function reshape(values: ComposeValues, action: string): ComposeValues | undefin
   return removed === undefined ? undefined : { ...values, answers: values.answers.filter((_, i) => i !== Number(removed)) };
 }
 
-async function save(c: ConsoleContext, values: ComposeValues, draft?: MessageView): Promise<Response> {
+/** `tag`: of the draft that the person has changed, as it was when the form was opened. */
+async function save(c: ConsoleContext, values: ComposeValues, draft?: MessageView, tag?: string): Promise<Response> {
   const { ctx } = c.var;
   const { input, errors } = toInput(values, ctx.clock.now());
   const parsed = messageInputSchema.safeParse(input);
-  const refuse = async (refused: readonly FormError[]): Promise<Response> => composePage(c, values, refused, await previewOf(c, values), draft);
+  const refuse = async (refused: readonly FormError[]): Promise<Response> => composePage(c, values, refused, await previewOf(c, values), draft, tag);
   if (errors.length > 0 || !parsed.success) {
     const known = new Set(errors.map((error) => error.id));
     const found = parsed.success ? [] : parsed.error.issues.map((issue) => ({ id: composeFieldId(values, issue.path.join('.')), text: issue.message }));
@@ -88,13 +91,22 @@ async function save(c: ConsoleContext, values: ComposeValues, draft?: MessageVie
   try {
     const before = draft && toInput(valuesOfDraft(draft), ctx.clock.now()).input;
     const message = draft
-      ? await changeMessage(ctx, draft.id, messageChangeSchema.parse(changeBetween(before ?? {}, input)))
+      ? await changeMessage(ctx, draft.id, messageChangeSchema.parse(changeBetween(before ?? {}, input)), tag)
       : await createMessage(ctx, parsed.data);
     return c.redirect(`/messages/${message.id}`, 303);
   } catch (problem) {
+    if (problem instanceof Problem && problem.code === 'draft_changed') return overtaken(c, values, draft);
     if (!(problem instanceof Problem) || problem.status !== 422) throw problem;
     return refuse(toFormErrors(problem.errors, problem.message, (name) => composeFieldId(values, name)));
   }
+}
+
+/** Somebody else saved first. Both are shown; saving once more is a decision, made knowing what it replaces. */
+async function overtaken(c: ConsoleContext, values: ComposeValues, draft?: MessageView): Promise<Response> {
+  const now = draft && (await getMessage(c.var.ctx, draft.id));
+  const words = Object.values(now?.text ?? {}).join(' / ');
+  const text = `Somebody else changed this draft while you were writing. It now says: “${words}”. Nothing of yours was saved: saving again puts what you see here in its place`;
+  return composePage(c, values, [{ id: '', text }], await previewOf(c, values), now);
 }
 
 /** The draft to change; one that was launched meanwhile shows its board instead. */
@@ -115,8 +127,9 @@ async function edit(c: ConsoleContext): Promise<Response> {
   const values = { ...readValues(form), drill: draft.drill };
   const action = form.get('do');
   const reshaped = reshape(values, action);
-  if (reshaped || action === 'check') return composePage(c, reshaped ?? values, [], await previewOf(c, reshaped ?? values), draft);
-  return save(c, values, draft);
+  const tag = form.get('tag') || undefined;
+  if (reshaped || action === 'check') return composePage(c, reshaped ?? values, [], await previewOf(c, reshaped ?? values), draft, tag);
+  return save(c, values, draft, tag);
 }
 
 /** `GET POST /messages/new`, `GET POST /messages/{id}/edit`, `POST /messages/preview`. */

@@ -11,7 +11,7 @@ export interface ComposeView {
   csrfToken: string;
   preview: Part;
   /** The draft that is changed; missing for a new message. */
-  draft?: { readonly id: string; readonly title: string; readonly expiresAt: string | null };
+  draft?: { readonly id: string; readonly title: string; readonly expiresAt: string | null; readonly tag: string };
 }
 
 /** A drill never becomes real, nor the reverse: of a draft it is told, not asked. */
@@ -165,7 +165,7 @@ export function composeBody(view: ComposeView): Html {
     <div class="split">
       <form id="compose" method="post" action="${draft ? `/messages/${draft.id}/edit` : '/messages/new'}" class="stack" novalidate data-repeat
         hx-post="/messages/preview" hx-trigger="input delay:450ms, change delay:100ms" hx-target="#preview" hx-swap="innerHTML" hx-sync="this:replace">
-        ${csrf(view.csrfToken)}
+        ${csrf(view.csrfToken)}${draft && html`<input type="hidden" name="tag" value="${draft.tag}">`}
         <button class="hide" name="do" value="check" tabindex="-1" aria-hidden="true">Update</button>
         ${classFields(view)} ${textFields(view)} ${audienceFields(view)} ${channelFields(view)} ${answerFields(view)} ${timeFields(view)}
       </form>

@@ -91,3 +91,19 @@ test('a wrong change keeps what was typed and names the field; a launched messag
   expect([late.status, late.headers.get('location')]).toEqual([303, `/messages/${id}`]);
   expect((await getMessage(deps.as(tenantId), id)).title).toBe('Flood');
 });
+
+test('what another coordinator saved meanwhile is shown, and replaced only when one saves again', async () => {
+  const { id } = await draft();
+  const tagOf = (html: string): string => (/name="tag" value="([^"]*)"/.exec(html)?.[1] ?? '').replaceAll('&quot;', '"');
+  const opened = tagOf(await page.text(`/messages/${id}/edit`));
+  await page.post(`/messages/${id}/edit`, form({ tag: opened, 'text-0': 'Leave Low Road' }));
+  // Asking for the preview in between does not make the form newer than what its writer has seen.
+  const checked = await page.post(`/messages/${id}/edit`, form({ tag: opened, do: 'check', 'text-0': 'Leave High Road' }));
+  expect(tagOf(await checked.text())).toBe(opened);
+  const late = await page.post(`/messages/${id}/edit`, form({ tag: opened, 'text-0': 'Leave High Road' }));
+  const html = await late.text();
+  for (const part of ['It now says: “Leave Low Road”', 'Leave High Road</textarea>']) expect(html).toContain(part);
+  expect((await getMessage(deps.as(tenantId), id)).text).toEqual({ en: 'Leave Low Road' });
+  await page.post(`/messages/${id}/edit`, form({ tag: tagOf(html), 'text-0': 'Leave High Road' }));
+  expect((await getMessage(deps.as(tenantId), id)).text).toEqual({ en: 'Leave High Road' });
+});
