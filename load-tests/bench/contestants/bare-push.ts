@@ -1,6 +1,6 @@
 import { Pool } from 'undici';
 import { CONCURRENCY, CONNECTIONS_PER_ORIGIN } from '#channels/push/constants.ts';
-import { encrypt } from '#channels/push/encrypt.ts';
+import { Encryption } from '#channels/push/encryption.ts';
 import { preparePayload } from '#channels/push/payload.ts';
 import { createVapid } from '#channels/push/vapid.ts';
 import { systemClock } from '#platform/clock.ts';
@@ -9,11 +9,12 @@ import { contentOf, slotsOf, tokenOf } from './content.ts';
 import { callFor } from './undici-call.ts';
 
 /**
- * Encryption (Muster's own: ECDH on the thread pool, the best known here), VAPID signed once, undici's dispatch on
+ * Encryption (Muster's own on threads, the best known here), VAPID signed once, undici's dispatch on
  * kept-open connections. As many in flight as Muster has.
  */
 export async function barePush(config: ContestantConfig): Promise<Contestant> {
   const pool = new Pool(config.pushUrl, { connections: CONNECTIONS_PER_ORIGIN, pipelining: 1, keepAliveTimeout: 60_000 });
+  const encryption = new Encryption();
   const content = contentOf('push');
   const payload = preparePayload(content, 'http://127.0.0.1:10000/r/beacon');
   const headers = {
@@ -29,10 +30,12 @@ export async function barePush(config: ContestantConfig): Promise<Contestant> {
       inLanes(count, CONCURRENCY, async (i) => {
         const keys = config.keys[i % config.keys.length];
         const plain = payload({ address: '', ref: tokenOf(i), slots: slotsOf(i) });
-        const body = keys && plain && (await encrypt(plain, keys));
+        const body = keys && plain && (await encryption.encrypt(plain, keys));
         if (!body) throw new Error('nothing to send');
         await callFor(pool, { path: `/push/${tokenOf(i)}`, headers, body });
       }),
-    close: () => pool.destroy(),
+    close: async () => {
+      await Promise.all([pool.destroy(), encryption.close()]);
+    },
   };
 }

@@ -9,7 +9,7 @@ import { Problem } from '#platform/errors.ts';
 import type { Log } from '#platform/log.ts';
 import { bestOutcome, statusOutcome } from './codes.ts';
 import { CONCURRENCY, DEADLINE_MS, MAX_REPLY_BYTES, RETRY_AFTER_MS } from './constants.ts';
-import { encrypt } from './encrypt.ts';
+import { Encryption } from './encryption.ts';
 import { assertAllowedEndpoint, isTestOrigin } from './endpoint.ts';
 import { OriginPools } from './origins.ts';
 import { preparePayload } from './payload.ts';
@@ -36,6 +36,7 @@ export function createPushAdapter(options: PushAdapterOptions): ChannelAdapter<P
   const pools = new OriginPools(deadlineMs, options.resolve);
   const authorization = createVapid(options.vapid, clock);
   const inFlight = new InFlight();
+  const encryption = new Encryption();
 
   const locate = (endpoint: string): { pool: Pool; url: URL } | undefined => {
     try {
@@ -50,7 +51,7 @@ export function createPushAdapter(options: PushAdapterOptions): ChannelAdapter<P
   const sendOne = async (subscription: PushSubscriptionKeys, payload: Buffer, headers: Record<string, string>): Promise<Outcome> => {
     const place = locate(subscription.endpoint);
     if (!place) return { kind: 'rejected', code: 'endpoint_refused', addressInvalid: true };
-    const body = await encrypt(payload, subscription);
+    const body = await encryption.encrypt(payload, subscription);
     if (!body) return { kind: 'rejected', code: 'bad_subscription_keys', addressInvalid: true };
     const reply = await post(place.pool, {
       path: place.url.pathname + place.url.search,
@@ -104,7 +105,7 @@ export function createPushAdapter(options: PushAdapterOptions): ChannelAdapter<P
     },
     async close() {
       await inFlight.drain(deadlineMs);
-      await pools.destroy();
+      await Promise.all([pools.destroy(), encryption.close()]);
     },
   };
 }

@@ -1,0 +1,109 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { encrypt, type Recipient } from './encrypt.ts';
+import type { EncryptJob } from './encrypt-thread.ts';
+
+/** An encryption takes 140 us: fewer than this in one turn of the event loop are not worth a thread. */
+const WORTH_A_THREAD = 8;
+const MOST_THREADS = 4;
+/** A thread costs some 12 MB. */
+const IDLE_MS = 30_000;
+
+interface Asked extends EncryptJob {
+  done(body: Buffer | undefined): void;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  /** What it was given, in order. */
+  readonly lists: (readonly Asked[])[];
+  busy: number;
+}
+
+/**
+ * Encrypts on threads of its own while a fan-out runs, since encryption is more than half of what a push costs and the
+ * event loop has the connections to serve. A few pushes are encrypted at once, in place. Threads are started by the
+ * first crowd and end after half a minute without work.
+ */
+export class Encryption {
+  readonly #most: number;
+  readonly #threads: Thread[] = [];
+  #turn: Asked[] = [];
+  #idle: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  /** @param threads at most; 0: everything in place */
+  constructor(threads = Math.min(availableParallelism(), MOST_THREADS)) {
+    this.#most = threads;
+  }
+
+  /** Threads that run now. */
+  get size(): number {
+    return this.#threads.length;
+  }
+
+  /** @returns the body, or undefined when the subscription's keys are unusable */
+  encrypt(payload: Uint8Array, recipient: Recipient): Promise<Buffer | undefined> {
+    return new Promise((done) => {
+      if (this.#turn.push({ payload, recipient, done }) === 1) setImmediate(() => this.#deal());
+    });
+  }
+
+  /** Everything that was asked within one turn, in lists as equal as the threads are busy. */
+  #deal(): void {
+    const asked = this.#turn;
+    this.#turn = [];
+    const waiting = this.#threads.some((thread) => thread.busy > 0);
+    if (this.#most === 0 || this.#closed || (!waiting && asked.length < WORTH_A_THREAD)) return inPlace(asked);
+    if (this.#threads.length === 0) for (let n = 0; n < this.#most; n++) this.#start();
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => void this.#end(), IDLE_MS).unref();
+    const each = Math.max(WORTH_A_THREAD / 2, Math.ceil(asked.length / this.#threads.length));
+    for (let from = 0; from < asked.length; from += each) this.#give(asked.slice(from, from + each));
+  }
+
+  #give(list: readonly Asked[]): void {
+    const thread = this.#threads.reduce<Thread | undefined>((least, one) => (least && least.busy <= one.busy ? least : one), undefined);
+    if (!thread) return inPlace(list);
+    thread.lists.push(list);
+    thread.busy += list.length;
+    thread.worker.postMessage(list.map(({ payload, recipient }): EncryptJob => ({ payload, recipient })));
+  }
+
+  #start(): void {
+    const worker = new Worker(new URL('./encrypt-thread.ts', import.meta.url), { resourceLimits: { maxYoungGenerationSizeMb: 4 } });
+    const thread: Thread = { worker, lists: [], busy: 0 };
+    worker.unref();
+    worker.on('message', (bodies: readonly (Uint8Array<ArrayBuffer> | undefined)[]) => {
+      const list = thread.lists.shift() ?? [];
+      thread.busy -= list.length;
+      for (const [i, { done }] of list.entries()) {
+        const body = bodies[i];
+        done(body && Buffer.from(body.buffer, body.byteOffset, body.byteLength));
+      }
+    });
+    // Whatever ends a thread, what it had is encrypted here instead.
+    worker.on('error', () => {});
+    worker.once('exit', () => {
+      const at = this.#threads.indexOf(thread);
+      if (at >= 0) this.#threads.splice(at, 1);
+      for (const list of thread.lists.splice(0)) inPlace(list);
+    });
+    this.#threads.push(thread);
+  }
+
+  async #end(): Promise<void> {
+    if (this.#threads.some((thread) => thread.busy > 0)) return;
+    await Promise.all(this.#threads.splice(0).map(({ worker }) => worker.terminate()));
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#idle);
+    await Promise.all(this.#threads.splice(0).map(({ worker }) => worker.terminate()));
+  }
+}
+
+function inPlace(list: readonly Asked[]): void {
+  for (const { payload, recipient, done } of list) done(encrypt(payload, recipient));
+}
