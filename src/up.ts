@@ -140,7 +140,7 @@ async function up(): Promise<void> {
     secrets = await createDemo(databaseUrl, secrets, log, (count) => demoSubscriptions(simulator, count));
     saveSecrets(config.dataFolder, secrets);
   }
-  await Promise.all([launch('api', './main.ts', env, ['--max-semi-space-size=16']), launch('worker', '../workers/main.ts', env)]);
+  await Promise.all([launch('api', './main.ts', env, ['--max-semi-space-size=16']), launch('worker', '../workers/main.ts', env, ['--max-semi-space-size=24'])]);
   const url = env['PUBLIC_URL'] ?? '';
   if (ending) return;
   const ready = { console: url, api: `${url}/v1`, apiKey: secrets.apiKey, simulator };

@@ -58,7 +58,7 @@ export interface SystemOptions {
 let started = 0;
 
 /** Of Node itself, as `npm start` and everything in deploy/ give them. */
-const OPTIONS = { api: ['--max-semi-space-size=16'], worker: [] } as const;
+const OPTIONS = { api: ['--max-semi-space-size=16'], worker: ['--max-semi-space-size=24'] } as const;
 
 function environment(options: SystemOptions, databaseUrl: string, port: number, data: string, secretKeys: string): Record<string, string> {
   const vapid = webpush.generateVAPIDKeys();
