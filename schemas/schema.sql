@@ -849,9 +849,9 @@ AS $function$
 CREATE OR REPLACE FUNCTION public.over_ceiling(p_messages bigint[], p_recipient_id bigint, p_ceiling integer)
  RETURNS boolean
  LANGUAGE plpgsql
- STABLE
 AS $function$
 BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('over_ceiling'), app_tenant());
   RETURN p_ceiling <= (SELECT count(*) FROM (
     SELECT 1 FROM unnest(p_messages) x(id) WHERE EXISTS (SELECT 1 FROM deliveries d
       WHERE d.message_id = x.id AND d.recipient_id = p_recipient_id AND d.attempts > 0 AND d.marked_at > now() - interval '1 hour')

@@ -98,6 +98,8 @@ export interface PreviewView {
   unreachable: number;
   /** People who said stop to every sender that could reach them, or did not agree to this purpose. */
   suppressed: number;
+  /** People who have had as many messages within the hour as one person may be sent: they are left out. Null: too many to count. */
+  atCeiling: number | null;
   /** SMS segments of the longest rendering, and billing units over all SMS people. Zero without a text. */
   segments: number;
   units: number;

@@ -236,10 +236,13 @@ CREATE FUNCTION operation_facts()
     AND s.breaker_probe_at > now() - interval '5 minutes' GROUP BY s.channel) $$;
 
 -- Whether a person was called for so many of these messages within the hour. A function, so that the mark, which asks it
--- for few tenants, does not plan it for all.
+-- for few tenants, does not plan it for all. Marks that ask it wait for each other, tenant by tenant, and VOLATILE makes it
+-- see what was committed while it waited: marks of several messages at the same moment would all count the same calls. 500 people against 10
+-- messages: 31 ms, 27 without the wait, the same 20,890 pages; nothing where fewer messages went out than the ceiling.
 CREATE FUNCTION over_ceiling(p_messages bigint[], p_recipient_id bigint, p_ceiling integer) RETURNS boolean
-  LANGUAGE plpgsql STABLE AS $$
+  LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('over_ceiling'), app_tenant());
   RETURN p_ceiling <= (SELECT count(*) FROM (
     SELECT 1 FROM unnest(p_messages) x(id) WHERE EXISTS (SELECT 1 FROM deliveries d
       WHERE d.message_id = x.id AND d.recipient_id = p_recipient_id AND d.attempts > 0 AND d.marked_at > now() - interval '1 hour')

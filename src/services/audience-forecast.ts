@@ -3,6 +3,7 @@ import type { Condition } from '#db/audience-sql.ts';
 import type { Tx } from '#db/database.ts';
 import { type SenderQueue, senderQueues } from '#db/sender-queue.ts';
 import { type CallGroup, forecast, type StepLoad } from '#domain/forecast.ts';
+import { policyOf } from '#domain/policy.ts';
 import { openWindow, type QuietHours, quietHoursOf } from '#domain/quiet-hours.ts';
 import { CHANNELS, type Channel, type MessageClass } from '#schemas/delivery.ts';
 import type { PlanStep } from '#schemas/message.ts';
@@ -36,6 +37,8 @@ export interface ForecastFacts {
   readonly tenant: { readonly name: string; readonly default_locale: string; readonly time_zone: string | null };
   /** Null where none apply to this class. */
   readonly quiet: QuietHours | null;
+  /** Messages that one person may be sent within an hour; null where any number. */
+  readonly ceiling: number | null;
   readonly senders: Readonly<Partial<Record<Channel, Sender>>>;
   readonly queues: readonly SenderQueue[];
   readonly groups: readonly PreviewGroup[];
@@ -53,6 +56,7 @@ export async function forecastFacts(tx: Tx, tenantId: number, input: ForecastInp
   return {
     tenant,
     quiet,
+    ceiling: input.class === 'life' || input.followsId ? null : policyOf(policy).hourlyCeiling,
     senders: await ratesOf(tx, tenantId, chosen),
     queues: await senderQueues(tx, tenantId, Object.values(chosen), input.messageId ?? null),
     groups: await previewGroups(tx, {

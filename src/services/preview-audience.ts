@@ -1,4 +1,5 @@
 import { audienceCondition } from '#db/audience-sql.ts';
+import { peopleAtCeiling } from '#db/at-ceiling.ts';
 import { expiryOf, planOf } from '#domain/plan.ts';
 import { Problem } from '#platform/errors.ts';
 import { assertSlots } from '#render/render-message.ts';
@@ -24,9 +25,12 @@ export async function previewAudience(ctx: Context, input: PreviewInput): Promis
   if (errors.length > 0) throw new Problem(422, 'invalid_request', errors.map((error) => `${error.field}: ${error.detail}`).join('; '), { errors });
   const plan = planOf(input.class, input.channels);
   const times = timesOf(ctx, input);
-  const facts = await inTenant(ctx, (tx) =>
-    forecastFacts(tx, ctx.tenantId, { ...input, plan, text: input.text, condition: audienceCondition(input.audience, (id) => ctx.ids.decode('rcp', id)) }),
-  );
+  const condition = audienceCondition(input.audience, (id) => ctx.ids.decode('rcp', id));
+  const { facts, atCeiling } = await inTenant(ctx, async (tx) => {
+    const found = await forecastFacts(tx, ctx.tenantId, { ...input, plan, text: input.text, condition });
+    const { ceiling } = found;
+    return { facts: found, atCeiling: ceiling === null ? 0 : await peopleAtCeiling(tx, ctx.tenantId, condition, ceiling) };
+  });
   const text = previewText(ctx, input, facts.tenant, facts.groups);
   const sum = (key: 'people' | 'unreachable' | 'suppressed' | Channel): number => facts.groups.reduce((total, group) => total + group[key], 0);
   const expected = forecastOf(facts, { class: input.class, plan }, text, times.startsAt, times.endsAt);
@@ -36,12 +40,13 @@ export async function previewAudience(ctx: Context, input: PreviewInput): Promis
     channels: { push: sum('push'), sms: sum('sms'), email: sum('email') },
     unreachable: sum('unreachable'),
     suppressed: sum('suppressed'),
+    atCeiling,
     segments: text.segments,
     units: text.units,
     encoding: text.encoding,
     culprits: text.culprits,
     forecast: expected,
-    warnings: [...warningsOf(channelsOf(plan), facts, sum('people'), text), ...timeWarnings(expected, facts)],
+    warnings: [...warningsOf(channelsOf(plan), facts, sum('people'), text), ...ceilingWarnings(atCeiling, facts.ceiling), ...timeWarnings(expected, facts)],
   };
 }
 
@@ -72,6 +77,18 @@ function warningsOf(used: readonly Channel[], { senders }: ForecastFacts, people
       detail: `${text.namesOutsideGsm} names hold characters outside GSM-7, so that their SMS hold 70 characters instead of 160.`,
     });
   return warnings;
+}
+
+/** Whom the mark will leave out (`hourly_ceiling`). */
+function ceilingWarnings(people: number | null, ceiling: number | null): Warning[] {
+  if (people === 0) return [];
+  const who = people === null ? 'Some people may' : `${people} of these people`;
+  return [
+    {
+      code: 'hourly_ceiling',
+      detail: `${who} have had ${ceiling} messages within the hour, which is this organisation's limit for one person: they are left out.`,
+    },
+  ];
 }
 
 /** Who has to wait for the morning, and whose turn comes too late. */

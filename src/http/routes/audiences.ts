@@ -14,6 +14,10 @@ const previewView = z
     channels: z.object({ push: count, sms: count, email: count }).openapi({ description: 'People per channel after suppression and consent.' }),
     unreachable: count.openapi({ description: 'People without an address on any of the channels.' }),
     suppressed: count.openapi({ description: 'People who said stop to every sender that could reach them, or did not agree to this purpose.' }),
+    atCeiling: count.nullable().openapi({
+      description:
+        'People who have had as many messages within the hour as one person may be sent (`hourlyCeiling`): they are left out. Null: too many to count.',
+    }),
     segments: count.openapi({ description: 'SMS parts of the longest rendering.' }),
     units: count.openapi({ description: 'SMS parts over all people.' }),
     encoding: z.enum(['GSM-7', 'UCS-2']).nullable(),

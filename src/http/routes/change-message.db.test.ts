@@ -169,5 +169,5 @@ test('changes at the same moment from the same draft: one is made', async () => 
       body: JSON.stringify({ title }),
     });
   const statuses = await Promise.all(titles.map(async (title) => (await change(title)).status));
-  expect(statuses.sort()).toEqual([200, 412, 412, 412, 412]);
+  expect(statuses.sort((a, b) => a - b)).toEqual([200, 412, 412, 412, 412]);
 });

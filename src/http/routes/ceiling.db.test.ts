@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { claimBatch } from '#db/claim-batch.ts';
+import { createApp } from '#http/app.ts';
+import { progressHub } from '#http/progress-hub.ts';
+import type { DeliveryView, MessageView, Page, PreviewView } from '#schemas/views.ts';
+import { createApiKey } from '#services/api-keys.ts';
+import { createRecipient } from '#services/create-recipient.ts';
+import { ALL_SCOPES } from '#services/create-tenant.ts';
+import { Bench, carriers } from '#testing/carriers.ts';
+import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+
+/** The limit of messages per person and hour, as programs and the people in the console meet it. */
+let deps: TestDeps;
+let app: ReturnType<typeof createApp>;
+beforeAll(async () => {
+  deps = await createTestDeps();
+  app = createApp(deps);
+});
+afterAll(async () => {
+  await progressHub(deps).close();
+  await deps.close();
+});
+
+let bench: Bench;
+let key: string;
+beforeEach(async () => {
+  bench = await Bench.open(deps);
+  ({ key } = await createApiKey(bench.ctx, { name: 'test', mode: 'live', scopes: ALL_SCOPES }));
+  await call('PATCH', '/settings', { hourlyCeiling: 2 });
+});
+
+async function call<T>(method: string, path: string, body?: object): Promise<T> {
+  const response = await app.request(`/v1${path}`, {
+    method,
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    ...(body ? { body: JSON.stringify(body) } : {}),
+  });
+  const answer = (await response.json()) as T;
+  expect(response.status, JSON.stringify(answer)).toBeLessThan(300);
+  return answer;
+}
+
+let texts = 0;
+const launch = (audience: object) => {
+  texts += 1;
+  return call<MessageView>('POST', '/messages', { class: 'ops', text: { en: `Message ${texts}` }, audience, channels: ['sms'], launch: true });
+};
+
+test('the preview says how many are left out, and they are listed with the reason', async () => {
+  for (const n of [1, 2, 3, 4, 5]) await createRecipient(bench.ctx, { phone: `+1212555010${n}`, tags: [n <= 3 ? 'busy' : 'rested'] });
+  const preview = (more: object = {}) => call<PreviewView>('POST', '/audiences/preview', { audience: { all: true }, channels: ['sms'], ...more });
+  for (let n = 0; n < 2; n += 1) {
+    expect(await preview()).toMatchObject({ count: 5, atCeiling: 0, warnings: [] });
+    await launch({ tags: ['busy'] });
+    await bench.work(carriers(), 'ops');
+  }
+  const full = await preview();
+  expect(full).toMatchObject({ count: 5, atCeiling: 3, warnings: [{ code: 'hourly_ceiling' }] });
+  expect(full.warnings[0]?.detail).toContain('3 of these people have had 2 messages within the hour');
+  expect(await preview({ audience: { tags: ['rested'] } })).toMatchObject({ atCeiling: 0, warnings: [] });
+  expect(await preview({ class: 'life' })).toMatchObject({ atCeiling: 0, warnings: [] });
+
+  const third = await launch({ all: true });
+  await bench.work(carriers(), 'ops');
+  expect((await call<MessageView>('GET', `/messages/${third.id}`)).deliveries).toMatchObject({ accepted: 2, failed: 3 });
+  const { items } = await call<Page<DeliveryView>>('GET', `/messages/${third.id}/deliveries?state=failed`);
+  expect(items.map(({ code }) => code)).toEqual(['hourly_ceiling', 'hourly_ceiling', 'hourly_ceiling']);
+});
+
+test('messages that go out at the same moment do not exceed it together', async () => {
+  await bench.people(40, { phone: true });
+  const messages: MessageView[] = [];
+  for (let n = 0; n < 6; n += 1) messages.push(await launch({ all: true }));
+  await bench.plan();
+  const carrier = carriers();
+  await Promise.all(messages.map(() => bench.work(carrier, 'ops')));
+  const had = new Map<string, number>();
+  for (const { address } of carrier.calls) had.set(address, (had.get(address) ?? 0) + 1);
+  expect([had.size, ...new Set(had.values())]).toEqual([40, 2]);
+});
+
+test('a mark that meets another message’s mark under way waits for it, and counts it', async () => {
+  const person = await createRecipient(bench.ctx, { phone: '+12125550101' });
+  await launch({ all: true });
+  await bench.work(carriers(), 'ops');
+  await launch({ all: true });
+  await bench.plan();
+  const other = await claimBatch(deps.db.across, 'ops', 'other');
+  const holder = await deps.db.connect();
+  try {
+    await holder.query('BEGIN');
+    await holder.query(`SELECT set_config('app.tenant', $1, true)`, [String(bench.ctx.tenantId)]);
+    await holder.query('SELECT over_ceiling($1, $2, 2)', [[other?.messageId], deps.ids.decode('rcp', person.id)]);
+    await holder.query(
+      `INSERT INTO deliveries (message_id, recipient_id, channel, wave, tenant_id, state, attempts, marked_at)
+       VALUES ($1, $2, 'sms', 0, $3, 'attempting', 1, clock_timestamp())`,
+      [other?.messageId, deps.ids.decode('rcp', person.id), bench.ctx.tenantId],
+    );
+    const third = await launch({ all: true });
+    const carrier = carriers();
+    const working = bench.work(carrier, 'ops');
+    const waiting = async (): Promise<number> => {
+      const { rows } = await holder.query<{ n: number }>(
+        `SELECT count(*)::int AS n FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+      );
+      return rows[0]?.n ?? 0;
+    };
+    await expect.poll(waiting).toBe(1);
+    await holder.query('COMMIT');
+    await working;
+    expect(carrier.calls).toEqual([]);
+    expect((await call<MessageView>('GET', `/messages/${third.id}`)).deliveries).toMatchObject({ accepted: 0, failed: 1 });
+  } finally {
+    holder.release();
+  }
+});
