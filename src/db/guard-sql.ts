@@ -1,12 +1,21 @@
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import { DEFAULT_POLICY } from '#domain/policy.ts';
+
+/** The person behind `user:<id>` or `key:<id>`; NULL for a key of nobody. */
+const personSql = (label: RawBuilder<unknown>): RawBuilder<unknown> => sql`CASE split_part(${label}, ':', 1) WHEN 'user' THEN split_part(${label}, ':', 2)
+  WHEN 'key' THEN (SELECT k.user_id::text FROM api_keys k WHERE k.tenant_id = m.tenant_id AND k.id = split_part(${label}, ':', 2)::bigint) END`;
+
+/** Whether who approved it has also written or changed it, be it through another of that person's keys. */
+const ownApprovalSql = sql`EXISTS (SELECT 1 FROM unnest(m.created_by || m.changed_by) hand(label)
+  WHERE hand.label = m.approved_by OR ${personSql(sql`hand.label`)} = ${personSql(sql`m.approved_by`)})`;
 
 /**
  * Which send guard a launched message breaks, over aliases `m` (messages) and `w` (waves); NULL for none. The launch has
- * checked all of it: this holds where a row was changed since. Reads only rows that the mark reads anyway.
+ * checked all of it: this holds where a row was changed since. Reads only rows that the mark reads anyway, and of a message
+ * that needed an approval the keys of those who wrote and approved it.
  */
 export const brokenGuardSql = sql<string | null>`CASE
-  WHEN m.approval_needed AND (m.approved_at IS NULL OR m.approved_by = m.created_by OR m.approved_by = ANY (m.changed_by)) THEN 'approval'
+  WHEN m.approval_needed AND (m.approved_at IS NULL OR ${ownApprovalSql}) THEN 'approval'
   WHEN m.approval_needed AND w.selects = 'all' AND w.planned > m.audience_count THEN 'audience'
   WHEN m.denies_drill THEN 'drill_text'
 END`;

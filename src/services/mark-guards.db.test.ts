@@ -24,6 +24,18 @@ describe('a launched message that is changed is stopped for good, on record', ()
   test.each([
     ['its approval is gone', 'approval', {}, `approval_needed = true, approved_at = NULL`],
     ['its author is its approver', 'approval', {}, `approval_needed = true, approved_at = now(), approved_by = created_by`],
+    [
+      'its approver is its author by another key',
+      'approval',
+      {},
+      `approval_needed = true, approved_at = now(), created_by = 'user:' || (SELECT id FROM users), approved_by = 'key:' || (SELECT id FROM api_keys)`,
+    ],
+    [
+      'its approver had changed it by another key',
+      'approval',
+      {},
+      `approval_needed = true, approved_at = now(), changed_by = ARRAY['key:' || (SELECT id FROM api_keys)], approved_by = 'user:' || (SELECT id FROM users)`,
+    ],
     ['more people are planned than were approved', 'audience', {}, `approval_needed = true, approved_at = now(), approved_by = 'user:9', audience_count = 4`],
     ['its drill says that it is none', 'drill_text', { drill: true }, `text = '{"en": "This is not a drill"}'`],
     ['its drill says so in German', 'drill_text', { drill: true }, `text = '{"en": "Go", "de": "Dies ist KEINE ÜBUNG"}'`],
@@ -42,6 +54,21 @@ describe('a launched message that is changed is stopped for good, on record', ()
     const { rows } = await within(bench, sql`SELECT detail FROM audit_log WHERE action = 'message.guard'`);
     expect(rows).toEqual([{ detail: { guard: `guard:${guard}` } }]);
   });
+});
+
+test('what another person approved by a key goes out, also where the author is a key of nobody', async () => {
+  const bench = await opened();
+  const message = await bench.launch('ops', { channels: ['sms'] });
+  await within(bench, sql`INSERT INTO api_keys (tenant_id, name, key_hash, mode) VALUES (${bench.ctx.tenantId}, 'nobody', '\\x00', 'live')`);
+  await within(
+    bench,
+    sql`UPDATE messages SET approval_needed = true, approved_at = now(), created_by = 'key:' || (SELECT id FROM api_keys WHERE user_id IS NULL),
+      changed_by = '{user:999999}', approved_by = 'key:' || (SELECT id FROM api_keys WHERE user_id IS NOT NULL)`,
+  );
+  const carrier = carriers();
+  await bench.work(carrier, 'ops');
+  expect(carrier.calls).toHaveLength(5);
+  expect((await getMessage(bench.ctx, message.id)).state).toBe('completed');
 });
 
 describe('a launched message waits, and is not lost', () => {
