@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type pg from 'pg';
-import { unpackRef } from '#domain/refs.ts';
+import { type DeliveryRef, unpackRef } from '#domain/refs.ts';
 import type { Tokens } from '#platform/tokens.ts';
 import type { Call } from '#simulator/call-log.ts';
 import { DELIVERY_STATES, type DeliveryState } from '#schemas/delivery.ts';
@@ -48,15 +49,42 @@ export interface Verdict {
   readonly rows: readonly DeliveryRow[];
 }
 
+/** A push names no delivery: its subscription is a person's, its Topic a message's. */
+export interface PushNames {
+  readonly recipientOf: ReadonlyMap<string, string>;
+  readonly messageOf: ReadonlyMap<string, string>;
+}
+
+/** For messages that are no corrections, sent by push in their first wave. */
+async function pushNames(pool: pg.Pool, messageIds: readonly string[]): Promise<PushNames> {
+  const { rows } = await pool.query<{ name: string; recipient_id: string }>(
+    `SELECT regexp_replace(endpoint, '^.*/', '') AS name, recipient_id::text FROM push_subscriptions`,
+  );
+  // As render/render-message.ts makes it.
+  const topicOf = (id: string): string => createHash('sha256').update(`topic ${id}`).digest('base64url').slice(0, 32);
+  return {
+    recipientOf: new Map(rows.map((row) => [row.name, row.recipient_id])),
+    messageOf: new Map(messageIds.map((id) => [topicOf(id), id])),
+  };
+}
+
+function refOf(call: Call, tokens: Tokens, push: PushNames | undefined): DeliveryRef | undefined {
+  if (call.channel === 'push') {
+    const [recipientId, messageId] = [push?.recipientOf.get(call.to), push?.messageOf.get(call.ref.split('/')[1] ?? '')];
+    return recipientId === undefined || messageId === undefined ? undefined : { messageId, recipientId, channel: 'push', wave: 0 };
+  }
+  const sealed = call.channel === 'email' ? tokens.openLower('bounce', call.ref) : tokens.open('receipt', call.ref);
+  return sealed && unpackRef(sealed);
+}
+
 /** Only lines that are whole: the last one may be on its way. */
-export function readCalls(file: string, tokens: Tokens): WitnessedCall[] {
+export function readCalls(file: string, tokens: Tokens, push?: PushNames): WitnessedCall[] {
   return readFileSync(file, 'utf8')
     .split('\n')
     .filter((line) => line.endsWith('}'))
     .flatMap((line) => {
       const call = JSON.parse(line) as Call;
-      const sealed = call.channel === 'email' ? tokens.openLower('bounce', call.ref) : tokens.open('receipt', call.ref);
-      const ref = sealed && unpackRef(sealed);
+      const ref = refOf(call, tokens, push);
       if (!ref) return [];
       const { messageId, recipientId, channel, wave } = ref;
       return [
@@ -108,7 +136,7 @@ export async function readRows(pool: pg.Pool, messageIds: readonly string[]): Pr
 /** Compares accepted messages, the carriers' log and the delivery rows. */
 export async function check(pool: pg.Pool, callsFile: string, tokens: Tokens, messageIds: readonly string[]): Promise<Verdict> {
   const wanted = new Set(messageIds);
-  const calls = readCalls(callsFile, tokens).filter((call) => wanted.has(call.messageId));
+  const calls = readCalls(callsFile, tokens, await pushNames(pool, messageIds)).filter((call) => wanted.has(call.messageId));
   const rows = await readRows(pool, messageIds);
   const taken = new Map<string, number>();
   for (const call of calls) if (call.taken) taken.set(call.key, (taken.get(call.key) ?? 0) + 1);

@@ -13,6 +13,8 @@ export interface ProxyOptions {
   readonly targets: () => readonly number[];
   /** Asked for each answer's first bytes: true cuts the connection instead, so that the request is done and its answer lost. */
   readonly cutsAnswer?: () => boolean;
+  /** Connections that the kernel accepts while this process does not. */
+  readonly backlog?: number;
 }
 
 /** A TCP proxy in front of the API that loses answers, or spreads connections over several processes. */
@@ -44,7 +46,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     };
     dial(options.targets());
   });
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', options.backlog ?? 511, done));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     cuts: () => cuts,

@@ -1,8 +1,10 @@
 import type { Row } from './row.ts';
+import { databasePool, providerBlackHole } from './rows/black-hole.ts';
 import { diskFull } from './rows/disk-full.ts';
 import { poisonProcess, poisonRows } from './rows/poison.ts';
 import { postgresCrash, postgresFailover } from './rows/postgres-crash.ts';
 import { providerDies, providerErrors, providerSilentBulk, providerSilentLife, providerSlow, providerSlowLane, providerThrottles } from './rows/provider.ts';
+import { pushErrors, pushSilent, pushThrottles } from './rows/push.ts';
 import { redisAbsent, redisFlush, redisKill } from './rows/redis-away.ts';
 import { redisCluster } from './rows/redis-cluster.ts';
 import { rollingRestart } from './rows/rolling-restart.ts';
@@ -32,6 +34,11 @@ export const ROWS: readonly Row[] = [
   providerSlow,
   providerSlowLane,
   providerDies,
+  providerBlackHole,
+  pushThrottles,
+  pushErrors,
+  pushSilent,
+  databasePool,
   stop,
   correct,
   rollingRestart,

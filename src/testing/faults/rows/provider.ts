@@ -84,32 +84,44 @@ const p99 = (times: readonly number[]): number => times[Math.floor(times.length 
 /** Of 10,000: what one worker has marked when the first outcomes come, and a few probes. A breaker that does not open loses them all. */
 const DOUBT_BOUND = 1_000;
 
-interface Trouble {
+export interface Trouble {
   readonly injected: string;
-  readonly change: BehaviourChange;
+  readonly begin: (world: World) => unknown;
+  readonly end?: (world: World) => unknown;
   /** Of what goes by the channel in trouble. */
   readonly klass?: 'bulk' | 'life';
+  readonly channel?: 'sms' | 'push';
+  /** Settings of the worker. */
+  readonly worker?: Record<string, string>;
+  /** People of a large message in the short form; 600 take two seconds. */
+  readonly shortPeople?: number;
+  /** Seconds of trouble, and half of it before and after. */
+  readonly seconds?: number;
 }
 
+export const carriers = (change: BehaviourChange) => (world: World) => world.simulator.control(change);
+
 /** One channel is in trouble under a large message: nothing is lost there, and life on another channel does not feel it. */
-async function trouble(world: World, { short }: Size, { injected, change, klass = 'bulk' }: Trouble): Promise<Result> {
-  const people = short ? 600 : 10_000;
-  await world.people(people, { tag: 'many' });
+export async function trouble(world: World, { short }: Size, options: Trouble): Promise<Result> {
+  const { injected, begin, end: over = carriers(CALM), klass = 'bulk', channel = 'sms', worker, seconds = 60, shortPeople = 600 } = options;
+  const people = short ? shortPeople : 10_000;
+  await (channel === 'push' ? browsers(world, people, 'many') : world.people(people, { tag: 'many' }));
   await world.people(20, { first: 500_000, tag: 'mail', mail: true });
   await world.startApi();
-  await world.startWorker();
+  await world.startWorker(worker);
   const byMail = { audience: { tags: ['mail'] }, channels: ['email'] };
   // 100 ms an answer: the large message runs in all three parts, so that the difference is the fault's alone.
-  world.simulator.control({ sms: { latencyMs: 100 } });
-  const warm = await lifeFor(world, 2_000, byMail);
-  const first = await world.launch({ class: klass, audience: { tags: ['many'] } });
-  const before = await lifeFor(world, short ? 3_000 : 30_000, byMail);
-  world.simulator.control(change);
-  const second = await world.launch({ class: klass, audience: { tags: ['many'] } });
-  const during = await lifeFor(world, short ? 3_000 : 60_000, byMail);
   world.simulator.control(CALM);
+  const warm = await lifeFor(world, 2_000, byMail);
+  const large = { class: klass, audience: { tags: ['many'] }, channels: [channel] };
+  const first = await world.launch(large);
+  const before = await lifeFor(world, short ? 3_000 : seconds * 500, byMail);
+  await begin(world);
+  const second = await world.launch(large);
+  const during = await lifeFor(world, short ? 3_000 : seconds * 1_000, byMail);
+  await over(world);
   const endedAt = Date.now();
-  const after = await lifeFor(world, short ? 3_000 : 30_000, byMail);
+  const after = await lifeFor(world, short ? 3_000 : seconds * 500, byMail);
   const ids = [first.id, second.id, ...[...warm, ...before, ...during, ...after].map(({ id }) => id)];
   await world.settled(ids, { doubt: klass === 'life', timeoutMs: 300_000 });
   const verdict = await world.check(ids);
@@ -123,7 +135,7 @@ async function trouble(world: World, { short }: Size, { injected, change, klass 
   const [was, is] = [p99(handedOver(verdict.calls, [...before, ...after])), p99(handedOver(verdict.calls, during))];
   // A tenth of a few milliseconds is noise on a shared machine: at least 50 ms are allowed.
   if (!short) promises.hold(is <= was * 1.1 + 50, `p99 of the life lane went from ${was} to ${is} ms`);
-  const goesOn = verdict.calls.find((call) => call.channel === 'sms' && call.taken && call.at > endedAt);
+  const goesOn = verdict.calls.find((call) => call.channel === channel && call.taken && call.at > endedAt);
   return {
     injected,
     people: verdict.people,
@@ -136,18 +148,34 @@ async function trouble(world: World, { short }: Size, { injected, change, klass 
   };
 }
 
-const CALM: BehaviourChange = { sms: { latencyMs: 100, perSecond: null, errorShare: 0 } };
+/** People with a browser each and no other address. */
+async function browsers(world: World, count: number, tag: string): Promise<void> {
+  await world.pool.query(`INSERT INTO senders (tenant_id, channel, name, address) VALUES ($1, 'push', 'Push', 'push')`, [world.tenantId]);
+  const subscriptions = await world.simulator.subscriptions(count);
+  await world.pool.query(
+    `WITH people AS (
+       INSERT INTO recipients (tenant_id, name, tags, consent, push_count) SELECT $1, 'Browser ' || n, ARRAY[$2], '{life,ops,bulk}', 1 FROM generate_series(1, $3::int) n RETURNING id
+     ), numbered AS (SELECT id, row_number() OVER (ORDER BY id) AS n FROM people)
+     INSERT INTO push_subscriptions (tenant_id, recipient_id, endpoint, p256dh, auth)
+     SELECT $1, p.id, s.endpoint, s.p256dh, s.auth FROM numbered p
+     JOIN unnest($4::text[], $5::text[], $6::text[]) WITH ORDINALITY s(endpoint, p256dh, auth, n) ON s.n = p.n`,
+    [world.tenantId, tag, count, subscriptions.map((s) => s.endpoint), subscriptions.map((s) => s.keys.p256dh), subscriptions.map((s) => s.keys.auth)],
+  );
+}
+
+const CALM_CHANNEL = { latencyMs: 100, perSecond: null, errorShare: 0, silentShare: 0 };
+const CALM: BehaviourChange = { sms: CALM_CHANNEL, push: CALM_CHANNEL };
 const minute = ({ short }: Size): string => (short ? '3 s' : '1 min');
 
 export const providerThrottles: Row = {
   name: 'provider-429',
   about: 'the carrier answers 429 for a minute',
-  run: (world, size) => trouble(world, size, { injected: `429 to all but 5 a second, ${minute(size)}`, change: { sms: { perSecond: 5 } } }),
+  run: (world, size) => trouble(world, size, { injected: `429 to all but 5 a second, ${minute(size)}`, begin: carriers({ sms: { perSecond: 5 } }) }),
 };
 export const providerErrors: Row = {
   name: 'provider-503',
   about: 'the carrier answers 503 for a minute',
-  run: (world, size) => trouble(world, size, { injected: `503 to every call, ${minute(size)}`, change: { sms: { errorShare: 1 } } }),
+  run: (world, size) => trouble(world, size, { injected: `503 to every call, ${minute(size)}`, begin: carriers({ sms: { errorShare: 1 } }) }),
 };
 export const providerSlow: Row = {
   name: 'provider-slow',
@@ -155,7 +183,7 @@ export const providerSlow: Row = {
   run: (world, size) =>
     trouble(world, size, {
       injected: size.short ? 'every answer takes 3 s, for 3 s' : 'every answer takes 30 s, for 1 min',
-      change: { sms: { latencyMs: size.short ? 3_000 : 30_000 } },
+      begin: carriers({ sms: { latencyMs: size.short ? 3_000 : 30_000 } }),
     }),
 };
 
@@ -165,7 +193,7 @@ export const providerSlowLane: Row = {
   run: (world, size) =>
     trouble(world, size, {
       injected: size.short ? 'every SMS of the same lane takes 3 s, for 3 s' : 'every SMS of the same lane takes 30 s, for 1 min',
-      change: { sms: { latencyMs: size.short ? 3_000 : 30_000 } },
+      begin: carriers({ sms: { latencyMs: size.short ? 3_000 : 30_000 } }),
       klass: 'life',
     }),
 };

@@ -1,0 +1,75 @@
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { Promises, type Result, type Row, type Size } from '#testing/faults/row.ts';
+import type { World } from '#testing/faults/world.ts';
+import { trouble } from './provider.ts';
+
+const PROXY = fileURLToPath(new URL('../proxy-main.ts', import.meta.url));
+/** Connections that are accepted and never served; for all beyond them the handshake itself is dropped. */
+const BACKLOG = 4;
+
+/** The way to the provider swallows everything: what is connected gets no answer, what is not gets no connection. */
+async function blackHole(world: World, size: Size): Promise<Result> {
+  const proxy = fork(PROXY, [new URL(world.simulator.url).port, String(BACKLOG)]);
+  try {
+    const url = await new Promise<string>((done, fail) => {
+      proxy.once('message', (said) => done(said as string));
+      proxy.once('exit', () => fail(new Error('the proxy ended')));
+    });
+    return await trouble(world, size, {
+      injected: `no answer and no connection, ${size.short ? '3 s' : '30 s'}`,
+      begin: () => proxy.kill('SIGSTOP'),
+      end: () => proxy.kill('SIGCONT'),
+      worker: { TWILIO_API_URL: url },
+      seconds: 30,
+    });
+  } finally {
+    proxy.kill('SIGKILL');
+  }
+}
+
+export const providerBlackHole: Row = {
+  name: 'provider-black-hole',
+  about: 'the carrier neither answers nor accepts connections',
+  run: blackHole,
+};
+
+/** Everything that a campaign writes waits for a lock: all of its lane's connections are in use, and more are asked for. */
+async function poolExhausted(world: World, size: Size): Promise<Result> {
+  const owner = new pg.Client({ connectionString: world.databaseUrl });
+  await owner.connect();
+  let most = 0;
+  const looking = setInterval(() => {
+    void world
+      .number(
+        `SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = 'muster-worker-bulk' AND wait_event_type = 'Lock' AND datname = current_database()`,
+      )
+      .then((n) => (most = Math.max(most, n)));
+  }, 250);
+  try {
+    const result = await trouble(world, size, {
+      injected: `every connection of the campaign lane waits for a lock, ${size.short ? '3 s' : '30 s'}`,
+      begin: async () => {
+        await owner.query('BEGIN');
+        await owner.query(`SELECT 1 FROM messages WHERE class = 'bulk' FOR UPDATE`);
+      },
+      end: () => owner.query('ROLLBACK'),
+      seconds: 30,
+      // Still being sent when the lock is taken.
+      shortPeople: 2_500,
+    });
+    const promises = new Promises();
+    promises.hold(most >= (size.short ? 4 : 9), `only ${most} connections waited: the pool was not exhausted`);
+    return { ...result, notes: [...result.notes, `${most} connections waited at once`], broken: [...result.broken, ...promises.broken] };
+  } finally {
+    clearInterval(looking);
+    await owner.end();
+  }
+}
+
+export const databasePool: Row = {
+  name: 'pool-exhausted',
+  about: 'all database connections of the campaign lane are taken',
+  run: poolExhausted,
+};
