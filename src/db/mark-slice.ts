@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { PushSubscriptionKeys } from '#domain/channel.ts';
+import { MAY_HAVE_IT } from '#domain/delivery.ts';
 import type { Channel } from '#schemas/delivery.ts';
 import { brokenGuardSql, ceilingSql, recentSql } from './guard-sql.ts';
 import { holdAgainstStop } from './stop-lock.ts';
@@ -75,12 +76,15 @@ interface MarkValues {
   ids: string;
 }
 
+/** Of a correction, over `f`: the first message was called out to this person, or may have been. One look at the key for each, and none elsewhere. */
+const MAY_HAVE_HAD = sql`(f.attempts > 0 OR f.state IN (${sql.join(MAY_HAVE_IT.map((state) => sql.lit(state)))}))`;
+
 const HELD = heldSql(sql`m.class = 'life'`);
 
 const markOn = (channel: Channel) => (at: Places<MarkValues>) =>
   sql<MarkedPerson>`
     WITH gate AS (
-      SELECT m.class, w.selects, c.ceiling, ${recentSql} AS recent FROM messages m
+      SELECT m.class, m.follows_id, w.selects, c.ceiling, ${recentSql} AS recent FROM messages m
       JOIN tenants t ON t.tenant_id = m.tenant_id
       JOIN senders s ON s.tenant_id = m.tenant_id AND s.id = ${at('senderId')}
       JOIN waves w ON w.tenant_id = m.tenant_id AND w.message_id = m.id AND w.ordinal = ${at('wave')}
@@ -105,6 +109,8 @@ const markOn = (channel: Channel) => (at: Places<MarkValues>) =>
             WHERE x.tenant_id = ${at('tenantId')} AND x.sender_id = ANY (${at('optOutsOf')}::int[]) AND x.address = ${ADDRESS[channel]}) THEN 'suppressed'
           WHEN g.class <> 'life' AND NOT COALESCE(g.class = ANY (p.consent), g.class <> 'bulk') THEN 'no_consent'
           WHEN g.selects = 'not_answered' AND EXISTS (SELECT 1 FROM answers a WHERE a.message_id = ${at('messageId')} AND a.recipient_id = u.id) THEN 'answered'
+          WHEN g.selects = 'reached' AND NOT EXISTS (SELECT 1 FROM deliveries f WHERE f.message_id = g.follows_id AND f.recipient_id = u.id
+            AND f.channel = ${at('channel')}::channel AND ${MAY_HAVE_HAD}) THEN 'never_had_it'
           WHEN g.recent IS NOT NULL AND over_ceiling(g.recent, u.id, g.ceiling) THEN 'hourly_ceiling'
         END AS refusal
       FROM unnest(${at('ids')}::bigint[]) u(id)

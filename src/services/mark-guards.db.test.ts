@@ -135,3 +135,31 @@ test('a correction of a drill may not deny it either', async () => {
   const refused = correctMessage(bench.ctx, drill.id, { kind: 'correction', text: { en: 'This is not a drill' } });
   await expect(refused).rejects.toMatchObject({ status: 422, errors: [{ field: 'text.en', code: 'drill_text' }] });
 });
+
+test('a correction calls nobody who cannot have had the first, whoever came into its plan, nor by another channel', async () => {
+  const bench = await opened();
+  const first = await bench.launch('ops', { channels: ['sms'] });
+  await bench.work(carriers(), 'ops');
+  await bench.people(1, { phone: true }, 100);
+  const correction = await correctMessage(bench.ctx, first.id, { kind: 'correction', text: { en: 'It is off' } });
+  await bench.plan();
+  const id = deps.ids.decode('msg', correction.id);
+  await within(bench, sql`UPDATE batches SET ids = ids || (SELECT max(id) FROM recipients), to_id = (SELECT max(id) FROM recipients) WHERE message_id = ${id}`);
+  const carrier = carriers();
+  await bench.work(carrier, 'ops');
+  expect(carrier.calls).toHaveLength(5);
+  const refused = await within(bench, sql`SELECT code FROM deliveries WHERE message_id = ${id} AND state = 'failed'`);
+  expect(refused.rows).toEqual([{ code: 'never_had_it' }]);
+
+  await within(bench, sql`UPDATE deliveries SET channel = 'email' WHERE message_id = ${deps.ids.decode('msg', first.id)}`);
+  const again = await correctMessage(bench.ctx, first.id, { kind: 'correction', text: { en: 'It is on' } });
+  await within(bench, sql`UPDATE recipients SET email = 'p' || id || '@example.test'`);
+  await bench.plan();
+  await within(
+    bench,
+    sql`UPDATE batches SET channel = 'sms', sender_id = (SELECT id FROM senders WHERE channel = 'sms' AND NOT drill) WHERE message_id = ${deps.ids.decode('msg', again.id)}`,
+  );
+  const late = carriers();
+  await bench.work(late, 'ops');
+  expect(late.calls).toEqual([]);
+});

@@ -55,6 +55,7 @@ export const DELIVERY_STATE_MEANINGS: Record<DeliveryState, string> = {
 const OWN_CODES: Record<string, string> = {
   unreachable: 'No address on these channels',
   no_consent: 'Did not agree to this kind of message',
+  never_had_it: 'Never had the message that this corrects',
   hourly_ceiling: 'Had as many messages within the hour as you allow',
   suppressed: 'Said stop, or the address is dead',
   no_address: 'The address was taken away or found dead before the call',
