@@ -27,7 +27,9 @@ export function publicHeaders(deps: Pick<Deps, 'config'>, script = false): Recor
 }
 
 export async function show(c: C, deps: Pick<Deps, 'config'>, page: Html, options: ShowOptions = {}): Promise<Response> {
-  return c.html(await page, options.status ?? 200, publicHeaders(deps, options.script));
+  // A primitive string: for hono's String object the server builds a whole web Response and reads it back as a stream,
+  // a tenth of what an answer costs.
+  return c.html(String(await page), options.status ?? 200, publicHeaders(deps, options.script));
 }
 
 /** Browsers fetch ahead of a wish; such a fetch is nobody's act. */
