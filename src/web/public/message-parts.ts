@@ -8,12 +8,19 @@ const block = (locale: string, text: string): Html => html`<div class="text" lan
 /** Above this the corrected text is left out, so that the page stays below 10 KB. */
 const MAX_BOTH_BYTES = 5_000;
 
+interface Reader {
+  readonly locale: string;
+  readonly timeZone: string;
+  /** Whether the page takes an answer: only there is it said what becomes of one. */
+  readonly answers: boolean;
+}
+
 /** What the message says now: drill mark, state, the latest correction on top, then who issued it and until when. */
-export function messageParts(message: PublicMessage, words: PageWords, locale: string, timeZone: string): Html {
+export function messageParts(message: PublicMessage, words: PageWords, { locale, timeZone, answers }: Reader): Html {
   const { followUp } = message;
   const heading = message.title ?? message.tenantName;
   return html`${message.drill ? html`<p class="banner drill">${words.exercise}</p>` : ''}
-${message.state === 'stopped' ? html`<p class="banner warn" role="status">${words.stopped}</p>` : message.late ? html`<p class="banner" role="status">${words.late}</p>` : ''}
+${message.state === 'stopped' ? html`<p class="banner warn" role="status">${words.stopped}${answers ? ` ${words.stoppedAnswer}` : ''}</p>` : message.late ? html`<p class="banner" role="status">${words.late}${answers ? ` ${words.lateAnswer}` : ''}</p>` : ''}
 <h1>${heading}</h1>
 ${
   followUp

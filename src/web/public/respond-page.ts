@@ -23,7 +23,7 @@ export function respondPage({ page, token, nonce, shareUrl, stale }: RespondView
   const { message, locale, timeZone } = page;
   const words = pageWords(locale);
   const body = html`<main>
-${stale ? html`<p class="banner warn" role="alert">${words.tryAgain}</p>` : ''}${page.answer ? recorded(page, words) : ''}${messageParts(message, words, locale, timeZone)}
+${stale ? html`<p class="banner warn" role="alert">${words.tryAgain}</p>` : ''}${page.answer ? recorded(page, words) : ''}${messageParts(message, words, { locale, timeZone, answers: true })}
 ${page.answer ? html`<p>${words.change}</p>` : ''}
 <form method="post" action="/r/${token}"><input type="hidden" name="nonce" value="${nonce}">
 ${buttons(page, words)}

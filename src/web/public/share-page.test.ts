@@ -40,6 +40,19 @@ test('the drawn code has exactly the modules of the address', async () => {
   expect([...drawn].sort()).toEqual(wanted.sort());
 });
 
+test.each([
+  ['stopped', { state: 'stopped' as const }, 'This message was stopped.', 'Diese Nachricht wurde gestoppt.'],
+  ['over', { late: true }, 'This has ended.', 'Dies ist vorbei.'],
+])('a shared message that is %s says so, and nothing of answers: the page takes none', async (_case, change, words, german) => {
+  const stopped = { ...view, page: { ...view.page, message: { ...message, ...change } } };
+  const page = String(await sharePage(stopped));
+  expect(page).toContain(`role="status">${words}</p>`);
+  expect(page).not.toMatch(/answer/i);
+  const other = String(await sharePage({ ...stopped, locale: 'de' }));
+  expect(other).toContain(`role="status">${german}</p>`);
+  expect(other).not.toMatch(/antwort/i);
+});
+
 test('what people wrote stays text', async () => {
   const page = String(await sharePage(view));
   expect(page).not.toContain('<script>alert');

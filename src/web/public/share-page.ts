@@ -31,7 +31,7 @@ export function sharePage(view: ShareView): Html {
   const title = message.title ?? message.tenantName;
   const url = `${publicUrl}/s/${token}`;
   const body = html`<main data-share="/s/${token}" data-nonce="${nonce}" data-vapid="${vapidPublicKey}" data-title="${title}">
-${said ? html`<p class="banner" role="status">${said === 'check_mail' ? words.checkMail : words.badMail}</p>` : ''}${messageParts(message, pageWords(locale), locale, page.timeZone)}
+${said ? html`<p class="banner" role="status">${said === 'check_mail' ? words.checkMail : words.badMail}</p>` : ''}${messageParts(message, pageWords(locale), { locale, timeZone: page.timeZone, answers: false })}
 <button id="share" type="button" hidden>${words.share}</button>
 <details><summary>${words.scan}</summary>${qr(url)}<p class="meta">${url}</p></details>
 ${page.join ? joinParts(view, words, page.join) : ''}

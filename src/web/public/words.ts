@@ -16,7 +16,10 @@ export interface PageWords {
   readonly thenPress: string;
   readonly passOn: string;
   readonly stopped: string;
+  /** What follows on a page where one can answer. */
+  readonly stoppedAnswer: string;
   readonly late: string;
+  readonly lateAnswer: string;
   readonly correction: string;
   readonly allClear: string;
   readonly before: string;
@@ -43,8 +46,10 @@ const en: PageWords = {
   more: 'Add a time or a note',
   thenPress: 'Fill this in first, then press your answer above.',
   passOn: 'Pass it on',
-  stopped: 'This message was stopped. Answers are still recorded.',
-  late: 'This has ended. Your answer is still recorded, but perhaps nobody is acting on it any more.',
+  stopped: 'This message was stopped.',
+  stoppedAnswer: 'Answers are still recorded.',
+  late: 'This has ended.',
+  lateAnswer: 'Your answer is still recorded, but perhaps nobody is acting on it any more.',
   correction: 'CORRECTION',
   allClear: 'ALL CLEAR',
   before: 'What was said before',
@@ -71,8 +76,10 @@ const de: PageWords = {
   more: 'Zeit oder Bemerkung dazu',
   thenPress: 'Erst ausfüllen, dann oben die Antwort drücken.',
   passOn: 'Weitersagen',
-  stopped: 'Diese Nachricht wurde gestoppt. Antworten werden weiter gespeichert.',
-  late: 'Dies ist vorbei. Ihre Antwort wird noch gespeichert, aber vielleicht handelt niemand mehr danach.',
+  stopped: 'Diese Nachricht wurde gestoppt.',
+  stoppedAnswer: 'Antworten werden weiter gespeichert.',
+  late: 'Dies ist vorbei.',
+  lateAnswer: 'Ihre Antwort wird noch gespeichert, aber vielleicht handelt niemand mehr danach.',
   correction: 'KORREKTUR',
   allClear: 'ENTWARNUNG',
   before: 'Was zuvor gesagt wurde',
@@ -99,8 +106,10 @@ const fr: PageWords = {
   more: 'Ajouter une heure ou une remarque',
   thenPress: 'Remplissez d’abord ceci, puis appuyez sur votre réponse ci-dessus.',
   passOn: 'Faites passer',
-  stopped: 'Ce message a été arrêté. Les réponses sont encore enregistrées.',
-  late: "C'est terminé. Votre réponse est encore enregistrée, mais peut-être que personne n'y donnera suite.",
+  stopped: 'Ce message a été arrêté.',
+  stoppedAnswer: 'Les réponses sont encore enregistrées.',
+  late: "C'est terminé.",
+  lateAnswer: "Votre réponse est encore enregistrée, mais peut-être que personne n'y donnera suite.",
   correction: 'RECTIFICATIF',
   allClear: "FIN D'ALERTE",
   before: 'Ce qui avait été dit',
@@ -127,8 +136,10 @@ const es: PageWords = {
   more: 'Añadir una hora o una nota',
   thenPress: 'Rellene esto primero y luego pulse su respuesta arriba.',
   passOn: 'Páselo',
-  stopped: 'Este mensaje se detuvo. Las respuestas aún se registran.',
-  late: 'Esto ha terminado. Su respuesta aún se registra, pero quizá ya nadie actúe.',
+  stopped: 'Este mensaje se detuvo.',
+  stoppedAnswer: 'Las respuestas aún se registran.',
+  late: 'Esto ha terminado.',
+  lateAnswer: 'Su respuesta aún se registra, pero quizá ya nadie actúe.',
   correction: 'CORRECCIÓN',
   allClear: 'FIN DE LA ALERTA',
   before: 'Lo que se dijo antes',
