@@ -888,6 +888,16 @@ BEGIN
   PERFORM setval('messages_id_seq', nextval('messages_id_seq') + 1000000), setval('recipients_id_seq', nextval('recipients_id_seq') + 10000000);
 END $function$;
 
+CREATE OR REPLACE FUNCTION public.stopped_claims(p_tenants integer[], p_messages bigint[], p_channels channel[])
+ RETURNS SETOF bigint
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'public'
+AS $function$
+  SELECT c.n FROM unnest(p_tenants, p_messages, p_channels) WITH ORDINALITY c(tenant_id, message_id, channel, n)
+  JOIN messages m ON m.tenant_id = c.tenant_id AND m.id = c.message_id JOIN tenants t ON t.tenant_id = c.tenant_id CROSS JOIN installation i
+  WHERE m.state <> 'live' OR i.stopped_at IS NOT NULL OR t.stopped_at IS NOT NULL OR t.suspended_at IS NOT NULL OR c.channel = ANY (t.stopped_channels) $function$;
+
 -- Owners other than the owner of the database
 
 ALTER FUNCTION admit(text,oid,integer,bigint,boolean,text,boolean) OWNER TO muster_cross;
@@ -903,6 +913,7 @@ ALTER FUNCTION forget_old() OWNER TO muster_cross;
 ALTER FUNCTION message_tenant(bigint) OWNER TO muster_cross;
 ALTER FUNCTION operation_facts() OWNER TO muster_cross;
 ALTER FUNCTION sender_tenant(channel,text) OWNER TO muster_cross;
+ALTER FUNCTION stopped_claims(integer[],bigint[],channel[]) OWNER TO muster_cross;
 
 -- Grants
 
@@ -1032,3 +1043,4 @@ GRANT EXECUTE ON FUNCTION operation_facts() TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION over_ceiling(bigint[],bigint,integer) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION sender_tenant(channel,text) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION stop_restored(text) TO muster_cross;
+GRANT EXECUTE ON FUNCTION stopped_claims(integer[],bigint[],channel[]) TO muster_api, muster_worker;

@@ -17,8 +17,8 @@ export interface Runtime {
   close(): Promise<void>;
 }
 
-/** Connections kept for verbs; lanes of a worker have pools of their own. */
-const POOL: Record<'api' | 'worker', number> = { api: 16, worker: 6 };
+/** Connections kept for verbs, one of them to listen; lanes of a worker have pools of their own. */
+const POOL: Record<'api' | 'worker', number> = { api: 16, worker: 7 };
 
 /** Builds what one process needs from its environment: nothing else constructs these. */
 export async function createRuntime(env: Environment, kind: 'api' | 'worker'): Promise<Runtime> {

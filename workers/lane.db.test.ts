@@ -4,6 +4,7 @@ import { claimBatches } from '#db/claim-batch.ts';
 import { OPEN_POLICY } from '#domain/policy.ts';
 import type { Outcome } from '#domain/outcome.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
+import { Recalls } from '#services/recalls.ts';
 import { SendPlans } from '#services/send-plan.ts';
 import { Bench, type Carriers, carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
@@ -22,7 +23,7 @@ const laneOf = (carrier: Carriers, lane: MessageClass = 'life'): Lane =>
     slots: 4,
     db: deps.db,
     workerName: 'test',
-    deps: { ...deps, plans: new SendPlans(deps, carrier.channels), random: () => 0 },
+    deps: { ...deps, recalls: new Recalls(), plans: new SendPlans(deps, carrier.channels), random: () => 0 },
     log: deps.log,
   });
 

@@ -7,12 +7,14 @@ import type { MessageClass } from '#schemas/delivery.ts';
 import { closeMessage } from '#services/close-message.ts';
 import { planDue } from '#services/plan-due.ts';
 import { planWave } from '#services/plan-wave.ts';
+import { Recalls } from '#services/recalls.ts';
 import { SendPlans } from '#services/send-plan.ts';
 import { sweep } from '#services/sweep.ts';
 import type { Runtime } from '#src/runtime.ts';
 import { Courtesy } from './courtesy.ts';
 import { LaterForecasts } from './forecasts.ts';
 import { Lane } from './lane.ts';
+import { watchStops } from './stop-watch.ts';
 
 /** Batches in flight per lane and process. Four overlap mark, send and settle; more only make the doubt of a crash larger. */
 const SLOTS: Record<MessageClass, number> = { life: 4, ops: 4, bulk: 4 };
@@ -34,6 +36,8 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
   const databases: Database[] = [];
   const lanes = new Map<MessageClass, Lane>();
   const courtesy = new Courtesy();
+  const recalls = new Recalls();
+  const stops = await watchStops(deps, recalls);
   for (const lane of config.workerLanes) {
     const db = openDatabase({
       url: config.databaseUrl,
@@ -48,7 +52,7 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
     channels.push(carriers);
     const plans = new SendPlans(deps, carriers);
     const beforeMark = lane === 'life' ? courtesy.lifeMarks : lane === 'bulk' ? courtesy.giveWay : () => undefined;
-    lanes.set(lane, new Lane({ lane, slots: SLOTS[lane], db, workerName, deps: { ...deps, plans, random: Math.random, beforeMark }, log }));
+    lanes.set(lane, new Lane({ lane, slots: SLOTS[lane], db, workerName, deps: { ...deps, recalls, plans, random: Math.random, beforeMark }, log }));
   }
   let stopping = false;
   const handlers: Handlers = {
@@ -74,6 +78,7 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
       stopping = true;
       const deadline = new Promise<void>((done) => setTimeout(done, DRAIN_MS).unref());
       await Promise.race([Promise.all([ticking.close(), consumers.close(), ...[...lanes.values()].map((lane) => lane.drain())]), deadline]);
+      await stops.close();
       await Promise.allSettled(channels.flatMap((lane) => Object.values(lane)).map((channel) => channel.close()));
       await Promise.allSettled(databases.map((db) => db.close()));
     },

@@ -215,6 +215,13 @@ CREATE FUNCTION calls_in_flight() RETURNS double precision LANGUAGE sql SECURITY
   SELECT COALESCE(sum(c.attempting), 0)::float8 FROM messages m JOIN delivery_counts c ON c.message_id = m.id
   WHERE m.state = 'live' OR (m.state IN ('stopped', 'expired') AND m.completed_at IS NULL) $$;
 
+-- Which of a worker's claims (parallel arrays) belong to something that is stopped or over: numbers from 1, nothing else.
+CREATE FUNCTION stopped_claims(p_tenants integer[], p_messages bigint[], p_channels channel[]) RETURNS SETOF bigint
+  LANGUAGE sql SECURITY DEFINER STABLE SET search_path = public AS $$
+  SELECT c.n FROM unnest(p_tenants, p_messages, p_channels) WITH ORDINALITY c(tenant_id, message_id, channel, n)
+  JOIN messages m ON m.tenant_id = c.tenant_id AND m.id = c.message_id JOIN tenants t ON t.tenant_id = c.tenant_id CROSS JOIN installation i
+  WHERE m.state <> 'live' OR i.stopped_at IS NOT NULL OR t.stopped_at IS NOT NULL OR t.suspended_at IS NOT NULL OR c.channel = ANY (t.stopped_channels) $$;
+
 -- Counts for the metrics page, over all tenants: no ids, no content.
 CREATE FUNCTION operation_facts()
   RETURNS TABLE (name text, lane message_class, label text, value double precision)

@@ -1,5 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
+import type { Outcome } from '#domain/outcome.ts';
+import type { Recall } from '#domain/recall.ts';
 
 /** An answer with a status line. A body cut short is kept as far as it came: the status line alone is the verdict. */
 export interface HttpReply {
@@ -31,7 +33,16 @@ export interface CallRequest {
   readonly maxReplyBytes: number;
   /** undici may repeat a request that HTTP/2 proves unprocessed. Without this a second start is refused. */
   readonly replayable?: boolean;
+  /** Asked when the request is about to be written. */
+  readonly recall?: Recall | undefined;
 }
+
+/** Code of a call that was taken back before anything of it was handed to a socket. */
+export const NOT_CALLED = 'not_called';
+
+/** What a call without an answer means, unless its channel knows better. */
+export const failureOutcome = ({ written, code }: Pick<HttpFailure, 'written' | 'code'>): Outcome =>
+  code === NOT_CALLED && !written ? { kind: 'not_called', code: NOT_CALLED } : { kind: written ? 'unknown' : 'retryable', code };
 
 const errorCode = (error: unknown): string => {
   const { code, name } = error as { code?: unknown; name?: unknown };
@@ -53,6 +64,12 @@ class Call implements Dispatcher.DispatchHandler {
     this.#request = request;
     this.#settle = settle;
     this.#timer = setTimeout(() => this.#stop('DEADLINE'), request.deadlineMs);
+    request.recall?.add(this);
+  }
+
+  /** In the pool's queue it is refused when its turn comes: it is settled already. */
+  takeBack(): void {
+    if (this.#controller === undefined) this.fail(NOT_CALLED);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -63,6 +80,7 @@ class Call implements Dispatcher.DispatchHandler {
       return;
     }
     this.#controller = controller;
+    this.#request.recall?.remove(this);
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
@@ -108,6 +126,7 @@ class Call implements Dispatcher.DispatchHandler {
     if (this.#settled) return;
     this.#settled = true;
     clearTimeout(this.#timer);
+    this.#request.recall?.remove(this);
     this.#settle(result);
   }
 }
@@ -115,6 +134,10 @@ class Call implements Dispatcher.DispatchHandler {
 /** One POST. Never rejects; redirects are answers like any other and are not followed. */
 export function post(dispatcher: Dispatcher, request: CallRequest): Promise<HttpReply | HttpFailure> {
   return new Promise((settle) => {
+    if (request.recall?.recalled) {
+      settle({ kind: 'failure', written: false, code: NOT_CALLED });
+      return;
+    }
     const call = new Call(request, settle);
     try {
       dispatcher.dispatch({ method: 'POST', path: request.path, headers: request.headers, body: request.body }, call);

@@ -1,8 +1,10 @@
 import { createECDH, randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import webpush from 'web-push';
 import type { ChannelAdapter, Content, SenderIdentity, Target } from '#domain/channel.ts';
 import type { OutcomeKind } from '#domain/outcome.ts';
+import { Recall } from '#domain/recall.ts';
 import { createLog } from '#platform/log.ts';
 import { CHANNELS, type Channel } from '#schemas/delivery.ts';
 import { refusedPort, startHttp, startSmtp, startTcp, type Loopback, type SmtpScript } from '#testing/loopback.ts';
@@ -220,6 +222,30 @@ describe.each(CHANNELS)('%s', (channel) => {
     const { prepared, target } = await open(channel, 'accepts');
     const results = await Promise.all(Array.from({ length: 200 }, () => prepared.send(target)));
     expect(new Set(results.map((one) => one.outcome.kind))).toEqual(new Set(['accepted']));
+  });
+
+  test('a call that is recalled before it began is not made', async () => {
+    const { prepared, target } = await open(channel, 'accepts');
+    const recall = new Recall();
+    recall.recall();
+    expect((await prepared.send(target, recall)).outcome).toEqual({ kind: 'not_called', code: 'not_called' });
+    expect((await prepared.send(target, new Recall())).outcome).toMatchObject({ kind: 'accepted' });
+  });
+
+  test('calls that wait for a connection are taken back at once; those that have begun are in doubt', async () => {
+    const { prepared, target } = await open(channel, 'falls silent after the body');
+    const recall = new Recall();
+    const ended: string[] = [];
+    const sends = Array.from({ length: 300 }, () => prepared.send(target, recall).then(({ outcome }) => ended.push(outcome.kind)));
+    await delay(300);
+    expect(ended).toEqual([]);
+    recall.recall();
+    await delay(50);
+    expect(new Set(ended)).toEqual(new Set(['not_called']));
+    expect(ended.length).toBeGreaterThanOrEqual(300 - 32);
+    expect(ended.length).toBeLessThan(300);
+    await Promise.all(sends);
+    expect(new Set(ended)).toEqual(new Set(['not_called', 'unknown']));
   });
 
   test('a line break in a slot value is refused before anything is sent', async () => {

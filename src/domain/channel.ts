@@ -1,5 +1,6 @@
 import type { Channel } from '#schemas/delivery.ts';
 import type { Outcome } from './outcome.ts';
+import type { Recall } from './recall.ts';
 
 /** Personal parts of a message. Everything else is rendered once per message and locale. */
 export type SlotName = 'name' | 'firstName' | 'link' | 'shareLink' | 'unsubscribeLink' | 'ref';
@@ -69,9 +70,10 @@ export interface SendResult {
 /**
  * A message's content made ready for one sender and one locale; `send` is called once per person.
  * It never throws for a provider's answer, and resolves within the adapter's own deadline (at most 20 s).
+ * A call that is recalled before it began ends as `not_called`, at once where it only waits for its turn.
  */
 export interface PreparedSend {
-  send(target: Target): Promise<SendResult>;
+  send(target: Target, recall?: Recall): Promise<SendResult>;
 }
 
 /** From-address and credentials of a sender. */

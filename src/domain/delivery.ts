@@ -51,6 +51,8 @@ export function settle(klass: MessageClass, outcome: Outcome, attempts: number, 
     case 'throttled':
       // Spread the return of a whole slice over a second, or it would hit the limit again at one instant.
       return { ...base, state: 'pending', code: outcome.code, delayMs: Math.round(outcome.retryAfterMs + random * 1_000), uncounted: true };
+    case 'not_called':
+      return { ...base, state: 'pending', code: outcome.code, delayMs: 0, uncounted: true };
     case 'misconfigured':
       return { ...base, state: 'pending', code: outcome.code, delayMs: MISCONFIGURED_MS[klass], uncounted: true };
     case 'rejected':

@@ -18,6 +18,8 @@ export type Outcome =
   | { readonly kind: 'gone'; readonly code: string; readonly reason: 'opted_out' | 'no_mailbox' | 'subscription_gone' }
   /** The request was written and no proof either way came back. */
   | { readonly kind: 'unknown'; readonly code: string }
+  /** Taken back before it began: nothing has left us, and nobody is to blame. Not counted. */
+  | { readonly kind: 'not_called'; readonly code: 'not_called' }
   /** Our own credentials or sender are wrong: the sender stops, a human is told, nobody is suppressed. */
   | { readonly kind: 'misconfigured'; readonly code: string; readonly detail: string };
 

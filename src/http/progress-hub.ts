@@ -3,7 +3,7 @@ import { monotonicMs } from '#platform/clock.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { type Context, type Deps, systemActor } from '#services/context.ts';
 import { getMessage } from '#services/get-message.ts';
-import { createProgressListener } from './progress-listener.ts';
+import { createListener } from '#services/listen.ts';
 
 /** At most 4 updates a second for each message: faster cannot be read, and each costs a query. */
 const GAP_MS = 250;
@@ -102,8 +102,8 @@ export function createProgressHub(deps: Deps): ProgressHub {
     );
   }
 
-  const listener = createProgressListener(deps, {
-    changed: (key) => {
+  const listener = createListener(deps, 'progress', {
+    notified: (key) => {
       const topic = topics.get(key);
       if (topic) schedule(topic);
     },

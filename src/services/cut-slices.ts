@@ -19,8 +19,10 @@ export interface Cut extends Slice {
   readonly plan: SendPlan;
   /** Another sender than the batch was planned for. */
   readonly standIn: boolean;
-  /** Of what may be marked ahead, the part that each of these people takes until the call is over. */
-  readonly weight: number;
+  /** How it is marked ahead: in parts, all of it, or while nobody else is. */
+  readonly take: 'any' | 'whole' | 'alone';
+  /** Somebody of it may end the process: few others are marked meanwhile. */
+  readonly narrow: boolean;
 }
 
 /**
@@ -88,7 +90,7 @@ async function goBy(
   planned: ClaimedBatch,
   senderId: number,
   ids: readonly string[],
-): Promise<Omit<Cut, keyof Slice | 'weight'> & { aside: ReadonlySet<string> }> {
+): Promise<Omit<Cut, keyof Slice | 'take' | 'narrow'> & { aside: ReadonlySet<string> }> {
   const standIn = senderId !== planned.senderId;
   // Nothing is known of how a stand-in did a moment ago, so that its good calls are news.
   const batch: ClaimedBatch = standIn ? { ...planned, senderId, health: 'watched' } : planned;
@@ -104,12 +106,20 @@ async function cutsOf(deps: CutDeps, planned: ClaimedBatch, senderId: number, { 
   const { unitsPerSecond, unitsPerCall, optOutsOf } = way.plan;
   const paced = unitsPerSecond === null ? SLICE : Math.max(1, Math.floor((unitsPerSecond * PACED_MS) / 1000 / unitsPerCall));
   const size = Math.max(1, Math.min(paced, Math.floor(SLICE / 10 ** Math.min(crashes, 3))));
-  const weight = !fresh && crashes >= ALONE_IN_PROCESS ? way.plan.ahead.limit : 1;
+  const take = !fresh && crashes >= ALONE_IN_PROCESS ? 'alone' : unitsPerSecond !== null || aside.size > 0 ? 'whole' : 'any';
   const cuts: Cut[] = [];
   for (let i = 0; i < ids.length; i += size) {
     const all = ids.slice(i, i + size);
     const markedTo = fresh ? planned.marked + i + all.length : planned.marked;
-    cuts.push({ ids: aside.size > 0 ? all.filter((id) => !aside.has(id)) : all, markedTo, alone: !fresh && crashes > 1, weight, optOutsOf, ...way });
+    cuts.push({
+      ids: aside.size > 0 ? all.filter((id) => !aside.has(id)) : all,
+      markedTo,
+      alone: !fresh && crashes > 1,
+      narrow: crashes > 0,
+      take,
+      optOutsOf,
+      ...way,
+    });
   }
   return cuts;
 }
@@ -129,6 +139,7 @@ async function withProbe(deps: CutDeps, planned: ClaimedBatch, cuts: readonly Cu
     optOutsOf: way.plan.optOutsOf,
     probe: true,
     alone: true,
+    take: 'whole',
     markedTo: fresh ? planned.marked + ids.length : planned.marked,
   };
   const left = first.ids.slice(PROBE_PEOPLE);

@@ -1,33 +1,107 @@
+import { monotonicMs } from '#platform/clock.ts';
+
+/** Beside the time that two marks take: the pauses between them, between batches, and of this process. */
+const SPARE_MS = 50;
+/** Throughput is measured anew this often, or as soon as everybody who was marked is through. */
+const WINDOW_MS = 100;
+
+interface Asked {
+  readonly people: number;
+  readonly kind: 'any' | 'whole' | 'alone';
+  readonly go: (granted: number) => void;
+}
+
 /**
- * Bounds how many people of a lane and channel are marked in this process and still wait for their call. A crash leaves
- * all of them in doubt and a stop cannot take them back, so marks must not run far ahead of the carrier: without it four
- * slots held 1,000 marks before a carrier that takes 32 calls at a time.
+ * Bounds how many people of a lane, channel and account are marked in this process and not yet called to the end. A crash
+ * leaves all of them in doubt, so marks must not run far ahead of the carrier: as many as it has connections, and besides
+ * as many as are called while the next ones are marked. At full speed that is `most`; a carrier that takes 2 s for each
+ * answer on 32 connections is marked 40 people at a time. Unbounded, four slots held 1,000 before such a carrier.
+ *
+ * It begins small: a process that dies right after its start has then marked few, and 40 calls tell how fast the carrier is.
  */
 export class MarkedAhead {
-  readonly #waiting: { need: number; go: () => void }[] = [];
-  readonly limit: number;
-  #free: number;
+  readonly most: number;
+  readonly #connections: number;
+  readonly #least: number;
+  readonly #waiting: Asked[] = [];
+  #ahead: number;
+  #marked = 0;
+  #markMs = 0;
+  #called = 0;
+  #since = 0;
 
-  constructor(limit: number) {
-    this.limit = limit;
-    this.#free = limit;
+  /** @param connections calls that the carrier takes at once */
+  constructor(connections: number, most: number) {
+    this.most = most;
+    this.#connections = Math.min(connections, most);
+    this.#least = Math.ceil(this.#connections / 4);
+    this.#ahead = this.#least;
   }
 
-  /** Resolves, in order of asking, once `need` more people may be marked. `need` must not exceed the limit. */
-  take(need: number): Promise<void> {
-    if (this.#waiting.length === 0 && this.#free >= need) {
-      this.#free -= need;
-      return Promise.resolve();
-    }
-    return new Promise((go) => this.#waiting.push({ need, go }));
+  /** People who may be marked and not called to the end. */
+  get limit(): number {
+    return Math.min(this.most, this.#connections + this.#ahead);
   }
 
-  give(back: number): void {
-    this.#free += back;
-    for (let first = this.#waiting[0]; first && this.#free >= first.need; first = this.#waiting[0]) {
+  /**
+   * Resolves, in order of asking, with how many of `people` may be marked now. `whole`: all or none, since the sender's
+   * budget is asked for all of them. `alone`: one, while nobody else is.
+   */
+  take(people: number, kind: Asked['kind'] = 'any'): Promise<number> {
+    return new Promise((go) => {
+      this.#waiting.push({ people, kind, go });
+      this.#grant();
+    });
+  }
+
+  /** What one `alone` holds, else one for each person. */
+  weight(kind: Asked['kind']): number {
+    return kind === 'alone' ? this.most : 1;
+  }
+
+  /** @param called whether calls have ended, and not only marks that came to nothing */
+  give(back: number, called = 0): void {
+    this.#marked -= back;
+    this.#called += called;
+    if (called > 0) this.#measure();
+    this.#grant();
+  }
+
+  /** How long a mark took: so long must the people marked before it last. */
+  tookToMark(ms: number): void {
+    this.#markMs += (ms - this.#markMs) / 8;
+  }
+
+  #grant(): void {
+    for (let first = this.#waiting[0]; first; first = this.#waiting[0]) {
+      const granted = this.#room(first);
+      if (granted === 0) return;
       this.#waiting.shift();
-      this.#free -= first.need;
-      first.go();
+      if (this.#marked === 0) this.#restart();
+      this.#marked += granted * this.weight(first.kind);
+      first.go(granted);
     }
+  }
+
+  #room({ people, kind }: Asked): number {
+    if (kind === 'alone') return this.#marked === 0 ? 1 : 0;
+    // Of a paced sender one slice is called while the next one waits.
+    if (kind === 'whole') return this.#marked + people <= Math.max(this.limit, Math.min(this.most, this.#connections + 2 * people)) ? people : 0;
+    const free = this.limit - this.#marked;
+    // Not one by one: each mark is a transaction.
+    return free >= Math.min(people, Math.ceil(this.#ahead / 2)) ? Math.min(people, free) : 0;
+  }
+
+  #measure(): void {
+    const ms = monotonicMs() - this.#since;
+    if (this.#called < this.limit && ms < WINDOW_MS) return;
+    const soon = Math.ceil((this.#called / Math.max(ms, 1)) * (SPARE_MS + 2 * this.#markMs));
+    this.#ahead = Math.max(this.#least, Math.min(soon, this.most - this.#connections));
+    this.#restart();
+  }
+
+  #restart(): void {
+    this.#since = monotonicMs();
+    this.#called = 0;
   }
 }

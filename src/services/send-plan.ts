@@ -20,7 +20,7 @@ const MAX_PLANS = 500;
 const MAX_VARIANTS = 100;
 /** People marked at a time: the bound on what a crash of one claim leaves in doubt. */
 export const SLICE = 125;
-/** One slice under way, one marked and one being marked keep a fast carrier busy. */
+/** One slice under way, one marked and one being marked keep a fast carrier busy; of a slower one fewer are marked. */
 const MARKED_AHEAD = 3 * SLICE;
 
 /** What stays the same for all batches of a message on one channel and sender: rendered once per locale (mail: and zone). */
@@ -79,7 +79,7 @@ export class SendPlans {
 
   #aheadOf({ lane, channel }: ClaimedBatch, account: number): MarkedAhead {
     const key = `${lane}.${channel}.${account}`;
-    const ahead = this.#ahead.get(key) ?? new MarkedAhead(MARKED_AHEAD);
+    const ahead = this.#ahead.get(key) ?? new MarkedAhead(this.#channels[channel]?.concurrency ?? 1, MARKED_AHEAD);
     this.#ahead.set(key, ahead);
     return ahead;
   }

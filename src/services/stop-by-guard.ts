@@ -3,6 +3,7 @@ import { brokenGuardSql } from '#db/guard-sql.ts';
 import type { ClaimedBatch } from '#db/claim-batch.ts';
 import { appendAudit } from './audit.ts';
 import { type Deps, notifyProgress, systemActor } from './context.ts';
+import { notifyStop } from './recalls.ts';
 
 /**
  * A launched message breaks a send guard: something was changed after its launch. It is stopped for good, on record, and
@@ -31,5 +32,6 @@ export async function stopByGuard(deps: Pick<Deps, 'db' | 'log'>, batch: Claimed
       .execute();
     await appendAudit(tx, { tenantId, actor: systemActor }, 'message.guard', messageId, { guard });
     await notifyProgress(tx, tenantId, messageId);
+    await notifyStop(tx, { tenantId, messageId });
   });
 }

@@ -6,6 +6,7 @@ import type { Channel } from '#schemas/delivery.ts';
 import { appendAudit } from './audit.ts';
 import { type Context, inTenant } from './context.ts';
 import { requireScope } from './launch-message.ts';
+import { notifyStop } from './recalls.ts';
 
 export interface StopEverything {
   scope: 'installation' | 'tenant' | 'channel';
@@ -46,6 +47,8 @@ export async function stopEverything(ctx: Context, input: StopEverything): Promi
         .execute();
     }
     await appendAudit(tx, ctx, release ? 'stop.release' : 'stop', input.scope, input.channel ? { channel: input.channel } : {});
+    if (!release)
+      await notifyStop(tx, input.scope === 'installation' ? {} : { tenantId: ctx.tenantId, ...(input.scope === 'channel' && { channel: input.channel }) });
     const answer = { inFlight: await inFlight(tx, ctx.tenantId, input) };
     await ctx.idempotency?.complete(tx, 200, answer);
     return answer;
@@ -65,7 +68,7 @@ function requireOperator(ctx: Context): void {
     );
 }
 
-/** Calls that had begun, in what was stopped: also those of messages that were stopped just before. */
+/** Marked for a call, in what was stopped: also those of messages that were stopped just before. What has not begun is taken back. */
 async function inFlight(tx: Tx, tenantId: number, { scope, channel }: StopEverything): Promise<number> {
   const { rows } = await (scope === 'installation'
     ? sql<{ n: number }>`SELECT calls_in_flight() AS n`

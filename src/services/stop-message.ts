@@ -7,12 +7,16 @@ import { type Context, inTenant, notifyProgress } from './context.ts';
 import { requireScope } from './launch-message.ts';
 import { loadMessage } from './message-row.ts';
 import { viewMessages } from './message-view.ts';
+import { notifyStop } from './recalls.ts';
 
 export interface StopResult {
   message: MessageView;
-  /** Calls that had begun before the stop and cannot be called back. */
+  /**
+   * Marked for a call at the stop: the most that can still go out. Calls that have begun cannot be called back; what had
+   * not begun is taken back at once and ends as cancelled too, with the code `not_called`.
+   */
   inFlight: number;
-  /** People who were still waiting and will not be called. */
+  /** People who were still waiting for a mark, or for another attempt. */
   cancelled: number;
 }
 
@@ -58,4 +62,5 @@ export async function stopRow(tx: Tx, ctx: Context, messageId: string): Promise<
     .execute();
   await appendAudit(tx, ctx, 'message.stop', messageId);
   await notifyProgress(tx, ctx.tenantId, messageId);
+  await notifyStop(tx, { tenantId: ctx.tenantId, messageId });
 }

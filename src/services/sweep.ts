@@ -4,6 +4,7 @@ import { DOUBT_WINDOW_MS } from '#domain/delivery.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import { closeMessage } from './close-message.ts';
 import { type Deps, notifyProgress } from './context.ts';
+import { notifyStop } from './recalls.ts';
 import { startScheduled } from './start-scheduled.ts';
 
 interface DueWork {
@@ -66,6 +67,7 @@ async function expireMessage(deps: Deps, tenantId: number, messageId: string): P
       .where('ordinal', '>', 0)
       .execute();
     await notifyProgress(tx, tenantId, messageId);
+    await notifyStop(tx, { tenantId, messageId });
   });
   await closeMessage(deps, tenantId, messageId);
 }

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { claimBatch } from '#db/claim-batch.ts';
 import type { ChannelAdapter, SenderIdentity, SendResult, Target } from '#domain/channel.ts';
 import type { Outcome } from '#domain/outcome.ts';
+import type { Recall } from '#domain/recall.ts';
 import { OPEN_POLICY } from '#domain/policy.ts';
 import type { Channel, MessageClass } from '#schemas/delivery.ts';
 import { messageInputSchema } from '#schemas/message.ts';
@@ -10,6 +11,7 @@ import type { Context } from '#services/context.ts';
 import { createMessage } from '#services/create-message.ts';
 import { deliverBatch, type DeliverDeps } from '#services/deliver-batch.ts';
 import { planWave } from '#services/plan-wave.ts';
+import { Recalls } from '#services/recalls.ts';
 import { SendPlans } from '#services/send-plan.ts';
 import { sweep } from '#services/sweep.ts';
 import type { TestDeps } from './deps.ts';
@@ -36,7 +38,8 @@ export function carriers(
     channel,
     concurrency: 100,
     prepare: (_content, sender: SenderIdentity) => ({
-      send: async (target: Target): Promise<SendResult> => {
+      send: async (target: Target, recall?: Recall): Promise<SendResult> => {
+        if (recall?.recalled) return { outcome: { kind: 'not_called', code: 'not_called' } };
         const call = { channel, address: target.address, ref: target.ref, account: sender.account ?? 1 };
         calls.push(call);
         return { outcome: await answer(call, calls.length) };
@@ -90,7 +93,7 @@ export class Bench {
   }
 
   worker(carrier: Carriers): DeliverDeps {
-    return { ...this.deps, plans: new SendPlans(this.deps, carrier.channels), random: () => 0, stopping: () => false };
+    return { ...this.deps, recalls: new Recalls(), plans: new SendPlans(this.deps, carrier.channels), random: () => 0, stopping: () => false };
   }
 
   /** Does what planners were woken for, then sweeps once and plans what is due. */

@@ -1,10 +1,12 @@
 import { buffer } from 'node:stream/consumers';
 import DKIM from 'nodemailer/lib/dkim';
 import { parseConnectionUrl } from 'nodemailer/lib/shared';
+import { NOT_CALLED } from '#channels/call.ts';
 import { slotsAreClean } from '#channels/fill.ts';
 import { InFlight } from '#channels/in-flight.ts';
 import type { ChannelAdapter, EmailContent, SenderIdentity, Target } from '#domain/channel.ts';
 import type { Outcome } from '#domain/outcome.ts';
+import type { Recall } from '#domain/recall.ts';
 import { type Clock, systemClock } from '#platform/clock.ts';
 import type { Log } from '#platform/log.ts';
 import { replyOutcome } from './codes.ts';
@@ -48,9 +50,9 @@ export function createEmailAdapter(options: EmailAdapterOptions): ChannelAdapter
   const dkim = options.dkim && new DKIM({ ...options.dkim, headerFieldNames: SIGNED_HEADERS });
   const inFlight = new InFlight();
 
-  const deliver = async (address: string, ref: string, message: string): Promise<Outcome> => {
+  const deliver = async (address: string, ref: string, message: string, recall: Recall | undefined): Promise<Outcome> => {
     const signed = dkim ? (await buffer(dkim.sign(message))).toString() : message;
-    const result = await pool.send({ from: `bounce+${ref}@${options.returnDomain}`, to: address, message: signed });
+    const result = await pool.send({ from: `bounce+${ref}@${options.returnDomain}`, to: address, message: signed, recall });
     return typeof result === 'string' ? { kind: 'accepted', providerId: queueId(result), units: 1 } : failureOutcome(result);
   };
 
@@ -63,12 +65,12 @@ export function createEmailAdapter(options: EmailAdapterOptions): ChannelAdapter
       if (!from) return { send: async () => ({ outcome: { kind: 'misconfigured', code: 'bad_sender', detail: 'The sender is no e-mail address.' } }) };
       const build = prepareMime(content, { fromHeader: from.header, returnDomain: options.returnDomain });
       return {
-        async send(target: Target) {
+        async send(target: Target, recall?: Recall) {
           if (inFlight.closing) return { outcome: { kind: 'retryable', code: 'closing' } };
           if (!slotsAreClean(target.slots)) return { outcome: { kind: 'rejected', code: 'bad_slot_value' } };
           const built = build(target, clock.now());
           if ('refused' in built) return { outcome: { kind: 'rejected', code: built.refused, ...(built.addressInvalid ? { addressInvalid: true } : {}) } };
-          return { outcome: await inFlight.track(() => deliver(target.address, target.ref, built.message)) };
+          return { outcome: await inFlight.track(() => deliver(target.address, target.ref, built.message, recall)) };
         },
       };
     },
@@ -104,6 +106,7 @@ const isCertificateTrouble = (code: string): boolean => /CERT|SELF_SIGNED|UNABLE
 
 function failureOutcome({ stage, reply, enhanced, code }: SmtpFailure): Outcome {
   if (reply > 0) return replyOutcome(stage, reply, enhanced, RETRY_AFTER_MS);
+  if (code === NOT_CALLED) return { kind: 'not_called', code: NOT_CALLED };
   if (stage === 'final') return { kind: 'unknown', code };
   if (code === 'EAUTH' || code === 'ENOAUTH') return { kind: 'misconfigured', code, detail: 'The mail relay offers no way to sign in that we know.' };
   if (isCertificateTrouble(code)) return { kind: 'misconfigured', code, detail: `The mail relay's certificate is not valid (${code}).` };

@@ -1,3 +1,4 @@
+import type { Recall } from '#domain/recall.ts';
 import type { Stage } from './codes.ts';
 
 /** One message for one person, as it goes over the wire. */
@@ -6,6 +7,8 @@ export interface Mail {
   readonly to: string;
   /** Headers and body; every line ends with CRLF, none is dot-stuffed yet. */
   readonly message: string;
+  /** Takes it back until a connection has it. */
+  readonly recall?: Recall | undefined;
 }
 
 /** How a mail ended badly. `reply` 0: no words from the relay. */

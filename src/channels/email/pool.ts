@@ -1,4 +1,5 @@
 import type { SMTPConnectionOptions } from 'nodemailer/lib/smtp-connection';
+import { NOT_CALLED } from '#channels/call.ts';
 import { monotonicMs } from '#platform/clock.ts';
 import { IDLE_MS, MESSAGES_PER_CONNECTION } from './constants.ts';
 import { type Mail, type SmtpFailure, Transaction } from './mail.ts';
@@ -37,12 +38,16 @@ export class SmtpPool {
         const timer = setTimeout(() => this.#giveUp(transaction), Math.max(1, until - monotonicMs()));
         const transaction: Transaction = new Transaction(mail, (result) => {
           clearTimeout(timer);
-          if (secondTry || !this.#hungUp(transaction, result)) return done(result);
+          mail.recall?.remove(call);
+          if (secondTry || mail.recall?.recalled || !this.#hungUp(transaction, result)) return done(result);
           const again = attempt(true);
           return this.#all.size < this.#options.size ? this.#open(again, until) : void this.#waiting.unshift(again);
         });
+        const call = { takeBack: () => this.#takeBack(transaction) };
+        mail.recall?.add(call);
         return transaction;
       };
+      if (mail.recall?.recalled) return done({ stage: 'connect', reply: 0, enhanced: undefined, code: NOT_CALLED });
       const transaction = attempt(false);
       const idle = this.#takeIdle();
       if (idle) this.#give(idle, transaction);
@@ -57,6 +62,14 @@ export class SmtpPool {
     return (
       session !== undefined && session.given > 1 && typeof result !== 'string' && result.stage === 'data' && result.reply === 0 && result.code !== 'DEADLINE'
     );
+  }
+
+  /** Without a connection, or while one is made: that one is kept for others. */
+  #takeBack(transaction: Transaction): void {
+    if (this.#at.has(transaction)) return;
+    const at = this.#waiting.indexOf(transaction);
+    if (at >= 0) this.#waiting.splice(at, 1);
+    transaction.fail(NOT_CALLED);
   }
 
   #giveUp(transaction: Transaction): void {

@@ -1,9 +1,10 @@
 import type { Pool } from 'undici';
-import { post, retryAfterMs } from '#channels/call.ts';
+import { failureOutcome, post, retryAfterMs } from '#channels/call.ts';
 import { slotsAreClean } from '#channels/fill.ts';
 import { InFlight } from '#channels/in-flight.ts';
 import type { ChannelAdapter, PushContent, PushSubscriptionKeys, SendResult, Target } from '#domain/channel.ts';
 import type { Outcome } from '#domain/outcome.ts';
+import type { Recall } from '#domain/recall.ts';
 import { type Clock, systemClock } from '#platform/clock.ts';
 import { Problem } from '#platform/errors.ts';
 import type { Log } from '#platform/log.ts';
@@ -29,6 +30,13 @@ export interface PushAdapterOptions {
   readonly resolve?: Resolve;
 }
 
+/** What all subscriptions of a person are sent. */
+interface Push {
+  readonly payload: Buffer;
+  readonly headers: Record<string, string>;
+  readonly recall: Recall | undefined;
+}
+
 /** Web push (RFC 8030, 8291, 8292) to every subscription of a person; the best outcome counts. */
 export function createPushAdapter(options: PushAdapterOptions): ChannelAdapter<PushContent> {
   const clock = options.clock ?? systemClock;
@@ -48,7 +56,7 @@ export function createPushAdapter(options: PushAdapterOptions): ChannelAdapter<P
     }
   };
 
-  const sendOne = async (subscription: PushSubscriptionKeys, payload: Buffer, headers: Record<string, string>): Promise<Outcome> => {
+  const sendOne = async (subscription: PushSubscriptionKeys, { payload, headers, recall }: Push): Promise<Outcome> => {
     const place = locate(subscription.endpoint);
     if (!place) return { kind: 'rejected', code: 'endpoint_refused', addressInvalid: true };
     const body = await encryption.encrypt(payload, subscription);
@@ -61,6 +69,7 @@ export function createPushAdapter(options: PushAdapterOptions): ChannelAdapter<P
       maxReplyBytes: MAX_REPLY_BYTES,
       // A push repeated by HTTP/2 replaces itself (same Topic, same tag).
       replayable: true,
+      recall,
     });
     if (reply.kind === 'reply') {
       const { location } = reply.headers;
@@ -71,12 +80,12 @@ export function createPushAdapter(options: PushAdapterOptions): ChannelAdapter<P
       );
     }
     if (reply.code === 'EPRIVATE') return { kind: 'rejected', code: 'endpoint_private' };
-    return { kind: reply.written ? 'unknown' : 'retryable', code: reply.code };
+    return failureOutcome(reply);
   };
 
-  const sendAll = async (target: Target, payload: Buffer, headers: Record<string, string>): Promise<SendResult> => {
+  const sendAll = async (target: Target, push: Push): Promise<SendResult> => {
     const subscriptions = target.subscriptions ?? [];
-    const outcomes = await Promise.all(subscriptions.map((one) => sendOne(one, payload, headers)));
+    const outcomes = await Promise.all(subscriptions.map((one) => sendOne(one, push)));
     const goneSubscriptions = subscriptions.filter((_, i) => outcomes[i]?.kind === 'gone').map((one) => one.id);
     const outcome = bestOutcome(outcomes) ?? { kind: 'gone', code: 'no_subscription', reason: 'subscription_gone' };
     return goneSubscriptions.length > 0 ? { outcome, goneSubscriptions } : { outcome };
@@ -95,11 +104,11 @@ export function createPushAdapter(options: PushAdapterOptions): ChannelAdapter<P
         topic: content.topic,
       };
       return {
-        async send(target: Target) {
+        async send(target: Target, recall?: Recall) {
           if (inFlight.closing) return { outcome: { kind: 'retryable', code: 'closing' } };
           const bytes = slotsAreClean(target.slots) ? payload(target) : undefined;
           if (!bytes) return { outcome: { kind: 'rejected', code: slotsAreClean(target.slots) ? 'payload_too_large' : 'bad_slot_value' } };
-          return inFlight.track(() => sendAll(target, bytes, headers));
+          return inFlight.track(() => sendAll(target, { payload: bytes, headers, recall }));
         },
       };
     },

@@ -40,7 +40,7 @@ export function statusOutcome(status: number, retryAfterMs: number, providerId: 
 }
 
 /** Best first: what a person with several devices got. Possibly shown outranks certainly not. */
-const ORDER: readonly Outcome['kind'][] = ['accepted', 'unknown', 'throttled', 'retryable', 'misconfigured', 'rejected', 'gone'];
+const ORDER: readonly Outcome['kind'][] = ['accepted', 'unknown', 'throttled', 'retryable', 'not_called', 'misconfigured', 'rejected', 'gone'];
 
 export const bestOutcome = (outcomes: readonly Outcome[]): Outcome | undefined =>
   outcomes.reduce<Outcome | undefined>((best, one) => (!best || ORDER.indexOf(one.kind) < ORDER.indexOf(best.kind) ? one : best), undefined);

@@ -4,8 +4,8 @@ export const DEADLINE_MS = 8_000;
 /** Bytes of a push service's answer that are read; the rest is cut. */
 export const MAX_REPLY_BYTES = 4_096;
 
-/** People in flight per process; each may have several subscriptions. */
-export const CONCURRENCY = 64;
+/** People in flight per process; each may have several subscriptions. One HTTP/2 connection takes 100 at once, so many do not wait. */
+export const CONCURRENCY = 256;
 
 /** Connections to one push service; over HTTP/2 each carries up to 100 requests. */
 export const CONNECTIONS_PER_ORIGIN = 32;

@@ -1,10 +1,11 @@
 import twilio from 'twilio';
 import { Pool } from 'undici';
-import { retryAfterMs } from '#channels/call.ts';
+import { failureOutcome, retryAfterMs } from '#channels/call.ts';
 import { prepareTemplate, slotsAreClean } from '#channels/fill.ts';
 import { InFlight } from '#channels/in-flight.ts';
 import type { ChannelAdapter, SenderIdentity, SmsContent, Target } from '#domain/channel.ts';
 import type { Outcome } from '#domain/outcome.ts';
+import type { Recall } from '#domain/recall.ts';
 import { type Clock, systemClock } from '#platform/clock.ts';
 import type { Log } from '#platform/log.ts';
 import { refusalOutcome } from './codes.ts';
@@ -35,16 +36,19 @@ export function createSmsAdapter(options: SmsAdapterOptions): ChannelAdapter<Sms
   const clock = options.clock ?? systemClock;
   // HTTP/1.1 only: on HTTP/2 undici repeats requests by itself when a stream is refused.
   const pool = new Pool(api.origin, { connections, pipelining: 1, keepAliveTimeout: KEEP_ALIVE_MS, connect: { timeout: deadlineMs }, allowH2: false });
+  let recallOfCall: Recall | undefined;
   const { api: sdk, messages } = twilio(options.accountSid, options.authToken);
   sdk.v2010.request = createRequest(pool, {
     path: `${api.pathname.replace(/\/+$/, '')}/2010-04-01/Accounts/${options.accountSid}/Messages.json`,
     authorization: `Basic ${Buffer.from(`${options.accountSid}:${options.authToken}`).toString('base64')}`,
     deadlineMs,
+    recall: () => recallOfCall,
   });
   const inFlight = new InFlight();
 
-  const call = async (fields: Parameters<typeof messages.create>[0]): Promise<Outcome> => {
+  const call = async (fields: Parameters<typeof messages.create>[0], recall: Recall | undefined): Promise<Outcome> => {
     try {
+      recallOfCall = recall;
       const message = await messages.create(fields);
       return { kind: 'accepted', providerId: message.sid ?? null, units: Math.max(1, Number(message.numSegments) || 1) };
     } catch (error) {
@@ -60,12 +64,12 @@ export function createSmsAdapter(options: SmsAdapterOptions): ChannelAdapter<Sms
       const origin = sender.address.startsWith('MG') ? { messagingServiceSid: sender.address } : { from: sender.address };
       const validityPeriod = Math.min(Math.max(Math.floor(content.validitySeconds), VALIDITY_SECONDS.min), VALIDITY_SECONDS.max);
       return {
-        async send(target: Target) {
+        async send(target: Target, recall?: Recall) {
           if (inFlight.closing) return { outcome: { kind: 'retryable', code: 'closing' } };
           if (!slotsAreClean(target.slots)) return { outcome: { kind: 'rejected', code: 'bad_slot_value' } };
           const statusCallback = `${options.callbackBase}/hooks/twilio/status/${target.ref}`;
           const fields = { to: target.address, body: body(target.slots), statusCallback, validityPeriod, ...origin };
-          return { outcome: await inFlight.track(() => call(fields)) };
+          return { outcome: await inFlight.track(() => call(fields, recall)) };
         },
       };
     },
@@ -77,7 +81,7 @@ export function createSmsAdapter(options: SmsAdapterOptions): ChannelAdapter<Sms
 }
 
 function outcomeOf(error: unknown, now: number, log: Log): Outcome {
-  if (error instanceof NoReply) return { kind: error.written ? 'unknown' : 'retryable', code: error.code };
+  if (error instanceof NoReply) return failureOutcome(error);
   if (error instanceof Refused) {
     const { status, headers, body } = error.reply;
     const after = headers['retry-after'];

@@ -110,7 +110,7 @@ const stop = createRoute({
   responses: {
     200: jsonOf(
       z.object({ message: messageViewSchema, inFlight: z.int(), cancelled: z.int() }),
-      'Stopped; `inFlight` calls had already started, `cancelled` were still waiting.',
+      'Stopped. `cancelled` were still waiting; `inFlight` calls were marked: what of them had not begun is taken back and cancelled too, code `not_called`.',
     ),
     ...refusals,
   },

@@ -23,7 +23,13 @@ const route = createRoute({
   description:
     "The tenant and its channels are everybody's who may write. The installation is for its operators: other keys get 403 `not_an_operator`, whatever else they may do.",
   request: { headers: idempotencyHeader, body: { required: true, content: { 'application/json': { schema: stopSchema } } } },
-  responses: { 200: jsonOf(z.object({ inFlight: z.int() }), 'In force within a second; `inFlight` calls had already started.'), ...refusals },
+  responses: {
+    200: jsonOf(
+      z.object({ inFlight: z.int() }),
+      'In force within a second; no call starts after that. `inFlight` calls were marked: what of them had not begun is taken back.',
+    ),
+    ...refusals,
+  },
 });
 
 export function registerStop(routes: OpenAPIHono<AppEnv>): void {

@@ -10,6 +10,7 @@ import { createMessage } from '#services/create-message.ts';
 import { deliverBatch } from '#services/deliver-batch.ts';
 import { getMessage } from '#services/get-message.ts';
 import { planWave } from '#services/plan-wave.ts';
+import { Recalls } from '#services/recalls.ts';
 import { SendPlans } from '#services/send-plan.ts';
 import { sweep } from '#services/sweep.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
@@ -101,7 +102,7 @@ test.each([
   };
   const batch = await claimBatch(deps.db.across, 'bulk', 'test');
   if (!batch) throw new Error('a batch is due');
-  await deliverBatch({ ...deps, db, plans: new SendPlans(deps, { sms }), random: () => 0, stopping: () => false }, batch);
+  await deliverBatch({ ...deps, db, recalls: new Recalls(), plans: new SendPlans(deps, { sms }), random: () => 0, stopping: () => false }, batch);
   expect(failuresLeft).toBeLessThanOrEqual(0);
   expect(new Set(called).size).toBe(200);
   expect(called).toHaveLength(200);
@@ -124,7 +125,7 @@ test('a mark whose answer is lost is taken back, and its people are called by th
     }),
     close: () => Promise.resolve(),
   };
-  const worker = { ...deps, plans: new SendPlans(deps, { sms }), random: () => 0, stopping: () => false };
+  const worker = { ...deps, recalls: new Recalls(), plans: new SendPlans(deps, { sms }), random: () => 0, stopping: () => false };
   const first = await claimBatch(deps.db.across, 'bulk', 'test');
   if (!first) throw new Error('a batch is due');
   // The worker's first piece of work is reading the plan's message, the second the mark.

@@ -16,6 +16,7 @@ import { deliverBatch } from '#services/deliver-batch.ts';
 import { getMessage } from '#services/get-message.ts';
 import { planWave } from '#services/plan-wave.ts';
 import { recordReceipts } from '#services/record-receipts.ts';
+import { Recalls } from '#services/recalls.ts';
 import { SendPlans } from '#services/send-plan.ts';
 import { stopMessage } from '#services/stop-message.ts';
 import { sweep } from '#services/sweep.ts';
@@ -125,7 +126,7 @@ class Story {
       (tenantId, work) =>
         dies !== undefined && made > dies ? dead() : deps.db[way](tenantId, work);
     const db = { ...deps.db, withTenant: mortal('withTenant'), atOnce: mortal('atOnce') };
-    const worker = { ...deps, db, plans: new SendPlans(deps, { sms }), random: () => 0, stopping: () => false };
+    const worker = { ...deps, db, recalls: new Recalls(), plans: new SendPlans(deps, { sms }), random: () => 0, stopping: () => false };
     for (let batch = await claimBatch(deps.db.across, this.klass, 'story'); batch; batch = await claimBatch(deps.db.across, this.klass, 'story')) {
       try {
         await deliverBatch(worker, batch);

@@ -10,7 +10,7 @@ import { redisCluster } from './rows/redis-cluster.ts';
 import { rollingRestart } from './rows/rolling-restart.ts';
 import { lostReply, samePost } from './rows/same-post.ts';
 import { clockSkew, schedulers } from './rows/schedule.ts';
-import { correct, stop } from './rows/stop.ts';
+import { correct, stop, stopSlow } from './rows/stop.ts';
 import { workerFreeze } from './rows/worker-freeze.ts';
 import { workerKillBulk, workerKillLife } from './rows/worker-kill.ts';
 
@@ -40,6 +40,7 @@ export const ROWS: readonly Row[] = [
   pushSilent,
   databasePool,
   stop,
+  stopSlow,
   correct,
   rollingRestart,
   poisonRows,

@@ -51,6 +51,12 @@ export const DELIVERY_STATE_MEANINGS: Record<DeliveryState, string> = {
   unresolved: 'No proof either way came; by its promise it is not repeated.',
 };
 
+/** What a stop says of the calls that were marked: those that have begun cannot be undone, the others are taken back. */
+export const onTheWay = (inFlight: number): string =>
+  inFlight === 0
+    ? 'No call was on the way.'
+    : `At most ${plural(inFlight, 'call')} had already begun and cannot be called back; whoever waited for a connection is not called.`;
+
 /** Reasons of our own in a delivery's `code`. */
 const OWN_CODES: Record<string, string> = {
   unreachable: 'No address on these channels',
@@ -62,6 +68,7 @@ const OWN_CODES: Record<string, string> = {
   no_subscription: 'No browser takes notifications any more',
   render_error: 'The text could not be filled in for this person',
   doubt_exhausted: 'No carrier gave a clear answer, after all tries',
+  not_called: 'Taken back before the call',
   lease_passed: 'Our sending process was cut off; looking for proof',
   silence: 'The carrier did not answer',
   UND_ERR_SOCKET: 'The connection broke during the call',

@@ -14,7 +14,7 @@ import { boardData } from './board-data.ts';
 import { liveRegion } from './board-view.ts';
 import type { ConsoleContext, ConsoleEnv } from './env.ts';
 import { readForm } from './form.ts';
-import { number, people, plural, textsOf } from './format.ts';
+import { number, onTheWay, people, plural, textsOf } from './format.ts';
 import { show } from './layout.ts';
 import { messageList, pager } from './message-list.ts';
 import { boardBody, draftBody, messageTitle } from './message-view.ts';
@@ -155,9 +155,7 @@ async function stop(c: ConsoleContext): Promise<Response> {
 function stoppedNotice(query: string | undefined): Part {
   const [, cancelled, inFlight] = /^(\d{1,9})\.(\d{1,9})$/.exec(query ?? '') ?? [];
   if (cancelled === undefined || inFlight === undefined) return '';
-  return html`<p class="note good" role="status"><b>Stopped.</b> ${plural(Number(cancelled), 'delivery', 'deliveries')} will not be made. ${
-    inFlight === '0' ? 'No call was on the way.' : `${plural(Number(inFlight), 'call')} had already begun and cannot be called back.`
-  }</p>`;
+  return html`<p class="note good" role="status"><b>Stopped.</b> ${plural(Number(cancelled), 'delivery', 'deliveries')} will not be made. ${onTheWay(Number(inFlight))}</p>`;
 }
 
 /** `GET /messages`, `GET /messages/{id}` and what can be done with one message. */

@@ -9,7 +9,7 @@ import { stopEverything } from '#services/stop-everything.ts';
 import { answered, handedOver, saidYes } from './board-view.ts';
 import type { ConsoleContext, ConsoleEnv } from './env.ts';
 import { readForm } from './form.ts';
-import { CHANNEL_NAMES, number, people, percent, plural } from './format.ts';
+import { CHANNEL_NAMES, number, onTheWay, people, percent, plural } from './format.ts';
 import { requireScope } from './guard.ts';
 import { inboundList } from './inbound-view.ts';
 import { show } from './layout.ts';
@@ -130,7 +130,7 @@ export const overviewRoutes = (): Hono<ConsoleEnv> =>
       const { inFlight } = await stopEverything(c.var.ctx, { scope, release });
       if (release) return c.redirect('/', 303);
       const title = scope === 'installation' ? 'The whole installation is stopped' : 'All sending is stopped';
-      const body = html`<h1>${title}</h1><p class="note good" role="status">No new call starts. ${inFlight > 0 ? `${plural(inFlight, 'call')} had already begun and cannot be called back.` : 'No call was on the way.'}</p>
+      const body = html`<h1>${title}</h1><p class="note good" role="status">No new call starts. ${onTheWay(inFlight)}</p>
         <div class="row"><a class="btn main" href="/">To the overview</a><a class="btn" href="${scope === 'installation' ? '/stop?scope=installation' : '/stop'}">Release</a></div>`;
       return show(c, { title, section: 'overview', narrow: true, body });
     });

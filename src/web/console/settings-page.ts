@@ -9,7 +9,7 @@ import { listSenders, releaseSender, type SenderView, type SendingState, sending
 import { stopEverything } from '#services/stop-everything.ts';
 import type { ConsoleContext, ConsoleEnv } from './env.ts';
 import { Form, readForm } from './form.ts';
-import { CHANNEL_NAMES, CLASS_NAMES, number, percent, plural } from './format.ts';
+import { CHANNEL_NAMES, CLASS_NAMES, number, onTheWay, percent } from './format.ts';
 import { requireScope } from './guard.ts';
 import { show } from './layout.ts';
 import { organisationCard, saveOrganisation } from './organisation-form.ts';
@@ -116,7 +116,7 @@ function notices(saved: string | undefined, stopped: string | undefined): Part {
   const [, name = '', inFlight] = /^(\w{1,10})\.(\d{1,9})$/.exec(stopped ?? '') ?? [];
   const channel = channelOf(name);
   if (channel && inFlight !== undefined)
-    return html`<p class="note good" role="status"><b>${CHANNEL_NAMES[channel]} is stopped.</b> ${inFlight === '0' ? 'No call was on the way.' : `${plural(Number(inFlight), 'call')} had already begun and cannot be called back.`}</p>`;
+    return html`<p class="note good" role="status"><b>${CHANNEL_NAMES[channel]} is stopped.</b> ${onTheWay(Number(inFlight))}</p>`;
   return saved !== undefined && html`<p class="note good" role="status">Saved.</p>`;
 }
 

@@ -1,4 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import type { Verdict } from '#testing/faults/check.ts';
 import { Promises, type Row } from '#testing/faults/row.ts';
 import { until, type World } from '#testing/faults/world.ts';
 
@@ -49,6 +51,9 @@ export const stop: Row = {
     const watched = await watchStop(world);
     const message = await world.launch({ class: 'bulk' });
     await until(() => world.simulator.state().calls >= people / 2, 120_000, 'half is not reached', 5);
+    // So that calls are under way at the stop, however long the machine takes to store it.
+    world.simulator.control({ sms: { latencyMs: 600 } });
+    await delay(100);
     const asked = Date.now();
     const { body } = await world.call<{ inFlight: number; cancelled: number }>('POST', `/v1/messages/${message.publicId}/stop`);
     const answered = Date.now();
@@ -69,7 +74,7 @@ export const stop: Row = {
     promises.hold(effectMs <= 1_000, `calls until ${Math.round(effectMs)} ms after the stop`);
     promises.hold(inFlight > 0, 'nothing was in flight at the stop: the count proves nothing');
     promises.hold(body.inFlight === inFlight, `${body.inFlight} reported in flight, ${inFlight} were`);
-    promises.hold(body.cancelled === verdict.states.cancelled, `${body.cancelled} reported cancelled, ${verdict.states.cancelled} are`);
+    const { takenBack } = told(verdict, body, stoppedAt, promises);
     promises.hold(verdict.lost === 0, `lost ${verdict.lost}`);
     promises.hold(verdict.doubled === 0, `doubled ${verdict.doubled}`);
     promises.hold(verdict.miscounted === 0, `counters differ from rows by ${verdict.miscounted}`);
@@ -84,8 +89,100 @@ export const stop: Row = {
       notes: [
         `calls marked after the stop ${late}`,
         `answered in ${answered - asked} ms, last call ${Math.round(effectMs)} ms after the stop, ${Math.max(0, last - asked)} ms after the request`,
-        `${body.inFlight} reported in flight, ${inFlight} were; ${verdict.states.cancelled} cancelled`,
+        `${body.inFlight} reported in flight, ${inFlight} were, ${takenBack} of them taken back; ${verdict.states.cancelled} cancelled`,
       ],
+      broken: promises.broken,
+    };
+  },
+};
+
+/** The numbers that the stop answered with, held against what became of those people. */
+function told(verdict: Verdict, body: { inFlight: number; cancelled: number }, stoppedAt: number, promises: Promises): { takenBack: number } {
+  const takenBack = verdict.rows.filter((row) => row.state === 'cancelled' && row.code === 'not_called').length;
+  const before = verdict.states.cancelled - takenBack;
+  promises.hold(body.cancelled === before, `${body.cancelled} reported cancelled, ${before} are beside those taken back`);
+  // Whoever was in flight has been called to the end after the stop, or is one of those taken back.
+  const settledLater = verdict.rows.filter((row) => row.attempts > 0 && (row.settledAt ?? 0) > stoppedAt).length;
+  promises.hold(body.inFlight <= takenBack + settledLater, `${body.inFlight} reported in flight, ${takenBack} taken back and ${settledLater} settled later`);
+  return { takenBack };
+}
+
+/** As the runbook has it where no API is left: nobody notifies the workers. */
+async function stopByHand(world: World, messageId: string): Promise<{ body: { inFlight: number } }> {
+  await world.pool.query(`UPDATE installation SET stopped_at = clock_timestamp(), stopped_by = 'by hand'`);
+  return { body: { inFlight: await world.number(`SELECT count(*) AS n FROM deliveries WHERE message_id = $1 AND state = 'attempting'`, [messageId]) } };
+}
+
+const SLOW_MS = 2_000;
+
+/** Stops one thing after the other, each in the midst of a campaign on a carrier that takes 2 s for each answer. */
+export const stopSlow: Row = {
+  name: 'stop-slow',
+  about: 'every kind of stop, on a carrier that answers after 2 s',
+  async run(world, { short }) {
+    const people = short ? 1_000 : 4_000;
+    await world.people(people);
+    await world.startApi();
+    await Promise.all([world.startWorker(), world.startWorker()]);
+    const promises = new Promises();
+    const notes: string[] = [];
+    const messages: string[] = [];
+    let [latest, all] = [0, 0];
+    for (const level of ['message', 'channel', 'tenant', 'installation'] as const) {
+      // Fast first: then as many are marked ahead as ever when it becomes slow.
+      world.simulator.control({ sms: { latencyMs: 0, latencyJitterMs: 0 } });
+      const from = world.simulator.state().calls;
+      const message = await world.launch({ class: 'bulk' });
+      messages.push(message.id);
+      await until(() => world.simulator.state().calls >= from + people / 10, 60_000, 'a tenth is not reached', 5);
+      world.simulator.control({ sms: { latencyMs: SLOW_MS } });
+      await delay(SLOW_MS / 4);
+      const { body } = await (level === 'message'
+        ? world.call<{ inFlight: number }>('POST', `/v1/messages/${message.publicId}/stop`)
+        : level === 'installation'
+          ? stopByHand(world, message.id)
+          : world.call<{ inFlight: number }>('POST', '/v1/stop', { scope: level, ...(level === 'channel' ? { channel: 'sms' } : {}) }));
+      const stoppedAt = await world.number(
+        `SELECT extract(epoch FROM GREATEST(i.stopped_at, (SELECT max(at) FROM audit_log WHERE action IN ('stop', 'message.stop')))) * 1000 AS n FROM installation i`,
+      );
+      promises.hold(stoppedAt > 0, `${level}: the stop left no entry`);
+      // The carrier's answer would free its connections for the next calls: none may come.
+      await until(
+        async () => (await world.number(`SELECT count(*) AS n FROM deliveries WHERE message_id = $1 AND state = 'attempting'`, [message.id])) === 0,
+        30_000,
+        `${level}: calls do not end`,
+      );
+      await delay(SLOW_MS / 2);
+      const calls = world.calls().filter((call) => call.messageId === message.id);
+      const effectMs = Math.max(0, Math.max(...calls.map((call) => call.at)) - stoppedAt);
+      const back = await world.number(`SELECT count(*) AS n FROM deliveries WHERE message_id = $1 AND code = 'not_called'`, [message.id]);
+      promises.hold(effectMs <= 1_000, `${level}: calls until ${Math.round(effectMs)} ms after the stop`);
+      promises.hold(calls.length < people, `${level}: everybody had been called before the stop`);
+      promises.hold(body.inFlight > 0 && back > 0, `${level}: ${body.inFlight} in flight and ${back} taken back prove nothing`);
+      notes.push(`${level}: ${body.inFlight} in flight, ${back} taken back, last call ${Math.round(effectMs)} ms after`);
+      latest = Math.max(latest, effectMs);
+      all += people;
+      if (level !== 'message') {
+        await world.call('POST', `/v1/messages/${message.publicId}/stop`);
+        if (level === 'installation') await world.pool.query('UPDATE installation SET stopped_at = NULL, stopped_by = NULL');
+        else await world.call('POST', '/v1/stop', { scope: level, ...(level === 'channel' ? { channel: 'sms' } : {}), release: true });
+      }
+      await world.settled([message.id]);
+    }
+    const verdict = await world.check(messages);
+    promises.hold(verdict.lost === 0, `lost ${verdict.lost}`);
+    promises.hold(verdict.doubled === 0, `doubled ${verdict.doubled}`);
+    promises.hold(verdict.miscounted === 0, `counters differ from rows by ${verdict.miscounted}`);
+    promises.hold(verdict.unmarked === 0, `${verdict.unmarked} calls of people who were taken back`);
+    promises.hold(verdict.inDoubt === 0, `${verdict.inDoubt} in doubt`);
+    return {
+      injected: `stop of message, channel, tenant, installation; answers after ${SLOW_MS / 1_000} s`,
+      people: all,
+      lost: verdict.lost,
+      doubled: verdict.doubled,
+      inDoubt: verdict.inDoubt,
+      recoverMs: latest,
+      notes,
       broken: promises.broken,
     };
   },

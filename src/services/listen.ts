@@ -1,24 +1,23 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Deps } from './env.ts';
+import type { Deps } from './context.ts';
 
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5_000;
 
-export interface ProgressListener {
+export interface Listener {
   /** Starts on first use; resolves when listening. While the database is away it resolves too, and keeps trying. */
   ready(): Promise<void>;
   close(): Promise<void>;
 }
 
 interface Events {
-  /** `tenant:messageId` as notifyProgress sends it. */
-  changed(key: string): void;
-  /** Listening, for the first time or again. */
+  notified(payload: string): void;
+  /** Listening, for the first time or again: notifications may have been missed. */
   connected(): void;
 }
 
-/** One connection that listens on 'progress' and comes back by itself when it is lost. */
-export function createProgressListener(deps: Pick<Deps, 'db' | 'log'>, events: Events): ProgressListener {
+/** One connection that listens on a channel and comes back by itself when it is lost. */
+export function createListener(deps: Pick<Deps, 'db' | 'log'>, channel: 'progress' | 'stops', events: Events): Listener {
   const ended = new AbortController();
   let firstTry: Promise<void> | undefined;
   let running: Promise<void> | undefined;
@@ -37,9 +36,9 @@ export function createProgressListener(deps: Pick<Deps, 'db' | 'log'>, events: E
         ended.signal.addEventListener('abort', () => done(), { once: true });
       });
       client.on('notification', (message) => {
-        if (message.payload) events.changed(message.payload);
+        if (message.payload) events.notified(message.payload);
       });
-      await client.query('LISTEN progress');
+      await client.query(`LISTEN ${channel}`);
       events.connected();
       listening();
       if (!ended.signal.aborted) await lost;
@@ -58,7 +57,7 @@ export function createProgressListener(deps: Pick<Deps, 'db' | 'log'>, events: E
           tried();
         });
       } catch (error) {
-        deps.log.warn({ code: (error as { code?: string }).code }, 'progress notifications are lost for now');
+        deps.log.warn({ channel, code: (error as { code?: string }).code }, 'notifications are lost for now');
       }
       tried();
       await delay(wait, undefined, { signal: ended.signal }).catch(() => undefined);

@@ -1,0 +1,153 @@
+import { sql } from 'kysely';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createSmsAdapter } from '#channels/sms/adapter.ts';
+import { claimBatch } from '#db/claim-batch.ts';
+import { createLog } from '#platform/log.ts';
+import { correctMessage } from '#services/correct-message.ts';
+import { deliverBatch, type DeliverDeps } from '#services/deliver-batch.ts';
+import { getMessage } from '#services/get-message.ts';
+import { Recalls } from '#services/recalls.ts';
+import { SendPlans } from '#services/send-plan.ts';
+import { stopEverything } from '#services/stop-everything.ts';
+import { stopMessage } from '#services/stop-message.ts';
+import type { MessageView } from '#schemas/views.ts';
+import { Bench, carriers } from '#testing/carriers.ts';
+import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { startHttp } from '#testing/loopback.ts';
+import { watchStops } from './stop-watch.ts';
+
+/** Answers take so long, and there are so few connections, that those who were marked would be called for half a minute. */
+const ANSWER_MS = 1_500;
+const CONNECTIONS = 4;
+const PEOPLE = 100;
+
+let deps: TestDeps;
+beforeAll(async () => {
+  deps = await createTestDeps();
+});
+afterAll(() => deps.close());
+
+/** The real adapter before a slow carrier, in a worker that hears of stops. */
+async function slowWorker(bench: Bench, listens: boolean) {
+  const at: number[] = [];
+  const carrier = await startHttp((_request, response) => {
+    at.push(Date.now());
+    setTimeout(() => response.writeHead(201, { 'content-type': 'application/json' }).end(JSON.stringify({ sid: `SM${at.length}` })), ANSWER_MS);
+  });
+  const sms = createSmsAdapter({
+    accountSid: `AC${'0'.repeat(32)}`,
+    authToken: 'token',
+    apiUrl: `http://127.0.0.1:${carrier.port}`,
+    callbackBase: 'https://alert.example.org',
+    log: createLog('test', 'silent'),
+    connections: CONNECTIONS,
+  });
+  const recalls = new Recalls();
+  const db = listens ? deps.db : { ...deps.db, connect: () => Promise.reject(new Error('no connection to listen on')) };
+  const watch = await watchStops({ ...deps, db }, recalls);
+  // As many marked ahead as ever: a stop must hold also where the carrier has only just become slow.
+  const plans = new SendPlans(deps, { sms: { ...sms, concurrency: PEOPLE } });
+  const worker: DeliverDeps = { ...bench.worker(carriers()), plans, recalls };
+  const close = async (): Promise<void> => {
+    await watch.close();
+    await sms.close();
+    await carrier.close();
+  };
+  return { at, worker, close };
+}
+
+const STOPS = {
+  'the message': async (bench: Bench, id: string) => (await stopMessage(bench.ctx, id)).inFlight,
+  'the message, by its correction': async (bench: Bench, id: string) => {
+    await correctMessage(bench.ctx, id, { kind: 'correction', text: { en: 'No' } });
+    return PEOPLE;
+  },
+  'the channel': async (bench: Bench) => (await stopEverything(bench.ctx, { scope: 'channel', channel: 'sms' })).inFlight,
+  'the organisation': async (bench: Bench) => (await stopEverything(bench.ctx, { scope: 'tenant' })).inFlight,
+  'the installation': async (bench: Bench) => (await stopEverything(bench.ctx, { scope: 'installation' })).inFlight,
+};
+
+async function stopped(stop: keyof typeof STOPS, listens: boolean) {
+  const bench = await Bench.open(deps);
+  await bench.people(PEOPLE, { phone: true });
+  const message = await bench.launch('ops', { channels: ['sms'] });
+  const slow = await slowWorker(bench, listens);
+  await bench.plan();
+  const batch = await claimBatch(deps.db.across, 'ops', 'test');
+  if (!batch) throw new Error('a batch is due');
+  const running = deliverBatch(slow.worker, batch);
+  await expect.poll(() => slow.at.length).toBe(CONNECTIONS);
+  const inFlight = await STOPS[stop](bench, message.id);
+  const stoppedAt = Date.now();
+  const waiting = () => getMessage(bench.ctx, message.id).then(({ deliveries }) => deliveries);
+  // Long before the carrier has answered anybody.
+  await expect.poll(waiting, { interval: 20, timeout: 1_000 }).toMatchObject({ attempting: CONNECTIONS, pending: PEOPLE - CONNECTIONS });
+  await running;
+  await slow.close();
+  expect(inFlight).toBe(PEOPLE);
+  expect(Math.max(...slow.at)).toBeLessThan(stoppedAt + 1_000);
+  expect(slow.at.length).toBe(CONNECTIONS);
+  return { bench, message };
+}
+
+const codes = (bench: Bench, message: MessageView) =>
+  deps.db.withTenant(bench.ctx.tenantId, async (tx) => {
+    const { rows } = await sql<{ state: string; code: string | null; attempts: number; n: number }>`
+      SELECT state::text, code, attempts, count(*)::int AS n FROM deliveries WHERE tenant_id = ${bench.ctx.tenantId} AND message_id = ${deps.ids.decode('msg', message.id)} GROUP BY 1, 2, 3 ORDER BY 1`.execute(
+      tx,
+    );
+    return rows;
+  });
+
+test.each([
+  ['the message', true],
+  ['the message', false],
+  ['the message, by its correction', true],
+] as const)('a stop of %s takes back who was marked and not called, however slow the carrier (listening: %s)', async (stop, listens) => {
+  const { bench, message } = await stopped(stop, listens);
+  // Closes what was stopped, and sends the correction.
+  await bench.work(carriers(), 'ops');
+  expect(await codes(bench, message)).toEqual([
+    { state: 'accepted', code: null, attempts: 1, n: CONNECTIONS },
+    { state: 'cancelled', code: 'not_called', attempts: 0, n: PEOPLE - CONNECTIONS },
+  ]);
+  expect((await getMessage(bench.ctx, message.id)).deliveries).toMatchObject({ accepted: CONNECTIONS, cancelled: PEOPLE - CONNECTIONS, pending: 0 });
+});
+
+test.each([
+  ['the channel', true],
+  ['the organisation', true],
+  ['the organisation', false],
+  ['the installation', true],
+  ['the installation', false],
+] as const)('a stop of %s does so too, and its release calls them (listening: %s)', async (stop, listens) => {
+  const { bench, message } = await stopped(stop, listens);
+  const { ctx } = bench;
+  for (const input of [{ scope: 'channel', channel: 'sms' }, { scope: 'tenant' }, { scope: 'installation' }] as const)
+    await stopEverything(ctx, { ...input, release: true });
+  await bench.makeDue();
+  const carrier = carriers();
+  await bench.work(carrier, 'ops');
+  expect(new Set(carrier.calls.map((call) => call.address)).size).toBe(PEOPLE - CONNECTIONS);
+  expect(carrier.calls).toHaveLength(PEOPLE - CONNECTIONS);
+  expect(await codes(bench, message)).toEqual([{ state: 'accepted', code: null, attempts: 1, n: PEOPLE }]);
+  expect((await getMessage(ctx, message.id)).deliveries).toMatchObject({ accepted: PEOPLE, pending: 0 });
+});
+
+test('a stop elsewhere takes nobody back', async () => {
+  const recalls = new Recalls();
+  const [here, there] = [
+    { tenantId: 1, messageId: '7', channel: 'sms' },
+    { tenantId: 2, messageId: '8', channel: 'email' },
+  ] as const;
+  const [one, other] = [recalls.hold(here), recalls.hold(there)];
+  recalls.hear('2:7:');
+  recalls.hear('1:8:');
+  recalls.hear('1::email');
+  recalls.hear('3::');
+  expect([one.recalled, other.recalled]).toEqual([false, false]);
+  recalls.hear('1:7:');
+  expect([one.recalled, other.recalled]).toEqual([true, false]);
+  recalls.hear('::');
+  expect(other.recalled).toBe(true);
+});

@@ -1,0 +1,27 @@
+import type { Deps } from '#services/context.ts';
+import { createListener } from '#services/listen.ts';
+import { type Recalls, STOPS } from '#services/recalls.ts';
+
+/** Beside the notification: a connection can be dead without anybody knowing. A stop takes effect within a second all the same. */
+const LOOK_MS = 400;
+
+/** Hears of stops on a connection of its own, and looks at the rows while anything is claimed. */
+export async function watchStops(deps: Deps, recalls: Recalls): Promise<{ close(): Promise<void> }> {
+  let looking: Promise<void> | undefined;
+  const look = (): void => {
+    looking ??= recalls
+      .look(deps)
+      .catch((error: unknown) => deps.log.debug({ error: (error as Error).message }, 'stops not looked at'))
+      .finally(() => (looking = undefined));
+  };
+  const listener = createListener(deps, STOPS, { notified: (payload) => recalls.hear(payload), connected: look });
+  const timer = setInterval(look, LOOK_MS);
+  await listener.ready();
+  return {
+    async close() {
+      clearInterval(timer);
+      await looking;
+      await listener.close();
+    },
+  };
+}
