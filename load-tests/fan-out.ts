@@ -46,6 +46,7 @@ export function campaign(): void {
       body: {
         class: kind.class,
         text: { en: `Load campaign ${plan.run} ${number}: doors open at six. {{link}}` },
+        ...(kind.class === 'life' ? { says: { who: `Load campaign ${plan.run}`, where: 'doors', instruction: 'open at six' } } : {}),
         audience: { tags: [plan.tag] },
         channels: kind.channels,
         answers: [{ key: 'seen', label: 'Seen' }],

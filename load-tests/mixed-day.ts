@@ -57,6 +57,8 @@ function send(sent: Sent): MessageView | undefined {
       body: {
         class: sent.class,
         text: { en: `Load ${sent.class} ${plan.run} ${turn()}: the bridge is closed, use the ferry.` },
+        // In the text already, so that nothing is added to it but the issuer and the end.
+        ...(sent.class === 'life' ? { says: { who: `Load ${sent.class} ${plan.run}`, where: 'the bridge', instruction: 'use the ferry' } } : {}),
         audience: { tags: [sent.tag] },
         channels: sent.channels,
         expiresAt: inAnHour(),

@@ -1,5 +1,6 @@
 import type { ColumnType, Generated, GeneratedAlways } from 'kysely';
 import type { Id, Json, NullableTime, Time } from './database-columns.ts';
+import type { Said } from './says.ts';
 import type { AnswerWay, Channel, DeliveryState, MessageClass, MessageState } from './delivery.ts';
 
 export interface MessagesTable {
@@ -13,6 +14,8 @@ export interface MessagesTable {
   title: string | null;
   text: Json<Record<string, string>>;
   denies_drill: GeneratedAlways<boolean>;
+  said: ColumnType<Said | null, string | null | undefined, string | null>;
+  says_all: GeneratedAlways<boolean>;
   fallback_locale: string;
   answers: Json<{ key: string; label: string; counts?: boolean }[]>;
   share: Generated<boolean>;

@@ -61,12 +61,19 @@ export type Question = (typeof QUESTIONS)[number];
 /** Questions that the caller was asked (409 with this code) and means all the same. */
 export const acknowledgeSchema = z.array(z.enum(QUESTIONS)).max(QUESTIONS.length).optional();
 
+const saysPart = (max: number) => z.union([printable(max), z.record(localeSchema, printable(max))]).optional();
+
+/** One wording for every language, or one per locale. What the text says already, word for word, is not said twice. */
+export const saysSchema = z.strictObject({ who: saysPart(160), where: saysPart(160), instruction: saysPart(500), issuer: saysPart(160) });
+
 export const messageInputSchema = z.strictObject({
   class: z.enum(MESSAGE_CLASSES),
   drill: z.boolean().default(false),
   title: printable(120).optional(),
   /** Text per locale; slots: {{name}}, {{first_name}}, {{link}}. The first locale is the fallback. */
   text: z.record(localeSchema, printable(1600)).refine((t) => Object.keys(t).length > 0, { message: 'at least one locale is needed' }),
+  /** What is not given here the organisation's standing words say. */
+  says: saysSchema.optional(),
   audience: audienceSchema,
   channels: channelsSchema.default(['push', 'sms', 'email']),
   answers: z
@@ -91,6 +98,7 @@ export const messageChangeSchema = z.strictObject({
   class: shape.class.optional(),
   title: printable(120).nullable().optional(),
   text: shape.text.optional(),
+  says: saysSchema.nullable().optional(),
   audience: audienceSchema.optional(),
   channels: channelsSchema.optional(),
   answers: shape.answers.unwrap().optional(),
@@ -106,6 +114,7 @@ export const previewInputSchema = z.strictObject({
   drill: z.boolean().default(false),
   channels: channelsSchema.default(['push', 'sms', 'email']),
   text: messageInputSchema.shape.text.optional(),
+  says: saysSchema.optional(),
   answers: messageInputSchema.shape.answers,
   share: z.boolean().default(false),
   /** For the forecast: who waits for the end of quiet hours, and whose turn comes too late. */

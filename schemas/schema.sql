@@ -223,7 +223,9 @@ CREATE TABLE messages (
   follows_id bigint,
   title text,
   text jsonb NOT NULL,
-  denies_drill boolean NOT NULL GENERATED ALWAYS AS ((drill AND denies_drill(title, text))),
+  said jsonb,
+  denies_drill boolean NOT NULL GENERATED ALWAYS AS ((drill AND denies_drill(title, text, said))),
+  says_all boolean NOT NULL GENERATED ALWAYS AS (says_all(text, said)),
   fallback_locale text NOT NULL,
   answers jsonb NOT NULL DEFAULT '[]'::jsonb,
   share boolean NOT NULL DEFAULT false,
@@ -722,7 +724,7 @@ CREATE OR REPLACE FUNCTION public.create_tenant(p_name text, p_locale text, p_co
 AS $function$
   INSERT INTO tenants (name, default_locale, default_country) VALUES (p_name, p_locale, p_country) RETURNING tenant_id $function$;
 
-CREATE OR REPLACE FUNCTION public.denies_drill(p_title text, p_text jsonb)
+CREATE OR REPLACE FUNCTION public.denies_drill(p_title text, p_text jsonb, p_said jsonb DEFAULT NULL::jsonb)
  RETURNS boolean
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
@@ -730,7 +732,8 @@ AS $function$
   SELECT COALESCE(bool_or(words ~* replace(
     '\y(?:not|isn[''’]?t)_an?_(?:drill|exercise)\y|\ykeine?_(?:[üÜ]bung|probe(?:alarm)?)\y|\y(?:pas|n[''’]est)_(?:pas_)?un_exercice\y|\yno_es_(?:un|ning[úÚ]n)_(?:simulacro|ejercicio)\y',
     '_', '[\s\u00a0\u2009\u202f]+')), false)
-  FROM (SELECT p_title AS words UNION ALL SELECT value FROM jsonb_each_text(p_text)) said $function$;
+  FROM (SELECT p_title AS words UNION ALL SELECT value FROM jsonb_each_text(p_text)
+    UNION ALL SELECT w.value FROM jsonb_each(COALESCE(p_said, '{}')) l, jsonb_each_text(l.value) w) given $function$;
 
 CREATE OR REPLACE FUNCTION public.due_work(p_limit integer)
  RETURNS TABLE(kind text, tenant_id integer, id bigint, lane message_class)
@@ -857,6 +860,12 @@ BEGIN
       WHERE d.message_id = x.id AND d.recipient_id = p_recipient_id AND d.attempts > 0 AND d.marked_at > now() - interval '1 hour')
     LIMIT p_ceiling) called);
 END $function$;
+
+CREATE OR REPLACE FUNCTION public.says_all(text jsonb, said jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (SELECT COALESCE(bool_and(COALESCE(((says_all.said -> locale.locale) ?& '{who,where,instruction,issuer}'::text[]), false)), false) AS "coalesce" FROM jsonb_object_keys(says_all.text) locale(locale));
 
 CREATE OR REPLACE FUNCTION public.sender_tenant(p_channel channel, p_address text)
  RETURNS TABLE(tenant_id integer, sender_id integer)
@@ -1030,7 +1039,7 @@ GRANT EXECUTE ON FUNCTION app_tenant() TO PUBLIC;
 GRANT EXECUTE ON FUNCTION calls_in_flight() TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION claim_batch(message_class,text,interval,integer[],integer) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION create_tenant(text,text,text) TO muster_api, muster_worker;
-GRANT EXECUTE ON FUNCTION denies_drill(text,jsonb) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION denies_drill(text,jsonb,jsonb) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION due_work(integer) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION ensure_delivery_partition(bigint) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION find_api_key(bytea) TO muster_api, muster_worker;
@@ -1041,6 +1050,7 @@ GRANT EXECUTE ON FUNCTION forget_old() TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION message_tenant(bigint) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION operation_facts() TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION over_ceiling(bigint[],bigint,integer) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION says_all(jsonb,jsonb) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION sender_tenant(channel,text) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION stop_restored(text) TO muster_cross;
 GRANT EXECUTE ON FUNCTION stopped_claims(integer[],bigint[],channel[]) TO muster_api, muster_worker;

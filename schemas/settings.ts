@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { MessageClass } from './delivery.ts';
-import { localeSchema } from './message.ts';
+import { localeSchema, saysSchema } from './message.ts';
+import type { Says } from './says.ts';
 
 function canonicalZone(name: string): string | undefined {
   try {
@@ -48,6 +49,8 @@ export const settingsChangeSchema = z.strictObject({
   hourlyCeiling: z.int().min(1).max(1_000).nullable().optional(),
   /** Whether programs are asked back before what looks like a slip, as people always are. */
   asksPrograms: z.boolean().optional(),
+  /** Standing words of life messages, for what a message does not say itself. Without an issuer it is the name. Replaced as a whole. */
+  says: saysSchema.optional(),
 });
 export type SettingsChange = z.infer<typeof settingsChangeSchema>;
 
@@ -62,4 +65,5 @@ export interface SettingsView {
   doubling: boolean;
   hourlyCeiling: number | null;
   asksPrograms: boolean;
+  says: Says;
 }

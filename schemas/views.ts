@@ -1,6 +1,7 @@
 import type { Audience } from './audience.ts';
 import type { Channel, DeliveryState, MessageClass, MessageState, ReturnReason } from './delivery.ts';
 import type { AnswerOption, PlanStep } from './message.ts';
+import type { Said } from './says.ts';
 
 export type StateCounts = Record<DeliveryState, number>;
 
@@ -14,6 +15,8 @@ export interface MessageView {
   followsId: string | null;
   title: string | null;
   text: Record<string, string>;
+  /** Per locale: whom it means, where, what to do, who issues it, as frozen with the message. */
+  says: Said | null;
   fallbackLocale: string;
   answerOptions: AnswerOption[];
   share: boolean;

@@ -22,6 +22,7 @@ export function draft({ class: klass = 'bulk', channel, audience = { all: true }
     class: klass,
     title: 'Volunteers needed',
     text: { en: `No ${number}: sandbags at the north gate, 18:00.${more} {{link}}` },
+    ...(klass === 'life' ? { says: { who: `No ${number}`, where: 'the north gate', instruction: 'sandbags' } } : {}),
     audience,
     channels: [channel],
     answers: [

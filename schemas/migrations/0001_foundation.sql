@@ -203,13 +203,18 @@ CREATE TABLE erasures (
   PRIMARY KEY (tenant_id, address_hash)
 );
 
--- Whether a title or a text says that it is no drill, in the languages that Muster speaks itself: the same as
+-- Whether a title, a text or what is said with it says that it is no drill, in the languages that Muster speaks itself: the same as
 -- domain/drill-text.ts. Both cases of letters outside ASCII are named: the C locale folds no others.
-CREATE FUNCTION denies_drill(p_title text, p_text jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+CREATE FUNCTION denies_drill(p_title text, p_text jsonb, p_said jsonb DEFAULT NULL) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT COALESCE(bool_or(words ~* replace(
     '\y(?:not|isn[''’]?t)_an?_(?:drill|exercise)\y|\ykeine?_(?:[üÜ]bung|probe(?:alarm)?)\y|\y(?:pas|n[''’]est)_(?:pas_)?un_exercice\y|\yno_es_(?:un|ning[úÚ]n)_(?:simulacro|ejercicio)\y',
     '_', '[\s\u00a0\u2009\u202f]+')), false)
-  FROM (SELECT p_title AS words UNION ALL SELECT value FROM jsonb_each_text(p_text)) said $$;
+  FROM (SELECT p_title AS words UNION ALL SELECT value FROM jsonb_each_text(p_text)
+    UNION ALL SELECT w.value FROM jsonb_each(COALESCE(p_said, '{}')) l, jsonb_each_text(l.value) w) given $$;
+
+-- Whether every text of a message has its words for whom, where, what to do and who issues it.
+CREATE FUNCTION says_all(text jsonb, said jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  RETURN (SELECT COALESCE(bool_and(COALESCE(said -> locale ?& '{who,where,instruction,issuer}'::text[], false)), false) FROM jsonb_object_keys(text) AS locale);
 
 CREATE TABLE messages (
   tenant_id integer NOT NULL REFERENCES tenants,
@@ -222,8 +227,11 @@ CREATE TABLE messages (
   follows_id bigint,
   title text,
   text jsonb NOT NULL,
+  -- per locale: who, where, instruction, issuer
+  said jsonb,
   -- read by the mark; decided where the words are written, so that nothing that changes them can leave it out
-  denies_drill boolean NOT NULL GENERATED ALWAYS AS (drill AND denies_drill(title, text)) STORED,
+  denies_drill boolean NOT NULL GENERATED ALWAYS AS (drill AND denies_drill(title, text, said)) STORED,
+  says_all boolean NOT NULL GENERATED ALWAYS AS (says_all(text, said)) STORED,
   fallback_locale text NOT NULL,
   answers jsonb NOT NULL DEFAULT '[]',
   share boolean NOT NULL DEFAULT false,

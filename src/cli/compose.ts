@@ -49,6 +49,12 @@ export function timeOf(name: string, value: string, now: number): string {
   return value;
 }
 
+/** What a life message must say: `--who`, `--where`, `--do`, `--issuer`; without them the organisation's standing words hold. */
+export function saysOf(flags: Flags): Record<string, string> {
+  const given = { who: flag(flags, 'who'), where: flag(flags, 'where'), instruction: flag(flags, 'do'), issuer: flag(flags, 'issuer') };
+  return Object.fromEntries(Object.entries(given).flatMap(([part, words]) => (words === undefined ? [] : [[part, words]])));
+}
+
 /** The message that `send` posts: a file with the API's own JSON, overlaid by flags. */
 export function messageOf(flags: Flags, now: number): Record<string, unknown> {
   const file = flag(flags, 'file');
@@ -68,6 +74,7 @@ export function messageOf(flags: Flags, now: number): Record<string, unknown> {
     ...(flag(flags, 'title') === undefined ? {} : { title: flag(flags, 'title') }),
     ...(flags['drill'] === true ? { drill: true } : {}),
     ...(flags['share'] === true ? { share: true } : {}),
+    ...(Object.keys(saysOf(flags)).length > 0 ? { says: { ...(base['says'] as object | undefined), ...saysOf(flags) } } : {}),
     ...(answers.length > 0 ? { answers } : {}),
     ...(channels === undefined ? {} : { channels: channels.split(',') }),
     ...(expires === undefined ? {} : { expiresAt: timeOf('expires', expires, now) }),

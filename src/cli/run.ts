@@ -32,6 +32,7 @@ Message options (send, preview):
   --class ops      life, ops or bulk       --channels push,sms,email --title TITLE
   --answer k=Label an answer button; --counts k: it counts as coming
   --expires 4h     also a time; --start likewise      --drill  an exercise      --share  people may pass it on
+  --who --where --do --issuer   what a life message must say and its text, or the organisation's settings, do not
   --again          it is meant, though the same text went to some of these people just now
 
 Options everywhere:
@@ -66,6 +67,10 @@ const OPTIONS = {
   start: text,
   drill: yes,
   share: yes,
+  who: text,
+  where: text,
+  do: text,
+  issuer: text,
   yes,
   draft: yes,
   watch: yes,

@@ -17,6 +17,7 @@ const ownApprovalSql = sql`EXISTS (SELECT 1 FROM unnest(m.created_by || m.change
 export const brokenGuardSql = sql<string | null>`CASE
   WHEN m.approval_needed AND (m.approved_at IS NULL OR ${ownApprovalSql}) THEN 'approval'
   WHEN m.approval_needed AND w.selects = 'all' AND w.planned > m.audience_count THEN 'audience'
+  WHEN m.class = 'life' AND (m.expires_at IS NULL OR NOT m.says_all) THEN 'says'
   WHEN m.denies_drill THEN 'drill_text'
 END`;
 

@@ -1,5 +1,6 @@
 import type { MessageClass } from '#schemas/delivery.ts';
 import { localeSchema, type MessageInput } from '#schemas/message.ts';
+import { SAYS, type Says, type SaysPart } from '#schemas/says.ts';
 import { type CapAlert, type CapError, type CapInfo, type CapReference, parseReferences } from './cap-alert.ts';
 import { capAudience } from './cap-area.ts';
 import { capRuleErrors } from './cap-rules.ts';
@@ -20,6 +21,8 @@ export interface CapDraft {
 const DAY_MS = 86_400_000;
 const MAX_TITLE_CHARACTERS = 120;
 const MAX_TEXT_CHARACTERS = 1600;
+/** What to do is in the text as it is, and is found there only as it is. */
+const MAX_WORDS: Readonly<Record<SaysPart, number>> = { who: 160, where: 160, instruction: MAX_TEXT_CHARACTERS, issuer: 160 };
 
 /**
  * CAP alert -> draft. A person decides what becomes of it; nothing is launched by an alert.
@@ -37,6 +40,7 @@ export function capToMessage(alert: CapAlert, signed: boolean, now: number): Cap
     drill: alert.status !== 'Actual',
     title: titleOf(alert),
     text: textsOf(alert),
+    says: saysFrom(alert),
     audience,
     channels: ['push', 'sms', 'email'],
     answers: [],
@@ -83,6 +87,22 @@ function textsOf(alert: CapAlert): Record<string, string> {
   }
   if (Object.keys(texts).length === 0) texts['en'] = shorten(lines(alert.note ?? '') || `Cancelled: ${alert.identifier}`, MAX_TEXT_CHARACTERS);
   return texts;
+}
+
+/** Per language, from its first info that has it. An alert that names nobody is for everybody in its area. */
+function saysFrom(alert: CapAlert): Says {
+  const says: Record<SaysPart, Record<string, string>> = { who: {}, where: {}, instruction: {}, issuer: {} };
+  for (const info of alert.info) {
+    const area = oneLine(info.area.map((one) => one.areaDesc).join('; '));
+    const found: Record<SaysPart, string> = {
+      who: oneLine(info.audience ?? '') || area,
+      where: area,
+      instruction: lines(info.instruction ?? ''),
+      issuer: oneLine(info.senderName ?? ''),
+    };
+    for (const part of SAYS) if (found[part]) says[part][localeOf(info.language)] ??= shorten(found[part], MAX_WORDS[part]);
+  }
+  return Object.fromEntries(SAYS.filter((part) => Object.keys(says[part]).length > 0).map((part) => [part, says[part]]));
 }
 
 /** Headline, description, instruction. What to do is never cut: the description gives way. */

@@ -1,3 +1,5 @@
+import type { Said } from '#schemas/says.ts';
+
 const GAP = '[\\s\u00a0\u2009\u202f]+';
 /** In the languages that Muster speaks itself; of other words nobody can say what they deny. The same as `denies_drill` in the database. */
 const DENIALS = [
@@ -11,12 +13,17 @@ interface DrillWords {
   readonly drill: boolean;
   readonly title?: string | null | undefined;
   readonly text: Readonly<Record<string, string>>;
+  readonly said?: Said | null;
 }
 
 /** A drill says so itself, in every channel, and may not deny it: not in its title either. */
-export function drillProblems({ drill, title, text }: DrillWords): { field: string; code: string; detail: string }[] {
+export function drillProblems({ drill, title, text, said }: DrillWords): { field: string; code: string; detail: string }[] {
   if (!drill) return [];
-  const fields = [...Object.entries(text).map(([locale, words]) => [`text.${locale}`, words] as const), ['title', title ?? ''] as const];
+  const fields = [
+    ...Object.entries(text).map(([locale, words]) => [`text.${locale}`, words] as const),
+    ...Object.values(said ?? {}).flatMap((parts) => Object.entries(parts).map(([part, words]) => [`says.${part}`, words] as const)),
+    ['title', title ?? ''] as const,
+  ];
   return fields
     .filter(([, words]) => DENIALS.some((denial) => denial.test(words)))
     .map(([field]) => ({ field, code: 'drill_text', detail: 'a drill must not say that it is none, such as "this is not a drill"' }));

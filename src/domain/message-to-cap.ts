@@ -1,5 +1,6 @@
 import type { Audience } from '#schemas/audience.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
+import type { Said } from '#schemas/says.ts';
 import { type CapAlert, type CapInfo, type CapReference, capTime, formatReference } from './cap-alert.ts';
 import { capShapes } from './cap-area.ts';
 import type { KeptCap } from './cap-to-message.ts';
@@ -16,6 +17,7 @@ export interface CapSource {
   readonly kind: 'original' | 'correction' | 'all_clear' | 'join';
   readonly title: string | null;
   readonly text: Readonly<Record<string, string>>;
+  readonly said: Said | null;
   readonly audience: Audience;
   readonly share: boolean;
   readonly createdAt: Date;
@@ -69,6 +71,7 @@ function infoOf(message: CapSource, language: string, text: string): CapInfo {
   const firstLine = plain.split('\n')[0]?.slice(0, 160) || plain.slice(0, 160);
   const first = message.cap?.info[0];
   const origin = message.cap?.info.find((info) => (info.language ?? 'en-US') === language) ?? first;
+  const said = message.said?.[language] ?? {};
   const danger = DANGER[message.class];
   const headline = origin?.headline ?? message.title ?? firstLine;
   return {
@@ -81,14 +84,17 @@ function infoOf(message: CapSource, language: string, text: string): CapInfo {
     certainty: origin?.certainty ?? danger.certainty,
     eventCode: origin?.eventCode ?? [],
     ...(message.expiresAt ? { expires: capTime(message.expiresAt) } : {}),
-    senderName: origin?.senderName ?? message.tenantName,
+    senderName: origin?.senderName ?? said.issuer ?? message.tenantName,
     headline,
     description: message.drill && !plain.startsWith('EXERCISE') ? `EXERCISE: ${plain}` : plain,
+    ...(said.who ? { audience: said.who } : {}),
+    // Of a correction the whole text is what to do.
+    ...(said.instruction && said.instruction !== text ? { instruction: said.instruction } : {}),
     ...(origin?.web ? { web: origin.web } : {}),
     ...(origin?.contact ? { contact: origin.contact } : {}),
     parameter: origin?.parameter ?? [],
     resource: origin?.resource ?? [],
-    area: areaOf(message, origin?.areaDesc ?? []),
+    area: areaOf(message, origin?.areaDesc ?? (said.where ? [said.where] : [])),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { MessageClass } from '#schemas/delivery.ts';
+import type { Says } from '#schemas/says.ts';
 
 /** What a tenant has decided about sending to many. */
 export interface SendPolicy {
@@ -10,13 +11,15 @@ export interface SendPolicy {
   readonly hourlyCeiling: number | null;
   /** Whether programs are asked back before what looks like a slip, as people always are. */
   readonly asksPrograms: boolean;
+  /** Standing words of life messages. */
+  readonly says: Says;
 }
 
 /** Where a new tenant begins; also what counts as its largest message until it has sent a larger one. */
 const START: Readonly<Record<MessageClass, number>> = { life: 100, ops: 1_000, bulk: 10_000 };
 
 /** What a new tenant starts with. */
-export const DEFAULT_POLICY: SendPolicy = { approvalAbove: START, doubling: true, hourlyCeiling: 10, asksPrograms: true };
+export const DEFAULT_POLICY: SendPolicy = { approvalAbove: START, doubling: true, hourlyCeiling: 10, asksPrograms: true, says: {} };
 
 /** One person may do everything: for the demo, and for tests and load tests that are about something else. */
 export const OPEN_POLICY = {
@@ -24,11 +27,12 @@ export const OPEN_POLICY = {
   doubling: false,
   hourlyCeiling: null,
   asksPrograms: false,
+  says: { who: 'Everybody', where: 'Here', instruction: 'Act on this' },
 } satisfies SendPolicy;
 
 /** Reads `tenants.policy`; anything missing or of another kind has its default. */
 export function policyOf(stored: Readonly<Record<string, unknown>>): SendPolicy {
-  const { approvalAbove, doubling, hourlyCeiling, asksPrograms } = stored;
+  const { approvalAbove, doubling, hourlyCeiling, asksPrograms, says } = stored;
   const given = (typeof approvalAbove === 'object' && approvalAbove !== null ? approvalAbove : {}) as Record<string, unknown>;
   const limit = (klass: MessageClass): number | null => {
     const value = given[klass];
@@ -39,6 +43,7 @@ export function policyOf(stored: Readonly<Record<string, unknown>>): SendPolicy 
     doubling: typeof doubling === 'boolean' ? doubling : DEFAULT_POLICY.doubling,
     hourlyCeiling: hourlyCeiling === null || typeof hourlyCeiling === 'number' ? hourlyCeiling : DEFAULT_POLICY.hourlyCeiling,
     asksPrograms: typeof asksPrograms === 'boolean' ? asksPrograms : DEFAULT_POLICY.asksPrograms,
+    says: typeof says === 'object' && says !== null ? says : DEFAULT_POLICY.says,
   };
 }
 

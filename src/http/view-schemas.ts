@@ -58,6 +58,10 @@ export const messageViewSchema = z
     followsId: z.string().nullable(),
     title: z.string().nullable(),
     text: z.record(z.string(), z.string()),
+    says: z
+      .record(z.string(), z.object({ who: z.string(), where: z.string(), instruction: z.string(), issuer: z.string() }).partial())
+      .nullable()
+      .openapi({ description: 'Per locale; frozen at launch. What the text does not say itself stands below it in every channel.' }),
     fallbackLocale: z.string(),
     answerOptions: z.array(answerOptionSchema),
     share: z.boolean(),

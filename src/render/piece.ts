@@ -1,8 +1,10 @@
 import type { MessageClass } from '#schemas/delivery.ts';
 import type { AnswerOption } from '#schemas/message.ts';
+import type { Said } from '#schemas/says.ts';
 import type { Template } from '#domain/channel.ts';
 import { parseTemplate } from '#domain/template.ts';
 import { chooseLocale } from './choose-locale.ts';
+import { saidLines } from './said-lines.ts';
 import { type Words, wordsFor } from './words.ts';
 
 /** A message as its rendering sees it; nothing personal. */
@@ -15,6 +17,8 @@ export interface RenderInput {
   readonly title: string | null;
   /** Text per locale, with `{{name}}`, `{{first_name}}`, `{{link}}`. */
   readonly text: Readonly<Record<string, string>>;
+  /** What it must say beside its text, per locale; null for nothing. */
+  readonly said: Said | null;
   readonly fallbackLocale: string;
   readonly answers: readonly AnswerOption[];
   readonly share: boolean;
@@ -37,6 +41,8 @@ export interface Piece {
   /** EXERCISE and CORRECTION or ALL CLEAR, where they apply; '' else. */
   readonly prefix: string;
   readonly text: Template;
+  /** What must be said and the text does not say. */
+  readonly said: readonly string[];
   readonly mark: string;
 }
 
@@ -49,7 +55,15 @@ export function pieceOf(message: RenderInput, wanted: string): Piece {
   // A text that already starts with the drill mark is not marked twice.
   const text = message.drill ? written.replace(/^EXERCISE\b[\s:.!-]*/, '') : written;
   const mark = message.class === 'life' && message.mark ? (message.mark.startsWith('#') ? message.mark : `#${message.mark}`) : '';
-  return { message, locale, words, prefix: (message.drill ? words.exercise : '') + kind, text: parseTemplate(text), mark };
+  return {
+    message,
+    locale,
+    words,
+    prefix: (message.drill ? words.exercise : '') + kind,
+    text: parseTemplate(text),
+    said: saidLines(message, locale, words),
+    mark,
+  };
 }
 
 /** A text whose first line repeats the title loses that line where the title stands above it anyway. */

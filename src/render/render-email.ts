@@ -52,7 +52,7 @@ function firstLine(text: Template): Template {
 
 function plainText(piece: Piece): Template {
   const { message, words, prefix, text, mark } = piece;
-  const parts: Template[number][] = [prefix, ...text];
+  const parts: Template[number][] = [prefix, ...text, ...piece.said.map((line) => `\n${line}`)];
   if (message.answers.length > 0) parts.push(`\n\n${message.answers.map((answer) => `- ${answer.label}`).join('\n')}\n${words.answerHere} `, link);
   else if (!hasSlot(text, 'link')) parts.push(`\n\n${words.moreHere} `, link);
   if (message.share) parts.push(`\n\n${words.passOn} `, shareLink);
@@ -94,7 +94,7 @@ ${when(
   title,
   markup`<tr><td style="padding:8px 24px 0"><h1 style="margin:0;font-size:22px;line-height:1.3">${title ?? ''}</h1></td></tr>
 `,
-)}<tr><td style="padding:12px 24px;font-size:17px;line-height:1.5">${paragraph(text)}</td></tr>
+)}<tr><td style="padding:12px 24px;font-size:17px;line-height:1.5">${paragraph([...text, ...piece.said.map((line) => `\n${line}`)])}</td></tr>
 ${buttons(piece)}${when(
   message.share,
   markup`<tr><td style="padding:8px 24px;font-size:15px">${words.passOn} <a href="${shareLink}" style="color:#0b57d0;word-break:break-all">${shareLink}</a></td></tr>

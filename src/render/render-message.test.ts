@@ -16,6 +16,7 @@ const message = (change: Partial<RenderInput> = {}): RenderInput => ({
   mark: 'K7F',
   title: 'Flood at the bridge',
   text: { en: 'Hi {{first_name}}, bring sandbags to the bridge.', de: 'Hallo {{first_name}}, bitte Sandsäcke zur Brücke.' },
+  said: null,
   fallbackLocale: 'en',
   answers: [
     { key: 'yes', label: 'Yes', counts: true },
@@ -44,6 +45,49 @@ function render<C extends Channel>(channel: C, change: Partial<RenderInput> = {}
   if (content.channel !== channel) throw new Error(`rendered ${content.channel}`);
   return content as Extract<Content, { channel: C }>;
 }
+
+describe('what a life message must say', () => {
+  const said = { en: { who: 'All residents', where: 'the bridge', instruction: 'Bring sandbags', issuer: 'River Watch' }, de: { issuer: 'Flußwacht' } };
+  const life = { class: 'life', answers: [], said, title: null } as const;
+
+  it.each(['sms', 'push'] as const)('stands below the text in %s where the text does not have it, with its end', (channel) => {
+    const { body } = render(channel, life);
+    // "bring sandbags" and "the bridge" are in the text.
+    expect(fill(body)).toContain('to the bridge.\nFor: All residents\nFrom: River Watch\nUntil May 1, 11:00 AM UTC');
+  });
+
+  it('stands in both parts of a mail, which tells its end anyway', () => {
+    const mail = render('email', life);
+    expect(fill(mail.text)).toContain('to the bridge.\nFor: All residents\nFrom: River Watch\n');
+    expect(fill(mail.html)).toContain('to the bridge.<br>For: All residents<br>From: River Watch');
+    expect(fill(mail.text)).not.toContain('Until');
+  });
+
+  it('speaks the language of its text, and tells the end on the clock of the organisation', () => {
+    expect(fill(render('sms', { ...life, timeZone: 'Europe/Berlin' }, 'de').body)).toContain('Brücke.\nVon: Flußwacht\nBis 1. Mai, 13:00');
+  });
+
+  it('finds words whatever stands between them, and no parts of words', () => {
+    const text = { en: 'ALL  residents: leave!' };
+    const added = (who: string): boolean => fill(render('sms', { ...life, text, said: { en: { who } } }).body).includes('For: ');
+    expect(added('all residents')).toBe(false);
+    expect(added('resident')).toBe(true);
+  });
+
+  it('is no slot, and is not cut where the text is', () => {
+    const body = fill(render('push', { ...life, text: { en: 'x'.repeat(1600) }, said: { en: { instruction: 'Go to {{link}}' } } }).body);
+    expect(body).toContain('…\nGo to {{link}}\nUntil ');
+    expect(Buffer.byteLength(body)).toBeLessThanOrEqual(1520);
+  });
+
+  it.each(LANGUAGES)('has words and times inside GSM-7 in %s', (locale) => {
+    for (let month = 0; month < 12; month++) {
+      const expiresAt = new Date(Date.UTC(2026, month, 3, 14));
+      const { body } = render('sms', { ...life, text: { [locale]: 'x' }, fallbackLocale: locale, said: { [locale]: said.en }, expiresAt }, locale);
+      expect(countSegments(fill(body))).toMatchObject({ encoding: 'GSM-7', culprits: [] });
+    }
+  });
+});
 
 describe('chooseLocale', () => {
   test.each([
@@ -231,7 +275,7 @@ describe('push', () => {
   it('cuts a long text between letters, so that it fits an encrypted record', () => {
     const body = fill(render('push', { text: { hi: '👩‍🚒'.repeat(400) }, fallbackLocale: 'hi', class: 'life' }).body);
     expect(Buffer.byteLength(body)).toBeLessThanOrEqual(1520);
-    expect(body).toMatch(/^(👩‍🚒)+…\n#K7F$/u);
+    expect(body).toMatch(/^(👩‍🚒)+…\nUntil .+ UTC\n#K7F$/u);
   });
 });
 

@@ -7,6 +7,7 @@ import type { FieldError } from '#platform/errors.ts';
 import { join } from './markup.ts';
 import { type Piece, pieceOf, type RenderInput, withoutTitleLine } from './piece.ts';
 import { renderEmail } from './render-email.ts';
+import { untilLine } from './said-lines.ts';
 
 export { chooseLocale } from './choose-locale.ts';
 export type { RenderInput } from './piece.ts';
@@ -31,13 +32,20 @@ export function assertSlots(text: Readonly<Record<string, string>>): FieldError[
 /** Twilio's ValidityPeriod: 1 to 36,000 seconds. */
 const MAX_VALIDITY_SECONDS = 36_000;
 
-function renderSms({ message, words, prefix, text, mark }: Piece): SmsContent {
-  const parts: Template[number][] = [prefix, ...text];
+function renderSms(piece: Piece): SmsContent {
+  const { message, words, prefix, text, mark } = piece;
+  const parts: Template[number][] = [prefix, ...text, ...saidWithEnd(piece)];
   if (message.answers.length > 0) parts.push(`\n${words.smsReply}${answerHint(message.answers)}`);
   if ((message.answers.length > 0 || message.share) && !hasSlot(text, 'link')) parts.push('\n', { slot: 'link' });
   if (mark) parts.push(`\n${mark}`);
   const left = secondsLeft(message) ?? MAX_VALIDITY_SECONDS;
   return { channel: 'sms', body: join(parts), validitySeconds: Math.min(MAX_VALIDITY_SECONDS, Math.max(1, left)) };
+}
+
+/** Lines below the text: literal, since words of a coordinator are no slots here. */
+function saidWithEnd({ message, locale, words, said }: Piece): string[] {
+  const until = untilLine(message, locale, words);
+  return [...said, ...(until === undefined ? [] : [until])].map((line) => `\n${line}`);
 }
 
 /** "1 Yes, 2 No". Keys that are numbers themselves are shown as they are, so that no number means two things. */
@@ -57,13 +65,19 @@ const MAX_TTL_SECONDS = 2_419_200;
 /** Of 3,993 bytes (RFC 8291 section 4) the rest is for title, links, buttons and the delivery's own reference. */
 const MAX_PUSH_BODY_BYTES = 1500;
 
-function renderPush({ message, locale, prefix, text, mark }: Piece): PushContent {
+function renderPush(piece: Piece): PushContent {
+  const { message, locale, prefix, text, mark } = piece;
+  // The text gives way, never what must be said.
+  const said = saidWithEnd(piece);
   const title = message.title?.replace(/\s+/g, ' ').trim() || message.tenantName;
-  const body = shorten(message.title ? withoutTitleLine(text, message.title) : text, MAX_PUSH_BODY_BYTES);
+  const body = shorten(
+    message.title ? withoutTitleLine(text, message.title) : text,
+    MAX_PUSH_BODY_BYTES - Math.min(MAX_PUSH_BODY_BYTES, Buffer.byteLength(said.join(''))),
+  );
   return {
     channel: 'push',
     title: [prefix + title],
-    body: join([prefix, ...body, mark && `\n${mark}`]),
+    body: join([prefix, ...body, ...said, mark && `\n${mark}`]),
     actions: message.answers.slice(0, 2).map((answer) => ({ action: answer.key, title: answer.label })),
     ttlSeconds: Math.min(MAX_TTL_SECONDS, secondsLeft(message) ?? CLASS_TTL_SECONDS[message.class]),
     pushUrgency: PUSH_URGENCY[message.class],

@@ -11,6 +11,8 @@ export interface Words {
   readonly open: string;
   readonly passOn: string;
   readonly validUntil: string;
+  /** Before what a message must say and its text does not; `sms` words. What to do needs none. */
+  readonly said: Readonly<Record<'who' | 'where' | 'issuer' | 'until', string>>;
   readonly reason: (tenant: string) => string;
   readonly linksBegin: (url: string) => string;
   readonly unsubscribe: string;
@@ -27,6 +29,7 @@ const en: Words = {
   open: 'Open the message',
   passOn: 'Pass it on:',
   validUntil: 'Valid until',
+  said: { who: 'For: ', where: 'Where: ', issuer: 'From: ', until: 'Until ' },
   reason: (tenant) => `You receive this because ${tenant} has this address for messages to you.`,
   linksBegin: (url) => `Our links begin with ${url}/.`,
   unsubscribe: 'Unsubscribe',
@@ -43,6 +46,7 @@ const de: Words = {
   open: 'Nachricht öffnen',
   passOn: 'Weitersagen:',
   validUntil: 'Gültig bis',
+  said: { who: 'Für: ', where: 'Wo: ', issuer: 'Von: ', until: 'Bis ' },
   reason: (tenant) => `Sie erhalten dies, weil diese Adresse bei ${tenant} für Nachrichten an Sie hinterlegt ist.`,
   linksBegin: (url) => `Unsere Links beginnen mit ${url}/.`,
   unsubscribe: 'Abbestellen',
@@ -59,6 +63,7 @@ const fr: Words = {
   open: 'Ouvrir le message',
   passOn: 'Faites passer :',
   validUntil: "Valable jusqu'au",
+  said: { who: 'Pour : ', where: 'Lieu : ', issuer: 'De : ', until: "Jusqu'au " },
   reason: (tenant) => `Vous recevez ce message car ${tenant} possède cette adresse pour vous écrire.`,
   linksBegin: (url) => `Nos liens commencent par ${url}/.`,
   unsubscribe: 'Se désabonner',
@@ -76,6 +81,7 @@ const es: Words = {
   open: 'Abrir el mensaje',
   passOn: 'Páselo:',
   validUntil: 'Válido hasta',
+  said: { who: 'Para: ', where: 'Lugar: ', issuer: 'De: ', until: 'Hasta ' },
   reason: (tenant) => `Recibe este mensaje porque ${tenant} tiene esta dirección para escribirle.`,
   linksBegin: (url) => `Nuestros enlaces empiezan por ${url}/.`,
   unsubscribe: 'Darse de baja',

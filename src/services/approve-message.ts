@@ -7,6 +7,7 @@ import { appendAudit } from './audit.ts';
 import { type Context, inTenant } from './context.ts';
 import { requireScope } from './launch-message.ts';
 import { loadMessage } from './message-row.ts';
+import { launchWords } from './said-words.ts';
 import { viewMessages } from './message-view.ts';
 
 /**
@@ -20,6 +21,7 @@ export async function approveMessage(ctx: Context, publicId: string, input: { au
     if (row.state !== 'draft') throw conflict('not_a_draft', `The message is ${row.state}; only a draft can be approved.`, { state: row.state });
     if (ctx.actor.userId === null || (await isAuthor(tx, ctx, [row.created_by, ...row.changed_by])))
       throw new Problem(403, 'author_cannot_approve', 'Who wrote or changed a message cannot approve it; another person must.');
+    const said = await launchWords(tx, row);
     const counted = await countAndHash(
       tx,
       ctx.tenantId,
@@ -29,7 +31,13 @@ export async function approveMessage(ctx: Context, publicId: string, input: { au
       throw conflict('audience_changed', 'The audience is no longer the one that was shown.', { count: counted.count, hash: counted.hash });
     await tx
       .updateTable('messages')
-      .set({ approved_at: new Date(ctx.clock.now()), approved_by: ctx.actor.label, audience_count: String(counted.count), audience_hash: counted.hash })
+      .set({
+        approved_at: new Date(ctx.clock.now()),
+        approved_by: ctx.actor.label,
+        audience_count: String(counted.count),
+        audience_hash: counted.hash,
+        said: said && JSON.stringify(said),
+      })
       .where('tenant_id', '=', ctx.tenantId)
       .where('id', '=', row.id)
       .execute();

@@ -34,7 +34,7 @@ export interface Sender {
 
 /** Everything that reaching these people depends on, as of now. */
 export interface ForecastFacts {
-  readonly tenant: { readonly name: string; readonly default_locale: string; readonly time_zone: string | null };
+  readonly tenant: { readonly name: string; readonly default_locale: string; readonly time_zone: string | null; readonly policy: Record<string, unknown> };
   /** Null where none apply to this class. */
   readonly quiet: QuietHours | null;
   /** Messages that one person may be sent within an hour; null where any number. */
@@ -45,18 +45,18 @@ export interface ForecastFacts {
 }
 
 export async function forecastFacts(tx: Tx, tenantId: number, input: ForecastInput): Promise<ForecastFacts> {
-  const { policy, ...tenant } = await tx
+  const tenant = await tx
     .selectFrom('tenants')
     .select(['name', 'default_locale', 'time_zone', 'policy'])
     .where('tenant_id', '=', tenantId)
     .executeTakeFirstOrThrow();
-  const quiet = input.class === 'bulk' ? quietHoursOf(policy) : null;
+  const quiet = input.class === 'bulk' ? quietHoursOf(tenant.policy) : null;
   const { senders: chosen, optOutsOf } = await chooseSenders(tx, tenantId, input.class, input.drill);
   const texts = Object.values(input.text ?? {}).join('\n');
   return {
     tenant,
     quiet,
-    ceiling: input.class === 'life' || input.followsId ? null : policyOf(policy).hourlyCeiling,
+    ceiling: input.class === 'life' || input.followsId ? null : policyOf(tenant.policy).hourlyCeiling,
     senders: await ratesOf(tx, tenantId, chosen),
     queues: await senderQueues(tx, tenantId, Object.values(chosen), input.messageId ?? null),
     groups: await previewGroups(tx, {

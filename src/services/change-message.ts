@@ -1,8 +1,10 @@
 import { sql } from 'kysely';
 import { audienceCondition, countAndHash } from '#db/audience-sql.ts';
+import { saysOf } from '#domain/says.ts';
 import { conflict, notFound } from '#platform/errors.ts';
 import type { Audience } from '#schemas/audience.ts';
 import type { MessageChange, MessageInput } from '#schemas/message.ts';
+import type { Says } from '#schemas/says.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { appendAudit } from './audit.ts';
 import { type Context, inTenant } from './context.ts';
@@ -10,6 +12,7 @@ import { checkedExpiry } from './create-message.ts';
 import { requireTag } from './draft-tag.ts';
 import { requireScope } from './launch-message.ts';
 import { loadMessage, type MessageRow } from './message-row.ts';
+import { saidWords } from './said-words.ts';
 import { viewMessages } from './message-view.ts';
 
 /**
@@ -28,7 +31,8 @@ export async function changeMessage(ctx: Context, publicId: string, change: Mess
     const fields = Object.keys(change).sort();
     if (fields.length > 0) {
       const input = changed(row, change);
-      const expiresAt = checkedExpiry(ctx, input, row.cap !== null && change.expiresAt === undefined);
+      const said = await saidWords(tx, ctx.tenantId, input);
+      const expiresAt = checkedExpiry(ctx, input, said, row.cap !== null && change.expiresAt === undefined);
       const counted = await countAndHash(
         tx,
         ctx.tenantId,
@@ -48,6 +52,7 @@ export async function changeMessage(ctx: Context, publicId: string, change: Mess
           channels: JSON.stringify(input.channels),
           audience_count: String(counted.count),
           audience_hash: counted.hash,
+          said: said && JSON.stringify(said),
           expires_at: expiresAt,
           start_at: input.startAt ?? null,
           approved_at: null,
@@ -68,6 +73,9 @@ export async function changeMessage(ctx: Context, publicId: string, change: Mess
 
 type Draft = Omit<MessageInput, 'launch' | 'audienceHash' | 'acknowledge'>;
 
+/** Those of the organisation went into a life message alone. */
+const keptWords = (row: MessageRow, change: MessageChange): Says => (row.class === 'life' && (change.class ?? 'life') !== 'life' ? {} : saysOf(row.said));
+
 function changed(row: MessageRow, change: MessageChange): Draft {
   const title = change.title === undefined ? row.title : change.title;
   const expiresAt = change.expiresAt === undefined ? (row.expires_at?.toISOString() ?? null) : change.expiresAt;
@@ -76,6 +84,7 @@ function changed(row: MessageRow, change: MessageChange): Draft {
     class: change.class ?? row.class,
     drill: row.drill,
     text: change.text ?? row.text,
+    says: change.says === undefined ? keptWords(row, change) : (change.says ?? {}),
     audience: change.audience ?? (row.audience as Audience),
     channels: change.channels ?? (row.channels as MessageInput['channels']),
     answers: change.answers ?? row.answers,

@@ -23,6 +23,7 @@ export async function changeSettings(ctx: Context, change: SettingsChange): Prom
       ...(change.doubling === undefined ? {} : { doubling: change.doubling }),
       ...(change.hourlyCeiling === undefined ? {} : { hourlyCeiling: change.hourlyCeiling }),
       ...(change.asksPrograms === undefined ? {} : { asksPrograms: change.asksPrograms }),
+      ...(change.says === undefined ? {} : { says: change.says }),
     };
     const set = {
       ...(change.name === undefined ? {} : { name: change.name }),

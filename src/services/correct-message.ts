@@ -3,8 +3,10 @@ import { lockForStop } from '#db/stop-lock.ts';
 import { mayHaveIt } from '#db/plan-page.ts';
 import { drillProblems } from '#domain/drill-text.ts';
 import { expiryOf, markOf } from '#domain/plan.ts';
+import { saidOf } from '#domain/says.ts';
 import { conflict, type FieldError, notFound, Problem } from '#platform/errors.ts';
 import { assertSlots } from '#render/render-message.ts';
+import type { Said, Says } from '#schemas/says.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { appendAudit } from './audit.ts';
 import { type Context, inTenant } from './context.ts';
@@ -19,6 +21,8 @@ export interface CorrectInput {
   text: Record<string, string>;
   title?: string | undefined;
   kind: 'correction' | 'all_clear';
+  /** In place of what the first message said. */
+  says?: Says | undefined;
 }
 
 /**
@@ -37,7 +41,8 @@ export async function correctMessage(ctx: Context, publicId: string, input: Corr
     const first = await loadMessage(tx, ctx, publicId, true);
     requireScope(ctx, 'write');
     if (first.launched_at === null) throw conflict('not_launched', 'Nobody has had this message; change the draft instead.', { state: first.state });
-    refuse(drillProblems({ drill: first.drill, title: input.title, text: input.text }));
+    const said = followingWords(first, input);
+    refuse(drillProblems({ drill: first.drill, title: input.title, text: input.text, said }));
     if (first.state === 'live' || first.state === 'scheduled') await stopRow(tx, ctx, first.id);
     const { rows } = await sql<{
       n: number;
@@ -45,7 +50,7 @@ export async function correctMessage(ctx: Context, publicId: string, input: Corr
     const count = rows[0]?.n ?? 0;
     // Refused after the commit: the stop holds all the same.
     if (count === 0) return { view: undefined, wave: undefined, stopped: first.id };
-    const { id, wave } = await insertCorrection(tx, ctx, first, input, count);
+    const { id, wave } = await insertCorrection(tx, ctx, first, { ...input, said }, count);
     await appendAudit(tx, ctx, `message.${input.kind}`, id, { follows: first.id, count });
     const correction = await tx.selectFrom('messages').selectAll().where('tenant_id', '=', ctx.tenantId).where('id', '=', id).executeTakeFirstOrThrow();
     const [made] = await viewMessages(tx, ctx, [correction]);
@@ -62,7 +67,23 @@ function refuse(problems: readonly FieldError[]): void {
   if (problems.length > 0) throw new Problem(422, 'invalid_message', problems.map((p) => `${p.field}: ${p.detail}`).join('; '), { errors: problems });
 }
 
-async function insertCorrection(tx: Tx, ctx: Context, first: MessageRow, input: CorrectInput, count: number): Promise<{ id: string; wave: DueWave }> {
+/** Whom, where and who issues it as the first message had it; what to do now is what the text says. */
+function followingWords(first: MessageRow, { text, says }: CorrectInput): Said | null {
+  if (first.said === null && says === undefined) return null;
+  const said = Object.entries(text).map(([locale, written]) => {
+    const before = first.said?.[locale] ?? first.said?.[first.fallback_locale] ?? {};
+    return [locale, { ...before, instruction: written, ...saidOf([locale], says ?? {}, {})?.[locale] }] as const;
+  });
+  return Object.fromEntries(said);
+}
+
+async function insertCorrection(
+  tx: Tx,
+  ctx: Context,
+  first: MessageRow,
+  input: CorrectInput & { said: Said | null },
+  count: number,
+): Promise<{ id: string; wave: DueWave }> {
   const now = ctx.clock.now();
   const wanted = first.expires_at && first.expires_at.getTime() > now + 3_600_000 ? first.expires_at.getTime() : now + 24 * 3_600_000;
   const expiry = expiryOf(first.class, wanted, null, now);
@@ -78,6 +99,7 @@ async function insertCorrection(tx: Tx, ctx: Context, first: MessageRow, input: 
       follows_id: first.id,
       title: input.title ?? first.title,
       text: JSON.stringify(input.text),
+      said: input.said && JSON.stringify(input.said),
       fallback_locale: Object.keys(input.text)[0] ?? first.fallback_locale,
       answers: input.kind === 'all_clear' ? '[]' : JSON.stringify(first.answers),
       share: first.share,

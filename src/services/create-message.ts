@@ -3,16 +3,19 @@ import { type AudienceCount, audienceCondition, countAndHash } from '#db/audienc
 import type { Tx } from '#db/database.ts';
 import { drillProblems } from '#domain/drill-text.ts';
 import { expiryOf, markOf } from '#domain/plan.ts';
+import { missingWords } from '#domain/says.ts';
 import { assertSlots } from '#render/render-message.ts';
 import { type FieldError, Problem } from '#platform/errors.ts';
 import type { Audience } from '#schemas/audience.ts';
 import type { MessageInput } from '#schemas/message.ts';
+import type { Said } from '#schemas/says.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { appendAudit } from './audit.ts';
 import { type Context, inTenant } from './context.ts';
 import { launchInTx, requireScope } from './launch-message.ts';
 import { viewMessages } from './message-view.ts';
 import { announceWaves } from './plan-wave.ts';
+import { saidWords } from './said-words.ts';
 
 /** Facts that come with a message from elsewhere. */
 export interface MessageOrigin {
@@ -32,9 +35,10 @@ const ALERT_MAY = new Set(['expiry_required', 'expired']);
  */
 export async function createMessage(ctx: Context, input: MessageInput, origin: MessageOrigin = {}): Promise<MessageView> {
   requireScope(ctx, 'write');
-  const expiresAt = checkedExpiry(ctx, input, !input.launch && origin.cap !== undefined);
   const result = await inTenant(ctx, async (tx) => {
-    const { id, counted } = await insert(tx, ctx, input, origin, expiresAt);
+    const said = await saidWords(tx, ctx.tenantId, input);
+    const expiresAt = checkedExpiry(ctx, input, said, !input.launch && origin.cap !== undefined);
+    const { id, counted } = await insert(tx, ctx, input, origin, { said, expires_at: expiresAt });
     await appendAudit(tx, ctx, 'message.create', id, { class: input.class, drill: input.drill });
     const waves = input.launch ? await launchInTx(tx, ctx, id, { audienceHash: input.audienceHash, acknowledge: input.acknowledge, counted }) : [];
     const rows = await tx.selectFrom('messages').selectAll().where('tenant_id', '=', ctx.tenantId).where('id', '=', id).execute();
@@ -52,12 +56,18 @@ export async function createMessage(ctx: Context, input: MessageInput, origin: M
  * @returns when it expires
  * @throws Problem 422 naming the fields
  */
-export function checkedExpiry(ctx: Context, input: Omit<MessageInput, 'launch' | 'audienceHash' | 'acknowledge'>, fromAlert: boolean): Date | null {
+export function checkedExpiry(
+  ctx: Context,
+  input: Omit<MessageInput, 'launch' | 'audienceHash' | 'acknowledge'>,
+  said: Said | null,
+  fromAlert: boolean,
+): Date | null {
   const problems: FieldError[] = [...assertSlots(input.text), ...unknownIds(ctx, input.audience, 'audience')];
   const startAt = input.startAt === undefined ? null : Date.parse(input.startAt);
   const expiry = expiryOf(input.class, input.expiresAt === undefined ? null : Date.parse(input.expiresAt), startAt, ctx.clock.now());
   if ('code' in expiry && !(fromAlert && ALERT_MAY.has(expiry.code))) problems.push({ field: 'expiresAt', ...expiry });
-  problems.push(...drillProblems(input));
+  if (input.class === 'life' && !fromAlert) problems.push(...missingWords(Object.keys(input.text), said));
+  problems.push(...drillProblems({ ...input, said }));
   if (problems.length > 0) throw new Problem(422, 'invalid_message', problems.map((p) => `${p.field}: ${p.detail}`).join('; '), { errors: problems });
   if (!('code' in expiry)) return new Date(expiry.expiresAt);
   return input.expiresAt === undefined ? null : new Date(input.expiresAt);
@@ -68,7 +78,7 @@ async function insert(
   ctx: Context,
   input: MessageInput,
   origin: MessageOrigin,
-  expiresAt: Date | null,
+  checked: { said: Said | null; expires_at: Date | null },
 ): Promise<{ id: string; counted: AudienceCount }> {
   const counted = await countAndHash(
     tx,
@@ -93,7 +103,8 @@ async function insert(
       cap: origin.cap === undefined ? null : JSON.stringify(origin.cap),
       follows_id: origin.follows?.id ?? null,
       kind: origin.follows?.kind ?? 'original',
-      expires_at: expiresAt,
+      said: checked.said && JSON.stringify(checked.said),
+      expires_at: checked.expires_at,
       start_at: input.startAt ?? null,
       created_by: ctx.actor.label,
     })

@@ -4,8 +4,8 @@ import type { MessageView } from '#schemas/views.ts';
 
 /** The entity tag (RFC 9110, 8.8.3) of what a change can change in a draft: equal words, equal tag, whoever wrote them. */
 export function draftTag(message: MessageView): string {
-  const { class: kind, title, text, fallbackLocale, answerOptions, share, plan, audience, times } = message;
-  const content = [kind, title, text, fallbackLocale, answerOptions, share, plan, audience.expression, times.startAt, times.expiresAt];
+  const { class: kind, title, text, says, fallbackLocale, answerOptions, share, plan, audience, times } = message;
+  const content = [kind, title, text, says, fallbackLocale, answerOptions, share, plan, audience.expression, times.startAt, times.expiresAt];
   return `"${createHash('sha256').update(JSON.stringify(content)).digest('base64url').slice(0, 22)}"`;
 }
 

@@ -29,6 +29,7 @@ export async function exportCap(ctx: Context, publicId: string): Promise<string>
         kind: row.kind,
         title: row.title,
         text: row.text,
+        said: row.said,
         audience: row.audience as Audience,
         share: row.share,
         createdAt: row.created_at,

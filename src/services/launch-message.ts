@@ -11,6 +11,7 @@ import { appendAudit } from './audit.ts';
 import { type Context, inTenant, type Scope } from './context.ts';
 import { announceWaves, beginWaves, type BegunWave, type DueWave } from './plan-wave.ts';
 import { loadMessage, messageIdOf, type MessageRow } from './message-row.ts';
+import { launchWords } from './said-words.ts';
 import { viewMessages } from './message-view.ts';
 
 export interface LaunchInput {
@@ -52,6 +53,7 @@ export async function launchInTx(tx: Tx, ctx: Context, messageId: string, input:
   const now = ctx.clock.now();
   const expiry = expiryOf(row.class, row.expires_at?.getTime() ?? null, row.start_at?.getTime() ?? null, now);
   if ('code' in expiry) throw expiryProblem(expiry);
+  const said = await launchWords(tx, row);
   const condition = audienceCondition(row.audience as Audience, (id) => ctx.ids.decode('rcp', id));
   const counted = input.counted ?? (await countAndHash(tx, ctx.tenantId, condition));
   if (counted.count === 0) throw invalidField('audience', 'empty_audience', 'The audience is empty: nobody matches it.');
@@ -72,6 +74,7 @@ export async function launchInTx(tx: Tx, ctx: Context, messageId: string, input:
       audience_max_id: counted.maxId,
       approval_needed: approvalNeeded,
       returned: null,
+      said: said && JSON.stringify(said),
       expires_at: new Date(expiry.expiresAt),
       launched_at: scheduled ? null : new Date(now),
       launched_by: ctx.actor.label,

@@ -73,6 +73,7 @@ function view(ctx: Context, row: MessageRow, minutes: number | null, counts: Wav
     followsId: row.follows_id && ctx.ids.encode('msg', row.follows_id),
     title: row.title,
     text: row.text,
+    says: row.said,
     fallbackLocale: row.fallback_locale,
     answerOptions: row.answers.map(({ key, label, counts: c }) => ({ key, label, ...(c === undefined ? {} : { counts: c }) })),
     share: row.share,

@@ -4,7 +4,10 @@ import type { Database } from '#db/database.ts';
 import { prepared } from '#db/prepared.ts';
 import type { MessageRow } from './message-row.ts';
 
-export type PlanFacts = Pick<MessageRow, 'class' | 'drill' | 'kind' | 'mark' | 'title' | 'text' | 'fallback_locale' | 'answers' | 'share' | 'expires_at'> & {
+export type PlanFacts = Pick<
+  MessageRow,
+  'class' | 'drill' | 'kind' | 'mark' | 'title' | 'text' | 'said' | 'fallback_locale' | 'answers' | 'share' | 'expires_at'
+> & {
   /** First message of a chain of corrections: its card is the one that they all replace. */
   root_id: string;
   now: Date;
@@ -36,7 +39,7 @@ interface Values {
 const FACTS = prepared<Values, PlanFacts>(
   'plan_facts',
   (at) => sql`
-    SELECT m.class, m.drill, m.kind, m.mark, m.title, m.text, m.fallback_locale, m.answers, m.share, m.expires_at, now() AS now,
+    SELECT m.class, m.drill, m.kind, m.mark, m.title, m.text, m.said, m.fallback_locale, m.answers, m.share, m.expires_at, now() AS now,
       t.name AS tenant_name, t.default_locale, t.time_zone AS tenant_zone, s.id AS sender_id, s.address, s.account, s.units_per_second,
       (WITH RECURSIVE chain AS (
         SELECT c.id, c.follows_id FROM messages c WHERE c.tenant_id = m.tenant_id AND c.id = m.id

@@ -1,6 +1,7 @@
 import { audienceCondition } from '#db/audience-sql.ts';
 import { peopleAtCeiling } from '#db/at-ceiling.ts';
 import { expiryOf, planOf } from '#domain/plan.ts';
+import { saidOf } from '#domain/says.ts';
 import { Problem } from '#platform/errors.ts';
 import { assertSlots } from '#render/render-message.ts';
 import type { Channel } from '#schemas/delivery.ts';
@@ -10,6 +11,7 @@ import { channelsOf, type ForecastFacts, forecastFacts, forecastOf } from './aud
 import { type Context, inTenant } from './context.ts';
 import { unknownIds } from './create-message.ts';
 import { previewText, type TextPreview } from './preview-text.ts';
+import { standingWords } from './said-words.ts';
 
 type Warning = PreviewView['warnings'][number];
 
@@ -31,7 +33,8 @@ export async function previewAudience(ctx: Context, input: PreviewInput): Promis
     const { ceiling } = found;
     return { facts: found, atCeiling: ceiling === null ? 0 : await peopleAtCeiling(tx, ctx.tenantId, condition, ceiling) };
   });
-  const text = previewText(ctx, input, facts.tenant, facts.groups);
+  const said = saidOf(Object.keys(input.text ?? {}), input.says ?? {}, input.class === 'life' ? standingWords(facts.tenant) : {});
+  const text = previewText(ctx, { ...input, said, endsAt: times.endsAt }, facts.tenant, facts.groups);
   const sum = (key: 'people' | 'unreachable' | 'suppressed' | Channel): number => facts.groups.reduce((total, group) => total + group[key], 0);
   const expected = forecastOf(facts, { class: input.class, plan }, text, times.startsAt, times.endsAt);
   return {

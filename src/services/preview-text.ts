@@ -5,6 +5,7 @@ import { fillTemplate } from '#domain/template.ts';
 import { chooseLocale, type RenderInput, renderMessage } from '#render/render-message.ts';
 import { slotValues, TOKEN_CHARACTERS } from '#render/slot-values.ts';
 import type { PreviewInput } from '#schemas/message.ts';
+import type { Said } from '#schemas/says.ts';
 import type { PreviewView } from '#schemas/views.ts';
 import type { Context } from './context.ts';
 import { longestSms } from './longest-sms.ts';
@@ -19,7 +20,12 @@ export interface TextPreview extends Pick<PreviewView, 'segments' | 'units' | 'e
 const NO_TEXT: TextPreview = { segments: 0, units: 0, encoding: null, culprits: [], namesOutsideGsm: 0, unitsPerCall: 0 };
 
 /** Of a correction the first word differs. */
-export type TextInput = Pick<PreviewInput, 'class' | 'drill' | 'text' | 'answers' | 'share'> & { kind?: RenderInput['kind'] };
+export type TextInput = Pick<PreviewInput, 'class' | 'drill' | 'text' | 'answers' | 'share'> & {
+  kind?: RenderInput['kind'];
+  said: Said | null;
+  /** Milliseconds; null where it is not known yet. */
+  endsAt: number | null;
+};
 
 /**
  * SMS sizes of a message over its people: rendered exactly as it is sent, with a link of true length, and per group of people
@@ -28,12 +34,12 @@ export type TextInput = Pick<PreviewInput, 'class' | 'drill' | 'text' | 'answers
 export function previewText(
   ctx: Pick<Context, 'config' | 'clock'>,
   input: TextInput,
-  tenant: { readonly name: string; readonly default_locale: string },
+  tenant: { readonly name: string; readonly default_locale: string; readonly time_zone: string | null },
   groups: readonly PreviewGroup[],
 ): TextPreview {
   const { text } = input;
   if (!text) return NO_TEXT;
-  const message = renderInput(ctx, { ...input, text }, tenant.name);
+  const message = renderInput(ctx, { ...input, text }, tenant);
   const bodies = new Map(Object.keys(text).map((locale) => [locale, (renderMessage(message, locale, 'sms') as SmsContent).body]));
   const size = (locale: string, name: string, firstName: string): SegmentCount =>
     countSegments(fillTemplate(bodies.get(locale) ?? [], { ...slotsOf(ctx), name, firstName }));
@@ -71,7 +77,11 @@ function slotsOf(ctx: Pick<Context, 'config'>): SlotValues {
   return slotValues({ name: null, publicUrl: ctx.config.publicUrl, answerToken: token, shareToken: token, unsubscribeToken: token });
 }
 
-const renderInput = (ctx: Pick<Context, 'config' | 'clock'>, input: TextInput & { text: Record<string, string> }, tenantName: string): RenderInput => ({
+const renderInput = (
+  ctx: Pick<Context, 'config' | 'clock'>,
+  input: TextInput & { text: Record<string, string> },
+  tenant: { readonly name: string; readonly time_zone: string | null },
+): RenderInput => ({
   class: input.class,
   drill: input.drill,
   kind: input.kind ?? 'original',
@@ -79,12 +89,15 @@ const renderInput = (ctx: Pick<Context, 'config' | 'clock'>, input: TextInput & 
   mark: 'XXX',
   title: null,
   text: input.text,
+  said: input.said,
   fallbackLocale: Object.keys(input.text)[0] ?? 'en',
   answers: input.answers,
   share: input.share,
-  tenantName,
+  tenantName: tenant.name,
+  timeZone: tenant.time_zone ?? 'UTC',
   publicUrl: ctx.config.publicUrl,
-  expiresAt: null,
+  // Any time is as long as another, to a character or two.
+  expiresAt: new Date(input.endsAt ?? ctx.clock.now()),
   now: new Date(ctx.clock.now()),
   topicKey: 'preview',
 });

@@ -2,8 +2,11 @@ import { sql } from 'kysely';
 import type { Tx } from '#db/database.ts';
 import { fillTemplate, parseTemplate } from '#domain/template.ts';
 import { chooseLocale } from '#render/choose-locale.ts';
+import { saidLines } from '#render/said-lines.ts';
+import { wordsFor } from '#render/words.ts';
 import type { MessageClass, MessageState } from '#schemas/delivery.ts';
 import type { AnswerOption } from '#schemas/message.ts';
+import type { Said } from '#schemas/says.ts';
 import { linkExpiresSql } from './answer-sql.ts';
 import type { Deps } from './context.ts';
 import { LoadCache } from './load-cache.ts';
@@ -53,6 +56,7 @@ interface Row {
   share: boolean;
   title: string | null;
   text: Record<string, string>;
+  said: Said | null;
   fallback_locale: string;
   issued_at: Date;
   expires_at: Date | null;
@@ -63,6 +67,7 @@ interface Row {
 interface FollowRow {
   kind: 'correction' | 'all_clear';
   text: Record<string, string>;
+  said: Said | null;
   fallback_locale: string;
   launched_at: Date;
 }
@@ -84,16 +89,17 @@ export async function tenantOfMessage(deps: Pick<Deps, 'db'>, messageId: string 
   });
 }
 
-/** Personal slots are left out: the page names nobody. */
-const plain = (text: string): string =>
-  fillTemplate(parseTemplate(text), {})
+/** Personal slots are left out: the page names nobody. What must be said and the text does not say stands below it. */
+const plain = (row: Pick<Row, 'text' | 'said'>, locale: string): string =>
+  [fillTemplate(parseTemplate(row.text[locale] ?? ''), {}), ...saidLines(row, locale, wordsFor(locale))]
+    .join('\n')
     .replace(/[ \t]+$/gm, '')
     .trim();
 
 /** @returns undefined for a message that is not launched or does not exist */
 export async function readMessageFacts(tx: Tx, tenantId: number, messageId: string): Promise<MessageFacts | undefined> {
   const { rows } = await sql<Row & { tenant_name: string; default_locale: string; time_zone: string | null }>`
-    SELECT t.name AS tenant_name, t.default_locale, t.time_zone, m.class, m.drill, m.state, m.answers, m.share, m.title, m.text, m.fallback_locale,
+    SELECT t.name AS tenant_name, t.default_locale, t.time_zone, m.class, m.drill, m.state, m.answers, m.share, m.title, m.text, m.said, m.fallback_locale,
       COALESCE(m.launched_at, m.created_at) AS issued_at, m.expires_at, m.stopped_at, ${linkExpiresSql} AS links_end_at
     FROM messages m JOIN tenants t USING (tenant_id)
     WHERE m.tenant_id = ${tenantId} AND m.id = ${messageId} AND m.state NOT IN ('draft', 'scheduled')`.execute(tx);
@@ -101,10 +107,10 @@ export async function readMessageFacts(tx: Tx, tenantId: number, messageId: stri
   if (!row) return undefined;
   const { rows: follows } = await sql<FollowRow>`
     WITH RECURSIVE f AS (
-      SELECT id, kind, text, fallback_locale, launched_at FROM messages WHERE tenant_id = ${tenantId} AND follows_id = ${messageId} AND launched_at IS NOT NULL
+      SELECT id, kind, text, said, fallback_locale, launched_at FROM messages WHERE tenant_id = ${tenantId} AND follows_id = ${messageId} AND launched_at IS NOT NULL
       UNION ALL
-      SELECT m.id, m.kind, m.text, m.fallback_locale, m.launched_at FROM messages m JOIN f ON m.follows_id = f.id WHERE m.tenant_id = ${tenantId} AND m.launched_at IS NOT NULL
-    ) SELECT kind, text, fallback_locale, launched_at FROM f WHERE kind IN ('correction', 'all_clear') ORDER BY id DESC LIMIT 1`.execute(tx);
+      SELECT m.id, m.kind, m.text, m.said, m.fallback_locale, m.launched_at FROM messages m JOIN f ON m.follows_id = f.id WHERE m.tenant_id = ${tenantId} AND m.launched_at IS NOT NULL
+    ) SELECT kind, text, said, fallback_locale, launched_at FROM f WHERE kind IN ('correction', 'all_clear') ORDER BY id DESC LIMIT 1`.execute(tx);
   return { tenantId, messageId, tenantName: row.tenant_name, defaultLocale: row.default_locale, timeZone: row.time_zone, row, follow: follows[0] };
 }
 
@@ -128,12 +134,12 @@ export function messageFor(facts: MessageFacts, wanted: string | null, now: numb
     share: row.share,
     title: row.title,
     locale,
-    text: plain(row.text[locale] ?? ''),
+    text: plain(row, locale),
     issuedAt: row.issued_at,
     expiresAt: row.expires_at,
     stoppedAt: row.stopped_at,
     late: row.state === 'expired' || (row.expires_at !== null && row.expires_at.getTime() <= now),
     over: row.links_end_at.getTime() <= now,
-    followUp: follow ? { kind: follow.kind, locale: followLocale, text: plain(follow.text[followLocale] ?? ''), at: follow.launched_at } : null,
+    followUp: follow ? { kind: follow.kind, locale: followLocale, text: plain(follow, followLocale), at: follow.launched_at } : null,
   };
 }

@@ -1,8 +1,11 @@
+import { saidOf } from '#domain/says.ts';
 import { fillTemplate } from '#domain/template.ts';
 import type { EmailContent, PushContent, SlotValues, SmsContent } from '#domain/channel.ts';
 import { type RenderInput, renderMessage } from '#render/render-message.ts';
 import type { MessageInput } from '#schemas/message.ts';
+import type { Says } from '#schemas/says.ts';
 import { type Context, inTenant } from './context.ts';
+import { standingWords } from './said-words.ts';
 
 /** What one person would see, with a sample name and shortened links. */
 export interface SampleView {
@@ -13,6 +16,7 @@ export interface SampleView {
 }
 
 type SampleInput = Pick<MessageInput, 'class' | 'drill' | 'text' | 'answers' | 'share'> & {
+  says?: Says | null | undefined;
   title?: string | null | undefined;
   expiresAt?: string | null | undefined;
   kind?: RenderInput['kind'];
@@ -21,7 +25,7 @@ type SampleInput = Pick<MessageInput, 'class' | 'drill' | 'text' | 'answers' | '
 /** Renders a message for every locale that it is written in, as each channel would show it. Nothing is stored. */
 export async function renderSample(ctx: Context, input: SampleInput): Promise<SampleView[]> {
   const tenant = await inTenant(ctx, (tx) =>
-    tx.selectFrom('tenants').select(['name', 'time_zone']).where('tenant_id', '=', ctx.tenantId).executeTakeFirstOrThrow(),
+    tx.selectFrom('tenants').select(['name', 'time_zone', 'policy']).where('tenant_id', '=', ctx.tenantId).executeTakeFirstOrThrow(),
   );
   const { publicUrl } = ctx.config;
   const message: RenderInput = {
@@ -31,6 +35,7 @@ export async function renderSample(ctx: Context, input: SampleInput): Promise<Sa
     mark: 'K7',
     title: input.title ?? null,
     text: input.text,
+    said: saidOf(Object.keys(input.text), input.says ?? {}, input.class === 'life' ? standingWords(tenant) : {}),
     fallbackLocale: Object.keys(input.text)[0] ?? 'en',
     answers: input.answers,
     share: input.share,

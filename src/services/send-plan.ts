@@ -103,6 +103,7 @@ export class SendPlans {
       mark: facts.mark,
       title: facts.title,
       text: facts.text,
+      said: facts.said,
       fallbackLocale: facts.fallback_locale,
       answers: facts.answers,
       share: facts.share,
@@ -112,12 +113,13 @@ export class SendPlans {
       // What is left until the expiry is the database's word, not that of a worker whose clock may be an hour off.
       now: facts.now,
       topicKey: facts.root_id,
+      timeZone: facts.tenant_zone ?? 'UTC',
     };
     const variants = new BoundedMap<string, PreparedSend>(MAX_VARIANTS);
     const preparedFor = (person: MarkedPerson): PreparedSend => {
       const locale = chooseLocale(facts.text, facts.fallback_locale, person.locale ?? facts.default_locale);
-      // Mail alone tells times, so only there each zone has a rendering of its own.
-      const timeZone = batch.channel === 'email' ? (person.timeZone ?? facts.tenant_zone ?? 'UTC') : 'UTC';
+      // Only of mail each zone of its readers has a rendering of its own: an SMS would cost one or the other more.
+      const timeZone = (batch.channel === 'email' ? person.timeZone : null) ?? facts.tenant_zone ?? 'UTC';
       const key = `${locale} ${timeZone}`;
       let prepared = variants.get(key);
       if (!prepared) {

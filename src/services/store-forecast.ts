@@ -29,7 +29,12 @@ export async function storeForecast(deps: Pick<Deps, 'db' | 'ids' | 'config' | '
     const follows = row.kind === 'correction' || row.kind === 'all_clear' ? row.follows_id : null;
     const input = inputOf(row, follows !== null, (id) => deps.ids.decode('rcp', id));
     const facts = await forecastFacts(tx, tenantId, { ...input, followsId: follows, messageId });
-    const text = previewText(deps, { ...input, answers: row.answers, share: row.share, kind: row.kind }, facts.tenant, facts.groups);
+    const text = previewText(
+      deps,
+      { ...input, answers: row.answers, share: row.share, kind: row.kind, said: row.said, endsAt: row.expires_at?.getTime() ?? null },
+      facts.tenant,
+      facts.groups,
+    );
     const stored = forecastOf(facts, input, text, row.launched_at.getTime(), row.expires_at?.getTime() ?? null);
     await tx
       .updateTable('messages')

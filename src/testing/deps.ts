@@ -1,4 +1,5 @@
 import { openDatabase } from '#db/database.ts';
+import { OPEN_POLICY } from '#domain/policy.ts';
 import { systemClock } from '#platform/clock.ts';
 import { readConfig } from '#platform/config.ts';
 import { createLog } from '#platform/log.ts';
@@ -62,6 +63,8 @@ export async function createTestDeps(env: Record<string, string> = {}, role: 'mu
           { channel: 'push', name: 'Push drill', address: '', drill: true },
         ],
         ...change,
+        // Standing words, so that a life message may say as little as the test is about.
+        policy: { says: OPEN_POLICY.says, ...change?.policy },
       });
     },
     close: async () => {

@@ -50,7 +50,8 @@ const demoTenant = (db: Database, secrets: UpSecrets) =>
     { db },
     {
       name: 'Harbour District Response',
-      policy: OPEN_POLICY,
+      // What to do is another thing each time: a life message must still say it.
+      policy: { ...OPEN_POLICY, says: { who: 'Everybody in the district', where: 'Harbour District' } },
       timeZone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
       admin: { email: secrets.consoleEmail, name: 'Administrator', password: secrets.consolePassword },
       // Whoever started it runs the installation too.

@@ -15,6 +15,7 @@ export function contentOf(channel: Channel): SmsContent | EmailContent | PushCon
       mark: '2K7',
       title: 'Volunteers needed',
       text: { en: 'No 000000: sandbags at the north gate, 18:00. {{link}}' },
+      said: null,
       fallbackLocale: 'en',
       answers: [
         { key: 'yes', label: 'Yes', counts: true },

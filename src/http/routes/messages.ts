@@ -116,7 +116,7 @@ const stop = createRoute({
   },
 });
 
-const followUp = z.strictObject({ text: messageInputSchema.shape.text, title: messageInputSchema.shape.title });
+const followUp = z.strictObject({ text: messageInputSchema.shape.text, title: messageInputSchema.shape.title, says: messageInputSchema.shape.says });
 
 const correct = createRoute({
   method: 'post',

@@ -1,6 +1,7 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { AppEnv, Deps } from '#http/env.ts';
 import { jsonOf, refusals } from '#http/view-schemas.ts';
+import { saysSchema } from '#schemas/message.ts';
 import { quietHoursSchema, settingsChangeSchema, type SettingsView } from '#schemas/settings.ts';
 import { changeSettings } from '#services/change-settings.ts';
 import { getSettings } from '#services/get-settings.ts';
@@ -22,6 +23,7 @@ const settingsView = z
       .int()
       .nullable()
       .openapi({ description: 'Messages that one person may be sent within an hour; null: any number. Life is always sent, and counts.' }),
+    says: saysSchema.openapi({ description: 'Standing words of life messages, for what a message does not say itself. Without an issuer it is the name.' }),
     asksPrograms: z.boolean().openapi({ description: 'Whether programs are asked back before what looks like a slip, as people always are.' }),
   } satisfies { [K in keyof SettingsView]: z.ZodType })
   .openapi('Settings');

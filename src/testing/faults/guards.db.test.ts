@@ -260,6 +260,22 @@ describe('checked again inside the mark', () => {
     expect(await states(one.batch)).toEqual({});
   });
 
+  /** What the mark answers once the launched message is changed, and whom it has marked. */
+  const markedAfter = async (change: string, drill: boolean) => {
+    const one = await claimed('life', 4, { drill });
+    await run(one.batch, sql`UPDATE messages SET ${sql.raw(change)} WHERE tenant_id = ${one.batch.tenantId} AND id = ${one.messageId}`);
+    return [await mark(one.batch), await states(one.batch)];
+  };
+
+  test('says: nobody is marked by a life message that does not say what to do', async () => {
+    for (const drill of [false, true]) expect(await markedAfter(`said = said #- '{en,instruction}'`, drill)).toEqual(['guarded', {}]);
+    expect(await markedAfter(`text = text || '{"de": "Wasser"}'`, false)).toEqual(['guarded', {}]);
+  });
+
+  test('says: nobody is marked by a life message that does not say until when', async () => {
+    for (const drill of [false, true]) expect(await markedAfter('expires_at = NULL', drill)).toEqual(['guarded', {}]);
+  });
+
   test('quiet hours: nobody is marked after they have begun', async () => {
     const one = await claimed('bulk');
     await run(one.batch, sql`UPDATE batches SET open_until = now() - interval '1 s' WHERE tenant_id = ${one.batch.tenantId} AND id = ${one.batch.id}`);

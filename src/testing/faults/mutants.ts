@@ -252,6 +252,18 @@ export const MUTANTS: readonly Mutant[] = [
     test: guard('drill: nobody is marked by a live sender'),
   },
   {
+    guard: 'says',
+    removed: 'that a life message says whom it means, where, what to do and who issues it',
+    changes: [{ file: 'src/db/guard-sql.ts', from: 'OR NOT m.says_all', to: '' }],
+    test: guard('says: nobody is marked by a life message that does not say what to do'),
+  },
+  {
+    guard: 'says',
+    removed: 'that a life message says until when',
+    changes: [{ file: 'src/db/guard-sql.ts', from: 'm.expires_at IS NULL OR ', to: '' }],
+    test: guard('says: nobody is marked by a life message that does not say until when'),
+  },
+  {
     guard: 'sender',
     removed: 'the stop of a sender',
     changes: [{ file: MARK, from: 's.stopped_at IS NULL', to: 'true', times: 2 }],

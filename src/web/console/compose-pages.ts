@@ -6,10 +6,12 @@ import { audienceWords } from '#services/audience-words.ts';
 import { changeMessage } from '#services/change-message.ts';
 import { createMessage } from '#services/create-message.ts';
 import { draftTag } from '#services/draft-tag.ts';
+import { getSettings } from '#services/get-settings.ts';
 import { getMessage } from '#services/get-message.ts';
 import { previewAudience } from '#services/preview-audience.ts';
 import { renderSample } from '#services/render-sample.ts';
 import { changeBetween, type ComposeValues, composeFieldId, emptyValues, readValues, toInput, valuesOf, valuesOfDraft } from './compose-values.ts';
+import { emptyText } from './compose-says.ts';
 import { composeBody } from './compose-view.ts';
 import type { ConsoleContext, ConsoleEnv } from './env.ts';
 import { readForm } from './form.ts';
@@ -27,11 +29,12 @@ async function composePage(
   message?: MessageView,
   tag?: string,
 ): Promise<Response> {
-  const words = await audienceWords(c.var.ctx);
+  const [words, settings] = await Promise.all([audienceWords(c.var.ctx), getSettings(c.var.ctx)]);
   const body = composeBody({
     values,
     errors,
     words,
+    standing: { issuer: settings.name, ...settings.says },
     csrfToken: c.var.session.csrfToken,
     preview: previewFragment(preview),
     ...(message ? { draft: { id: message.id, title: messageTitle(message), expiresAt: message.times.expiresAt, tag: tag ?? draftTag(message) } } : {}),
@@ -44,6 +47,7 @@ async function previewOf(c: ConsoleContext, values: ComposeValues): Promise<Prev
   const { ctx } = c.var;
   const { input, errors } = toInput(values, ctx.clock.now());
   const text = messageInputSchema.shape.text.safeParse(input['text']);
+  const says = messageInputSchema.shape.says.safeParse(input['says']);
   const withText = text.success;
   const parsed = previewInputSchema.safeParse({
     audience: input['audience'],
@@ -52,6 +56,7 @@ async function previewOf(c: ConsoleContext, values: ComposeValues): Promise<Prev
     channels: input['channels'],
     answers: messageInputSchema.shape.answers.safeParse(input['answers']).data ?? [],
     share: input['share'],
+    ...(says.success ? { says: says.data } : {}),
     ...(withText ? { text: text.data } : {}),
     startAt: input['startAt'],
     expiresAt: input['expiresAt'],
@@ -70,7 +75,7 @@ async function previewOf(c: ConsoleContext, values: ComposeValues): Promise<Prev
 
 /** Adds or removes a row of the form; undefined when the button was another one. */
 function reshape(values: ComposeValues, action: string): ComposeValues | undefined {
-  if (action === 'add-locale') return { ...values, texts: [...values.texts, { locale: '', text: '' }] };
+  if (action === 'add-locale') return { ...values, texts: [...values.texts, emptyText('')] };
   if (action === 'add-answer')
     return { ...values, answers: [...values.answers, { key: String(values.answers.length + 1), label: '', counts: false }].slice(0, 9) };
   const removed = /^remove-answer-(\d+)$/.exec(action)?.[1];

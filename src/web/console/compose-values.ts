@@ -1,6 +1,7 @@
 import type { Channel, MessageClass } from '#schemas/delivery.ts';
 import { CHANNELS, MESSAGE_CLASSES } from '#schemas/delivery.ts';
 import type { MessageView } from '#schemas/views.ts';
+import { type ComposeText, emptyText, NO_WORDS, readSays, saysFieldId, saysInput } from './compose-says.ts';
 import type { Form } from './form.ts';
 import { textsOf } from './format.ts';
 import type { FormError } from './parts.ts';
@@ -10,7 +11,7 @@ export interface ComposeValues {
   class: MessageClass;
   drill: boolean;
   title: string;
-  texts: { locale: string; text: string }[];
+  texts: ComposeText[];
   who: 'all' | 'some' | 'json';
   tags: string;
   skills: string;
@@ -38,7 +39,7 @@ export const emptyValues = (locale: string): ComposeValues => ({
   class: 'ops',
   drill: false,
   title: '',
-  texts: [{ locale, text: '' }],
+  texts: [emptyText(locale)],
   who: 'all',
   tags: '',
   skills: '',
@@ -70,7 +71,7 @@ export function readValues(form: Form): ComposeValues {
     class: oneOf(MESSAGE_CLASSES, form.get('class'), 'ops'),
     drill: form.get('drill') === 'yes',
     title: form.get('title'),
-    texts: rows('text', (i) => ({ locale: form.get(`locale-${i}`), text: form.get(`text-${i}`) })),
+    texts: rows('text', (i) => ({ locale: form.get(`locale-${i}`), text: form.get(`text-${i}`), says: readSays(form, i) })),
     who: oneOf(['all', 'some', 'json'] as const, form.get('who'), 'all'),
     tags: form.get('tags'),
     skills: form.get('skills'),
@@ -112,7 +113,7 @@ export function valuesOf(message: MessageView): ComposeValues {
     class: message.class,
     drill: message.drill,
     title: message.title ?? '',
-    texts: textsOf(message).map(([locale, text]) => ({ locale, text })),
+    texts: textsOf(message).map(([locale, text]) => ({ locale, text, says: { ...NO_WORDS, ...message.says?.[locale] } })),
     who: all ? 'all' : 'json',
     json: all ? '' : JSON.stringify(expression, null, 2),
     channels: CHANNELS.map((_, i) => first[i] ?? ''),
@@ -230,6 +231,7 @@ export function toInput(values: ComposeValues, now: number): ComposeInput {
       drill: values.drill,
       ...(values.title === '' ? {} : { title: values.title }),
       text,
+      ...(values.class === 'life' ? { says: saysInput(values.texts) } : {}),
       audience,
       channels,
       answers: answersOf(values),
@@ -245,7 +247,7 @@ export function toInput(values: ComposeValues, now: number): ComposeInput {
  * what the form cannot show (a plan of many waves, say) stays as it is.
  */
 export function changeBetween(before: Readonly<Record<string, unknown>>, after: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const names = ['class', 'title', 'text', 'audience', 'channels', 'answers', 'share', 'startAt', 'expiresAt'];
+  const names = ['class', 'title', 'text', 'says', 'audience', 'channels', 'answers', 'share', 'startAt', 'expiresAt'];
   const differs = names.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]));
   return Object.fromEntries(differs.map((name) => [name, after[name] ?? null]));
 }
@@ -258,6 +260,8 @@ export function composeFieldId(values: ComposeValues, name: string): string {
       const row = values.texts.findIndex((text) => text.locale === rest.join('.'));
       return `text-${Math.max(0, row)}`;
     }
+    case 'says':
+      return saysFieldId(values.texts, rest[0] ?? '');
     case 'answers': {
       const shown = values.answers.flatMap((answer, i) => (answer.label === '' ? [] : [i]));
       return `${rest[1] === 'key' ? 'key' : 'label'}-${shown[Number(rest[0])] ?? 0}`;

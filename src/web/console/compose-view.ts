@@ -1,5 +1,7 @@
 import { html } from 'hono/html';
 import { CHANNELS, MESSAGE_CLASSES } from '#schemas/delivery.ts';
+import type { Says } from '#schemas/says.ts';
+import { saysFields } from './compose-says.ts';
 import { type ComposeValues, startInstant } from './compose-values.ts';
 import { CHANNEL_NAMES, CLASS_NAMES, CLASS_PROMISES, languageName, timeText } from './format.ts';
 import { attribute, csrf, errorOf, field, type FormError, type Html, input, option, type Part } from './parts.ts';
@@ -8,6 +10,8 @@ export interface ComposeView {
   values: ComposeValues;
   errors: readonly FormError[];
   words: { tags: string[]; skills: string[]; locales: string[] };
+  /** Words of life messages, for what is left empty. */
+  standing: Says;
   csrfToken: string;
   preview: Part;
   /** The draft that is changed; missing for a new message. */
@@ -40,7 +44,7 @@ function classFields({ values, draft }: ComposeView): Html {
   </fieldset>`;
 }
 
-function textFields({ values, errors, words }: ComposeView): Html {
+function textFields({ values, errors, words, standing }: ComposeView): Html {
   return html`<fieldset class="card stack">
     <legend>What does it say?</legend>
     ${input({ id: 'title', label: 'Title', hint: 'Heads the notification and the e-mail. An SMS has no title.', value: values.title, errors })}
@@ -56,11 +60,12 @@ function textFields({ values, errors, words }: ComposeView): Html {
           {
             id: `text-${i}`,
             label: i === 0 ? 'Text' : `Text in ${languageName(row.locale) || 'this language'}`,
-            hint: i === 0 ? 'Say who, where, what to do, until when. {{first_name}} and {{link}} are filled in for each person.' : '',
+            hint: i === 0 ? '{{first_name}} and {{link}} are filled in for each person.' : '',
             errors,
           },
           (attributes) => html`<textarea ${attributes} lang="${row.locale}" maxlength="1600">${row.text}</textarea>`,
         )}
+        ${saysFields(row, i, standing, errors)}
       </div>`;
     })}
     <div><button class="btn small" name="do" value="add-locale" formnovalidate>Add another language</button></div>

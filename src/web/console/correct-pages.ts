@@ -1,18 +1,19 @@
 import { Hono } from 'hono';
 import { html } from 'hono/html';
 import { Problem } from '#platform/errors.ts';
-import { messageInputSchema } from '#schemas/message.ts';
+import { messageInputSchema, saysSchema } from '#schemas/message.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { correctMessage } from '#services/correct-message.ts';
 import { countMayHave } from '#services/count-may-have.ts';
 import { getMessage } from '#services/get-message.ts';
+import { readSays, SAYS_LABELS, saysFieldId, saysInput } from './compose-says.ts';
 import type { ConsoleContext, ConsoleEnv } from './env.ts';
 import { Form, readForm } from './form.ts';
 import { languageName, people, textsOf } from './format.ts';
 import { requireScope } from './guard.ts';
 import { show } from './layout.ts';
 import { messageTitle } from './message-view.ts';
-import { attribute, csrf, field, type FormError, toFormErrors } from './parts.ts';
+import { attribute, csrf, field, type FormError, type Html, input, toFormErrors } from './parts.ts';
 
 type Kind = 'correction' | 'all_clear';
 const kindOf = (text: string): Kind => (text === 'all_clear' ? 'all_clear' : 'correction');
@@ -33,6 +34,14 @@ const WORDS = {
 /** Text per locale of the first message; the field's id is `text-<n>`. */
 const localesOf = (message: MessageView): string[] => textsOf(message).map(([locale]) => locale);
 
+/** Place and people as the first message had them. */
+const followingFields = (message: MessageView, locale: string, row: number, form: Form, errors: readonly FormError[]): Html[] =>
+  (['where', 'who'] as const).map((part) => {
+    const id = `says-${part}-${row}`;
+    const label = localesOf(message).length > 1 ? `${SAYS_LABELS[part]} (${languageName(locale)})` : SAYS_LABELS[part];
+    return input({ id, label, value: form.has(id) ? form.get(id) : (message.says?.[locale]?.[part] ?? ''), errors });
+  });
+
 async function correctPage(c: ConsoleContext, message: MessageView, kind: Kind, form: Form, errors: readonly FormError[]): Promise<Response> {
   const count = await countMayHave(c.var.ctx, message.id);
   const words = WORDS[kind];
@@ -46,6 +55,7 @@ async function correctPage(c: ConsoleContext, message: MessageView, kind: Kind, 
           (attributes) => html`<textarea ${attributes} lang="${locale}" maxlength="1600">${form.get(`text-${i}`)}</textarea>`,
         ),
       )}
+      ${message.says && html`<p class="hint">These words of the first message stand below the text where it does not have them. Change what was wrong.</p>${localesOf(message).map((locale, i) => followingFields(message, locale, i, form, errors))}`}
       ${!message.drill && html`<label class="check" for="sure"><input type="checkbox" id="sure" name="sure" value="yes"${attribute('checked', form.has('sure'))}> <span>I have read the text. It goes out at once.</span></label>`}
       <div class="row"><button class="btn big wide ${message.drill ? 'drill' : 'danger'}"${count === 0 && html` disabled`}>${words.button} to ${people(count)}</button><a class="btn wide" href="/messages/${message.id}">Go back</a></div>
       ${count === 0 && html`<p class="note">Nobody has had this message, so nobody needs to be told.</p>`}
@@ -67,7 +77,9 @@ async function correct(c: ConsoleContext): Promise<Response> {
   const kind = kindOf(form.get('kind'));
   const locales = localesOf(message);
   const text = Object.fromEntries(locales.map((locale, i) => [locale, form.get(`text-${i}`)] as const).filter(([, written]) => written !== ''));
-  const idOf = (name: string): string => `text-${Math.max(0, locales.indexOf(name.replace(/^text\./, '')))}`;
+  const texts = locales.map((locale, i) => ({ locale, text: text[locale] ?? '', says: readSays(form, i) }));
+  const idOf = (name: string): string =>
+    name.startsWith('says.') ? saysFieldId(texts, name.slice(5)) : `text-${Math.max(0, locales.indexOf(name.replace(/^text\./, '')))}`;
   const errors: FormError[] = [];
   // The first message's fallback language is what everybody else reads, so it may not be missing.
   for (const [i, locale] of locales.entries())
@@ -76,9 +88,11 @@ async function correct(c: ConsoleContext): Promise<Response> {
   const parsed = messageInputSchema.shape.text.safeParse(text);
   if (errors.length === 0 && !parsed.success)
     errors.push(...parsed.error.issues.map((issue) => ({ id: idOf(String(issue.path[0] ?? '')), text: issue.message })));
-  if (errors.length > 0 || !parsed.success) return correctPage(c, message, kind, form, errors);
+  const says = saysSchema.safeParse(saysInput(texts));
+  if (!says.success) errors.push(...says.error.issues.map((issue) => ({ id: idOf(`says.${issue.path.join('.')}`), text: issue.message })));
+  if (errors.length > 0 || !parsed.success || !says.success) return correctPage(c, message, kind, form, errors);
   try {
-    const made = await correctMessage(ctx, message.id, { kind, text: parsed.data });
+    const made = await correctMessage(ctx, message.id, { kind, text: parsed.data, says: says.data });
     return c.redirect(`/messages/${made.id}`, 303);
   } catch (problem) {
     if (!(problem instanceof Problem) || problem.status >= 500) throw problem;

@@ -1,5 +1,6 @@
 import { Hono } from 'hono';
 import { html } from 'hono/html';
+import { saysOf } from '#domain/says.ts';
 import { Problem } from '#platform/errors.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { approvalState } from '#services/approval-state.ts';
@@ -32,6 +33,7 @@ async function draftPage(c: ConsoleContext, message: MessageView, errors: readon
     drill: message.drill,
     channels: { plan: message.plan },
     text: message.text,
+    says: saysOf(message.says),
     answers: message.answerOptions,
     share: message.share,
     startAt: message.times.startAt ?? undefined,
@@ -43,6 +45,7 @@ async function draftPage(c: ConsoleContext, message: MessageView, errors: readon
   const samples = await renderSample(ctx, {
     ...message,
     text: Object.fromEntries(textsOf(message)),
+    says: saysOf(message.says),
     answers: message.answerOptions,
     expiresAt: message.times.expiresAt,
   });

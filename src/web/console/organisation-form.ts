@@ -1,8 +1,11 @@
 import { html } from 'hono/html';
 import { Problem } from '#platform/errors.ts';
+import { SAYS, type SaysPart } from '#schemas/says.ts';
 import { settingsChangeSchema, type SettingsView } from '#schemas/settings.ts';
 import { changeSettings } from '#services/change-settings.ts';
 import type { Context } from '#services/context.ts';
+import { getSettings } from '#services/get-settings.ts';
+import { SAYS_LABELS, standingWord } from './compose-says.ts';
 import { Form } from './form.ts';
 import { csrf, type FormError, type Html, input, toFormErrors } from './parts.ts';
 
@@ -14,9 +17,10 @@ const FIELD_IDS: Record<string, string> = {
   timeZone: 'org-zone',
   'quietHours.from': 'quiet-from',
   'quietHours.to': 'quiet-to',
+  ...Object.fromEntries(SAYS.map((part) => [`says.${part}`, `says-${part}`])),
 };
 
-const formOf = ({ name, defaultLocale, defaultCountry, timeZone, quietHours }: SettingsView): Form =>
+const formOf = ({ name, defaultLocale, defaultCountry, timeZone, quietHours, says }: SettingsView): Form =>
   Form.of({
     'org-name': name,
     'org-locale': defaultLocale,
@@ -24,7 +28,13 @@ const formOf = ({ name, defaultLocale, defaultCountry, timeZone, quietHours }: S
     'org-zone': timeZone ?? '',
     'quiet-from': quietHours?.from ?? '',
     'quiet-to': quietHours?.to ?? '',
+    ...Object.fromEntries(SAYS.map((part) => [`says-${part}`, standingWord(says, part)])),
   });
+
+function hintOf({ name, says }: SettingsView, part: SaysPart): string {
+  if (typeof says[part] === 'object') return 'Set per language through the API; kept while this is empty.';
+  return part === 'issuer' ? `With a number to call, say. Empty: ${name}` : '';
+}
 
 const clockField = (id: string, label: string, form: Form, errors: readonly FormError[]): Html =>
   input({ id, label, value: form.get(id), class: 'w8', inputmode: 'numeric', errors });
@@ -44,17 +54,25 @@ export function organisationCard(settings: SettingsView, admin: boolean, typed: 
       ${input({ id: 'org-zone', label: 'Time zone', hint: 'Such as Europe/London. Times in e-mails and on pages are told in it to people who have none of their own. Empty: UTC.', value: form.get('org-zone'), errors })}
       <fieldset class="field"><legend>Quiet hours for campaigns</legend><p class="hint">No campaign reaches anybody between these times on the person's own clock; it goes on afterwards. Life safety and operations are never held. Both empty: no quiet hours.</p>
         <div class="row end">${clockField('quiet-from', 'From, such as 21:00', form, errors)} ${clockField('quiet-to', 'To, such as 08:00', form, errors)}</div></fieldset>
+      <fieldset class="field"><legend>Words of life safety messages</legend><p class="hint">Every one must say who is meant, where, what to do and who issues it. What a message leaves out is said with these words; what neither has, the person who writes is asked for.</p>
+        ${(['who', 'where', 'instruction', 'issuer'] as const).map((part) => input({ id: `says-${part}`, label: SAYS_LABELS[part], hint: hintOf(settings, part), value: form.get(`says-${part}`), errors }))}</fieldset>
       <div><button class="btn main">Save</button></div></form></section>`;
 }
 
 /** Writes what was sent. @returns what is wrong with it; nothing once it is saved */
 export async function saveOrganisation(ctx: Context, form: Form): Promise<readonly FormError[]> {
   const [from, to] = [form.get('quiet-from'), form.get('quiet-to')];
+  const before = await getSettings(ctx);
+  const words = SAYS.flatMap((part) => {
+    const word = form.get(`says-${part}`) || (typeof before.says[part] === 'object' ? before.says[part] : '');
+    return word === '' ? [] : [[part, word] as const];
+  });
   const parsed = settingsChangeSchema.safeParse({
     name: form.get('org-name'),
     defaultLocale: form.get('org-locale'),
     defaultCountry: form.get('org-country').toUpperCase(),
     timeZone: form.get('org-zone') || null,
+    says: Object.fromEntries(words),
     quietHours: from === '' && to === '' ? null : { from, to },
   });
   if (!parsed.success)
@@ -75,5 +93,6 @@ const LABELS: Record<string, string> = {
   timeZone: 'Time zone:',
   'quietHours.from': 'Quiet hours begin:',
   'quietHours.to': 'Quiet hours end:',
+  ...Object.fromEntries(SAYS.map((part) => [`says.${part}`, `${SAYS_LABELS[part]}:`])),
 };
 const labelOf = (path: string): string => LABELS[path] ?? '';
