@@ -46,6 +46,7 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
       name: `muster-worker-${lane}`,
       log,
       admit: runtime.admit,
+      keysOnly: true,
     });
     databases.push(db);
     const carriers = createChannels(config, log);

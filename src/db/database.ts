@@ -39,6 +39,12 @@ export interface DatabaseOptions {
   statementTimeoutMs?: number;
   /** Asked by each new connection before it is used. */
   admit?: (client: pg.ClientBase) => Promise<void>;
+  /**
+   * Every statement looks rows up by their keys, and each prepared one is planned once a connection: the mark's plan for one
+   * slice looks cheaper than its plan for any, so the server would plan it anew each time, for 3.8 ms. A plan made while a
+   * table was still empty would read all of it later; it may not.
+   */
+  keysOnly?: boolean;
 }
 
 // numeric and float8 come as numbers; bigint stays a string, since ids are opaque and counts are cast where needed.
@@ -98,6 +104,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       '-c lock_timeout=10000',
       // JIT costs 50-100 ms on the first large statement of each connection and gains nothing on ours.
       '-c jit=off',
+      ...(options.keysOnly ? ['-c plan_cache_mode=force_generic_plan', '-c enable_seqscan=off'] : []),
     ].join(' '),
   });
   // An idle connection that breaks (server restart) must not end the process; the pool replaces it.

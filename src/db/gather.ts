@@ -1,17 +1,9 @@
-import { sql } from 'kysely';
 import type { Database, Tx } from './database.ts';
-import { prepared } from './prepared.ts';
 
 /** Pieces of work that share a transaction at most: some 15 ms of marks, which a stop may have to wait for. */
 const TOGETHER = 32;
 /** Transactions under way; what comes meanwhile goes with the next ones. */
 const AT_ONCE = 2;
-
-/**
- * The mark is planned anew for each execution, since its plan for one slice looks cheaper than the one for any: 3.8 ms of
- * 4.6, which a slice of 125 people does not notice and a thousand slices of one person do.
- */
-const anyPlan = prepared<object, unknown>('any_plan', () => sql`SET LOCAL plan_cache_mode = force_generic_plan`);
 
 interface Piece {
   readonly tenantId: number;
@@ -76,7 +68,7 @@ export class Gather {
 
   async #run(tenantId: number, pieces: readonly Piece[]): Promise<void> {
     try {
-      const [, values] = await this.#db.atOnce(tenantId, (tx) => Promise.all([anyPlan(tx, {}), Promise.all(pieces.map((piece) => piece.work(tx)))]));
+      const values = await this.#db.atOnce(tenantId, (tx) => Promise.all(pieces.map((piece) => piece.work(tx))));
       for (const [i, piece] of pieces.entries()) piece.done(values[i]);
     } catch (error) {
       // One that cannot be written must not take the others along. Only where it is sure that nothing was.
