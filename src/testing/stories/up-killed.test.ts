@@ -95,7 +95,15 @@ async function launchBoth(): Promise<{ campaign: MessageView; alarm: MessageView
   });
   const common = { launch: true, expiresAt: new Date(Date.now() + 3_600_000).toISOString() };
   const campaign = { ...common, class: 'bulk', text: { en: CAMPAIGN }, audience: { tags: ['killed-sms'] }, channels: ['sms'] };
-  const alarm = { ...common, class: 'life', title: 'Dam alarm', text: { en: ALARM }, audience: { tags: ['killed-mail'] }, channels: ['email'] };
+  const alarm = {
+    ...common,
+    class: 'life',
+    title: 'Dam alarm',
+    text: { en: ALARM },
+    says: { instruction: 'Go uphill.' },
+    audience: { tags: ['killed-mail'] },
+    channels: ['email'],
+  };
   return { campaign: await api('POST', '/messages', campaign), alarm: await api('POST', '/messages', alarm) };
 }
 
