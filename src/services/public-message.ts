@@ -89,12 +89,15 @@ export async function tenantOfMessage(deps: Pick<Deps, 'db'>, messageId: string 
   });
 }
 
-/** Personal slots are left out: the page names nobody. What must be said and the text does not say stands below it. */
-const plain = (row: Pick<Row, 'text' | 'said'>, locale: string): string =>
-  [fillTemplate(parseTemplate(row.text[locale] ?? ''), {}), ...saidLines(row, locale, wordsFor(locale))]
+/** Personal slots are left out: the page names nobody. What must be said and the text does not say stands below it, but for the organisation, which the page names itself. */
+function plain(row: Pick<Row, 'text' | 'said'>, locale: string, tenantName: string): string {
+  const { issuer, ...others } = row.said?.[locale] ?? {};
+  const said = { [locale]: issuer === undefined || issuer === tenantName ? others : { ...others, issuer } };
+  return [fillTemplate(parseTemplate(row.text[locale] ?? ''), {}), ...saidLines({ text: row.text, said }, locale, wordsFor(locale))]
     .join('\n')
     .replace(/[ \t]+$/gm, '')
     .trim();
+}
 
 /** @returns undefined for a message that is not launched or does not exist */
 export async function readMessageFacts(tx: Tx, tenantId: number, messageId: string): Promise<MessageFacts | undefined> {
@@ -134,12 +137,12 @@ export function messageFor(facts: MessageFacts, wanted: string | null, now: numb
     share: row.share,
     title: row.title,
     locale,
-    text: plain(row, locale),
+    text: plain(row, locale, facts.tenantName),
     issuedAt: row.issued_at,
     expiresAt: row.expires_at,
     stoppedAt: row.stopped_at,
     late: row.state === 'expired' || (row.expires_at !== null && row.expires_at.getTime() <= now),
     over: row.links_end_at.getTime() <= now,
-    followUp: follow ? { kind: follow.kind, locale: followLocale, text: plain(follow, followLocale), at: follow.launched_at } : null,
+    followUp: follow ? { kind: follow.kind, locale: followLocale, text: plain(follow, followLocale, facts.tenantName), at: follow.launched_at } : null,
   };
 }

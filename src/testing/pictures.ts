@@ -62,6 +62,12 @@ const FLOOD = {
     en: 'Harbour District: the river rises. Leave Harbour Street before 18:00 and go to the school hall. Answer here: {{link}}',
     de: 'Hafenbezirk: Der Fluss steigt. Verlassen Sie die Hafenstraße vor 18 Uhr, kommen Sie in die Schule: {{link}}',
   },
+  says: {
+    instruction: {
+      en: 'Leave Harbour Street before 18:00 and go to the school hall',
+      de: 'Verlassen Sie die Hafenstraße vor 18 Uhr, kommen Sie in die Schule',
+    },
+  },
   audience: { all: true },
   channels: ['push', 'sms', 'email'],
   answers: [

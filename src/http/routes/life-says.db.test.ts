@@ -105,3 +105,17 @@ test('a drill must not deny itself in these words either', async () => {
   const { send } = await office();
   expect(fields(await send({ drill: true, says: { ...SAYS, instruction: 'This is not a drill, run' } }))).toEqual(['says.instruction']);
 });
+
+test('the page for an answer says all of it, and the organisation once', async () => {
+  const { tenantId, send } = await office();
+  const pageOf = async (says: object): Promise<string> => {
+    const { json } = await send({ says, launch: true });
+    const people = await deps.db.withTenant(tenantId, (tx) => tx.selectFrom('recipients').select('id').execute());
+    const token = deps.tokens.seal('answer', { a: Number(deps.ids.decode('msg', json.id)), b: Number(people[0]?.id), extra: 0 });
+    return (await app.request(`/r/${token}`)).text();
+  };
+  const page = await pageOf(SAYS);
+  for (const words of Object.values(SAYS)) expect(page).toContain(words);
+  expect(page.match(/From:/g)).toHaveLength(1);
+  expect(await pageOf({ ...SAYS, issuer: 'Dam office' })).toMatch(/From: Dam office/);
+});
