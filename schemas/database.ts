@@ -167,6 +167,22 @@ export interface ErasuresTable {
   erased_at: GeneratedAlways<Date>;
 }
 
+export interface ImportsTable {
+  tenant_id: number;
+  id: GeneratedAlways<Id>;
+  finished_at: Generated<Date>;
+  imported_by: string;
+  created: number;
+  updated: number;
+  unchanged: number;
+  merged: number;
+  rejected: number;
+  erased: number;
+  rejected_rows: ColumnType<{ line: number; field: string; code: string }[], string, never>;
+  acknowledged_at: NullableTime;
+  acknowledged_by: string | null;
+}
+
 export interface IdempotencyKeysTable {
   tenant_id: number;
   key: string;
@@ -203,6 +219,7 @@ export interface Schema {
   push_subscriptions: PushSubscriptionsTable;
   suppressions: SuppressionsTable;
   erasures: ErasuresTable;
+  imports: ImportsTable;
   messages: MessagesTable;
   waves: WavesTable;
   batches: BatchesTable;

@@ -55,7 +55,7 @@ const channelsSchema = z.union([
 ]);
 
 /** What a launch may ask back. */
-export const QUESTIONS = ['repeated_text'] as const;
+export const QUESTIONS = ['rejected_rows', 'repeated_text'] as const;
 export type Question = (typeof QUESTIONS)[number];
 
 /** Questions that the caller was asked (409 with this code) and means all the same. */

@@ -157,6 +157,24 @@ CREATE TABLE idempotency_keys (
   CONSTRAINT idempotency_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id)
 );
 
+CREATE TABLE imports (
+  tenant_id integer NOT NULL,
+  id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  finished_at timestamp with time zone NOT NULL DEFAULT now(),
+  imported_by text NOT NULL,
+  created integer NOT NULL,
+  updated integer NOT NULL,
+  unchanged integer NOT NULL,
+  merged integer NOT NULL,
+  rejected integer NOT NULL,
+  erased integer NOT NULL,
+  rejected_rows jsonb NOT NULL,
+  acknowledged_at timestamp with time zone,
+  acknowledged_by text,
+  CONSTRAINT imports_pkey PRIMARY KEY (tenant_id, id),
+  CONSTRAINT imports_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id)
+);
+
 CREATE TABLE inbound_texts (
   tenant_id integer NOT NULL,
   id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -478,6 +496,8 @@ CREATE INDEX batches_message ON public.batches USING btree (message_id, state);
 CREATE INDEX batches_planned ON public.batches USING btree (lane, tenant_id, due_at, id) WHERE (state = 'planned'::text);
 CREATE INDEX deliveries_waiting ON ONLY public.deliveries USING btree (batch_id) WHERE (next_at IS NOT NULL);
 CREATE INDEX idempotency_keys_age ON public.idempotency_keys USING btree (created_at);
+CREATE INDEX imports_age ON public.imports USING btree (tenant_id, finished_at);
+CREATE INDEX imports_open ON public.imports USING btree (tenant_id, finished_at) WHERE ((acknowledged_at IS NULL) AND (rejected > erased));
 CREATE INDEX inbound_texts_from ON public.inbound_texts USING btree (tenant_id, from_address, at DESC);
 CREATE INDEX inbound_texts_human ON public.inbound_texts USING btree (tenant_id, at DESC) WHERE (needs_human AND (handled_at IS NULL));
 CREATE INDEX inbound_texts_message ON public.inbound_texts USING btree (tenant_id, message_id);
@@ -538,6 +558,10 @@ ALTER TABLE idempotency_keys ENABLE ROW LEVEL SECURITY;
 ALTER TABLE idempotency_keys FORCE ROW LEVEL SECURITY;
 CREATE POLICY across ON idempotency_keys AS PERMISSIVE FOR ALL TO muster_cross USING (true) WITH CHECK (true);
 CREATE POLICY tenant_isolation ON idempotency_keys AS PERMISSIVE FOR ALL TO public USING ((tenant_id = ( SELECT app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT app_tenant() AS app_tenant)));
+ALTER TABLE imports ENABLE ROW LEVEL SECURITY;
+ALTER TABLE imports FORCE ROW LEVEL SECURITY;
+CREATE POLICY across ON imports AS PERMISSIVE FOR ALL TO muster_cross USING (true) WITH CHECK (true);
+CREATE POLICY tenant_isolation ON imports AS PERMISSIVE FOR ALL TO public USING ((tenant_id = ( SELECT app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT app_tenant() AS app_tenant)));
 ALTER TABLE inbound_texts ENABLE ROW LEVEL SECURITY;
 ALTER TABLE inbound_texts FORCE ROW LEVEL SECURITY;
 CREATE POLICY across ON inbound_texts AS PERMISSIVE FOR ALL TO muster_cross USING (true) WITH CHECK (true);
@@ -953,6 +977,8 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON erasures TO muster_worker;
 GRANT DELETE, INSERT, SELECT, UPDATE ON idempotency_keys TO muster_api;
 GRANT DELETE, INSERT, SELECT, UPDATE ON idempotency_keys TO muster_worker;
 GRANT DELETE, SELECT ON idempotency_keys TO muster_cross;
+GRANT DELETE, INSERT, SELECT, UPDATE ON imports TO muster_api;
+GRANT DELETE, INSERT, SELECT, UPDATE ON imports TO muster_worker;
 GRANT DELETE, INSERT, SELECT, UPDATE ON inbound_texts TO muster_api;
 GRANT DELETE, INSERT, SELECT, UPDATE ON inbound_texts TO muster_worker;
 GRANT SELECT, UPDATE ON incarnation TO muster_cross;
@@ -1013,6 +1039,8 @@ GRANT USAGE ON SEQUENCE api_keys_id_seq TO muster_api;
 GRANT USAGE ON SEQUENCE api_keys_id_seq TO muster_worker;
 GRANT USAGE ON SEQUENCE batches_id_seq TO muster_api;
 GRANT USAGE ON SEQUENCE batches_id_seq TO muster_worker;
+GRANT USAGE ON SEQUENCE imports_id_seq TO muster_api;
+GRANT USAGE ON SEQUENCE imports_id_seq TO muster_worker;
 GRANT USAGE ON SEQUENCE inbound_texts_id_seq TO muster_api;
 GRANT USAGE ON SEQUENCE inbound_texts_id_seq TO muster_worker;
 GRANT SELECT, UPDATE ON SEQUENCE messages_id_seq TO muster_cross;

@@ -203,6 +203,29 @@ CREATE TABLE erasures (
   PRIMARY KEY (tenant_id, address_hash)
 );
 
+-- One row per import that was read to its end. Nothing of the file is kept but where it was wrong: line, field and code.
+CREATE TABLE imports (
+  tenant_id integer NOT NULL REFERENCES tenants,
+  id bigint GENERATED ALWAYS AS IDENTITY,
+  finished_at timestamptz NOT NULL DEFAULT now(),
+  imported_by text NOT NULL,
+  created integer NOT NULL,
+  updated integer NOT NULL,
+  unchanged integer NOT NULL,
+  merged integer NOT NULL,
+  rejected integer NOT NULL,
+  -- of the rejected: people who were erased, and rightly are not here
+  erased integer NOT NULL,
+  -- the first hundred: [{line, field, code}]
+  rejected_rows jsonb NOT NULL,
+  acknowledged_at timestamptz,
+  acknowledged_by text,
+  PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX imports_age ON imports (tenant_id, finished_at);
+-- What a launch asks about.
+CREATE INDEX imports_open ON imports (tenant_id, finished_at) WHERE acknowledged_at IS NULL AND rejected > erased;
+
 -- Whether a title, a text or what is said with it says that it is no drill, in the languages that Muster speaks itself: the same as
 -- domain/drill-text.ts. Both cases of letters outside ASCII are named: the C locale folds no others.
 CREATE FUNCTION denies_drill(p_title text, p_text jsonb, p_said jsonb DEFAULT NULL) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$

@@ -65,6 +65,16 @@ test('people are imported from a file, and bad rows are told by line and field',
   const { code, out, err } = await muster(['import', file]);
   expect([code, out]).toEqual([0, '2 created, 0 updated, 0 unchanged, 0 merged, 1 rejected\n']);
   expect(err).toMatch(/^line 4: phone: /);
+  const id = /import --acknowledge (imp_\w+)\n$/.exec(err)?.[1] ?? '';
+
+  const send = ['send', '--to', 'tag:medic', '--channels', 'sms', '--text', 'Not everybody is here', '--yes'];
+  expect(await muster(send)).toMatchObject({ code: 1, err: expect.stringMatching(new RegExp(`One row of the import ${id} .*\\(409 rejected_rows\\)`)) });
+  expect((await muster([...send, '--despite-rejected'])).code).toBe(0);
+  expect((await muster(['import', file, '--acknowledge', id])).code).toBe(2);
+  expect(await muster(['import', '--acknowledge', 'imp_1'])).toMatchObject({ code: 1, err: expect.stringContaining('404') });
+  const seen = await muster(['import', '--acknowledge', id]);
+  expect([seen.code, seen.out]).toEqual([0, expect.stringMatching(new RegExp(`^${id}: 1 rejected, acknowledged by key:\\d+\\n$`))]);
+  expect((await muster([...send.slice(0, -2), 'All are here', '--yes'])).code).toBe(0);
 });
 
 test('everything of the organisation, one channel, or the whole installation is stopped and released', async () => {

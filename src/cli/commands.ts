@@ -15,15 +15,29 @@ const printJson = (io: Io, value: unknown): void => io.out(`${JSON.stringify(val
 const at = (id: string): string => `/messages/${encodeURIComponent(id)}`;
 
 interface ImportReport {
+  id: string;
   created: number;
   updated: number;
   unchanged: number;
   merged?: number;
   rejected: number;
+  erased: number;
   errors: { line: number; field: string; detail: string }[];
 }
 
-export const importPeople: Command = async ({ api, io, words, flags }) => {
+const acknowledgeImport = async ({ api, io, flags }: CommandInput, id: string): Promise<void> => {
+  const seen = await api.json<{ id: string; rejected: number; acknowledgedBy: string | null }>(`/imports/${encodeURIComponent(id)}/acknowledge`, {
+    method: 'POST',
+  });
+  if (flags['json'] === true) return printJson(io, seen);
+  io.out(`${seen.id}: ${number.format(seen.rejected)} rejected, acknowledged by ${seen.acknowledgedBy}\n`);
+};
+
+export const importPeople: Command = async (input) => {
+  const { api, io, words, flags } = input;
+  const seen = flag(flags, 'acknowledge');
+  if (seen !== undefined && words.length > 0) throw new UsageError('name a file, or say --acknowledge, not both');
+  if (seen !== undefined) return acknowledgeImport(input, seen);
   const file = word(words, 0, 'the file (or - for standard input)');
   if (file !== '-')
     await access(file).catch((error: unknown) => {
@@ -42,6 +56,9 @@ export const importPeople: Command = async ({ api, io, words, flags }) => {
     `${number.format(report.created)} created, ${number.format(report.updated)} updated, ${number.format(report.unchanged)} unchanged, ${number.format(report.merged ?? 0)} merged, ${number.format(report.rejected)} rejected\n`,
   );
   for (const error of report.errors) io.err(`line ${error.line}: ${error.field}: ${error.detail}\n`);
+  if (report.rejected > report.erased)
+    io.err(`messages may miss the rejected rows and ask about them until somebody says they are seen: import --acknowledge ${report.id}\n`);
+  return undefined;
 };
 
 export const preview: Command = async ({ api, io, flags }) => {
@@ -83,11 +100,12 @@ export const send: Command = async (input) => {
     const answer = await io.ask(`Send this ${draft.drill ? 'EXERCISE' : `live ${draft.class} message`} to ${people} people? Type the number to confirm: `);
     if (answer?.replaceAll(',', '').trim() !== String(draft.audience.count ?? 0)) throw new UsageError(`not confirmed; the draft ${draft.id} is kept`);
   }
+  const acknowledge = [...(flags['again'] === true ? ['repeated_text'] : []), ...(flags['despite-rejected'] === true ? ['rejected_rows'] : [])];
   const launched = await api.json<MessageView>(`${at(draft.id)}/launch`, {
     method: 'POST',
     json: {
       ...(draft.audience.hash === null ? {} : { audienceHash: draft.audience.hash }),
-      ...(flags['again'] === true ? { acknowledge: ['repeated_text'] } : {}),
+      ...(acknowledge.length === 0 ? {} : { acknowledge }),
     },
   });
   if (flags['watch'] === true) return watch({ ...input, words: [launched.id] });

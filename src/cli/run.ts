@@ -14,6 +14,7 @@ const HELP = `muster: send one message to many people, and watch what comes of i
 Usage: npm run muster -- <verb> [options]
 
   import <file|->              people from CSV or NDJSON      [--format csv|ndjson]
+  import --acknowledge imp_…   its rejected rows are seen: no launch asks about them
   preview --to …               whom a message would reach     [--class] [--channels] [--text]
   send --text … --to …         write and launch a message     [--yes] [--draft] [--watch]
   watch <id>                   live progress                  [--follow]
@@ -34,6 +35,7 @@ Message options (send, preview):
   --expires 4h     also a time; --start likewise      --drill  an exercise      --share  people may pass it on
   --who --where --do --issuer   what a life message must say and its text, or the organisation's settings, do not
   --again          it is meant, though the same text went to some of these people just now
+  --despite-rejected  it is meant, though rows of an import were not taken
 
 Options everywhere:
   --api URL, --key KEY   else MUSTER_API and MUSTER_KEY, else the installation in MUSTER_DATA (npm run up)
@@ -82,6 +84,8 @@ const OPTIONS = {
   cursor: text,
   all: yes,
   again: yes,
+  acknowledge: text,
+  'despite-rejected': yes,
   installation: yes,
   channel: text,
 } as const;

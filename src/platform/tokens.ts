@@ -200,7 +200,7 @@ function derive(key: { secret: Buffer; byPurpose: Map<string, KeyObject> }, purp
   return derived;
 }
 
-const ID_KINDS = { msg: 1, rcp: 2, usr: 3, key: 4, snd: 5, sub: 6, inb: 7, wav: 8, bat: 9 } as const;
+const ID_KINDS = { msg: 1, rcp: 2, usr: 3, key: 4, snd: 5, sub: 6, inb: 7, wav: 8, bat: 9, imp: 10 } as const;
 export type IdKind = keyof typeof ID_KINDS;
 
 /**

@@ -2,10 +2,12 @@ import { audienceCondition, countAndHash } from '#db/audience-sql.ts';
 import type { Tx } from '#db/database.ts';
 import { conflict, notFound, Problem } from '#platform/errors.ts';
 import type { Audience } from '#schemas/audience.ts';
+import type { Question } from '#schemas/message.ts';
 import type { MessageView } from '#schemas/views.ts';
+import { askApprover } from './ask-first.ts';
 import { appendAudit } from './audit.ts';
 import { type Context, inTenant } from './context.ts';
-import { requireScope } from './launch-message.ts';
+import { acknowledgedIn, requireScope } from './launch-message.ts';
 import { loadMessage } from './message-row.ts';
 import { launchWords } from './said-words.ts';
 import { viewMessages } from './message-view.ts';
@@ -14,7 +16,11 @@ import { viewMessages } from './message-view.ts';
  * A second person approves a draft with the audience as it is now. The author cannot approve, not through that
  * person's API keys either.
  */
-export async function approveMessage(ctx: Context, publicId: string, input: { audienceHash?: string | undefined } = {}): Promise<MessageView> {
+export async function approveMessage(
+  ctx: Context,
+  publicId: string,
+  input: { audienceHash?: string | undefined; acknowledge?: readonly Question[] | undefined } = {},
+): Promise<MessageView> {
   return inTenant(ctx, async (tx) => {
     const row = await loadMessage(tx, ctx, publicId, true);
     requireScope(ctx, `send:${row.class}`);
@@ -29,6 +35,7 @@ export async function approveMessage(ctx: Context, publicId: string, input: { au
     );
     if (input.audienceHash !== undefined && input.audienceHash !== counted.hash)
       throw conflict('audience_changed', 'The audience is no longer the one that was shown.', { count: counted.count, hash: counted.hash });
+    await askApprover(tx, ctx, row, input.acknowledge ?? []);
     await tx
       .updateTable('messages')
       .set({
@@ -41,7 +48,7 @@ export async function approveMessage(ctx: Context, publicId: string, input: { au
       .where('tenant_id', '=', ctx.tenantId)
       .where('id', '=', row.id)
       .execute();
-    await appendAudit(tx, ctx, 'message.approve', row.id, { count: counted.count, hash: counted.hash });
+    await appendAudit(tx, ctx, 'message.approve', row.id, { count: counted.count, hash: counted.hash, ...acknowledgedIn(input) });
     const [view] = await viewMessages(tx, ctx, [await loadMessage(tx, ctx, publicId)]);
     if (!view) throw notFound('message');
     await ctx.idempotency?.complete(tx, 200, view);

@@ -10,9 +10,12 @@ import { Problem } from '#platform/errors.ts';
 import { type Context, inTenant } from './context.ts';
 import { erasedAmong } from './erasures.ts';
 import { spoolUtf8 } from './import-spool.ts';
+import { recordImport } from './record-import.ts';
 
 export interface ImportResult {
-  /** Rows that held data; the five counts below sum to it. */
+  /** `imp_…` */
+  id: string;
+  /** Rows that held data; created, updated, unchanged, merged and rejected sum to it. */
   rows: number;
   created: number;
   updated: number;
@@ -20,6 +23,8 @@ export interface ImportResult {
   /** Rows folded into a person of an earlier row, or into whom their address already belongs to. */
   merged: number;
   rejected: number;
+  /** Of the rejected: people who asked to be erased. */
+  erased: number;
   /** The first thousand, in the order of the file; `field` is `row` where the row as a whole is wrong. */
   errors: MergeIssue[];
   errorsTruncated: boolean;
@@ -52,7 +57,7 @@ export async function importRecipients(ctx: Context, stream: AsyncIterable<Uint8
     const reader = readerFor(input.format);
     for await (const piece of spool.text()) await work.take(reader.push(piece));
     await work.take(reader.end());
-    return await work.finish();
+    return await recordImport(ctx, await work.finish());
   } catch (error) {
     if (!(error instanceof HeaderError)) throw error;
     const { code, message: detail } = error;
@@ -71,18 +76,20 @@ export async function countryOf(tx: Tx, tenantId: number) {
 }
 
 type Country = Awaited<ReturnType<typeof countryOf>>;
+type Counted = Omit<ImportResult, 'id'>;
 
 class Import {
   readonly #ctx: Context;
   readonly #country: Country;
   readonly #seen = new IdSet();
-  readonly #result: ImportResult = {
+  readonly #result: Counted = {
     rows: 0,
     created: 0,
     updated: 0,
     unchanged: 0,
     merged: 0,
     rejected: 0,
+    erased: 0,
     errors: [],
     errorsTruncated: false,
     warnings: [],
@@ -151,6 +158,7 @@ class Import {
     for (const id of [...plan.touched, ...createdIds]) this.#seen.add(id);
     for (const [key, n] of Object.entries(plan.counts) as [keyof MergePlan['counts'], number][]) this.#result[key] += n;
     for (const issue of erased) this.#reject([issue]);
+    this.#result.erased += erased.length;
     this.#report(plan.errors);
     this.#warn(plan.warnings);
   }
@@ -182,7 +190,7 @@ class Import {
     return { plan, createdIds, erased };
   }
 
-  async finish(): Promise<ImportResult> {
+  async finish(): Promise<Counted> {
     if (this.#batch.length > 0) await this.#flush();
     await this.#writing;
     this.#result.errors.sort((a, b) => a.line - b.line);

@@ -82,9 +82,17 @@ export async function launchInTx(tx: Tx, ctx: Context, messageId: string, input:
     .where('tenant_id', '=', ctx.tenantId)
     .where('id', '=', row.id)
     .execute();
-  await appendAudit(tx, ctx, scheduled ? 'message.schedule' : 'message.launch', row.id, { count: counted.count, hash: counted.hash });
+  await appendAudit(tx, ctx, scheduled ? 'message.schedule' : 'message.launch', row.id, {
+    count: counted.count,
+    hash: counted.hash,
+    ...acknowledgedIn(input),
+  });
   return scheduled ? [] : beginWaves(tx, ctx, await writeWaves(tx, ctx.tenantId, [row], now));
 }
+
+/** What was acknowledged together with an act, for the audit log. */
+export const acknowledgedIn = ({ acknowledge = [] }: { acknowledge?: readonly Question[] | undefined }): { acknowledged?: readonly Question[] } =>
+  acknowledge.length === 0 ? {} : { acknowledged: acknowledge };
 
 /** Writes the plans' waves, due from now on; returns those that are due at once. */
 export async function writeWaves(tx: Tx, tenantId: number, rows: readonly Pick<MessageRow, 'id' | 'class' | 'channels'>[], now: number): Promise<DueWave[]> {

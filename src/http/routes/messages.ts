@@ -71,16 +71,15 @@ const change = createRoute({
 });
 
 // Bodies of verbs that need none may be left out altogether.
-const shownAudience = {
+const decision = {
   content: {
     'application/json': {
-      schema: z.strictObject({ audienceHash: z.string().max(64).optional().openapi({ description: 'Refuse unless the audience still has this hash.' }) }),
+      schema: z.strictObject({
+        audienceHash: z.string().max(64).optional().openapi({ description: 'Refuse unless the audience still has this hash.' }),
+        acknowledge: acknowledgeSchema.openapi({ description: 'What was asked before (409 with this code) and is meant all the same.' }),
+      }),
     },
   },
-};
-
-const launchBody = {
-  content: { 'application/json': { schema: shownAudience.content['application/json'].schema.extend({ acknowledge: acknowledgeSchema }) } },
 };
 
 const launch = createRoute({
@@ -88,7 +87,7 @@ const launch = createRoute({
   path: '/messages/{id}/launch',
   tags,
   summary: 'Launch a draft now, or schedule it for its startAt',
-  request: { params: messageParams, headers: idempotencyHeader, body: launchBody },
+  request: { params: messageParams, headers: idempotencyHeader, body: decision },
   responses: { 202: message('Launched or scheduled.'), ...refusals },
 });
 
@@ -97,7 +96,7 @@ const approve = createRoute({
   path: '/messages/{id}/approve',
   tags,
   summary: 'Approve a draft as its second person',
-  request: { params: messageParams, headers: idempotencyHeader, body: shownAudience },
+  request: { params: messageParams, headers: idempotencyHeader, body: decision },
   responses: { 200: message('Approved.'), ...refusals },
 });
 

@@ -10,12 +10,16 @@ const issue = z.object({ line: z.int().min(1), field: z.string(), code: z.string
 
 const importResult = z
   .object({
+    id: z.string().openapi({ example: 'imp_4vyHJh2tDQTB5s0yZ0pXQA' }),
     rows: count.openapi({ description: 'Rows that held data; created, updated, unchanged, merged and rejected sum to it.' }),
     created: count,
     updated: count,
     unchanged: count,
     merged: count.openapi({ description: 'Rows folded into a person of an earlier row, or into whom their address already belongs to.' }),
-    rejected: count,
+    rejected: count.openapi({
+      description: 'Until somebody acknowledges them (POST /v1/imports/{id}/acknowledge), a launch is refused with 409 `rejected_rows`.',
+    }),
+    erased: count.openapi({ description: 'Of the rejected: people who asked to be erased; nobody has to acknowledge those.' }),
     errors: z.array(issue).openapi({ description: 'The first thousand, in the order of the file; `line` is the physical line.' }),
     errorsTruncated: z.boolean(),
     warnings: z.array(issue).openapi({ description: 'Rows that were taken, with something to look at; the first hundred.' }),

@@ -11,6 +11,7 @@ import { createRecipient } from '#services/create-recipient.ts';
 import { eraseRecipient } from '#services/erase-recipient.ts';
 import { getRecipient } from '#services/get-recipient.ts';
 import { listRecipients, streamRecipients } from '#services/list-recipients.ts';
+import { registerImports } from './imports.ts';
 import { registerImport } from './recipients-import.ts';
 import { registerSuppressions } from './suppressions.ts';
 
@@ -143,6 +144,7 @@ const COLUMNS = [
 export function recipientsRoutes(_deps: Deps): OpenAPIHono<AppEnv> {
   const routes = new OpenAPIHono<AppEnv>();
   registerImport(routes);
+  registerImports(routes);
   routes.openapi(list, async (c) => {
     const { format, ...query } = c.req.valid('query');
     if (format !== 'csv') return c.json(await listRecipients(c.var.ctx, query), 200);

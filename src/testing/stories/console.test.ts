@@ -139,6 +139,9 @@ async function importThroughThePage(page: Page): Promise<void> {
     ['63', 'email'],
   ]);
   for (const [, , reason] of cells) expect(reason?.length).toBeGreaterThan(10);
+  await page.getByRole('button', { name: 'I have seen these rows' }).click();
+  await page.getByText('No message asks about them any more').waitFor();
+  await look(page);
 }
 
 async function write(page: Page): Promise<void> {

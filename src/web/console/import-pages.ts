@@ -1,11 +1,15 @@
 import { Hono } from 'hono';
 import { html } from 'hono/html';
 import { Problem } from '#platform/errors.ts';
+import { acknowledgeImport } from '#services/acknowledge-import.ts';
+import { getImport } from '#services/get-import.ts';
 import { importRecipients } from '#services/import-recipients.ts';
+import { listImports } from '#services/list-imports.ts';
 import type { ConsoleContext, ConsoleEnv } from './env.ts';
 import { number, plural } from './format.ts';
 import { requireScope, requireToken } from './guard.ts';
 import { show } from './layout.ts';
+import { acknowledgeForm, earlierImports, importBody } from './import-view.ts';
 import { readUpload } from './multipart.ts';
 import { csrf, type FormError, errorOf, type Html, type Part } from './parts.ts';
 
@@ -28,7 +32,7 @@ function issueTable(issues: Result['errors'], title: string, total: number): Par
     ${total > SHOWN && html`<p class="soft">The first ${number(Math.min(SHOWN, issues.length))} are shown.</p>`}</section>`;
 }
 
-function resultView(result: Result, fileName: string): Html {
+function resultView(result: Result, fileName: string, csrfToken: string): Html {
   const facts: [string, number][] = [
     ['Rows', result.rows],
     ['New people', result.created],
@@ -39,6 +43,7 @@ function resultView(result: Result, fileName: string): Html {
   ];
   return html`<div class="note ${result.rejected > 0 ? 'warn' : 'good'}" role="status" id="result">
       ${result.rejected > 0 ? html`<b>${plural(result.rejected, 'row')} of ${fileName} ${result.rejected === 1 ? 'was' : 'were'} not taken.</b> All others are in. Correct these rows and upload the file again: nobody is added twice.` : html`<b>All rows of ${fileName} are in.</b>`}</div>
+    ${acknowledgeForm({ ...result, acknowledgedAt: null }, csrfToken)}
     <dl class="facts card">${facts.map(([label, n]) => html`<div><dt>${label}</dt><dd>${number(n)}</dd></div>`)}</dl>
     ${issueTable(result.errors, 'Rejected rows', result.rejected)} ${issueTable(result.warnings, 'Taken, but look at these', result.warningCount)}`;
 }
@@ -54,7 +59,8 @@ async function importPage(c: ConsoleContext, errors: readonly FormError[], resul
         <input type="file" id="file" name="file" accept=".csv,text/csv,.ndjson,application/x-ndjson" required aria-describedby="file-hint${error ? ' file-error' : ''}"${error ? html` aria-invalid="true"` : ''}></div>
       <p class="soft">People who are there already, by external_id, phone or e-mail, are brought up to date. A wrong row never stops the others.</p>
       <div><button class="btn main wide">Import</button></div>
-    </form>`;
+    </form>
+    ${earlierImports((await listImports(c.var.ctx, { limit: 10 })).items)}`;
   return show(c, { title: 'Import people', section: 'people', narrow: true, errors, body });
 }
 
@@ -69,13 +75,20 @@ async function upload(c: ConsoleContext): Promise<Response> {
     requireToken(c, sent.fields.get('_csrf'));
     if (sent.fileName === '') throw new Problem(422, 'file_required', 'Choose a file first.');
     const result = await importRecipients(c.var.ctx, sent.file, { format: /\.(ndjson|jsonl)$/i.test(sent.fileName) ? 'ndjson' : 'csv' });
-    return await importPage(c, [], resultView(result, sent.fileName));
+    return await importPage(c, [], resultView(result, sent.fileName, c.var.session.csrfToken));
   } catch (problem) {
     return refuse(problem);
   }
 }
 
-/** `GET POST /people/import`, `GET /people/template.csv`. */
+async function importedPage(c: ConsoleContext): Promise<Response> {
+  const done = await getImport(c.var.ctx, c.req.param('id') ?? '');
+  const writes = c.var.ctx.actor.scopes.has('write');
+  const body = importBody(done, writes && acknowledgeForm(done, c.var.session.csrfToken));
+  return show(c, { title: 'An import', section: 'people', narrow: true, body });
+}
+
+/** `GET POST /people/import`, `GET /people/imports/{id}`, `POST /people/imports/{id}/acknowledge`, `GET /people/template.csv`. */
 export const importRoutes = (): Hono<ConsoleEnv> =>
   new Hono<ConsoleEnv>()
     .get('/people/import', (c) => {
@@ -83,6 +96,12 @@ export const importRoutes = (): Hono<ConsoleEnv> =>
       return importPage(c, []);
     })
     .post('/people/import', upload)
+    .get('/people/imports/:id', importedPage)
+    .post('/people/imports/:id/acknowledge', async (c) => {
+      requireScope(c, 'write');
+      const { id } = await acknowledgeImport(c.var.ctx, c.req.param('id'));
+      return c.redirect(`/people/imports/${id}`, 303);
+    })
     .get('/people/template.csv', (c) =>
       c.body(TEMPLATE, 200, { 'content-type': 'text/csv; charset=utf-8', 'content-disposition': 'attachment; filename="people.csv"' }),
     );

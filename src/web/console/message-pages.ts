@@ -5,12 +5,15 @@ import { Problem } from '#platform/errors.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { approvalState } from '#services/approval-state.ts';
 import { approveMessage } from '#services/approve-message.ts';
+import { mayMissRows } from '#services/ask-first.ts';
+import { findOpenImport } from '#services/open-import.ts';
 import { getMessage } from '#services/get-message.ts';
 import { launchMessage } from '#services/launch-message.ts';
 import { listMessages } from '#services/list-messages.ts';
 import { previewAudience } from '#services/preview-audience.ts';
 import { renderSample } from '#services/render-sample.ts';
 import { stopMessage } from '#services/stop-message.ts';
+import { answered, askView, type Asked } from './ask-view.ts';
 import { boardData } from './board-data.ts';
 import { liveRegion } from './board-view.ts';
 import type { ConsoleContext, ConsoleEnv } from './env.ts';
@@ -19,13 +22,20 @@ import { number, onTheWay, people, plural, textsOf } from './format.ts';
 import { show } from './layout.ts';
 import { messageList, pager } from './message-list.ts';
 import { boardBody, draftBody, messageTitle } from './message-view.ts';
-import { csrf, type FormError, type Part, time } from './parts.ts';
+import { csrf, type FormError, type Part } from './parts.ts';
 
 const isWaiting = (message: MessageView): boolean => message.state === 'draft';
 const maySend = (c: ConsoleContext, message: MessageView): boolean => c.var.ctx.actor.scopes.has(`send:${message.class}`);
 const drillBanner = (message: MessageView): Part => message.drill && html`<div class="banner drill">◆ EXERCISE – nothing on this page is real</div>`;
 
-async function draftPage(c: ConsoleContext, message: MessageView, errors: readonly FormError[] = [], notice: Part = '', again: Part = ''): Promise<Response> {
+interface DraftPage {
+  readonly errors?: readonly FormError[];
+  readonly notice?: Part;
+  /** What this person has been asked and has answered. */
+  readonly asked?: Asked;
+}
+
+async function draftPage(c: ConsoleContext, message: MessageView, { errors = [], notice = '', asked = {} }: DraftPage = {}): Promise<Response> {
   const { ctx } = c.var;
   const preview = await previewAudience(ctx, {
     audience: message.audience.expression,
@@ -59,7 +69,7 @@ async function draftPage(c: ConsoleContext, message: MessageView, errors: readon
     approval,
     isAuthor: message.createdBy === ctx.actor.label,
     notice,
-    again,
+    asks: askView(asked, mayMissRows(message) ? await findOpenImport(ctx) : undefined),
     now: ctx.clock.now(),
   });
   return show(c, { title: messageTitle(message), section: 'messages', errors, body, banner: drillBanner(message) });
@@ -78,22 +88,23 @@ async function boardPage(c: ConsoleContext, message: MessageView, notice: Part =
   });
 }
 
-/** The launch was refused: say why beside the draft as it is now. */
-async function launchRefused(c: ConsoleContext, message: MessageView, problem: Problem, shown: number): Promise<Response> {
-  if (problem.code === 'repeated_text') {
-    const again = html`<a href="/messages/${String(problem.extra['messageId'])}">the same text</a> ${time(String(problem.extra['at']))}`;
-    return draftPage(
-      c,
-      message,
-      [{ id: 'again', text: 'The same text went, or goes, to some of these people within ten minutes. Nothing was sent' }],
-      '',
-      again,
+const ROWS_NOT_TAKEN = { id: 'rows', text: 'Rows of an import were not taken, so this message may miss people. Tick that you know it, or look at them first' };
+
+/** It was refused: say why beside the draft as it is now. */
+async function refused(c: ConsoleContext, message: MessageView, problem: Problem, shown: number, asked: Asked): Promise<Response> {
+  const page = (error: FormError, now = asked): Promise<Response> => draftPage(c, message, { errors: [error], asked: now });
+  if (problem.code === 'rejected_rows') return page(ROWS_NOT_TAKEN);
+  if (problem.code === 'repeated_text')
+    return page(
+      { id: 'again', text: 'The same text went, or goes, to some of these people within ten minutes. Nothing was sent' },
+      { ...asked, repeated: { messageId: String(problem.extra['messageId']), at: String(problem.extra['at']) } },
     );
-  }
-  if (problem.code !== 'audience_changed') return draftPage(c, message, [{ id: '', text: problem.message }]);
+  if (problem.code !== 'audience_changed') return page({ id: '', text: problem.message });
   const now = Number(problem.extra['count']);
-  const text = `The audience changed while you were reading: it was ${people(shown)}, now it is ${people(now)}. Nothing was sent. Look again.`;
-  return draftPage(c, message, [{ id: 'reach-title', text }]);
+  return page({
+    id: 'reach-title',
+    text: `The audience changed while you were reading: it was ${people(shown)}, now it is ${people(now)}. Nothing was sent. Look again.`,
+  });
 }
 
 async function launch(c: ConsoleContext): Promise<Response> {
@@ -102,15 +113,16 @@ async function launch(c: ConsoleContext): Promise<Response> {
   const message = await getMessage(ctx, c.req.param('id') ?? '');
   const audienceHash = form.get('audienceHash');
   if (!isWaiting(message)) return c.redirect(`/messages/${message.id}`, 303);
+  const { asked, acknowledge } = answered(form);
+  const refuse = (id: string, text: string): Promise<Response> => draftPage(c, message, { errors: [{ id, text }], asked });
   // Without the hash that the page showed, nobody can have seen whom this goes to.
-  if (audienceHash === '') return draftPage(c, message, [{ id: 'reach-title', text: 'Look at whom it reaches, then send.' }]);
-  if (!message.drill && form.get('sure') !== 'yes')
-    return draftPage(c, message, [{ id: 'sure', text: 'Tick that you have read the text and that these are the right people' }]);
+  if (audienceHash === '') return refuse('reach-title', 'Look at whom it reaches, then send.');
+  if (!message.drill && form.get('sure') !== 'yes') return refuse('sure', 'Tick that you have read the text and that these are the right people');
   try {
-    await launchMessage(ctx, message.id, { audienceHash, acknowledge: form.get('again') === 'yes' ? ['repeated_text'] : [] });
+    await launchMessage(ctx, message.id, { audienceHash, acknowledge });
   } catch (problem) {
     if (!(problem instanceof Problem) || problem.status >= 500) throw problem;
-    return launchRefused(c, await getMessage(ctx, message.id), problem, Number(form.get('count')) || 0);
+    return refused(c, await getMessage(ctx, message.id), problem, Number(form.get('count')) || 0, asked);
   }
   return c.redirect(`/messages/${message.id}`, 303);
 }
@@ -120,12 +132,15 @@ async function approve(c: ConsoleContext): Promise<Response> {
   const form = await readForm(c);
   const id = c.req.param('id') ?? '';
   const audienceHash = form.get('audienceHash');
+  const { asked, acknowledge } = answered(form);
   try {
-    const message = await approveMessage(ctx, id, audienceHash === '' ? {} : { audienceHash });
-    return await draftPage(c, message, [], html`<p class="note good" role="status">Approved. It can be sent now.</p>`);
+    const message = await approveMessage(ctx, id, { acknowledge, ...(audienceHash === '' ? {} : { audienceHash }) });
+    return await draftPage(c, message, { notice: html`<p class="note good" role="status">Approved. It can be sent now.</p>` });
   } catch (problem) {
     if (!(problem instanceof Problem) || problem.status === 404 || problem.status >= 500) throw problem;
-    return draftPage(c, await getMessage(ctx, id), [{ id: '', text: problem.message }]);
+    const message = await getMessage(ctx, id);
+    if (problem.code === 'rejected_rows') return draftPage(c, message, { errors: [ROWS_NOT_TAKEN], asked });
+    return draftPage(c, message, { errors: [{ id: '', text: problem.message }], asked });
   }
 }
 

@@ -70,13 +70,13 @@ export interface DraftView {
   approval: ApprovalState;
   isAuthor: boolean;
   notice: Part;
-  /** Which message says the same to some of the same people; '' where nobody was asked. */
-  again: Part;
+  /** What must be ticked before it goes: see ask-view.ts. */
+  asks: Part;
   /** Milliseconds. */
   now: number;
 }
 
-function approveForm({ message, approval, isAuthor }: DraftView, count: number, hidden: Part): Html {
+function approveForm({ message, approval, isAuthor, asks }: DraftView, count: number, hidden: Part): Html {
   const why =
     approval.rule?.rule === 'doubling'
       ? `more than ${number(approval.rule.limit)}, twice the largest message so far`
@@ -86,7 +86,7 @@ function approveForm({ message, approval, isAuthor }: DraftView, count: number, 
     ${
       isAuthor
         ? html`<p class="note">You wrote it, so you cannot approve it. Ask a colleague to open this page: <span class="mono">/messages/${message.id}</span></p>`
-        : html`<div><button class="btn main big wide">Approve for ${people(count)}</button></div>`
+        : html`${asks}<div><button class="btn main big wide">Approve for ${people(count)}</button></div>`
     }</form>`;
 }
 
@@ -125,7 +125,7 @@ function launchForm(view: DraftView): Part {
   return html`
     <form class="card stack" method="post" action="/messages/${message.id}/launch" aria-labelledby="launch-title">${hidden}
       <h2 id="launch-title">${message.drill ? 'Run this exercise' : 'Send this for real'}</h2>
-      ${said}${view.again && html`<label class="check" for="again"><input type="checkbox" id="again" name="again" value="yes"> <span>Some of these people have ${view.again}. I mean to send it again.</span></label>`}${!message.drill && html`<label class="check" for="sure"><input type="checkbox" id="sure" name="sure" value="yes"> <span>I have read the text, and these are the right people.</span></label>`}
+      ${said}${view.asks}${!message.drill && html`<label class="check" for="sure"><input type="checkbox" id="sure" name="sure" value="yes"> <span>I have read the text, and these are the right people.</span></label>`}
       <div><button class="btn big wide ${message.drill ? 'drill' : 'danger'}">${button}</button></div>
     </form>`;
 }

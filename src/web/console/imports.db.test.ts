@@ -1,0 +1,99 @@
+import { Hono } from 'hono';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { AppEnv } from '#http/env.ts';
+import { consoleRoutes } from '#http/routes/console.ts';
+import type { MessageInput } from '#schemas/message.ts';
+import { createMessage } from '#services/create-message.ts';
+import { getMessage } from '#services/get-message.ts';
+import { listImports } from '#services/list-imports.ts';
+import { BrowserSession } from '#testing/browser-session.ts';
+import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+
+/** Guard 1 as a coordinator meets it: rejected rows are seen with one click, where they were imported or where one sends. */
+let deps: TestDeps;
+beforeAll(async () => {
+  deps = await createTestDeps();
+});
+afterAll(() => deps.close());
+
+let tenantId: number;
+let page: BrowserSession;
+let token: string;
+beforeEach(async () => {
+  ({ tenantId } = await deps.tenant());
+  const user = await deps.db.withTenant(tenantId, (tx) => tx.selectFrom('users').select('email').executeTakeFirstOrThrow());
+  page = new BrowserSession(new Hono<AppEnv>().route('/', consoleRoutes(deps)));
+  await page.signIn(user.email, 'correct horse battery staple');
+  token = await page.token();
+});
+
+async function upload(csv: string): Promise<string> {
+  const form = new FormData();
+  form.append('_csrf', token);
+  form.append('file', new File([csv], 'people.csv', { type: 'text/csv' }));
+  return (await page.upload('/people/import', form)).text();
+}
+const BAD = 'name,phone\r\nAda,+12125550142\r\nBob,12\r\n';
+
+async function draft(change: Partial<MessageInput> = {}) {
+  const input = { class: 'ops', text: { en: 'Come' }, audience: { all: true }, channels: ['sms'], drill: false, answers: [], share: false, launch: false };
+  const { id } = await createMessage(deps.as(tenantId), { ...(input as MessageInput), ...change });
+  const shown = await page.text(`/messages/${id}`);
+  const audienceHash = /name="audienceHash" value="([^"]+)"/.exec(shown)?.[1] ?? '';
+  const launch = async (fields: Record<string, string> = {}) =>
+    (await page.post(`/messages/${id}/launch`, { _csrf: token, audienceHash, count: '1', sure: 'yes', ...fields })).text();
+  return { id, shown, launch, state: async () => (await getMessage(deps.as(tenantId), id)).state };
+}
+
+test('rejected rows are acknowledged with one click on the page of the import, and no message asks about them', async () => {
+  const result = await upload(BAD);
+  const action = /action="(\/people\/imports\/imp_\w+\/acknowledge)"/.exec(result)?.[1] ?? '';
+  expect(result).toContain('I have seen these rows');
+  expect(await page.text('/people/import')).toContain('not seen yet');
+  expect((await page.post(action, { _csrf: 'stale' })).status).toBe(403);
+  const seen = await (await page.post(action, { _csrf: token })).text();
+  expect(seen).toContain('No message asks about them any more.');
+  expect(seen).not.toContain('I have seen these rows');
+  expect(seen).toMatch(/data-label="Line">3<\/td><td data-label="Field"><code>phone<\/code>/);
+  expect((await listImports(deps.as(tenantId))).items[0]).toMatchObject({ acknowledgedBy: expect.stringMatching(/^user:/), rejected: 1 });
+  const { shown, launch, state } = await draft();
+  expect(shown).not.toContain('name="rows"');
+  await launch();
+  expect(await state()).toBe('live');
+});
+
+test('a draft asks before it is sent: nothing goes without the tick, and the link leads to the rows', async () => {
+  await upload(BAD);
+  const { shown, launch, state } = await draft();
+  const link = /<a href="(\/people\/imports\/imp_\w+)">1 row of an import<\/a>/.exec(shown)?.[1] ?? '';
+  expect(await page.text(link)).toContain('I have seen these rows');
+  const refused = await launch();
+  expect(refused).toContain('<a href="#rows">Rows of an import were not taken');
+  expect(await state()).toBe('draft');
+  // What is ticked stays ticked when something else is missing.
+  expect(await launch({ rows: 'yes', sure: '' })).toMatch(/id="rows" name="rows" value="yes" checked/);
+  await launch({ rows: 'yes' });
+  expect(await state()).toBe('live');
+});
+
+test('both questions are answered one after the other, without asking the first again', async () => {
+  await upload('name,phone\r\nAda,+12125550142\r\n');
+  await (await draft()).launch();
+  await upload(BAD);
+  const { launch, state } = await draft();
+  const second = await launch({ rows: 'yes' });
+  expect(second).toMatch(/id="rows" name="rows" value="yes" checked/);
+  expect(second).toContain('I mean to send it again.');
+  expect(await launch({ again: 'yes' })).toContain('name="again" value="yes"');
+  expect(await state()).toBe('draft');
+  await launch({ rows: 'yes', again: 'yes' });
+  expect(await state()).toBe('live');
+});
+
+test('an exercise is not held up', async () => {
+  await upload(BAD);
+  const { shown, launch, state } = await draft({ drill: true });
+  expect(shown).not.toContain('name="rows"');
+  await launch();
+  expect(await state()).toBe('live');
+});
