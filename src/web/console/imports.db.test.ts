@@ -3,8 +3,9 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { AppEnv } from '#http/env.ts';
 import { consoleRoutes } from '#http/routes/console.ts';
 import type { MessageInput } from '#schemas/message.ts';
-import { createMessage } from '#services/create-message.ts';
+import { createMessage, type MessageOrigin } from '#services/create-message.ts';
 import { getMessage } from '#services/get-message.ts';
+import { messageIdOf } from '#services/message-row.ts';
 import { listImports } from '#services/list-imports.ts';
 import { BrowserSession } from '#testing/browser-session.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
@@ -35,14 +36,14 @@ async function upload(csv: string): Promise<string> {
 }
 const BAD = 'name,phone\r\nAda,+12125550142\r\nBob,12\r\n';
 
-async function draft(change: Partial<MessageInput> = {}) {
+async function draft(change: Partial<MessageInput> = {}, origin: MessageOrigin = {}) {
   const input = { class: 'ops', text: { en: 'Come' }, audience: { all: true }, channels: ['sms'], drill: false, answers: [], share: false, launch: false };
-  const { id } = await createMessage(deps.as(tenantId), { ...(input as MessageInput), ...change });
+  const { id } = await createMessage(deps.as(tenantId), { ...(input as MessageInput), ...change }, origin);
   const shown = await page.text(`/messages/${id}`);
   const audienceHash = /name="audienceHash" value="([^"]+)"/.exec(shown)?.[1] ?? '';
   const launch = async (fields: Record<string, string> = {}) =>
     (await page.post(`/messages/${id}/launch`, { _csrf: token, audienceHash, count: '1', sure: 'yes', ...fields })).text();
-  return { id, shown, launch, state: async () => (await getMessage(deps.as(tenantId), id)).state };
+  return { id, shown, audienceHash, launch, state: async () => (await getMessage(deps.as(tenantId), id)).state };
 }
 
 test('rejected rows are acknowledged with one click on the page of the import, and no message asks about them', async () => {
@@ -96,4 +97,33 @@ test('an exercise is not held up', async () => {
   expect(shown).not.toContain('name="rows"');
   await launch();
   expect(await state()).toBe('live');
+});
+
+test('the all-clear of an alert from elsewhere is not held up either', async () => {
+  await upload('name,phone\r\nAda,+12125550142\r\n');
+  const first = await draft();
+  await first.launch();
+  await upload(BAD);
+  const follows = { id: messageIdOf(deps.as(tenantId), first.id), kind: 'all_clear' } as const;
+  const { shown, launch, state } = await draft({ text: { en: 'It is over' } }, { follows });
+  expect(shown).not.toContain('name="rows"');
+  await launch();
+  expect(await state()).toBe('live');
+});
+
+test('who approves ticks it for himself', async () => {
+  await upload('name,phone\r\nAda,+12125550142\r\nEve,+12125550143\r\n');
+  await upload(BAD);
+  await deps.db.withTenant(tenantId, (tx) =>
+    tx
+      .updateTable('tenants')
+      .set({ policy: JSON.stringify({ approvalAbove: { life: 1, ops: 1, bulk: 1 } }) })
+      .where('tenant_id', '=', tenantId)
+      .execute(),
+  );
+  const { id, shown, audienceHash } = await draft();
+  expect(shown).toMatch(/action="\/messages\/msg_\w+\/approve"[\s\S]*name="rows"[\s\S]*Approve for 2 people/);
+  const approve = async (fields: Record<string, string>) => (await page.post(`/messages/${id}/approve`, { _csrf: token, audienceHash, ...fields })).text();
+  expect(await approve({})).toContain('<a href="#rows">Rows of an import were not taken');
+  expect(await approve({ rows: 'yes' })).toContain('Approved. It can be sent now.');
 });
