@@ -805,7 +805,9 @@ CREATE OR REPLACE FUNCTION public.find_api_key(p_hash bytea)
 AS $function$
   UPDATE api_keys k SET last_used_at = CASE WHEN k.last_used_at > now() - interval '1 minute' THEN k.last_used_at ELSE now() END
   WHERE k.key_hash = p_hash AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
-  RETURNING k.tenant_id, k.id, k.mode, k.scopes, k.user_id $function$;
+  RETURNING k.tenant_id, k.id, k.mode, CASE WHEN 'operator' = ANY (k.scopes)
+      AND NOT EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = k.tenant_id AND u.id = k.user_id AND u.operator AND u.disabled_at IS NULL)
+    THEN array_remove(k.scopes, 'operator') ELSE k.scopes END, k.user_id $function$;
 
 CREATE OR REPLACE FUNCTION public.find_session(p_id_hash bytea)
  RETURNS TABLE(tenant_id integer, user_id bigint)
@@ -931,6 +933,14 @@ AS $function$
   JOIN messages m ON m.tenant_id = c.tenant_id AND m.id = c.message_id JOIN tenants t ON t.tenant_id = c.tenant_id CROSS JOIN installation i
   WHERE m.state <> 'live' OR i.stopped_at IS NOT NULL OR t.stopped_at IS NOT NULL OR t.suspended_at IS NOT NULL OR c.channel = ANY (t.stopped_channels) $function$;
 
+CREATE OR REPLACE FUNCTION public.tenant_ids()
+ RETURNS SETOF integer
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'public'
+AS $function$
+  SELECT t.tenant_id FROM tenants t ORDER BY t.tenant_id $function$;
+
 -- Owners other than the owner of the database
 
 ALTER FUNCTION admit(text,oid,integer,bigint,boolean,text,boolean) OWNER TO muster_cross;
@@ -947,6 +957,7 @@ ALTER FUNCTION message_tenant(bigint) OWNER TO muster_cross;
 ALTER FUNCTION operation_facts() OWNER TO muster_cross;
 ALTER FUNCTION sender_tenant(channel,text) OWNER TO muster_cross;
 ALTER FUNCTION stopped_claims(integer[],bigint[],channel[]) OWNER TO muster_cross;
+ALTER FUNCTION tenant_ids() OWNER TO muster_cross;
 
 -- Grants
 
@@ -1082,3 +1093,4 @@ GRANT EXECUTE ON FUNCTION says_all(jsonb,jsonb) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION sender_tenant(channel,text) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION stop_restored(text) TO muster_cross;
 GRANT EXECUTE ON FUNCTION stopped_claims(integer[],bigint[],channel[]) TO muster_api, muster_worker;
+GRANT EXECUTE ON FUNCTION tenant_ids() TO muster_api, muster_worker;

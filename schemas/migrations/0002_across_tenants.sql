@@ -24,12 +24,15 @@ BEGIN
 END $$;
 SELECT ensure_delivery_partition(0);
 
+-- A key's scope `operator` holds while its person is one: who is no longer trusted with the installation loses it with his keys.
 CREATE FUNCTION find_api_key(p_hash bytea)
   RETURNS TABLE (tenant_id integer, id bigint, mode text, scopes text[], user_id bigint)
   LANGUAGE sql SECURITY DEFINER SET search_path = public AS $$
   UPDATE api_keys k SET last_used_at = CASE WHEN k.last_used_at > now() - interval '1 minute' THEN k.last_used_at ELSE now() END
   WHERE k.key_hash = p_hash AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
-  RETURNING k.tenant_id, k.id, k.mode, k.scopes, k.user_id $$;
+  RETURNING k.tenant_id, k.id, k.mode, CASE WHEN 'operator' = ANY (k.scopes)
+      AND NOT EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = k.tenant_id AND u.id = k.user_id AND u.operator AND u.disabled_at IS NULL)
+    THEN array_remove(k.scopes, 'operator') ELSE k.scopes END, k.user_id $$;
 
 CREATE FUNCTION find_user(p_email text)
   RETURNS TABLE (tenant_id integer, id bigint, password_hash text)
@@ -44,6 +47,11 @@ CREATE FUNCTION find_session(p_id_hash bytea)
 CREATE FUNCTION create_tenant(p_name text, p_locale text, p_country text) RETURNS integer
   LANGUAGE sql SECURITY DEFINER SET search_path = public AS $$
   INSERT INTO tenants (name, default_locale, default_country) VALUES (p_name, p_locale, p_country) RETURNING tenant_id $$;
+
+-- For the command of whoever runs the installation.
+CREATE FUNCTION tenant_ids() RETURNS SETOF integer
+  LANGUAGE sql SECURITY DEFINER STABLE SET search_path = public AS $$
+  SELECT t.tenant_id FROM tenants t ORDER BY t.tenant_id $$;
 
 -- A link or a receipt names a message; whose is it?
 CREATE FUNCTION message_tenant(p_message_id bigint) RETURNS integer

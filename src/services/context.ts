@@ -26,7 +26,7 @@ export interface Deps {
 /** `operator` is of the installation, not of a tenant: it stops and releases every organisation, and is nobody's by being an administrator. */
 export type Scope = 'read' | 'write' | 'send:life' | 'send:ops' | 'send:bulk' | 'admin' | 'operator';
 
-/** Who is acting. `label` goes to the audit log: `user:12`, `key:7`, `system`, `link`. */
+/** Who is acting. `label` goes to the audit log: `user:12`, `key:7`, `system`, `link`, `host`. */
 export interface Actor {
   readonly label: string;
   /** The person behind it, also through that person's API keys; null for the system and links. */
@@ -62,7 +62,10 @@ export const systemActor: Actor = {
   mode: 'live',
 };
 
-export const inTenant = <T>(ctx: Context, work: (tx: Tx) => Promise<T>): Promise<T> => ctx.db.withTenant(ctx.tenantId, work);
+/** Whoever runs the installation, at its own command: may reach the database, so that no scope binds it. */
+export const hostActor: Actor = { ...systemActor, label: 'host' };
+
+export const inTenant = <T>(ctx: Pick<Context, 'db' | 'tenantId'>, work: (tx: Tx) => Promise<T>): Promise<T> => ctx.db.withTenant(ctx.tenantId, work);
 
 /** Tells watchers (server-sent events) that a message's counts moved. Delivered at commit. */
 export const notifyProgress = (tx: Tx, tenantId: number, messageId: string): Promise<unknown> => notify(tx, { payload: `${tenantId}:${messageId}` });

@@ -27,7 +27,7 @@ export interface SenderView {
   failing: { since: string; code: string | null } | null;
 }
 
-export async function listSenders(ctx: Context): Promise<SenderView[]> {
+export async function listSenders(ctx: Pick<Context, 'db' | 'tenantId' | 'ids'>): Promise<SenderView[]> {
   const rows = await inTenant(ctx, (tx) =>
     tx
       .selectFrom('senders')

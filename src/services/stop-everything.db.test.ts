@@ -104,6 +104,24 @@ describe('the whole installation is its operators’ alone', () => {
     expect((await stop(apiKey, { scope: 'tenant' })).status).toBe(403);
   });
 
+  test('a key’s scope operator ends with its person’s, and comes back with it', async () => {
+    const { apiKey, tenantId } = await deps.tenant({ operator: true });
+    const person = (change: { operator?: boolean; disabled_at?: Date | null }) =>
+      deps.db.withTenant(tenantId, (tx) => tx.updateTable('users').set(change).where('tenant_id', '=', tenantId).execute());
+    // A new app each time: one remembers a key for some seconds.
+    const answer = async () => (await stop(apiKey, { scope: 'installation', release: true })).status;
+    expect(await answer()).toBe(200);
+    await person({ operator: false });
+    expect(await answer()).toBe(403);
+    expect((await stop(apiKey, { scope: 'tenant', release: true })).status).toBe(200);
+    await person({ operator: true, disabled_at: new Date() });
+    expect(await answer()).toBe(403);
+    await person({ disabled_at: null });
+    expect(await answer()).toBe(200);
+    await deps.db.withTenant(tenantId, (tx) => tx.updateTable('api_keys').set({ user_id: null }).where('tenant_id', '=', tenantId).execute());
+    expect(await answer()).toBe(403);
+  });
+
   test('an administrator makes no key that may do more than its maker', async () => {
     const { tenantId, userId } = await deps.tenant();
     const admin = { label: `user:${userId}`, userId, scopes: new Set(['read', 'write', 'admin'] as const), mode: 'live' as const };
