@@ -843,6 +843,8 @@ CREATE OR REPLACE FUNCTION public.forget_old()
 AS $function$
   DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours';
   DELETE FROM share_visits WHERE day < current_date - 1;
+  -- An address that somebody gave and never confirmed; whoever confirmed it is a recipient.
+  DELETE FROM pending_joins WHERE expires_at < now() - interval '1 day';
   DELETE FROM sessions WHERE expires_at < now() OR last_seen_at < now() - interval '30 minutes' $function$;
 
 CREATE OR REPLACE FUNCTION public.message_tenant(p_message_id bigint)
@@ -1002,7 +1004,7 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON messages TO muster_worker;
 GRANT SELECT, UPDATE ON messages TO muster_cross;
 GRANT DELETE, INSERT, SELECT, UPDATE ON pending_joins TO muster_api;
 GRANT DELETE, INSERT, SELECT, UPDATE ON pending_joins TO muster_worker;
-GRANT SELECT ON pending_joins TO muster_cross;
+GRANT DELETE, SELECT ON pending_joins TO muster_cross;
 GRANT DELETE, INSERT, SELECT, UPDATE ON push_subscriptions TO muster_api;
 GRANT DELETE, INSERT, SELECT, UPDATE ON push_subscriptions TO muster_worker;
 GRANT DELETE, INSERT, SELECT, UPDATE ON recipients TO muster_api;

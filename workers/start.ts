@@ -5,6 +5,7 @@ import { consume, type Handlers } from '#queue/queues.ts';
 import { deliverJob } from '#schemas/jobs.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import { closeMessage } from '#services/close-message.ts';
+import { forgetOld } from '#services/forget-old.ts';
 import { planDue } from '#services/plan-due.ts';
 import { planWave } from '#services/plan-wave.ts';
 import { Recalls } from '#services/recalls.ts';
@@ -19,6 +20,7 @@ import { watchStops } from './stop-watch.ts';
 /** Batches in flight per lane and process. Four overlap mark, send and settle; more only make the doubt of a crash larger. */
 const SLOTS: Record<MessageClass, number> = { life: 4, ops: 4, bulk: 4 };
 const SWEEP_MS = 1_000;
+const FORGET_MS = 3_600_000;
 /** SIGTERM to exit; what is not settled by then is in doubt and found by the sweep. */
 const DRAIN_MS = 18_000;
 
@@ -67,18 +69,23 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
     };
   const consumers = consume(handlers, 4, { redisUrls: config.redisUrls, databaseUrl: config.databaseUrl, log });
   const forecasts = new LaterForecasts(deps);
-  const ticking = tick(async () => {
+  const sweeping = tick(SWEEP_MS, runtime, 'sweep', async () => {
     const found = await sweep(deps);
     for (const lane of found.lanes) lanes.get(lane)?.wake();
     forecasts.add(await planDue(deps, found.waves, { stopping: () => stopping, wake: (lane) => lanes.get(lane)?.wake() }));
     if (found.waves.length === 0 && found.lanes.size === 0 && !stopping) await forecasts.some();
-  }, runtime);
+  });
+  // At the start too: a process that is renewed each hour would never come to it.
+  const forgetting = tick(FORGET_MS, runtime, 'forgetting', () => forgetOld(deps), 0);
   log.info({ lanes: config.workerLanes, queue: config.redisUrls.length > 0 ? 'redis' : 'postgres' }, 'worker started');
   return {
     close: async () => {
       stopping = true;
       const deadline = new Promise<void>((done) => setTimeout(done, DRAIN_MS).unref());
-      await Promise.race([Promise.all([ticking.close(), consumers.close(), ...[...lanes.values()].map((lane) => lane.drain())]), deadline]);
+      await Promise.race([
+        Promise.all([sweeping.close(), forgetting.close(), consumers.close(), ...[...lanes.values()].map((lane) => lane.drain())]),
+        deadline,
+      ]);
       await stops.close();
       await Promise.allSettled(channels.flatMap((lane) => Object.values(lane)).map((channel) => channel.close()));
       await Promise.allSettled(databases.map((db) => db.close()));
@@ -86,19 +93,19 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
   };
 }
 
-/** Runs `work` every second, never twice at once; a failure (database away) is logged and tried again. */
-function tick(work: () => Promise<void>, { log }: Runtime): { close(): Promise<void> } {
+/** Runs `work` again and again, never twice at once; a failure (database away) is logged and tried again. */
+function tick(everyMs: number, { log }: Runtime, name: string, work: () => Promise<void>, firstMs = everyMs): { close(): Promise<void> } {
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
   let running: Promise<void> = Promise.resolve();
-  const next = (): void => {
+  const next = (ms: number): void => {
     if (closed) return;
     timer = setTimeout(() => {
-      running = work().catch((error: unknown) => log.warn({ error: (error as Error).message }, 'sweep failed; it is tried again'));
-      void running.then(next);
-    }, SWEEP_MS);
+      running = work().catch((error: unknown) => log.warn({ error: (error as Error).message }, `${name} failed; it is tried again`));
+      void running.then(() => next(everyMs));
+    }, ms);
   };
-  next();
+  next(firstMs);
   return {
     close: async () => {
       closed = true;

@@ -3,7 +3,7 @@ GRANT SELECT ON tenants, users, sessions, api_keys, senders, messages, waves, ba
 GRANT INSERT ON tenants TO muster_cross;
 GRANT USAGE ON SEQUENCE tenants_tenant_id_seq TO muster_cross;
 GRANT UPDATE ON batches, sessions, api_keys TO muster_cross;
-GRANT DELETE ON idempotency_keys, sessions, share_visits TO muster_cross;
+GRANT DELETE ON idempotency_keys, pending_joins, sessions, share_visits TO muster_cross;
 GRANT SELECT ON share_visits TO muster_cross;
 
 -- Deliveries are partitioned by ranges of 4096 message ids; partitions are made ahead by whoever creates a message.
@@ -276,6 +276,8 @@ CREATE FUNCTION forget_notes(p_recipient_id bigint) RETURNS void LANGUAGE sql SE
 CREATE FUNCTION forget_old() RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = public AS $$
   DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours';
   DELETE FROM share_visits WHERE day < current_date - 1;
+  -- An address that somebody gave and never confirmed; whoever confirmed it is a recipient.
+  DELETE FROM pending_joins WHERE expires_at < now() - interval '1 day';
   DELETE FROM sessions WHERE expires_at < now() OR last_seen_at < now() - interval '30 minutes' $$;
 
 DO $$
