@@ -185,8 +185,18 @@ test('senders are added, listed and given another rate', async () => {
   expect((await rows())[0]).toMatchObject({ units_per_second: 0.5 });
   expect(await rate('alerts', 'none')).toMatchObject({ code: 0, out: `${id}: no rate\n` });
   expect((await rows())[0]).toMatchObject({ units_per_second: null });
+  // A slip that has taken the sender's time for a day is mended by the next change.
+  await deps.db.withTenant(one.id, (tx) => sql`UPDATE senders SET next_free_at = now() + interval '1 day' WHERE name = 'Alerts'`.execute(tx));
+  expect(await rate('Alerts', '5')).toMatchObject({ code: 0 });
+  const free = await deps.db.withTenant(one.id, (tx) =>
+    sql<{ soon: boolean }>`SELECT next_free_at < now() + interval '31 seconds' AS soon FROM senders WHERE name = 'Alerts'`.execute(tx),
+  );
+  expect(free.rows).toEqual([{ soon: true }]);
   expect(await rate('Nobody', '1')).toMatchObject({ code: 1, err: expect.stringContaining('No such sender') });
-  expect((await audits(one.id)).map((entry) => entry.action).slice(2)).toEqual([...Array<string>(4).fill('sender.create'), 'sender.change', 'sender.change']);
+  expect((await audits(one.id)).map((entry) => entry.action).slice(2)).toEqual([
+    ...Array<string>(4).fill('sender.create'),
+    ...Array<string>(3).fill('sender.change'),
+  ]);
 });
 
 test('a sender that could not send, or whose texts would go astray, is refused by its flag', async () => {

@@ -68,7 +68,8 @@ export async function addSender(ctx: SenderContext, input: SenderInput): Promise
 }
 
 /**
- * Changes how fast a sender may be used, from the next group of people on; null: as fast as the provider takes it.
+ * Changes how fast a sender may be used, from the next group of people on; null: as fast as the provider takes it. A worker
+ * remembers for a minute that a sender had no rate, or how many people go at a time.
  * @param idOrName as the list shows it
  * @throws Problem 404; 422 `rate`
  */
@@ -80,7 +81,13 @@ export async function changeSenderRate(ctx: SenderContext, idOrName: string, uni
     const wanted = idOrName.trim();
     const found = own.find((one) => ctx.ids.encode('snd', one.id) === wanted) ?? own.find((one) => one.name.toLowerCase() === wanted.toLowerCase());
     if (!found) throw notFound('sender');
-    await tx.updateTable('senders').set({ units_per_second: unitsPerSecond }).where('tenant_id', '=', ctx.tenantId).where('id', '=', found.id).execute();
+    await tx
+      .updateTable('senders')
+      // What was taken ahead at a rate far too low (a slip of the hand) would bind for hours; at a real one it is seconds.
+      .set({ units_per_second: unitsPerSecond, next_free_at: sql<Date>`LEAST(next_free_at, now() + interval '30 seconds')` })
+      .where('tenant_id', '=', ctx.tenantId)
+      .where('id', '=', found.id)
+      .execute();
     await appendAudit(tx, ctx, 'sender.change', String(found.id), { rate: unitsPerSecond, before: found.units_per_second });
     return { id: ctx.ids.encode('snd', found.id) };
   });
