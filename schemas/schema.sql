@@ -805,9 +805,18 @@ CREATE OR REPLACE FUNCTION public.find_api_key(p_hash bytea)
 AS $function$
   UPDATE api_keys k SET last_used_at = CASE WHEN k.last_used_at > now() - interval '1 minute' THEN k.last_used_at ELSE now() END
   WHERE k.key_hash = p_hash AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+    AND NOT EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = k.tenant_id AND u.id = k.user_id AND u.disabled_at IS NOT NULL)
   RETURNING k.tenant_id, k.id, k.mode, CASE WHEN 'operator' = ANY (k.scopes)
-      AND NOT EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = k.tenant_id AND u.id = k.user_id AND u.operator AND u.disabled_at IS NULL)
+      AND NOT EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = k.tenant_id AND u.id = k.user_id AND u.operator)
     THEN array_remove(k.scopes, 'operator') ELSE k.scopes END, k.user_id $function$;
+
+CREATE OR REPLACE FUNCTION public.find_person(p_email text)
+ RETURNS TABLE(tenant_id integer, id bigint)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'public'
+AS $function$
+  SELECT u.tenant_id, u.id FROM users u WHERE lower(u.email) = lower(p_email) $function$;
 
 CREATE OR REPLACE FUNCTION public.find_session(p_id_hash bytea)
  RETURNS TABLE(tenant_id integer, user_id bigint)
@@ -951,6 +960,7 @@ ALTER FUNCTION claim_batch(message_class,text,interval,integer[],integer) OWNER 
 ALTER FUNCTION create_tenant(text,text,text) OWNER TO muster_cross;
 ALTER FUNCTION due_work(integer) OWNER TO muster_cross;
 ALTER FUNCTION find_api_key(bytea) OWNER TO muster_cross;
+ALTER FUNCTION find_person(text) OWNER TO muster_cross;
 ALTER FUNCTION find_session(bytea) OWNER TO muster_cross;
 ALTER FUNCTION find_user(text) OWNER TO muster_cross;
 ALTER FUNCTION forget_notes(bigint) OWNER TO muster_cross;
@@ -1084,6 +1094,7 @@ GRANT EXECUTE ON FUNCTION denies_drill(text,jsonb,jsonb) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION due_work(integer) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION ensure_delivery_partition(bigint) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION find_api_key(bytea) TO muster_api, muster_worker;
+GRANT EXECUTE ON FUNCTION find_person(text) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION find_session(bytea) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION find_user(text) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION forget_notes(bigint) TO muster_api, muster_worker;

@@ -1,48 +1,11 @@
-import type { ParseArgsOptionsConfig } from 'node:util';
-import type { Database } from '#db/database.ts';
-import type { Environment } from '#platform/config.ts';
-import { PublicIds } from '#platform/tokens.ts';
 import { CHANNELS, type Channel, MESSAGE_CLASSES, type MessageClass } from '#schemas/delivery.ts';
 import { addSender, changeSenderRate } from '#services/add-sender.ts';
-import { hostActor } from '#services/context.ts';
 import { createOrganisation } from '#services/create-organisation.ts';
-import { findOrganisation, listOrganisations } from '#services/list-organisations.ts';
+import { listOrganisations } from '#services/list-organisations.ts';
 import { listSenders, type SenderView } from '#services/senders.ts';
 import { setOperator } from '#services/set-operator.ts';
-
-/** What the command may touch of the outside. */
-export interface OrganisationsIo {
-  readonly env: Environment;
-  out(text: string): void;
-  err(text: string): void;
-  /** Everything on standard input, for `--password-stdin`. */
-  readStdin(): Promise<string>;
-  /** Asks at the terminal without showing what is typed; undefined when there is none. */
-  askSecret(question: string): Promise<string | undefined>;
-}
-
-/** Wrong words on the command line: exit code 2. */
-export class UsageError extends Error {}
-
-/** What the flags say. */
-export type Values = Readonly<Record<string, string | boolean | undefined>>;
-
-interface Work {
-  readonly db: Database;
-  readonly io: OrganisationsIo;
-  readonly values: Values;
-  /** Prints JSON where that was asked for, else the lines. */
-  print(json: unknown, lines: string): void;
-}
-
-export interface Verb {
-  readonly options: ParseArgsOptionsConfig;
-  readonly needs: readonly string[];
-  run(work: Work): Promise<void>;
-}
-
-const text = { type: 'string' } as const;
-const yes = { type: 'boolean' } as const;
+import { contextOf, given, oneOf, passwordOf, text, UsageError, type Verb, type Work, yes } from './organisations-io.ts';
+import { PEOPLE_VERBS } from './organisations-people.ts';
 
 export const VERBS: Readonly<Record<string, Verb>> = {
   create: {
@@ -68,11 +31,7 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     run: sender,
   },
   rate: { options: { organisation: text, sender: text, rate: text }, needs: ['organisation', 'sender', 'rate'], run: rate },
-};
-
-const given = (values: Values, name: string): string | undefined => {
-  const value = values[name];
-  return typeof value === 'string' ? value : undefined;
+  ...PEOPLE_VERBS,
 };
 
 async function create({ db, io, values, print }: Work): Promise<void> {
@@ -82,7 +41,7 @@ async function create({ db, io, values, print }: Work): Promise<void> {
     { db },
     {
       name,
-      admin: { email, name: given(values, 'admin-name') ?? 'Administrator', password: await passwordOf(io, values) },
+      admin: { email, name: given(values, 'admin-name') ?? 'Administrator', password: await passwordOf({ io, values }, email) },
       timeZone: given(values, 'time-zone'),
       locale: given(values, 'locale'),
       country: given(values, 'country'),
@@ -93,15 +52,6 @@ async function create({ db, io, values, print }: Work): Promise<void> {
     { id: made.tenantId, apiKey: made.apiKey },
     `organisation ${made.tenantId}: ${name}\nadministrator: ${email}${values['operator'] === true ? ', operator' : ''}\nAPI key, shown this once: ${made.apiKey}\n`,
   );
-}
-
-/** Never an argument: those are seen by every user of the machine and kept in the shell's history. */
-async function passwordOf(io: OrganisationsIo, values: Values): Promise<string> {
-  if (values['password-stdin'] === true) return (await io.readStdin()).split(/\r?\n/, 1)[0] ?? '';
-  const password = await io.askSecret('Password of the administrator: ');
-  if (password === undefined) throw new UsageError('no terminal to ask for the password: give --password-stdin');
-  if ((await io.askSecret('The same again: ')) !== password) throw new UsageError('the two passwords are not the same');
-  return password;
 }
 
 async function list({ db, print }: Work): Promise<void> {
@@ -118,12 +68,6 @@ async function operator({ db, values, print }: Work): Promise<void> {
   const named = values['revoke'] !== true;
   const { tenantId, changed } = await setOperator({ db }, email, named);
   print({ email, organisation: tenantId, operator: named, changed }, `${email}: ${named ? 'operator' : 'no operator'}${changed ? '' : ', as before'}\n`);
-}
-
-async function contextOf(db: Database, values: Values) {
-  const { id } = await findOrganisation({ db }, given(values, 'organisation') ?? '');
-  const { id_key } = await db.across.selectFrom('installation').select('id_key').executeTakeFirstOrThrow();
-  return { db, tenantId: id, actor: hostActor, ids: new PublicIds(id_key) };
 }
 
 const senderLine = (one: SenderView): string =>
@@ -170,12 +114,6 @@ async function rate({ db, values, print }: Work): Promise<void> {
   const wanted = rateOf(given(values, 'rate') ?? '');
   const { id } = await changeSenderRate(await contextOf(db, values), given(values, 'sender') ?? '', wanted);
   print({ id, unitsPerSecond: wanted }, `${id}: ${wanted === null ? 'no rate' : `${wanted}/s`}\n`);
-}
-
-function oneOf<T extends string>(name: string, value: string, words: readonly T[]): T {
-  const word = words.find((one) => one === value);
-  if (word === undefined) throw new UsageError(`--${name}: must be ${words.join(', ')}, not "${value}"`);
-  return word;
 }
 
 function rateOf(value: string): number | null {

@@ -3,7 +3,8 @@ import { openDatabase } from '#db/database.ts';
 import { ConfigError, readUpConfig } from '#platform/config.ts';
 import { Problem } from '#platform/errors.ts';
 import { createLog } from '#platform/log.ts';
-import { type OrganisationsIo, UsageError, type Values, type Verb, VERBS } from './organisations-verbs.ts';
+import { type OrganisationsIo, UsageError, type Values, type Verb } from './organisations-io.ts';
+import { VERBS } from './organisations-verbs.ts';
 
 /** 69, 77 and 78 as in sysexits.h. */
 const EXIT = { ok: 0, refused: 1, usage: 2, unreachable: 69, rights: 77, config: 78 } as const;
@@ -18,6 +19,12 @@ Usage: npm run organisations -- <verb> [options]        (in the image: node src/
          [--password-stdin]     the password is the first line of standard input; else it is asked for, twice
   list                          every organisation, with its operators
   operator --email ADDRESS      this person may stop and release the whole installation   [--revoke] no longer
+  people --organisation WHICH   who signs in to its console, disabled people too
+  person --organisation WHICH --email ADDRESS --name NAME --role ROLE   adds one; the password as with create
+         [--password-stdin]     ROLE: admin (everything within it), coordinator (writes, sends, approves), viewer (reads)
+  password --email ADDRESS      a new password, as with create; ends this person's sessions   [--password-stdin]
+  disable --email ADDRESS       this person signs in no longer: ends the sessions, and the API keys stop
+  enable --email ADDRESS        and again; the API keys work again, too
   senders --organisation WHICH  what its messages leave from
   sender --organisation WHICH --channel sms|email|push --name NAME [--address ADDRESS]   adds one
          [--classes life,ops,bulk] [--rate N] [--account 1|2] [--drill] [--simulated]

@@ -24,20 +24,28 @@ BEGIN
 END $$;
 SELECT ensure_delivery_partition(0);
 
--- A key's scope `operator` holds while its person is one: who is no longer trusted with the installation loses it with his keys.
+-- A person's keys work while the person may sign in; one without a person, while it is not revoked. The scope `operator` holds
+-- while its person is one: who is no longer trusted with the installation loses it with his keys.
 CREATE FUNCTION find_api_key(p_hash bytea)
   RETURNS TABLE (tenant_id integer, id bigint, mode text, scopes text[], user_id bigint)
   LANGUAGE sql SECURITY DEFINER SET search_path = public AS $$
   UPDATE api_keys k SET last_used_at = CASE WHEN k.last_used_at > now() - interval '1 minute' THEN k.last_used_at ELSE now() END
   WHERE k.key_hash = p_hash AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+    AND NOT EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = k.tenant_id AND u.id = k.user_id AND u.disabled_at IS NOT NULL)
   RETURNING k.tenant_id, k.id, k.mode, CASE WHEN 'operator' = ANY (k.scopes)
-      AND NOT EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = k.tenant_id AND u.id = k.user_id AND u.operator AND u.disabled_at IS NULL)
+      AND NOT EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = k.tenant_id AND u.id = k.user_id AND u.operator)
     THEN array_remove(k.scopes, 'operator') ELSE k.scopes END, k.user_id $$;
 
 CREATE FUNCTION find_user(p_email text)
   RETURNS TABLE (tenant_id integer, id bigint, password_hash text)
   LANGUAGE sql SECURITY DEFINER STABLE SET search_path = public AS $$
   SELECT u.tenant_id, u.id, u.password_hash FROM users u WHERE lower(u.email) = lower(p_email) AND u.disabled_at IS NULL $$;
+
+-- Whose address this is, also a disabled person's: for the command of whoever runs the installation.
+CREATE FUNCTION find_person(p_email text)
+  RETURNS TABLE (tenant_id integer, id bigint)
+  LANGUAGE sql SECURITY DEFINER STABLE SET search_path = public AS $$
+  SELECT u.tenant_id, u.id FROM users u WHERE lower(u.email) = lower(p_email) $$;
 
 CREATE FUNCTION find_session(p_id_hash bytea)
   RETURNS TABLE (tenant_id integer, user_id bigint)

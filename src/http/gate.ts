@@ -58,7 +58,7 @@ export function gate(deps: Deps): MiddlewareHandler<AppEnv> {
       if (key === undefined) throw new Problem(401, 'missing_api_key', 'Send your API key as "Authorization: Bearer mu_…".');
       // A missing header is a beginner's mistake and costs nothing; a wrong key is a guess.
       await failures.consume(ip).catch(() => undefined);
-      throw new Problem(401, 'invalid_api_key', 'This API key is unknown, revoked or expired.');
+      throw new Problem(401, 'invalid_api_key', 'This API key is unknown, revoked, expired or a disabled person’s.');
     }
     const { tenantId, actor } = holder;
     requireOneOf(actor, neededScopes(c.req.method, c.req.path));

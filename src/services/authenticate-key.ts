@@ -18,7 +18,7 @@ interface Row {
   user_id: string | null;
 }
 
-/** Whose API key this is; undefined for a key that is unknown, revoked or expired. */
+/** Whose API key this is; undefined for a key that is unknown, revoked, expired or a disabled person's. */
 export async function authenticateKey(deps: Pick<Deps, 'db'>, key: string): Promise<KeyHolder | undefined> {
   const { rows } = await sql<Row>`SELECT tenant_id, id, mode, scopes, user_id FROM find_api_key(${hashApiKey(key)})`.execute(deps.db.across);
   const row = rows[0];

@@ -1,18 +1,14 @@
-import { readRecipient } from '#domain/recipient-fields.ts';
 import { isCountry } from '#domain/phone.ts';
 import { type FieldError, Problem } from '#platform/errors.ts';
 import { settingsChangeSchema } from '#schemas/settings.ts';
 import type { Deps } from './context.ts';
 import { createTenant, type MadeTenant } from './create-tenant.ts';
 import { listOrganisations } from './list-organisations.ts';
-
-/** NIST SP 800-63B-4 section 3.1.1.2: a password that is the only factor has at least 15 characters. */
-const PASSWORD_MIN = 15;
-const PASSWORD_MAX = 256;
+import { type NewPerson, readPerson, takenEmail } from './person-fields.ts';
 
 export interface NewOrganisation {
   readonly name: string;
-  readonly admin: { readonly email: string; readonly name: string; readonly password: string };
+  readonly admin: NewPerson;
   /** IANA; undefined: UTC until somebody says. */
   readonly timeZone?: string | undefined;
   readonly locale?: string | undefined;
@@ -45,10 +41,8 @@ export async function createOrganisation(deps: Pick<Deps, 'db'>, input: NewOrgan
       senders: [],
     });
   } catch (error) {
-    // Decided by the index: a disabled person keeps the address too.
-    if ((error as { constraint?: string }).constraint !== 'users_email') throw error;
-    const detail = `somebody signs in with ${email} already; an address belongs to one person of one organisation`;
-    throw new Problem(422, 'invalid_organisation', 'Nothing was made.', { errors: [{ field: 'adminEmail', code: 'email_taken', detail }], cause: error });
+    const taken = takenEmail(error, 'adminEmail', email);
+    throw taken ? new Problem(422, 'invalid_organisation', 'Nothing was made.', { errors: [taken], cause: error }) : error;
   }
 }
 
@@ -64,10 +58,6 @@ function read({ name, admin, timeZone, locale, country }: NewOrganisation) {
   }
   if (country !== undefined && !isCountry(country) && !errors.some((one) => one.field === 'country'))
     errors.push({ field: 'country', code: 'unknown_country', detail: `${country} is no country with telephone numbers of its own` });
-  const { email } = readRecipient({ email: admin.email }, 'US').fields;
-  if (email === undefined) errors.push({ field: 'adminEmail', code: 'bad_email', detail: 'must be an address such as ann@example.org' });
-  if (admin.name.trim() === '' || admin.name.length > 200) errors.push({ field: 'adminName', code: 'invalid', detail: 'must be 1 to 200 characters' });
-  if (admin.password.length < PASSWORD_MIN || admin.password.length > PASSWORD_MAX)
-    errors.push({ field: 'password', code: 'invalid', detail: `must be ${PASSWORD_MIN} to ${PASSWORD_MAX} characters` });
-  return { settings: parsed.data, email, errors };
+  const person = readPerson(admin, { email: 'adminEmail', name: 'adminName' });
+  return { settings: parsed.data, email: person.email, errors: [...errors, ...person.errors] };
 }

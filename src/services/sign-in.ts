@@ -36,6 +36,12 @@ export interface SignInInput {
   readonly replaces?: string | undefined;
 }
 
+interface FoundUser {
+  tenant_id: number;
+  id: string;
+  password_hash: string;
+}
+
 /** Nobody has this password; verifying it costs what a real check costs, so that time does not tell who exists. */
 let nobody: Promise<string> | undefined;
 
@@ -47,29 +53,35 @@ let nobody: Promise<string> | undefined;
 export async function signIn(deps: Deps, throttle: SignInThrottle, input: SignInInput): Promise<{ token: string; tenantId: number; userId: string }> {
   const account = input.email.trim().toLowerCase();
   await consume(throttle, account, input.ip);
-  const { rows } = await sql<{ tenant_id: number; id: string; password_hash: string }>`SELECT * FROM find_user(${account})`.execute(deps.db.across);
+  const { rows } = await sql<FoundUser>`SELECT * FROM find_user(${account})`.execute(deps.db.across);
   const user = rows[0];
   nobody ??= hashPassword(randomBytes(16).toString('base64'));
   const right = await verifyPassword(input.password, user?.password_hash ?? (await nobody));
-  if (!user || !right) throw new Problem(401, 'wrong_credentials', 'The e-mail address or the password is wrong.');
+  if (!user || !right) throw wrongCredentials();
   await throttle.pair.delete(`${account} ${input.ip}`);
   await throttle.address.reward(input.ip);
   await throttle.account.reward(account);
-  const token = randomBytes(32).toString('base64url');
-  await deps.db.withTenant(user.tenant_id, async (tx) => {
-    if (input.replaces) await tx.deleteFrom('sessions').where('id_hash', '=', hashSessionToken(input.replaces)).execute();
-    await tx
-      .insertInto('sessions')
-      .values({
-        id_hash: hashSessionToken(token),
-        tenant_id: user.tenant_id,
-        user_id: user.id,
-        csrf_token: randomBytes(32).toString('base64url'),
-        expires_at: sql<Date>`now() + make_interval(hours => ${ABSOLUTE_HOURS})`,
-      })
-      .execute();
-  });
+  const token = await openSession(deps, user, input.replaces);
+  if (token === undefined) throw wrongCredentials();
   return { token, tenantId: user.tenant_id, userId: user.id };
+}
+
+const wrongCredentials = () => new Problem(401, 'wrong_credentials', 'The e-mail address or the password is wrong.');
+
+/** Undefined where the password was replaced, or the person disabled, while it was being checked. */
+async function openSession(deps: Deps, user: FoundUser, replaces: string | undefined): Promise<string | undefined> {
+  const token = randomBytes(32).toString('base64url');
+  return deps.db.withTenant(user.tenant_id, async (tx) => {
+    // The lock lets whoever replaces or disables wait, and then find this session among those to end.
+    const { numAffectedRows } = await sql`
+      INSERT INTO sessions (id_hash, tenant_id, user_id, csrf_token, expires_at)
+      SELECT ${hashSessionToken(token)}, u.tenant_id, u.id, ${randomBytes(32).toString('base64url')}, now() + make_interval(hours => ${ABSOLUTE_HOURS})
+      FROM users u WHERE u.tenant_id = ${user.tenant_id} AND u.id = ${user.id} AND u.password_hash = ${user.password_hash} AND u.disabled_at IS NULL
+      FOR SHARE OF u`.execute(tx);
+    if (numAffectedRows !== 1n) return undefined;
+    if (replaces) await tx.deleteFrom('sessions').where('id_hash', '=', hashSessionToken(replaces)).execute();
+    return token;
+  });
 }
 
 async function consume(throttle: SignInThrottle, account: string, ip: string): Promise<void> {

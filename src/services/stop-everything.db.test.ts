@@ -115,7 +115,7 @@ describe('the whole installation is its operators’ alone', () => {
     expect(await answer()).toBe(403);
     expect((await stop(apiKey, { scope: 'tenant', release: true })).status).toBe(200);
     await person({ operator: true, disabled_at: new Date() });
-    expect(await answer()).toBe(403);
+    expect(await answer()).toBe(401);
     await person({ disabled_at: null });
     expect(await answer()).toBe(200);
     await deps.db.withTenant(tenantId, (tx) => tx.updateTable('api_keys').set({ user_id: null }).where('tenant_id', '=', tenantId).execute());
