@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { claimBatches } from '#db/claim-batch.ts';
@@ -6,6 +7,7 @@ import type { Outcome } from '#domain/outcome.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import { Recalls } from '#services/recalls.ts';
 import { SendPlans } from '#services/send-plan.ts';
+import { stopMessage } from '#services/stop-message.ts';
 import { Bench, type Carriers, carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { Lane } from './lane.ts';
@@ -65,6 +67,29 @@ test('a carrier that does not answer keeps the other channels of its lane waitin
   expect(carrier.calls.filter((call) => call.channel === 'sms').length).toBeLessThanOrEqual(375);
   silence.resolve(ACCEPTED);
   await until(lane, carrier, 'sms', 3_000);
+  await lane.drain();
+});
+
+test('a large message by one sender that moves on does not keep another sender waiting', async () => {
+  const one = await bench(null);
+  // Answers take 0.1 to 1 s: several seconds of SMS, with somebody done at every moment.
+  const carrier = carriers(async (call, n) => {
+    if (call.channel === 'sms') await delay(100 + (n % 10) * 100);
+    return ACCEPTED;
+  });
+  const lane = laneOf(carrier);
+  const large = await one.launch('life', { channels: ['sms'] });
+  await one.plan();
+  lane.wake();
+  await expect.poll(() => carrier.calls.length, { timeout: 10_000 }).toBeGreaterThan(500);
+  await deps.db.withTenant(one.ctx.tenantId, (tx) =>
+    sql`UPDATE recipients SET tags = '{crew}' WHERE tenant_id = ${one.ctx.tenantId} AND name = 'Person 1'`.execute(tx),
+  );
+  await one.launch('life', { channels: ['email'], audience: { tags: ['crew'] } });
+  await one.plan();
+  await until(lane, carrier, 'email', 1);
+  expect(carrier.calls.filter((call) => call.channel === 'sms').length).toBeLessThan(1_500);
+  await stopMessage(one.ctx, large.id);
   await lane.drain();
 });
 
