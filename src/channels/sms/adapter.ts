@@ -1,7 +1,7 @@
 import twilio from 'twilio';
-import { Pool } from 'undici';
 import { failureOutcome, retryAfterMs } from '#channels/call.ts';
 import { prepareTemplate, slotsAreClean } from '#channels/fill.ts';
+import { HttpPool } from '#channels/http/pool.ts';
 import { InFlight } from '#channels/in-flight.ts';
 import type { ChannelAdapter, SenderIdentity, SmsContent, Target } from '#domain/channel.ts';
 import type { Outcome } from '#domain/outcome.ts';
@@ -9,7 +9,7 @@ import type { Recall } from '#domain/recall.ts';
 import { type Clock, systemClock } from '#platform/clock.ts';
 import type { Log } from '#platform/log.ts';
 import { refusalOutcome } from './codes.ts';
-import { CONNECTIONS, DEADLINE_MS, KEEP_ALIVE_MS, RETRY_AFTER_MS, VALIDITY_SECONDS } from './constants.ts';
+import { CONNECTIONS, DEADLINE_MS, KEEP_ALIVE_MS, MAX_REPLY_BYTES, RETRY_AFTER_MS, VALIDITY_SECONDS } from './constants.ts';
 import { createRequest, NoReply, Refused } from './http-client.ts';
 
 export interface SmsAdapterOptions {
@@ -34,14 +34,12 @@ export function createSmsAdapter(options: SmsAdapterOptions): ChannelAdapter<Sms
   const connections = options.connections ?? CONNECTIONS;
   const deadlineMs = options.deadlineMs ?? DEADLINE_MS;
   const clock = options.clock ?? systemClock;
-  // HTTP/1.1 only: on HTTP/2 undici repeats requests by itself when a stream is refused.
-  const pool = new Pool(api.origin, { connections, pipelining: 1, keepAliveTimeout: KEEP_ALIVE_MS, connect: { timeout: deadlineMs }, allowH2: false });
+  const pool = new HttpPool({ origin: api.origin, connections, deadlineMs, keepAliveMs: KEEP_ALIVE_MS, maxReplyBytes: MAX_REPLY_BYTES });
   let recallOfCall: Recall | undefined;
   const { api: sdk, messages } = twilio(options.accountSid, options.authToken);
   sdk.v2010.request = createRequest(pool, {
-    path: `${api.pathname.replace(/\/+$/, '')}/2010-04-01/Accounts/${options.accountSid}/Messages.json`,
+    url: new URL(`${api.origin}${api.pathname.replace(/\/+$/, '')}/2010-04-01/Accounts/${options.accountSid}/Messages.json`),
     authorization: `Basic ${Buffer.from(`${options.accountSid}:${options.authToken}`).toString('base64')}`,
-    deadlineMs,
     recall: () => recallOfCall,
   });
   const inFlight = new InFlight();
@@ -75,7 +73,7 @@ export function createSmsAdapter(options: SmsAdapterOptions): ChannelAdapter<Sms
     },
     async close() {
       await inFlight.drain(deadlineMs);
-      await pool.destroy();
+      pool.close();
     },
   };
 }

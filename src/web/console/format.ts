@@ -76,6 +76,7 @@ const OWN_CODES: Record<string, string> = {
   ESOCKET: 'The connection broke during the call',
   ECONNRESET: 'The connection broke during the call',
   EPIPE: 'The connection broke during the call',
+  EPROTOCOL: 'The answer could not be read',
   UND_ERR_HEADERS_TIMEOUT: 'The carrier did not answer in time',
   UND_ERR_BODY_TIMEOUT: 'The carrier did not answer in time',
   ETIMEDOUT: 'The carrier did not answer in time',

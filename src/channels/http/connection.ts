@@ -1,0 +1,148 @@
+import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import type { IncomingHttpHeaders } from 'node:http';
+import { HttpReplyReader } from './reply-reader.ts';
+
+/** Read at once; one for each connection, used again for every answer. */
+const READ_BYTES = 16_384;
+/** A server that names its time closes then, not later: our request must not meet that on its way. */
+const EARLY_MS = 1_000;
+
+export interface ConnectionOptions {
+  readonly url: URL;
+  readonly maxReplyBytes: number;
+  /** Milliseconds that an idle connection is kept; a server's `Keep-Alive: timeout=` replaces it. */
+  readonly keepAliveMs: number;
+  /** TLS session of an earlier connection (RFC 8446 section 2.2), which makes the next handshake short. */
+  readonly resume: { session: Buffer | undefined };
+}
+
+/** One request under way. */
+export interface Exchange {
+  /** Status line and headers came; the body as far as it did. */
+  answered(status: number, headers: IncomingHttpHeaders, body: string): void;
+  /** No answer came. */
+  failed(code: string): void;
+}
+
+export interface ConnectionEvents {
+  /** It can take a request. */
+  free(connection: HttpConnection): void;
+  /** Once, before the request that was under way is told. `unmade`: why the connection never came about. */
+  gone(connection: HttpConnection, unmade: string | undefined): void;
+}
+
+const codeOf = (error: unknown): string => {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' ? code : 'ECONNRESET';
+};
+
+/**
+ * One kept-open HTTP/1.1 connection with one request on it at a time. What makes it quick: a request is one string and one
+ * write, answers are read into one buffer without a stream in between, and nothing is made per call but the answer.
+ */
+export class HttpConnection {
+  readonly #options: ConnectionOptions;
+  readonly #events: ConnectionEvents;
+  readonly #reader: HttpReplyReader;
+  readonly #socket: Socket;
+  #exchange: Exchange | undefined;
+  #idle: NodeJS.Timeout | undefined;
+  #keepAliveMs: number;
+  #made = false;
+  #gone = false;
+
+  constructor(options: ConnectionOptions, events: ConnectionEvents) {
+    this.#options = options;
+    this.#events = events;
+    this.#reader = new HttpReplyReader(options.maxReplyBytes);
+    this.#keepAliveMs = options.keepAliveMs;
+    this.#socket = this.#connect();
+    this.#socket.setNoDelay(true);
+    // 'error' comes before 'close', and says why.
+    this.#socket.on('error', (error) => this.end(codeOf(error)));
+    this.#socket.on('end', () => this.end('ECONNRESET'));
+    this.#socket.on('close', () => this.end('ECONNRESET'));
+  }
+
+  #connect(): Socket {
+    const { url, resume } = this.#options;
+    const secure = url.protocol === 'https:';
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    const port = Number(url.port) || (secure ? 443 : 80);
+    const onread = {
+      buffer: Buffer.allocUnsafeSlow(READ_BYTES),
+      callback: (bytes: number, buffer: Uint8Array) => this.#onBytes(Buffer.from(buffer.buffer, buffer.byteOffset, bytes)),
+    };
+    const made = (): void => {
+      this.#made = true;
+      this.#free();
+    };
+    if (!secure) return connectTcp({ host, port, onread }, made);
+    const named = /^[\d.]+$|:/.test(host) ? {} : { servername: host };
+    const session = resume.session ? { session: resume.session } : {};
+    const socket = connectTls({ host, port, ...named, ...session, ALPNProtocols: ['http/1.1'], ...{ onread } }, made);
+    socket.on('session', (fresh) => {
+      resume.session = fresh;
+    });
+    return socket;
+  }
+
+  /** @param request head and body; one character is one byte */
+  send(request: string, exchange: Exchange): void {
+    clearTimeout(this.#idle);
+    this.#exchange = exchange;
+    this.#reader.expect();
+    this.#socket.write(request, 'latin1');
+  }
+
+  #onBytes(bytes: Buffer): boolean {
+    const exchange = this.#exchange;
+    // Nobody asked: it is a server that says why it closes (408), or worse.
+    const came = exchange ? this.#reader.read(bytes) : 'broken';
+    if (came === 'more') return true;
+    if (!exchange || came === 'broken') {
+      this.end('EPROTOCOL');
+      return false;
+    }
+    this.#exchange = undefined;
+    const { head, reusable } = this.#reader;
+    const body = this.#reader.body();
+    if (reusable) {
+      this.#heed(head?.headers['keep-alive']);
+      this.#free();
+    } else this.end('CLOSED');
+    if (head) exchange.answered(head.status, head.headers, body);
+    return reusable;
+  }
+
+  #heed(hint: string | string[] | undefined): void {
+    const seconds = hint === undefined ? undefined : /timeout=(\d{1,6})/i.exec(String(hint))?.[1];
+    if (seconds !== undefined) this.#keepAliveMs = Math.max(0, Number(seconds) * 1000 - EARLY_MS);
+  }
+
+  #free(): void {
+    if (this.#gone) return;
+    if (this.#keepAliveMs === 0) return this.end('CLOSED');
+    this.#events.free(this);
+  }
+
+  /** It has nothing to do for now, and closes if that stays so. */
+  rest(): void {
+    this.#idle = setTimeout(() => this.end('CLOSED'), this.#keepAliveMs).unref();
+  }
+
+  /** Closes it. A request under way ends here: answered if its status line came, else in doubt. */
+  end(code: string): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    clearTimeout(this.#idle);
+    this.#socket.destroy();
+    this.#events.gone(this, this.#made ? undefined : code);
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    const { head } = this.#reader;
+    if (head) exchange?.answered(head.status, head.headers, this.#reader.body());
+    else exchange?.failed(code);
+  }
+}

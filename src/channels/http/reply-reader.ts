@@ -1,0 +1,217 @@
+import type { IncomingHttpHeaders } from 'node:http';
+
+/** A status line and its headers are some 500 bytes; more than this is not an answer of an API. */
+const MAX_HEAD_BYTES = 16_384;
+/** A chunk's size line with its extensions, or one trailer (RFC 9112 section 7.1). */
+const MAX_LINE_BYTES = 1_024;
+
+const CRLF = '\r\n';
+const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [^\r\n]*)?$/;
+/** RFC 9110 section 5.6.2: what a field's name is made of. No space before the colon (RFC 9112 section 5.1). */
+const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$/;
+
+type Expects = 'head' | 'counted' | 'size' | 'chunk' | 'chunk-end' | 'trailer' | 'end' | 'nothing';
+
+export interface HttpReplyHead {
+  readonly status: number;
+  /** Names in lower case; of a repeated field the values joined by a comma. */
+  readonly headers: IncomingHttpHeaders;
+}
+
+/**
+ * Reads the answers to POST requests of one HTTP/1.1 connection, one answer at a time (RFC 9112 sections 4 to 7).
+ * Whatever is not certainly an answer is refused: on a connection that is out of step the next message's answer
+ * would be taken for this one's.
+ */
+export class HttpReplyReader {
+  readonly #maxBodyBytes: number;
+  #expects: Expects = 'nothing';
+  #head: HttpReplyHead | undefined;
+  #body: Buffer[] = [];
+  #bodyBytes = 0;
+  /** Bytes of the body or chunk that are still to come. */
+  #left = 0;
+  /** Of a head or line that is not whole yet. */
+  #held: Buffer | undefined;
+  #keep = false;
+
+  constructor(maxBodyBytes: number) {
+    this.#maxBodyBytes = maxBodyBytes;
+  }
+
+  /** Once the status line and headers are whole, which alone are the verdict. */
+  get head(): HttpReplyHead | undefined {
+    return this.#head;
+  }
+
+  /** The connection may carry another request. */
+  get reusable(): boolean {
+    return this.#keep && this.#expects === 'nothing';
+  }
+
+  /** As much of the body as came, and at most `maxBodyBytes`. */
+  body(): string {
+    const [only] = this.#body;
+    if (only === undefined) return '';
+    return (this.#body.length === 1 ? only : Buffer.concat(this.#body)).toString('utf8', 0, this.#maxBodyBytes);
+  }
+
+  /** A request was written; its answer comes next. */
+  expect(): void {
+    this.#expects = 'head';
+    this.#head = undefined;
+    this.#body = [];
+    this.#bodyBytes = 0;
+    this.#held = undefined;
+    this.#keep = false;
+  }
+
+  /**
+   * @param bytes of the socket; not kept, the buffer may be used again
+   * @returns whether the answer is whole (or its body long enough), goes on, or is none
+   */
+  read(bytes: Buffer): 'whole' | 'more' | 'broken' {
+    let at = 0;
+    while (at < bytes.length) {
+      const next = this.#step(bytes, at);
+      if (next === undefined) return 'broken';
+      if (next < 0) return 'more';
+      at = next;
+      if (this.#bodyBytes > this.#maxBodyBytes) {
+        this.#keep = false;
+        return 'whole';
+      }
+      if (this.#expects === 'nothing') {
+        // Nothing was asked that this could be the answer to: the connection is not to be trusted with another request.
+        if (at < bytes.length) this.#keep = false;
+        return 'whole';
+      }
+    }
+    return 'more';
+  }
+
+  /** @returns the position behind what was read, -1: all of it, more is needed, undefined: this is no answer */
+  #step(bytes: Buffer, at: number): number | undefined {
+    switch (this.#expects) {
+      case 'head':
+        return this.#readHead(bytes, at);
+      case 'counted':
+      case 'chunk': {
+        const end = Math.min(bytes.length, at + this.#left);
+        this.#left -= end - at;
+        this.#keepBody(bytes, at, end);
+        if (this.#left === 0) this.#expects = this.#expects === 'chunk' ? 'chunk-end' : 'nothing';
+        return end;
+      }
+      case 'end':
+        this.#keepBody(bytes, at, bytes.length);
+        return bytes.length;
+      case 'size':
+      case 'chunk-end':
+      case 'trailer':
+        return this.#readLine(bytes, at);
+      case 'nothing':
+        return undefined;
+    }
+  }
+
+  #keepBody(bytes: Buffer, from: number, to: number): void {
+    if (to <= from || this.#bodyBytes > this.#maxBodyBytes) return;
+    this.#body.push(Buffer.from(bytes.subarray(from, to)));
+    this.#bodyBytes += to - from;
+  }
+
+  /** What was held back of `bytes` before, with what came now, and where `at` is in it. */
+  #joined(bytes: Buffer, at: number): { all: Buffer; from: number; shift: number } {
+    const held = this.#held;
+    if (!held) return { all: bytes, from: at, shift: 0 };
+    this.#held = undefined;
+    return { all: Buffer.concat([held, bytes.subarray(at)]), from: 0, shift: at - held.length };
+  }
+
+  #readHead(bytes: Buffer, at: number): number | undefined {
+    const { all, from, shift } = this.#joined(bytes, at);
+    const end = all.indexOf('\r\n\r\n', from, 'latin1');
+    if ((end < 0 ? all.length : end) - from > MAX_HEAD_BYTES) return undefined;
+    if (end < 0) {
+      this.#held = Buffer.from(all.subarray(from));
+      return -1;
+    }
+    return this.#begin(all.toString('latin1', from, end)) ? end + 4 + shift : undefined;
+  }
+
+  #readLine(bytes: Buffer, at: number): number | undefined {
+    const { all, from, shift } = this.#joined(bytes, at);
+    const end = all.indexOf(CRLF, from, 'latin1');
+    if ((end < 0 ? all.length : end) - from > MAX_LINE_BYTES) return undefined;
+    if (end < 0) {
+      this.#held = Buffer.from(all.subarray(from));
+      return -1;
+    }
+    return this.#onLine(all.toString('latin1', from, end)) ? end + 2 + shift : undefined;
+  }
+
+  /** RFC 9112 section 7.1 */
+  #onLine(line: string): boolean {
+    if (this.#expects === 'chunk-end') {
+      this.#expects = 'size';
+      return line === '';
+    }
+    if (this.#expects === 'trailer') {
+      if (line === '') this.#expects = 'nothing';
+      return true;
+    }
+    const size = /^([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?$/.exec(line)?.[1];
+    if (size === undefined) return false;
+    this.#left = Number.parseInt(size, 16);
+    this.#expects = this.#left === 0 ? 'trailer' : 'chunk';
+    return true;
+  }
+
+  #begin(text: string): boolean {
+    const lines = text.split(CRLF);
+    const [, minor, code] = STATUS_LINE.exec(lines[0] ?? '') ?? [];
+    if (code === undefined) return false;
+    const headers: Record<string, string> = {};
+    for (let i = 1; i < lines.length; i++) {
+      const [, name = '', value = ''] = FIELD.exec(lines[i] ?? '') ?? [];
+      if (name === '') return false;
+      const key = name.toLowerCase();
+      const before = headers[key];
+      headers[key] = before === undefined ? value : `${before}, ${value}`;
+    }
+    const status = Number(code);
+    // RFC 9110 section 15.2: an interim answer, the final one follows. Nobody asked to change the protocol (101).
+    if (status < 200) return status !== 101;
+    this.#head = { status, headers };
+    return this.#frame(status, headers, minor === '1');
+  }
+
+  /** How the body's end is told: RFC 9112 section 6.3. */
+  #frame(status: number, headers: Readonly<Record<string, string>>, persistent: boolean): boolean {
+    const coding = headers['transfer-encoding'];
+    const length = headers['content-length'];
+    const connection = headers.connection?.toLowerCase();
+    this.#keep = connection === undefined ? persistent : connection.includes('close') ? false : persistent || connection.includes('keep-alive');
+    if (status === 204 || status === 304) {
+      this.#expects = 'nothing';
+    } else if (coding !== undefined) {
+      // Both at once is how answers are smuggled: what follows on this connection is not believed.
+      if (length !== undefined) this.#keep = false;
+      if (coding.toLowerCase() === 'chunked') this.#expects = 'size';
+      else this.#untilTheEnd();
+    } else if (length !== undefined) {
+      if (!/^\d{1,15}$/.test(length)) return false;
+      this.#left = Number(length);
+      this.#expects = this.#left === 0 ? 'nothing' : 'counted';
+    } else {
+      this.#untilTheEnd();
+    }
+    return true;
+  }
+
+  #untilTheEnd(): void {
+    this.#keep = false;
+    this.#expects = 'end';
+  }
+}
