@@ -155,7 +155,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
         if (holds(view)) return view;
         if (performance.now() > until)
           throw new Error(`message not as awaited within ${Math.round(timeoutMs / 1000)} s: ${JSON.stringify({ state: view.state, ...view.deliveries })}`);
-        await delay(50);
+        // Each look costs the installation some 5 ms, and the end is `completedAt`, however late it is seen.
+        await delay(200);
       }
     },
     close: async () => {
