@@ -8,13 +8,12 @@ export class InFlight {
     return this.#closing;
   }
 
-  async track<T>(work: () => Promise<T>): Promise<T> {
+  begin(): void {
     this.#open++;
-    try {
-      return await work();
-    } finally {
-      if (--this.#open === 0) this.#idle?.();
-    }
+  }
+
+  end(): void {
+    if (--this.#open === 0) this.#idle?.();
   }
 
   /** No more calls are taken; resolves when the last one has ended, or after `boundMs`. */

@@ -51,9 +51,14 @@ export function createEmailAdapter(options: EmailAdapterOptions): ChannelAdapter
   const inFlight = new InFlight();
 
   const deliver = async (address: string, ref: string, message: string, recall: Recall | undefined): Promise<Outcome> => {
-    const signed = dkim ? (await buffer(dkim.sign(message))).toString() : message;
-    const result = await pool.send({ from: `bounce+${ref}@${options.returnDomain}`, to: address, message: signed, recall });
-    return typeof result === 'string' ? { kind: 'accepted', providerId: queueId(result), units: 1 } : failureOutcome(result);
+    inFlight.begin();
+    try {
+      const signed = dkim ? (await buffer(dkim.sign(message))).toString() : message;
+      const result = await pool.send({ from: `bounce+${ref}@${options.returnDomain}`, to: address, message: signed, recall });
+      return typeof result === 'string' ? { kind: 'accepted', providerId: queueId(result), units: 1 } : failureOutcome(result);
+    } finally {
+      inFlight.end();
+    }
   };
 
   return {
@@ -70,7 +75,7 @@ export function createEmailAdapter(options: EmailAdapterOptions): ChannelAdapter
           if (!slotsAreClean(target.slots)) return { outcome: { kind: 'rejected', code: 'bad_slot_value' } };
           const built = build(target, clock.now());
           if ('refused' in built) return { outcome: { kind: 'rejected', code: built.refused, ...(built.addressInvalid ? { addressInvalid: true } : {}) } };
-          return { outcome: await inFlight.track(() => deliver(target.address, target.ref, built.message, recall)) };
+          return { outcome: await deliver(target.address, target.ref, built.message, recall) };
         },
       };
     },

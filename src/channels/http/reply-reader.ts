@@ -28,6 +28,8 @@ export class HttpReplyReader {
   #expects: Expects = 'nothing';
   #head: HttpReplyHead | undefined;
   #body: Buffer[] = [];
+  /** The body, where it came in one piece with the head: mostly. */
+  #text: string | undefined;
   #bodyBytes = 0;
   /** Bytes of the body or chunk that are still to come. */
   #left = 0;
@@ -51,16 +53,15 @@ export class HttpReplyReader {
 
   /** As much of the body as came, and at most `maxBodyBytes`. */
   body(): string {
-    const [only] = this.#body;
-    if (only === undefined) return '';
-    return (this.#body.length === 1 ? only : Buffer.concat(this.#body)).toString('utf8', 0, this.#maxBodyBytes);
+    return this.#text ?? Buffer.concat(this.#body).toString('utf8', 0, this.#maxBodyBytes);
   }
 
   /** A request was written; its answer comes next. */
   expect(): void {
     this.#expects = 'head';
     this.#head = undefined;
-    this.#body = [];
+    if (this.#bodyBytes > 0) this.#body = [];
+    this.#text = undefined;
     this.#bodyBytes = 0;
     this.#held = undefined;
     this.#keep = false;
@@ -99,7 +100,9 @@ export class HttpReplyReader {
       case 'chunk': {
         const end = Math.min(bytes.length, at + this.#left);
         this.#left -= end - at;
-        this.#keepBody(bytes, at, end);
+        if (this.#left === 0 && this.#bodyBytes === 0 && this.#expects === 'counted' && end - at <= this.#maxBodyBytes)
+          this.#text = bytes.toString('utf8', at, end);
+        else this.#keepBody(bytes, at, end);
         if (this.#left === 0) this.#expects = this.#expects === 'chunk' ? 'chunk-end' : 'nothing';
         return end;
       }

@@ -85,7 +85,8 @@ export function createPushAdapter(options: PushAdapterOptions): ChannelAdapter<P
 
   const sendAll = async (target: Target, push: Push): Promise<SendResult> => {
     const subscriptions = target.subscriptions ?? [];
-    const outcomes = await Promise.all(subscriptions.map((one) => sendOne(one, push)));
+    inFlight.begin();
+    const outcomes = await Promise.all(subscriptions.map((one) => sendOne(one, push))).finally(() => inFlight.end());
     const goneSubscriptions = subscriptions.filter((_, i) => outcomes[i]?.kind === 'gone').map((one) => one.id);
     const outcome = bestOutcome(outcomes) ?? { kind: 'gone', code: 'no_subscription', reason: 'subscription_gone' };
     return goneSubscriptions.length > 0 ? { outcome, goneSubscriptions } : { outcome };
@@ -108,7 +109,7 @@ export function createPushAdapter(options: PushAdapterOptions): ChannelAdapter<P
           if (inFlight.closing) return { outcome: { kind: 'retryable', code: 'closing' } };
           const bytes = slotsAreClean(target.slots) ? payload(target) : undefined;
           if (!bytes) return { outcome: { kind: 'rejected', code: slotsAreClean(target.slots) ? 'payload_too_large' : 'bad_slot_value' } };
-          return inFlight.track(() => sendAll(target, { payload: bytes, headers, recall }));
+          return sendAll(target, { payload: bytes, headers, recall });
         },
       };
     },

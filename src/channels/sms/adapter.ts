@@ -3,7 +3,7 @@ import { failureOutcome, retryAfterMs } from '#channels/call.ts';
 import { prepareTemplate, slotsAreClean } from '#channels/fill.ts';
 import { HttpPool } from '#channels/http/pool.ts';
 import { InFlight } from '#channels/in-flight.ts';
-import type { ChannelAdapter, SenderIdentity, SmsContent, Target } from '#domain/channel.ts';
+import type { ChannelAdapter, SenderIdentity, SendResult, SmsContent, Target } from '#domain/channel.ts';
 import type { Outcome } from '#domain/outcome.ts';
 import type { Recall } from '#domain/recall.ts';
 import { type Clock, systemClock } from '#platform/clock.ts';
@@ -44,13 +44,16 @@ export function createSmsAdapter(options: SmsAdapterOptions): ChannelAdapter<Sms
   });
   const inFlight = new InFlight();
 
-  const call = async (fields: Parameters<typeof messages.create>[0], recall: Recall | undefined): Promise<Outcome> => {
+  const call = async (fields: Parameters<typeof messages.create>[0], recall: Recall | undefined): Promise<SendResult> => {
+    inFlight.begin();
     try {
       recallOfCall = recall;
       const message = await messages.create(fields);
-      return { kind: 'accepted', providerId: message.sid ?? null, units: Math.max(1, Number(message.numSegments) || 1) };
+      return { outcome: { kind: 'accepted', providerId: message.sid ?? null, units: Math.max(1, Number(message.numSegments) || 1) } };
     } catch (error) {
-      return outcomeOf(error, clock.now(), options.log);
+      return { outcome: outcomeOf(error, clock.now(), options.log) };
+    } finally {
+      inFlight.end();
     }
   };
 
@@ -62,12 +65,12 @@ export function createSmsAdapter(options: SmsAdapterOptions): ChannelAdapter<Sms
       const origin = sender.address.startsWith('MG') ? { messagingServiceSid: sender.address } : { from: sender.address };
       const validityPeriod = Math.min(Math.max(Math.floor(content.validitySeconds), VALIDITY_SECONDS.min), VALIDITY_SECONDS.max);
       return {
-        async send(target: Target, recall?: Recall) {
-          if (inFlight.closing) return { outcome: { kind: 'retryable', code: 'closing' } };
-          if (!slotsAreClean(target.slots)) return { outcome: { kind: 'rejected', code: 'bad_slot_value' } };
+        send(target: Target, recall?: Recall): Promise<SendResult> {
+          if (inFlight.closing) return Promise.resolve({ outcome: { kind: 'retryable', code: 'closing' } });
+          if (!slotsAreClean(target.slots)) return Promise.resolve({ outcome: { kind: 'rejected', code: 'bad_slot_value' } });
           const statusCallback = `${options.callbackBase}/hooks/twilio/status/${target.ref}`;
           const fields = { to: target.address, body: body(target.slots), statusCallback, validityPeriod, ...origin };
-          return { outcome: await inFlight.track(() => call(fields, recall)) };
+          return call(fields, recall);
         },
       };
     },
