@@ -68,6 +68,10 @@ export async function settleSlice(tx: Tx, batch: ClaimedBatch, people: readonly 
   return rows[0]?.n ?? 0;
 }
 
+/**
+ * `IS NOT DISTINCT FROM`, which no index answers: given the wave as a key, PostgreSQL 18 skips through the index for each
+ * channel and person anew, 1.0 ms for 125 rows that lie side by side and are read in 0.05 ms.
+ */
 const settle = prepared<Values, { n: number }>(
   'settle_slice',
   (at) => sql`
@@ -76,7 +80,7 @@ const settle = prepared<Values, { n: number }>(
         attempts = d.attempts - o.uncounted, settled_at = clock_timestamp(), next_at = now() + o.delay_ms * interval '1 ms'
       FROM o
       WHERE d.message_id = ${at('messageId')} AND d.recipient_id BETWEEN ${at('lo')} AND ${at('hi')} AND d.recipient_id = o.id
-        AND d.channel = ${at('channel')}::channel AND d.wave = ${at('wave')} AND d.state = 'attempting' AND d.fence = ${at('fence')}
+        AND d.channel = ${at('channel')}::channel AND d.wave IS NOT DISTINCT FROM ${at('wave')} AND d.state = 'attempting' AND d.fence = ${at('fence')}
       RETURNING d.state, o.units
     ), counted AS (
       INSERT INTO delivery_counts AS c (message_id, wave, channel, slot, tenant_id, attempting, units, settled_at, ${columns})
