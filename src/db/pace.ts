@@ -2,26 +2,34 @@ import { sql } from 'kysely';
 import type { Tx } from './database.ts';
 import { prepared } from './prepared.ts';
 
+/** How much of the configured rate is used. What is left is what a call may be late by. */
+const SHARE = 0.984;
+const USED = sql.lit(SHARE);
+/** Taken off for what no process can see: the way to the carrier, its own clock's milliseconds, and how well ours agree. */
+const UNSEEN_MS = 3;
 /**
- * How much of the configured rate is used: what is left takes up what timers and the network move about. With 0.99 the
- * busiest second of four workers at 400 a second saw 404.
+ * How late a call may leave after its place in the budget. As many units as the rate allows a second take 1000 / 0.984 ms of
+ * the budget, so that no second sees more while none is later than the difference: docs/decisions/2026-11-23-late-calls.md.
  */
-const USED = sql.lit(0.984);
+export const TOLERANCE_MS = 1_000 / SHARE - 1_000 - UNSEEN_MS;
 
 export interface Reservation {
-  /** Milliseconds from now until the first unit may leave. */
-  waitMs: number;
-  /** Milliseconds between two units; 0 when the sender has no rate. */
+  /** When the first unit may leave, by the database's clock: milliseconds since the epoch. */
+  startAt: number;
+  /** The database's time when it was taken. */
+  now: number;
+  /** Milliseconds between two units. */
   unitMs: number;
 }
 
 /**
  * Takes `units` from a sender's budget: one row is moved forward by the time they need, so all workers together keep
- * the rate, whatever their own clocks say. Senders without a rate cost nothing.
+ * the rate, whatever their own clocks say.
+ *
+ * @returns undefined for a sender without a rate
  */
-export async function reservePace(tx: Tx, tenantId: number, senderId: number, units: number): Promise<Reservation> {
-  const row = (await reserve(tx, { tenantId, senderId, units }))[0];
-  return { waitMs: row?.wait_ms ?? 0, unitMs: row?.unit_ms ?? 0 };
+export async function reservePace(tx: Tx, tenantId: number, senderId: number, units: number): Promise<Reservation | undefined> {
+  return (await reserve(tx, { tenantId, senderId, units }))[0];
 }
 
 interface SenderPlace {
@@ -29,13 +37,13 @@ interface SenderPlace {
   senderId: number;
 }
 
-const reserve = prepared<SenderPlace & { units: number }, { wait_ms: number; unit_ms: number }>(
+const reserve = prepared<SenderPlace & { units: number }, Reservation>(
   'reserve_pace',
   (at) => sql`
     UPDATE senders SET next_free_at = GREATEST(next_free_at, clock_timestamp()) + ${at('units')}::float8 / (units_per_second * throttle * ${USED}) * interval '1 second'
     WHERE tenant_id = ${at('tenantId')} AND id = ${at('senderId')} AND units_per_second IS NOT NULL
-    RETURNING GREATEST(0, extract(epoch FROM next_free_at - clock_timestamp()) * 1000 - ${at('units')}::float8 / (units_per_second * throttle * ${USED}) * 1000)::float8 AS wait_ms,
-      (1000 / (units_per_second * throttle * ${USED}))::float8 AS unit_ms`,
+    RETURNING (extract(epoch FROM next_free_at) * 1000 - ${at('units')}::float8 / (units_per_second * throttle * ${USED}) * 1000)::float8 AS "startAt",
+      (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now, (1000 / (units_per_second * throttle * ${USED}))::float8 AS "unitMs"`,
 );
 
 /**

@@ -1,4 +1,4 @@
-import { setImmediate as otherTurn, setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as otherTurn } from 'node:timers/promises';
 import { monotonicMs } from '#platform/clock.ts';
 import { noteCalls } from '#db/note-calls.ts';
 import { type ClaimedBatch, endClaim, HEARTBEAT_MS, releaseBatch, renewLease } from '#db/claim-batch.ts';
@@ -15,6 +15,7 @@ import { holdUntilMorning } from './quiet-windows.ts';
 import type { Recalls } from './recalls.ts';
 import { type Sent, settleResults } from './settle-results.ts';
 import { stopByGuard } from './stop-by-guard.ts';
+import { type AskBudget, PacedCalls, type Turn } from './sender-pace.ts';
 import type { SendPlans } from './send-plan.ts';
 import { takeTurn } from './take-turn.ts';
 
@@ -31,8 +32,6 @@ export interface DeliverDeps extends Deps {
   readonly beforeMark?: () => Promise<void> | void;
 }
 
-/** From a turn's beginning to its first call: room for the mark, so that slices stay apart however long theirs takes. */
-const MARK_MS = 50;
 /** How soon a batch is looked at again whose channel or tenant is stopped for now, or which is about to be closed. */
 const PAUSED_MS = 2_000;
 
@@ -120,23 +119,16 @@ interface MarkedSlice {
   people: MarkedPerson[];
   /** Monotonic time of the first call, for the message's times. */
   calledAt: number;
-  startAt: number;
-  unitMs: number;
+  /** Of a sender with a rate. */
+  turn: Turn | undefined;
 }
 
 /** Marks as much of the cut as may be marked ahead now; the rest of it comes next. */
 async function mark(deps: DeliverDeps, cut: Cut, queue: Cut[]): Promise<MarkedSlice | MarkRefusal> {
   const { batch, plan } = cut;
-  let startAt = 0;
-  let unitMs = 0;
   await deps.beforeMark?.();
-  if (plan.paced) {
-    const turn = await deps.db.atOnce(batch.tenantId, (tx) => reservePace(tx, batch.tenantId, batch.senderId, cut.ids.length * plan.unitsPerCall));
-    startAt = monotonicMs() + turn.waitMs + MARK_MS;
-    unitMs = turn.unitMs * plan.unitsPerCall;
-    // The mark is written when the turn comes, not before: a stop must find nothing marked that waits.
-    if (turn.waitMs > 0) await delay(turn.waitMs);
-  }
+  // The mark is written when the turn comes, not before: what is marked and waits is in doubt after a crash.
+  const turn = await plan.pace?.turn(budgetOf(deps, batch), cut.ids.length * plan.unitsPerCall);
   // Nobody of it may be left, where all were set aside: the mark still counts them as done.
   const granted = cut.ids.length > 0 ? await plan.ahead.take(cut.ids.length, cut.take) : 0;
   const slice = granted < cut.ids.length && cut.take === 'any' ? firstOf(cut, granted, queue) : cut;
@@ -153,9 +145,13 @@ async function mark(deps: DeliverDeps, cut: Cut, queue: Cut[]): Promise<MarkedSl
   }
   plan.ahead.tookToMark(monotonicMs() - from);
   plan.ahead.give(taken - (typeof people === 'string' ? 0 : people.length * plan.ahead.weight(cut.take)));
-  // A mark that took longer moves its calls, all by the same time: sent at once they would break the rate.
-  return typeof people === 'string' ? people : { cut: slice, people, calledAt: monotonicMs(), startAt: Math.max(startAt, monotonicMs()), unitMs };
+  return typeof people === 'string' ? people : { cut: slice, people, calledAt: monotonicMs(), turn };
 }
+
+const budgetOf =
+  (deps: DeliverDeps, { tenantId, senderId }: ClaimedBatch): AskBudget =>
+  (units) =>
+    deps.db.atOnce(tenantId, (tx) => reservePace(tx, tenantId, senderId, units));
 
 function firstOf(cut: Cut, count: number, queue: Cut[]): Cut {
   const rest = cut.ids.slice(count);
@@ -191,15 +187,20 @@ async function callAll(deps: DeliverDeps, slice: MarkedSlice, recall: Recall, re
   const { batch, plan, take } = slice.cut;
   const targetOf = plan.targetsOf(slice.people, batch);
   const weight = plan.ahead.weight(take);
+  const { turn } = slice;
+  const paced = plan.pace && turn && new PacedCalls(plan.pace, turn, { ask: budgetOf(deps, batch), unitsPerCall: plan.unitsPerCall, lines: plan.lines });
   await Promise.all(
     slice.people.map(async (person, i) => {
-      if (slice.unitMs > 0) {
-        const early = slice.startAt + i * slice.unitMs - monotonicMs();
-        // Timers are exact to a millisecond; late is allowed, early is not.
-        if (early > 0) await Promise.race([delay(Math.ceil(early)), recall.told]);
-        if (!recall.recalled) await plan.window?.enter();
-      }
       let called = 1;
+      let ended: (() => void) | undefined;
+      try {
+        if (paced) ended = await paced.enter(i, recall);
+      } catch (error) {
+        deps.log.warn({ messageId: batch.messageId, senderId: batch.senderId, error: (error as Error).message }, 'no turn for a late call; it waits');
+        results.push({ person, outcome: { kind: 'not_called', code: 'not_called' } });
+        plan.ahead.give(weight);
+        return;
+      }
       try {
         const { prepared, target } = targetOf(i);
         const result = await prepared.send(target, recall);
@@ -213,6 +214,7 @@ async function callAll(deps: DeliverDeps, slice: MarkedSlice, recall: Recall, re
         );
         results.push({ person, outcome: { kind: 'rejected', code: 'render_error' } });
       } finally {
+        ended?.();
         plan.ahead.give(weight, called);
       }
     }),

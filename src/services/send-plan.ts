@@ -9,10 +9,11 @@ import type { ClaimedBatch } from '#db/claim-batch.ts';
 import type { MarkedPerson } from '#db/mark-slice.ts';
 import type { Channel } from '#schemas/delivery.ts';
 import type { Deps } from './context.ts';
+import { Lines } from './lines.ts';
 import { longestSms } from './longest-sms.ts';
 import { MarkedAhead } from './marked-ahead.ts';
 import { planFacts } from './plan-facts.ts';
-import { RateWindow } from './rate-window.ts';
+import { SenderPace } from './sender-pace.ts';
 
 const KEEP_MS = 60_000;
 const MAX_PLANS = 500;
@@ -26,17 +27,20 @@ const MARKED_AHEAD = 3 * SLICE;
 /** What stays the same for all batches of a message on one channel and sender: rendered once per locale (mail: and zone). */
 export interface SendPlan {
   readonly class: 'life' | 'ops' | 'bulk';
-  /** Whether the sender has a rate, so that its budget must be asked. */
-  readonly paced: boolean;
   readonly unitsPerSecond: number | null;
-  /** Billing units of one call at the most: SMS segments of the longest rendering, else 1. The budget is asked in these. */
+  /**
+   * What one call takes of the sender's budget: SMS segments of the longest rendering, else 1. A little more where a second
+   * has no whole number of calls: at 100 a second and 3 each, 33 calls may start within a second, not 33 and a third.
+   */
   readonly unitsPerCall: number;
   /** Shared by all messages of this lane, channel and account in this process. */
   readonly ahead: MarkedAhead;
   /** Other senders of the class, whose opt-outs hold as well; null for life and where there are none. */
   readonly optOutsOf: readonly number[] | null;
-  /** Of the sender, shared by all its messages of this length in this process; null without a rate, or where a second has no whole calls. */
-  readonly window: RateWindow | null;
+  /** Of the sender, shared by all its messages; null without a rate: then no budget is asked. */
+  readonly pace: SenderPace | null;
+  /** Of paced calls of this lane, channel and account. */
+  readonly lines: Lines;
   /** Seals the links of a whole slice; the function given back makes what person `i` is sent. */
   targetsOf(people: readonly MarkedPerson[], batch: ClaimedBatch): (i: number) => { prepared: PreparedSend; target: Target };
 }
@@ -56,7 +60,8 @@ interface Seals {
 export class SendPlans {
   readonly #plans = new Map<string, { plan: Promise<SendPlan>; madeAt: number }>();
   readonly #ahead = new Map<string, MarkedAhead>();
-  readonly #windows = new BoundedMap<string, RateWindow>(MAX_PLANS);
+  readonly #lines = new Map<string, Lines>();
+  readonly #paces = new BoundedMap<string, SenderPace>(MAX_PLANS);
   readonly #deps: Pick<Deps, 'db' | 'config' | 'tokens'>;
   readonly #channels: Readonly<Partial<Record<Channel, ChannelAdapter>>>;
 
@@ -84,12 +89,18 @@ export class SendPlans {
     return ahead;
   }
 
-  #windowOf({ tenantId, senderId }: ClaimedBatch, limit: number): RateWindow | null {
-    if (limit < 1) return null;
-    const key = `${tenantId}.${senderId}.${limit}`;
-    const window = this.#windows.get(key) ?? new RateWindow(limit);
-    this.#windows.set(key, window);
-    return window;
+  #linesOf({ channel }: ClaimedBatch, account: number): Lines {
+    const key = `${channel}.${account}`;
+    const lines = this.#lines.get(key) ?? new Lines(this.#channels[channel]?.concurrency ?? 1);
+    this.#lines.set(key, lines);
+    return lines;
+  }
+
+  #paceOf({ tenantId, senderId }: ClaimedBatch): SenderPace {
+    const key = `${tenantId}.${senderId}`;
+    const pace = this.#paces.get(key) ?? new SenderPace();
+    this.#paces.set(key, pace);
+    return pace;
   }
 
   async #load(db: Database, batch: ClaimedBatch): Promise<SendPlan> {
@@ -145,13 +156,14 @@ export class SendPlans {
               : tokens.sealMany('beacon', refs),
       };
     };
-    const unitsPerCall = batch.channel === 'sms' && facts.units_per_second !== null ? longestSms(input) : 1;
+    const rate = facts.units_per_second;
+    const segments = batch.channel === 'sms' && rate !== null ? longestSms(input) : 1;
     return {
       class: facts.class,
-      paced: facts.units_per_second !== null,
-      unitsPerSecond: facts.units_per_second,
-      unitsPerCall,
-      window: this.#windowOf(batch, Math.floor((facts.units_per_second ?? 0) / unitsPerCall)),
+      unitsPerSecond: rate,
+      unitsPerCall: rate === null || rate < segments ? segments : rate / Math.floor(rate / segments),
+      pace: rate === null ? null : this.#paceOf(batch),
+      lines: this.#linesOf(batch, facts.account),
       ahead: this.#aheadOf(batch, facts.account),
       optOutsOf: facts.class !== 'life' && facts.others.length > 0 ? facts.others : null,
       targetsOf: (people, claimed) => {

@@ -44,7 +44,7 @@ export async function settleResults(deps: SettleDeps, { cut, calledAt }: Called,
   const facts = async (tx: Tx): Promise<number> => {
     const [ours] = await Promise.all([
       settleSlice(tx, batch, settled),
-      plan.paced && called && !kinds.has('throttled') && raisePace(tx, batch.tenantId, batch.senderId),
+      plan.pace !== null && called && !kinds.has('throttled') && raisePace(tx, batch.tenantId, batch.senderId),
       called && noteCalls(tx, batch.tenantId, batch.messageId, monotonicMs() - calledAt, false),
       notifyProgress(tx, batch.tenantId, batch.messageId),
     ]);
