@@ -32,7 +32,7 @@ export interface RunningWorker {
 export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
   const { deps, config, log } = runtime;
   const workerName = `${hostname()}:${process.pid}`;
-  // Connections of its own for each lane: a life message queued behind the 375 calls that a campaign may have marked on
+  // Connections of its own for each lane: a life message queued behind the 750 calls that a campaign may have marked on
   // the same 32 connections, at 100 ms an answer for three seconds.
   const channels: Channels[] = [];
   const databases: Database[] = [];

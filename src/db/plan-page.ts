@@ -50,7 +50,7 @@ export interface PlannedPage {
 }
 
 /** People of a batch: large enough that SQL costs little a person, small enough that many workers share a message. */
-export const BATCH_SIZE = 250;
+export const BATCH_SIZE = 500;
 
 /**
  * Plans one page in one statement: reads people by keyset, gives each a channel (or every channel that reaches them),

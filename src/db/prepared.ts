@@ -27,7 +27,7 @@ export type Prepared<V, R> = (tx: Tx, values: V) => Promise<R[]>;
 
 /**
  * A statement of the delivery path: written with Kysely's `sql`, made into text once, parsed and planned once per
- * connection under its name, instead of anew for each slice of 125 people.
+ * connection under its name, instead of anew for each slice.
  *
  * It is sent when called, before anything is awaited, so several of them travel in one packet (`Database.atOnce`).
  */

@@ -10,6 +10,8 @@ import type { Turn } from './take-turn.ts';
 
 /** A paced sender gets at most this much of its budget at a time. */
 const PACED_MS = 250;
+/** Divided by ten for each crash: 12, then one. */
+const SUSPECTS = 125;
 
 type CutDeps = Pick<Deps, 'db'> & { readonly plans: SendPlans };
 
@@ -32,7 +34,7 @@ export interface Cut extends Slice {
 const ALONE_IN_PROCESS = 3;
 
 /**
- * People due again come first, then those never marked. After a crash the slices shrink (125, 12, 1), so that a poisonous
+ * People due again come first, then those never marked. After a crash the slices shrink (250, 12, 1), so that a poisonous
  * row ends alone. A life delivery's next attempt goes by another sender than its last one, where one is well.
  */
 export async function cutSlices(deps: CutDeps, { batch, probe, ill }: Turn): Promise<Cut[]> {
@@ -105,7 +107,7 @@ async function cutsOf(deps: CutDeps, planned: ClaimedBatch, senderId: number, { 
   const { aside, ...way } = await goBy(deps, planned, senderId, ids);
   const { unitsPerSecond, unitsPerCall, optOutsOf } = way.plan;
   const paced = unitsPerSecond === null ? SLICE : Math.max(1, Math.floor((unitsPerSecond * PACED_MS) / 1000 / unitsPerCall));
-  const size = Math.max(1, Math.min(paced, Math.floor(SLICE / 10 ** Math.min(crashes, 3))));
+  const size = crashes === 0 ? paced : Math.max(1, Math.min(paced, Math.floor(SUSPECTS / 10 ** Math.min(crashes, 3))));
   const take = !fresh && crashes >= ALONE_IN_PROCESS ? 'alone' : unitsPerSecond !== null || aside.size > 0 ? 'whole' : 'any';
   const cuts: Cut[] = [];
   for (let i = 0; i < ids.length; i += size) {

@@ -54,21 +54,21 @@ async function drive(ahead: MarkedAhead, connections: number, callMs: number, ro
 }
 
 test('a fast carrier has as many marked as ever within a few slices', async () => {
-  const ahead = new MarkedAhead(32, 375);
+  const ahead = new MarkedAhead(32, 750);
   expect(ahead.limit).toBe(40);
   await drive(ahead, 32, 0, 4);
-  expect(ahead.limit).toBe(375);
+  expect(ahead.limit).toBe(750);
 });
 
 test('a slow carrier has hardly more people marked than it has connections, also when it was fast before', async () => {
-  const ahead = new MarkedAhead(32, 375);
+  const ahead = new MarkedAhead(32, 750);
   await drive(ahead, 32, 0, 4);
   await drive(ahead, 32, 120, 2);
   expect(await drive(ahead, 32, 120, 3)).toBeLessThan(64);
 });
 
 test('a slice that must not be divided is let through where the limit is smaller than it, and one more', async () => {
-  const ahead = new MarkedAhead(2, 375);
+  const ahead = new MarkedAhead(2, 750);
   expect(await ahead.take(100, 'whole')).toBe(100);
   expect(await ahead.take(100, 'whole')).toBe(100);
   let third = 0;
