@@ -21,6 +21,8 @@ export interface LaneOptions {
 const SLOW_MS = 1_000;
 /** While one sender is busy its lane looks for others' work this often besides each nudge; a look costs a claim that finds nothing. */
 const LOOK_MS = 100;
+/** The lane was idle: its second slot looks for work once the first one has marked somebody, or so much later. */
+const APART_MS = 6;
 /** Claims at most, in multiples of the slots: each is kept alive by a write every three seconds. */
 const CLAIMS = 8;
 /** Messages to a few people each that one slot delivers together. */
@@ -100,10 +102,14 @@ export class Lane {
         if (!first) return;
         const held: Held = { senderId: first.senderId, movedAt: monotonicMs() };
         this.#held.add(held);
+        // The first mark after a pause has the machine for itself: a neighbour's claim beside it costs it 2 ms.
+        let neighbour: NodeJS.Timeout | undefined;
+        if (this.#busy === 1) neighbour = setTimeout(() => this.#wakeNext(), APART_MS);
+        else this.#wakeNext();
         try {
-          this.#wakeNext();
           await this.#deliver(batches, () => (held.movedAt = monotonicMs()));
         } finally {
+          clearTimeout(neighbour);
           this.#held.delete(held);
         }
       }

@@ -192,6 +192,9 @@ function txOf(client: pg.ClientBase): Tx {
   return tx;
 }
 
+/** What this turn sends on the transaction's connection leaves in one packet: for statements that need no answer of each other. */
+export const inOnePacket = (tx: Tx): void => hold(clientOf(tx));
+
 /** The connection that a transaction runs on, for statements that are prepared by name. */
 export function clientOf(tx: Tx): pg.ClientBase {
   const client = clients.get(tx);

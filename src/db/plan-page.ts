@@ -27,6 +27,9 @@ export interface PagePlan {
   cursorId: string;
   maxId: string | null;
   limit: number;
+  /** The wave names its people, and this page takes all of them off its list. */
+  listed: boolean;
+  now: Date;
   /** When people of each zone may be called, where quiet hours apply. */
   windows: ZoneWindows | null;
 }
@@ -109,7 +112,10 @@ export async function planPage(tx: Tx, plan: PagePlan): Promise<PlannedPage> {
       FROM (SELECT count(*) AS n, COALESCE(bit_xor(hash), 0) AS hash FROM page) f
       WHERE m.tenant_id = ${tenantId} AND m.id = ${messageId} AND f.n > 0 AND ${plan.freezes}
     ), moved AS (
-      UPDATE waves w SET cursor_id = GREATEST(w.cursor_id, f.last_id), planned = w.planned + f.n
+      UPDATE waves w SET cursor_id = GREATEST(w.cursor_id, f.last_id), planned = w.planned + f.n,
+        state = CASE WHEN ${plan.listed} OR f.n < ${plan.limit} THEN 'planned' ELSE 'planning' END,
+        planned_at = CASE WHEN ${plan.listed} OR f.n < ${plan.limit} THEN ${plan.now}::timestamptz END,
+        recipient_ids = CASE WHEN ${plan.listed} THEN '{}' ELSE w.recipient_ids END
       FROM (SELECT count(*) AS n, COALESCE(max(id), 0) AS last_id FROM page) f
       WHERE w.tenant_id = ${tenantId} AND w.id = ${plan.waveId}
     )

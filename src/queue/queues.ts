@@ -6,8 +6,11 @@ import { chooseBackend, makeQueue, makeWorker, type QueueOptions } from './conne
 export interface Queues {
   /** Which servers carry the nudges. */
   readonly backend: 'redis' | 'postgres';
-  /** Sends a nudge; never throws and never waits long: a lost nudge is found by the sweep. */
-  nudge<N extends JobName>(name: N, data: Jobs[N], options?: { delayMs?: number; dedupKey?: string }): Promise<void>;
+  /**
+   * Sends a nudge; never throws and never waits long: a lost nudge is found by the sweep. With `delayMs` this process keeps
+   * it for so long, a few milliseconds, and its caller does not wait.
+   */
+  nudge<N extends JobName>(name: N, data: Jobs[N], options?: { delayMs?: number }): Promise<void>;
   /** Asks the queue's server for a sign of life. */
   health(): Promise<'up' | 'down'>;
   close(): Promise<void>;
@@ -32,22 +35,25 @@ export function openQueues(options: QueueOptions): Queues {
     }
     return entry.queue;
   };
+  const later = new Map<NodeJS.Timeout, () => Promise<void>>();
+  const send = async <N extends JobName>(name: N, data: Jobs[N]): Promise<void> => {
+    if (monotonicMs() < downUntil) return;
+    try {
+      await withDeadline(queueOf(name).add(name, data, { removeOnComplete: true, removeOnFail: 100 }), NUDGE_MS);
+    } catch (error) {
+      downUntil = monotonicMs() + DOWN_MS;
+      options.log.warn({ queue: name, error: (error as Error).message }, 'nudge lost; the sweep will find the work');
+    }
+  };
   return {
     backend: backend.kind,
-    nudge: async (name, data, nudgeOptions = {}) => {
-      if (monotonicMs() < downUntil) return;
-      try {
-        const added = queueOf(name).add(name, data, {
-          removeOnComplete: true,
-          removeOnFail: 100,
-          ...(nudgeOptions.delayMs === undefined ? {} : { delay: nudgeOptions.delayMs }),
-          ...(nudgeOptions.dedupKey === undefined ? {} : { deduplication: { id: nudgeOptions.dedupKey } }),
-        });
-        await withDeadline(added, NUDGE_MS);
-      } catch (error) {
-        downUntil = monotonicMs() + DOWN_MS;
-        options.log.warn({ queue: name, error: (error as Error).message }, 'nudge lost; the sweep will find the work');
-      }
+    nudge: async (name, data, { delayMs } = {}) => {
+      if (delayMs === undefined) return send(name, data);
+      const timer = setTimeout(() => {
+        later.delete(timer);
+        void send(name, data);
+      }, delayMs);
+      later.set(timer, () => send(name, data));
     },
     health: async () => {
       try {
@@ -58,6 +64,9 @@ export function openQueues(options: QueueOptions): Queues {
       }
     },
     close: async () => {
+      const waiting = [...later];
+      for (const [timer] of waiting) clearTimeout(timer);
+      await Promise.all(waiting.map(([, sendNow]) => sendNow()));
       await Promise.allSettled([...open.values()].map((entry) => withDeadline(entry.end(), 5_000)));
     },
   };

@@ -5,10 +5,12 @@ import { policyOf } from '#domain/policy.ts';
 import { conflict } from '#platform/errors.ts';
 import type { Question } from '#schemas/message.ts';
 import type { Context } from './context.ts';
+import type { LaunchFacts } from './launch-facts.ts';
 import type { MessageRow } from './message-row.ts';
 import { openImport } from './open-import.ts';
 
 interface Asking {
+  readonly tenant: Pick<LaunchFacts, 'policy'>;
   readonly condition: Condition;
   /** Milliseconds. */
   readonly startsAt: number;
@@ -24,14 +26,16 @@ interface Asking {
  * @throws Problem 409 with the code of the question
  */
 export async function askFirst(tx: Tx, ctx: Context, row: MessageRow, asking: Asking): Promise<void> {
-  if (!(await isAsked(tx, ctx))) return;
+  if (!isAsked(ctx, asking.tenant)) return;
   if (!asking.acknowledged.includes('rejected_rows')) await askRejected(tx, ctx, row);
   if (!asking.acknowledged.includes('repeated_text')) await askRepeated(tx, ctx, row, asking);
 }
 
 /** The part of it that an approver is asked too. */
 export async function askApprover(tx: Tx, ctx: Context, row: MessageRow, acknowledged: readonly Question[]): Promise<void> {
-  if (!acknowledged.includes('rejected_rows') && (await isAsked(tx, ctx))) await askRejected(tx, ctx, row);
+  if (acknowledged.includes('rejected_rows')) return;
+  const tenant = await tx.selectFrom('tenants').select('policy').where('tenant_id', '=', ctx.tenantId).executeTakeFirstOrThrow();
+  if (isAsked(ctx, tenant)) await askRejected(tx, ctx, row);
 }
 
 /** Whether rejected rows matter to a message: not to an exercise, nor to what goes to those who may have had another message. */
@@ -71,8 +75,5 @@ async function askRepeated(tx: Tx, ctx: Context, row: MessageRow, { condition, s
   );
 }
 
-async function isAsked(tx: Tx, ctx: Context): Promise<boolean> {
-  if (ctx.actor.asked !== 'by_policy') return ctx.actor.asked === 'always';
-  const tenant = await tx.selectFrom('tenants').select('policy').where('tenant_id', '=', ctx.tenantId).executeTakeFirstOrThrow();
-  return policyOf(tenant.policy).asksPrograms;
-}
+const isAsked = (ctx: Context, tenant: Pick<LaunchFacts, 'policy'>): boolean =>
+  ctx.actor.asked === 'by_policy' ? policyOf(tenant.policy).asksPrograms : ctx.actor.asked === 'always';

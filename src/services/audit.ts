@@ -27,14 +27,12 @@ export const appendAudit = (
  */
 export async function appendAudits(tx: Tx, ctx: Pick<Context, 'tenantId' | 'actor'>, entries: readonly AuditEntry[]): Promise<void> {
   if (entries.length === 0) return;
-  await sql`SELECT pg_advisory_xact_lock(${AUDIT_LOCK}, ${ctx.tenantId})`.execute(tx);
-  const last = await tx
-    .selectFrom('audit_log')
-    .select(['seq', 'hash'])
-    .where('tenant_id', '=', ctx.tenantId)
-    .orderBy('seq', 'desc')
-    .limit(1)
-    .executeTakeFirst();
+  const { tenantId } = ctx;
+  // Two statements: the second one's snapshot is taken when it starts, and then the lock is held.
+  const [, last] = await Promise.all([
+    sql`SELECT pg_advisory_xact_lock(${AUDIT_LOCK}, ${tenantId})`.execute(tx),
+    tx.selectFrom('audit_log').select(['seq', 'hash']).where('tenant_id', '=', tenantId).orderBy('seq', 'desc').limit(1).executeTakeFirst(),
+  ]);
   let [seq, previous] = [BigInt(last?.seq ?? '0'), last?.hash ?? GENESIS];
   const rows = entries.map(({ action, object, detail = {} }) => {
     seq += 1n;

@@ -9,7 +9,7 @@ import type { JobName, Jobs } from '#schemas/jobs.ts';
 
 /** Sends a nudge. Never throws: a lost nudge is found by the sweep. */
 export interface Nudger {
-  nudge<N extends JobName>(name: N, data: Jobs[N], options?: { delayMs?: number; dedupKey?: string }): Promise<void>;
+  nudge<N extends JobName>(name: N, data: Jobs[N], options?: { delayMs?: number }): Promise<void>;
 }
 
 /** What every verb is built from; made once per process in `runtime.ts`. */
@@ -74,5 +74,8 @@ const notify = prepared<{ payload: string }, unknown>('notify_progress', (at) =>
 
 /** The same of many messages, in one statement. */
 export async function notifyProgressOf(tx: Tx, tenantId: number, messageIds: readonly string[]): Promise<void> {
-  await sql`SELECT pg_notify('progress', ${tenantId}::text || ':' || id) FROM unnest(${messageIds}::text[]) u(id)`.execute(tx);
+  const [first, ...others] = messageIds;
+  if (first === undefined) return;
+  if (others.length === 0) await notifyProgress(tx, tenantId, first);
+  else await sql`SELECT pg_notify('progress', ${tenantId}::text || ':' || id) FROM unnest(${messageIds}::text[]) u(id)`.execute(tx);
 }

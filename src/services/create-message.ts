@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { type AudienceCount, audienceCondition, countAndHash } from '#db/audience-sql.ts';
-import type { Tx } from '#db/database.ts';
+import { inOnePacket, type Tx } from '#db/database.ts';
+import { prepared } from '#db/prepared.ts';
 import { drillProblems } from '#domain/drill-text.ts';
 import { expiryOf, markOf } from '#domain/plan.ts';
 import { missingWords } from '#domain/says.ts';
@@ -10,12 +11,14 @@ import type { Audience } from '#schemas/audience.ts';
 import type { MessageInput } from '#schemas/message.ts';
 import type { Said } from '#schemas/says.ts';
 import type { MessageView } from '#schemas/views.ts';
-import { appendAudit } from './audit.ts';
+import { appendAudits } from './audit.ts';
 import { type Context, inTenant } from './context.ts';
+import { launchFacts } from './launch-facts.ts';
 import { launchInTx, requireScope } from './launch-message.ts';
-import { viewMessages } from './message-view.ts';
+import type { MessageRow } from './message-row.ts';
+import { viewMessage } from './message-view.ts';
 import { announceWaves } from './plan-wave.ts';
-import { saidWords } from './said-words.ts';
+import { saidBy } from './said-words.ts';
 
 /** Facts that come with a message from elsewhere. */
 export interface MessageOrigin {
@@ -36,14 +39,21 @@ const ALERT_MAY = new Set(['expiry_required', 'expired']);
 export async function createMessage(ctx: Context, input: MessageInput, origin: MessageOrigin = {}): Promise<MessageView> {
   requireScope(ctx, 'write');
   const result = await inTenant(ctx, async (tx) => {
-    const said = await saidWords(tx, ctx.tenantId, input);
+    const condition = audienceCondition(input.audience, (id) => ctx.ids.decode('rcp', id));
+    const [facts, counted] = await Promise.all([launchFacts(tx, ctx.tenantId), countAndHash(tx, ctx.tenantId, condition)]);
+    const said = saidBy(facts, input);
     const expiresAt = checkedExpiry(ctx, input, said, !input.launch && origin.cap !== undefined);
-    const { id, counted } = await insert(tx, ctx, input, origin, { said, expires_at: expiresAt });
-    await appendAudit(tx, ctx, 'message.create', id, { class: input.class, drill: input.drill });
-    const waves = input.launch ? await launchInTx(tx, ctx, id, { audienceHash: input.audienceHash, acknowledge: input.acknowledge, counted }) : [];
-    const rows = await tx.selectFrom('messages').selectAll().where('tenant_id', '=', ctx.tenantId).where('id', '=', id).execute();
-    const [view] = await viewMessages(tx, ctx, rows);
-    if (!view) throw new Error('an inserted message has a view');
+    const row = await insert(tx, ctx, input, origin, { said, expires_at: expiresAt, counted });
+    const created = { action: 'message.create', object: row.id, detail: { class: input.class, drill: input.drill } };
+    inOnePacket(tx);
+    const { audienceHash, acknowledge } = input;
+    const [waves] = await Promise.all([
+      input.launch
+        ? launchInTx(tx, ctx, { row, facts }, { audienceHash, acknowledge, counted, before: [created] })
+        : appendAudits(tx, ctx, [created]).then(() => []),
+      prepareForDeliveries(tx, row),
+    ]);
+    const view = await viewMessage(tx, ctx, row.id);
     await ctx.idempotency?.complete(tx, 201, view);
     return { view, waves };
   });
@@ -78,14 +88,9 @@ async function insert(
   ctx: Context,
   input: MessageInput,
   origin: MessageOrigin,
-  checked: { said: Said | null; expires_at: Date | null },
-): Promise<{ id: string; counted: AudienceCount }> {
-  const counted = await countAndHash(
-    tx,
-    ctx.tenantId,
-    audienceCondition(input.audience, (id) => ctx.ids.decode('rcp', id)),
-  );
-  const { id } = await tx
+  { said, expires_at, counted }: { said: Said | null; expires_at: Date | null; counted: AudienceCount },
+): Promise<MessageRow> {
+  return tx
     .insertInto('messages')
     .values({
       tenant_id: ctx.tenantId,
@@ -103,23 +108,28 @@ async function insert(
       cap: origin.cap === undefined ? null : JSON.stringify(origin.cap),
       follows_id: origin.follows?.id ?? null,
       kind: origin.follows?.kind ?? 'original',
-      said: checked.said && JSON.stringify(checked.said),
-      expires_at: checked.expires_at,
+      said: said && JSON.stringify(said),
+      expires_at,
       start_at: input.startAt ?? null,
       created_by: ctx.actor.label,
     })
-    .returning('id')
+    .returningAll()
     .executeTakeFirstOrThrow();
-  await tx
-    .updateTable('messages')
-    .set({ mark: markOf(id) })
-    .where('tenant_id', '=', ctx.tenantId)
-    .where('id', '=', id)
-    .execute();
-  // The partition for its deliveries is made ahead, so that launching never waits for a table to be made.
-  await sql`SELECT ensure_delivery_partition(${id}), ensure_delivery_partition(${id}::bigint + 4096)`.execute(tx);
-  return { id, counted };
 }
+
+/** What needs the id. The partition for its deliveries is made ahead, so that launching never waits for a table to be made. */
+const prepareForDeliveries = (tx: Tx, { tenant_id: tenantId, id }: MessageRow): Promise<unknown> =>
+  Promise.all([MARK(tx, { tenantId, id, mark: markOf(id) }), PARTITION(tx, { id })]);
+
+const MARK = prepared<{ tenantId: number; id: string; mark: string }, unknown>(
+  'message_mark',
+  (at) => sql`UPDATE messages SET mark = ${at('mark')} WHERE tenant_id = ${at('tenantId')} AND id = ${at('id')}`,
+);
+
+const PARTITION = prepared<{ id: string }, unknown>(
+  'delivery_partition',
+  (at) => sql`SELECT ensure_delivery_partition(${at('id')}::bigint), ensure_delivery_partition(${at('id')}::bigint + 4096)`,
+);
 
 /** Ids in an audience that this installation never gave out. */
 export function unknownIds(ctx: Context, audience: Audience, path: string): FieldError[] {

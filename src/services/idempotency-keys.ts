@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Tx } from '#db/database.ts';
+import { prepared } from '#db/prepared.ts';
 import { type Context, inTenant } from './context.ts';
 
 /** How long a request may go without a sign of life before a repeat may take its key over. */
@@ -30,30 +31,43 @@ interface KeyRow {
  * A key is free again after 24 hours, and when the request that held it died without an answer.
  */
 export async function claimKey(ctx: Context, key: string, requestHash: Buffer): Promise<KeyClaim> {
-  return inTenant(ctx, async (tx) => {
-    for (let tries = 0; ; tries++) {
-      const claimed = await sql<{ fence: string }>`
-        INSERT INTO idempotency_keys AS k (tenant_id, key, request_hash, locked_until)
-        VALUES (${ctx.tenantId}, ${key}, ${requestHash}, clock_timestamp() + make_interval(secs => ${LOCK_SECONDS}))
-        ON CONFLICT (tenant_id, key) DO UPDATE SET request_hash = excluded.request_hash, status = NULL, headers = NULL, body = NULL,
-          created_at = clock_timestamp(), locked_until = excluded.locked_until
-        WHERE k.created_at < clock_timestamp() - interval '24 hours'
-          OR (k.status IS NULL AND k.locked_until < clock_timestamp() AND k.request_hash = excluded.request_hash)
-        RETURNING k.created_at::text AS fence`.execute(tx);
-      const mine = claimed.rows[0];
-      if (mine) return { kind: 'mine', fence: mine.fence };
-      const found = await sql<KeyRow>`
-        SELECT request_hash, status, headers, body, extract(epoch FROM locked_until - clock_timestamp())::float8 AS seconds
-        FROM idempotency_keys WHERE tenant_id = ${ctx.tenantId} AND key = ${key}`.execute(tx);
-      const row = found.rows[0];
-      if (row && row.status !== null)
-        return { kind: 'answered', requestHash: row.request_hash, answer: { status: row.status, headers: row.headers, body: row.body ?? '' } };
-      if (row) return { kind: 'running', requestHash: row.request_hash, retryAfterSeconds: Math.max(1, Math.min(row.seconds, 2)) };
-      // Released between the two statements: take it, unless somebody does that for ever.
-      if (tries === 3) return { kind: 'running', requestHash, retryAfterSeconds: 1 };
-    }
-  });
+  const values = { tenantId: ctx.tenantId, key, requestHash };
+  for (let tries = 0; ; tries++) {
+    const [[mine], [row]] = await ctx.db.atOnce(ctx.tenantId, (tx) => Promise.all([CLAIM(tx, values), FIND(tx, values)]));
+    if (mine) return { kind: 'mine', fence: mine.fence };
+    if (row && row.status !== null)
+      return { kind: 'answered', requestHash: row.request_hash, answer: { status: row.status, headers: row.headers, body: row.body ?? '' } };
+    if (row) return { kind: 'running', requestHash: row.request_hash, retryAfterSeconds: Math.max(1, Math.min(row.seconds, 2)) };
+    // Released between the two statements: take it, unless somebody does that for ever.
+    if (tries === 3) return { kind: 'running', requestHash, retryAfterSeconds: 1 };
+  }
 }
+
+interface KeyValues {
+  tenantId: number;
+  key: string;
+  requestHash: Buffer;
+}
+
+const CLAIM = prepared<KeyValues, { fence: string }>(
+  'claim_key',
+  (at) => sql`
+    INSERT INTO idempotency_keys AS k (tenant_id, key, request_hash, locked_until)
+    VALUES (${at('tenantId')}, ${at('key')}, ${at('requestHash')}, clock_timestamp() + make_interval(secs => ${sql.lit(LOCK_SECONDS)}))
+    ON CONFLICT (tenant_id, key) DO UPDATE SET request_hash = excluded.request_hash, status = NULL, headers = NULL, body = NULL,
+      created_at = clock_timestamp(), locked_until = excluded.locked_until
+    WHERE k.created_at < clock_timestamp() - interval '24 hours'
+      OR (k.status IS NULL AND k.locked_until < clock_timestamp() AND k.request_hash = excluded.request_hash)
+    RETURNING k.created_at::text AS fence`,
+);
+
+/** Read in the packet of the claim: of the one that comes too late this is what it needs. */
+const FIND = prepared<KeyValues, KeyRow>(
+  'find_key',
+  (at) => sql`
+    SELECT request_hash, status, headers, body, extract(epoch FROM locked_until - clock_timestamp())::float8 AS seconds
+    FROM idempotency_keys WHERE tenant_id = ${at('tenantId')} AND key = ${at('key')}`,
+);
 
 /** Keeps the key's answer, if the key is still this request's and has none. @returns false when it is not */
 export async function storeAnswer(tx: Tx, tenantId: number, key: string, fence: string, answer: StoredAnswer, requestHash?: Buffer): Promise<boolean> {

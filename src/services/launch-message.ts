@@ -1,18 +1,21 @@
 import { type AudienceCount, audienceCondition, countAndHash } from '#db/audience-sql.ts';
-import type { Tx } from '#db/database.ts';
+import { inOnePacket, type Tx } from '#db/database.ts';
 import { type ExpiryProblem, expiryOf, planOf } from '#domain/plan.ts';
-import { conflict, invalidField, notFound, Problem } from '#platform/errors.ts';
+import { conflict, invalidField, Problem } from '#platform/errors.ts';
 import type { Audience } from '#schemas/audience.ts';
 import type { MessageInput, Question } from '#schemas/message.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { approvalRule } from './approval-rule.ts';
 import { askFirst } from './ask-first.ts';
-import { appendAudit } from './audit.ts';
+import { appendAudits, type AuditEntry } from './audit.ts';
 import { type Context, inTenant, type Scope } from './context.ts';
-import { announceWaves, beginWaves, type BegunWave, type DueWave } from './plan-wave.ts';
+import { type LaunchFacts, launchFacts } from './launch-facts.ts';
+import type { WaveRow } from './plan-pages.ts';
+import { announceWaves, beginWaves, type BegunWave } from './plan-wave.ts';
+import { chosenOf } from './senders-for.ts';
 import { loadMessage, messageIdOf, type MessageRow } from './message-row.ts';
 import { launchWords } from './said-words.ts';
-import { viewMessages } from './message-view.ts';
+import { viewMessage } from './message-view.ts';
 
 export interface LaunchInput {
   /** Refuse unless the audience still has this hash. */
@@ -21,6 +24,8 @@ export interface LaunchInput {
   acknowledge?: readonly Question[] | undefined;
   /** What the same transaction has just counted. */
   counted?: AudienceCount;
+  /** What it did before the launch, for the audit log. */
+  before?: readonly AuditEntry[];
 }
 
 export function requireScope(ctx: Context, scope: Scope): void {
@@ -32,10 +37,11 @@ export function requireScope(ctx: Context, scope: Scope): void {
  * @throws Problem 409 wrong state, audience changed, approval needed; 422 empty audience, expired
  */
 export async function launchMessage(ctx: Context, publicId: string, input: LaunchInput = {}): Promise<MessageView> {
+  const id = messageIdOf(ctx, publicId);
   const { view, waves } = await inTenant(ctx, async (tx) => {
-    const due = await launchInTx(tx, ctx, messageIdOf(ctx, publicId), input);
-    const [launched] = await viewMessages(tx, ctx, [await loadMessage(tx, ctx, publicId)]);
-    if (!launched) throw notFound('message');
+    const [row, facts] = await Promise.all([loadMessage(tx, ctx, publicId, true), launchFacts(tx, ctx.tenantId)]);
+    const due = await launchInTx(tx, ctx, { row, facts }, input);
+    const launched = await viewMessage(tx, ctx, id);
     await ctx.idempotency?.complete(tx, 202, launched);
     return { view: launched, waves: due };
   });
@@ -43,17 +49,21 @@ export async function launchMessage(ctx: Context, publicId: string, input: Launc
   return view;
 }
 
-/** The launch itself, inside the caller's transaction: the race between two launches is decided by the row lock. */
-export async function launchInTx(tx: Tx, ctx: Context, messageId: string, input: LaunchInput): Promise<BegunWave[]> {
-  const row = await tx.selectFrom('messages').selectAll().where('tenant_id', '=', ctx.tenantId).where('id', '=', messageId).forUpdate().executeTakeFirst();
-  if (!row) throw notFound('message');
+export interface Launching {
+  /** Locked by this transaction, or written by it: that decides the race between two launches. */
+  readonly row: MessageRow;
+  readonly facts: LaunchFacts;
+}
+
+/** The launch itself, inside the caller's transaction. */
+export async function launchInTx(tx: Tx, ctx: Context, { row, facts }: Launching, input: LaunchInput): Promise<BegunWave[]> {
   requireScope(ctx, `send:${row.class}`);
   if (row.state !== 'draft') throw conflict('not_a_draft', `The message is ${row.state}; only a draft can be launched.`, { state: row.state });
-  await checkTenant(tx, ctx, row);
+  checkTenant(ctx, row, facts);
   const now = ctx.clock.now();
   const expiry = expiryOf(row.class, row.expires_at?.getTime() ?? null, row.start_at?.getTime() ?? null, now);
   if ('code' in expiry) throw expiryProblem(expiry);
-  const said = await launchWords(tx, row);
+  const said = await launchWords(tx, row, facts);
   const condition = audienceCondition(row.audience as Audience, (id) => ctx.ids.decode('rcp', id));
   const counted = input.counted ?? (await countAndHash(tx, ctx.tenantId, condition));
   if (counted.count === 0) throw invalidField('audience', 'empty_audience', 'The audience is empty: nobody matches it.');
@@ -62,10 +72,25 @@ export async function launchInTx(tx: Tx, ctx: Context, messageId: string, input:
       count: counted.count,
       hash: counted.hash,
     });
-  const approvalNeeded = await checkApproval(tx, ctx, row, counted);
-  await askFirst(tx, ctx, row, { condition, startsAt: Math.max(row.start_at?.getTime() ?? now, now), acknowledged: input.acknowledge ?? [] });
+  inOnePacket(tx);
+  const startsAt = Math.max(row.start_at?.getTime() ?? now, now);
+  const approval = checkApproval(tx, ctx, { row, facts }, counted);
+  const asked = askFirst(tx, ctx, row, { tenant: facts, condition, startsAt, acknowledged: input.acknowledge ?? [] });
+  asked.catch(() => undefined);
+  const approvalNeeded = await approval;
+  await asked;
   const scheduled = row.start_at !== null && row.start_at.getTime() > now;
-  await tx
+  inOnePacket(tx);
+  const audited = appendAudits(tx, ctx, [
+    ...(input.before ?? []),
+    {
+      action: scheduled ? 'message.schedule' : 'message.launch',
+      object: row.id,
+      detail: { count: counted.count, hash: counted.hash, ...acknowledgedIn(input) },
+    },
+  ]);
+  audited.catch(() => undefined);
+  const launched = tx
     .updateTable('messages')
     .set({
       state: scheduled ? 'scheduled' : 'live',
@@ -81,13 +106,16 @@ export async function launchInTx(tx: Tx, ctx: Context, messageId: string, input:
     })
     .where('tenant_id', '=', ctx.tenantId)
     .where('id', '=', row.id)
-    .execute();
-  await appendAudit(tx, ctx, scheduled ? 'message.schedule' : 'message.launch', row.id, {
-    count: counted.count,
-    hash: counted.hash,
-    ...acknowledgedIn(input),
-  });
-  return scheduled ? [] : beginWaves(tx, ctx, await writeWaves(tx, ctx.tenantId, [row], now));
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  const [message, waves] = await Promise.all([launched, scheduled ? [] : writeWaves(tx, ctx.tenantId, [row], now)]);
+  inOnePacket(tx);
+  const senders = chosenOf(
+    facts.senders.filter((sender) => sender.drill === row.drill),
+    row.class,
+  );
+  const [begun] = await Promise.all([beginWaves(tx, ctx, waves, { message, senders }), audited]);
+  return begun;
 }
 
 /** What was acknowledged together with an act, for the audit log. */
@@ -95,7 +123,7 @@ export const acknowledgedIn = ({ acknowledge = [] }: { acknowledge?: readonly Qu
   acknowledge.length === 0 ? {} : { acknowledged: acknowledge };
 
 /** Writes the plans' waves, due from now on; returns those that are due at once. */
-export async function writeWaves(tx: Tx, tenantId: number, rows: readonly Pick<MessageRow, 'id' | 'class' | 'channels'>[], now: number): Promise<DueWave[]> {
+export async function writeWaves(tx: Tx, tenantId: number, rows: readonly Pick<MessageRow, 'id' | 'class' | 'channels'>[], now: number): Promise<WaveRow[]> {
   const values = rows.flatMap((row) =>
     planOf(row.class, row.channels as MessageInput['channels']).map((step, ordinal) => ({
       tenant_id: tenantId,
@@ -109,34 +137,26 @@ export async function writeWaves(tx: Tx, tenantId: number, rows: readonly Pick<M
     })),
   );
   if (values.length === 0) return [];
-  const waves = await tx.insertInto('waves').values(values).returning(['id', 'due_at']).execute();
-  return waves.filter((wave) => wave.due_at.getTime() <= now).map((wave) => ({ tenantId, waveId: wave.id }));
+  const waves = await tx.insertInto('waves').values(values).returningAll().execute();
+  return waves.filter((wave) => wave.due_at.getTime() <= now);
 }
 
-async function checkTenant(tx: Tx, ctx: Context, row: MessageRow): Promise<void> {
-  const tenant = await tx.selectFrom('tenants').select(['suspended_at', 'stopped_at']).where('tenant_id', '=', ctx.tenantId).executeTakeFirstOrThrow();
-  const installation = await tx.selectFrom('installation').select(['stopped_at', 'stopped_by']).executeTakeFirstOrThrow();
-  if (tenant.suspended_at) throw conflict('tenant_suspended', 'This organisation is suspended; nothing can be sent.');
-  if (installation.stopped_by === 'restore')
+function checkTenant(ctx: Context, row: MessageRow, facts: LaunchFacts): void {
+  if (facts.suspendedAt) throw conflict('tenant_suspended', 'This organisation is suspended; nothing can be sent.');
+  if (facts.installationStoppedBy === 'restore')
     throw conflict('stopped', 'This installation was restored from a backup. Nothing is sent until an operator has looked at it and releases it.');
-  if (tenant.stopped_at || installation.stopped_at) throw conflict('stopped', 'Sending is stopped. Release the stop first, then launch.');
+  if (facts.stoppedAt || facts.installationStoppedAt) throw conflict('stopped', 'Sending is stopped. Release the stop first, then launch.');
   const steps = planOf(row.class, row.channels as MessageInput['channels']);
   const channels = [...new Set(steps.flatMap((step) => step.channels))];
-  const senders = await tx
-    .selectFrom('senders')
-    .select(['channel', 'classes', 'simulated'])
-    .where('tenant_id', '=', ctx.tenantId)
-    .where('drill', '=', row.drill)
-    .execute();
-  const used = senders.filter((sender) => channels.includes(sender.channel) && sender.classes.includes(row.class));
+  const used = facts.senders.filter((sender) => sender.drill === row.drill && channels.includes(sender.channel) && sender.classes.includes(row.class));
   if (ctx.actor.mode === 'test' && used.some((sender) => !sender.simulated))
     throw new Problem(403, 'test_key', 'A test key reaches simulated senders alone; this message would leave by a real one. Use a live key.');
   if (used.length === 0) throw invalidField('channels', 'no_sender', `No ${row.drill ? 'drill ' : ''}sender is set up for ${channels.join(', ')}.`);
 }
 
 /** @returns whether a second person's approval was needed, and is there */
-async function checkApproval(tx: Tx, ctx: Context, row: MessageRow, counted: { count: number; hash: string }): Promise<boolean> {
-  const rule = await approvalRule(tx, ctx.tenantId, row, counted.count);
+async function checkApproval(tx: Tx, ctx: Context, { row, facts }: Launching, counted: { count: number; hash: string }): Promise<boolean> {
+  const rule = await approvalRule(tx, ctx.tenantId, row, counted.count, facts);
   if (!rule) return false;
   if (row.approved_at === null) {
     const many = rule.rule === 'doubling' ? `${rule.limit} people are twice the largest message so far, and these are more` : `More than ${rule.limit} people`;

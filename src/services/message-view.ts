@@ -1,7 +1,9 @@
 import { sql } from 'kysely';
-import type { Tx } from '#db/database.ts';
+import { inOnePacket, type Tx } from '#db/database.ts';
 import { JOIN_WAVE } from '#db/join-wave.ts';
+import { plainArray, prepared } from '#db/prepared.ts';
 import { planOf } from '#domain/plan.ts';
+import { notFound } from '#platform/errors.ts';
 import type { Audience } from '#schemas/audience.ts';
 import { type Channel, CHANNELS, DELIVERY_STATES } from '#schemas/delivery.ts';
 import type { MessageInput } from '#schemas/message.ts';
@@ -9,44 +11,81 @@ import type { Fact, Forecast, MessageView, StateCounts } from '#schemas/views.ts
 import type { Context } from './context.ts';
 import type { MessageRow } from './message-row.ts';
 
+interface Tally {
+  message_id: string;
+  kind: string;
+  key: string;
+  n: number;
+}
 type WaveCounts = { message_id: string; wave: number; channel: Channel; units: number; settled_at: Date | null } & StateCounts;
 
 const zero = (): StateCounts => Object.fromEntries(DELIVERY_STATES.map((state) => [state, 0])) as StateCounts;
 const iso = (time: Date | null): string | null => time?.toISOString() ?? null;
 
+/** The view of one message by its row's id. */
+export async function viewMessage(tx: Tx, ctx: Context, id: string): Promise<MessageView> {
+  inOnePacket(tx);
+  const row = tx.selectFrom('messages').selectAll().where('tenant_id', '=', ctx.tenantId).where('id', '=', id).executeTakeFirst();
+  const [found, counters] = await Promise.all([row, countersOf(tx, ctx.tenantId, [id])]);
+  if (!found) throw notFound('message');
+  return viewOf(ctx, found, counters);
+}
+
 /** Builds the views of some messages from counters alone: never counts deliveries, however many there are. */
 export async function viewMessages(tx: Tx, ctx: Context, rows: readonly MessageRow[]): Promise<MessageView[]> {
   if (rows.length === 0) return [];
   const ids = rows.map((row) => row.id);
-  const counts = await sql<WaveCounts>`
-    SELECT message_id, wave, channel, sum(units)::float8 AS units, max(settled_at) AS settled_at, ${sql.join(DELIVERY_STATES.map((s) => sql`sum(${sql.ref(s)})::float8 AS ${sql.ref(s)}`))}
-    FROM delivery_counts WHERE message_id = ANY (${ids}::bigint[]) GROUP BY message_id, wave, channel ORDER BY message_id, wave, channel`.execute(tx);
-  const tallies = await sql<{ message_id: string; kind: string; key: string; n: number }>`
-    SELECT message_id, kind, key, sum(n)::float8 AS n FROM tallies WHERE message_id = ANY (${ids}::bigint[]) GROUP BY message_id, kind, key`.execute(tx);
-  const minutes = await minutesToCorrection(tx, ctx.tenantId, ids);
-  return rows.map((row) =>
-    view(
-      ctx,
-      row,
-      minutes.get(row.id) ?? null,
-      counts.rows.filter((c) => c.message_id === row.id),
-      tallies.rows.filter((t) => t.message_id === row.id),
-    ),
-  );
+  inOnePacket(tx);
+  const counted = await countersOf(tx, ctx.tenantId, ids);
+  return rows.map((row) => viewOf(ctx, row, counted));
 }
 
-/** Minutes from a launch to the first correction, by the id of either. */
-async function minutesToCorrection(tx: Tx, tenantId: number, ids: readonly string[]): Promise<Map<string, number>> {
-  const { rows } = await sql<{ id: string; minutes: number }>`
+/** What views are made of besides their rows. */
+interface Counters {
+  readonly counts: readonly WaveCounts[];
+  readonly tallies: readonly Tally[];
+  /** Minutes from a launch to the first correction, by the id of either. */
+  readonly minutes: ReadonlyMap<string, number>;
+}
+
+async function countersOf(tx: Tx, tenantId: number, messageIds: readonly string[]): Promise<Counters> {
+  const ids = plainArray(messageIds);
+  const [counts, tallies, minutes] = await Promise.all([COUNTS(tx, { ids }), TALLIES(tx, { ids }), MINUTES(tx, { tenantId, ids })]);
+  return { counts, tallies, minutes: new Map(minutes.map((row) => [row.id, row.minutes])) };
+}
+
+const viewOf = (ctx: Context, row: MessageRow, { counts, tallies, minutes }: Counters): MessageView =>
+  view(
+    ctx,
+    row,
+    minutes.get(row.id) ?? null,
+    counts.filter((c) => c.message_id === row.id),
+    tallies.filter((t) => t.message_id === row.id),
+  );
+
+const COUNTS = prepared<{ ids: string }, WaveCounts>(
+  'message_counts',
+  (at) => sql`
+    SELECT message_id, wave, channel, sum(units)::float8 AS units, max(settled_at) AS settled_at, ${sql.join(DELIVERY_STATES.map((s) => sql`sum(${sql.ref(s)})::float8 AS ${sql.ref(s)}`))}
+    FROM delivery_counts WHERE message_id = ANY (${at('ids')}::bigint[]) GROUP BY message_id, wave, channel ORDER BY message_id, wave, channel`,
+);
+
+const TALLIES = prepared<{ ids: string }, Tally>(
+  'message_tallies',
+  (at) => sql`SELECT message_id, kind, key, sum(n)::float8 AS n FROM tallies WHERE message_id = ANY (${at('ids')}::bigint[]) GROUP BY message_id, kind, key`,
+);
+
+const MINUTES = prepared<{ tenantId: number; ids: string }, { id: string; minutes: number }>(
+  'minutes_to_correction',
+  (at) => sql`
     SELECT x.id, round(min(extract(epoch FROM f.launched_at - m.launched_at)) / 60, 1)::float8 AS minutes
     FROM messages f JOIN messages m ON m.tenant_id = f.tenant_id AND m.id = f.follows_id CROSS JOIN LATERAL (VALUES (f.id), (f.follows_id)) x(id)
-    WHERE f.tenant_id = ${tenantId} AND (f.follows_id = ANY (${ids}::bigint[]) OR (f.id = ANY (${ids}::bigint[]) AND f.follows_id IS NOT NULL))
+    WHERE f.tenant_id = ${at('tenantId')} AND (f.follows_id = ANY (${at('ids')}::bigint[]) OR (f.id = ANY (${at('ids')}::bigint[]) AND f.follows_id IS NOT NULL))
       AND f.launched_at IS NOT NULL AND m.launched_at IS NOT NULL AND (f.kind = 'correction' OR (f.kind = 'all_clear' AND x.id = f.id))
-    GROUP BY x.id`.execute(tx);
-  return new Map(rows.map((row) => [row.id, row.minutes]));
-}
+    GROUP BY x.id`,
+);
 
-function view(ctx: Context, row: MessageRow, minutes: number | null, counts: WaveCounts[], tallies: { kind: string; key: string; n: number }[]): MessageView {
+function view(ctx: Context, row: MessageRow, minutes: number | null, counts: WaveCounts[], tallies: Tally[]): MessageView {
   const deliveries = zero();
   const waves = counts.map(({ message_id: _, settled_at: __, ...wave }) => {
     let planned = 0;

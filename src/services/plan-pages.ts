@@ -1,4 +1,4 @@
-import { type Selectable, sql } from 'kysely';
+import type { Selectable } from 'kysely';
 import type { Tx } from '#db/database.ts';
 import { planPage, type PlannedPage } from '#db/plan-page.ts';
 import { wavePeople } from '#db/wave-people.ts';
@@ -25,11 +25,13 @@ export interface Step {
   began: boolean;
 }
 
-interface Planning {
+export interface Planning {
   readonly tenantId: number;
   /** People of a page. */
   readonly limit: number;
   readonly memory: ZoneMemory;
+  /** Where all waves are of one message, and its launch has just read these. */
+  readonly known?: { readonly message: MessageRow; readonly senders: Senders };
 }
 
 /**
@@ -37,8 +39,8 @@ interface Planning {
  * written once for all of them.
  */
 export async function planPages(tx: Tx, deps: Deps, waves: readonly WaveRow[], planning: Planning): Promise<Step[]> {
-  const { tenantId } = planning;
-  const messages = await messagesOf(tx, tenantId, waves);
+  const { tenantId, known } = planning;
+  const messages = known ? new Map([[known.message.id, known.message]]) : await messagesOf(tx, tenantId, waves);
   const open: { wave: WaveRow; message: MessageRow }[] = [];
   const over: string[] = [];
   for (const wave of waves) {
@@ -53,10 +55,15 @@ export async function planPages(tx: Tx, deps: Deps, waves: readonly WaveRow[], p
   if (over.length > 0) await tx.updateTable('waves').set({ state: 'cancelled' }).where('tenant_id', '=', tenantId).where('id', 'in', over).execute();
   if (ended.length > 0)
     await tx.updateTable('messages').set({ state: 'live', completed_at: null }).where('tenant_id', '=', tenantId).where('id', 'in', ended).execute();
-  const senders = sendersOnce(tx, tenantId);
+  const senders = known ? () => known.senders : sendersOnce(tx, tenantId);
   // Sent one behind the other without waiting in between; the connection answers them in their order.
-  const steps = await Promise.all(open.map(async ({ wave, message }) => planOne(tx, deps, { ...planning, wave, message, senders: await senders(message) })));
-  await advance(tx, deps, tenantId, steps);
+  const pages = open.map(async ({ wave, message }) => planOne(tx, deps, { ...planning, wave, message, senders: await senders(message) }));
+  const told = notifyProgressOf(
+    tx,
+    tenantId,
+    open.map(({ message }) => message.id),
+  );
+  const [steps] = await Promise.all([Promise.all(pages), told]);
   return steps;
 }
 
@@ -107,6 +114,8 @@ async function planOne(tx: Tx, deps: Deps, one: Planning & { wave: WaveRow; mess
     // Joins come in any order of ids, so their wave has no position: what is planned leaves its list.
     cursorId: wave.selects === 'ids' ? '0' : wave.cursor_id,
     maxId: wave.selects === 'ids' ? null : message.audience_max_id,
+    listed: wave.selects === 'ids',
+    now: new Date(deps.clock.now()),
     limit: wave.selects === 'ids' ? Math.max(limit, wave.recipient_ids?.length ?? 0) + 1 : limit,
     // Who joins by himself is awake.
     windows: message.class === 'bulk' && wave.selects !== 'ids' ? await zoneWindows(tx, tenantId, memory) : null,
@@ -120,18 +129,4 @@ async function planOne(tx: Tx, deps: Deps, one: Planning & { wave: WaveRow; mess
     first: wave.ordinal === 0,
     began: wave.cursor_id === '0',
   };
-}
-
-async function advance(tx: Tx, deps: Deps, tenantId: number, steps: readonly Step[]): Promise<void> {
-  if (steps.length === 0) return;
-  await sql`
-    UPDATE waves w SET state = CASE WHEN x.done THEN 'planned' ELSE 'planning' END, planned_at = CASE WHEN x.done THEN ${new Date(deps.clock.now())}::timestamptz END,
-      recipient_ids = CASE WHEN w.selects = 'ids' THEN '{}' ELSE w.recipient_ids END
-    FROM unnest(${steps.map((step) => step.waveId)}::bigint[], ${steps.map((step) => step.done)}::boolean[]) x(id, done)
-    WHERE w.tenant_id = ${tenantId} AND w.id = x.id`.execute(tx);
-  await notifyProgressOf(
-    tx,
-    tenantId,
-    steps.map((step) => step.messageId),
-  );
 }

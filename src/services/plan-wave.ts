@@ -2,13 +2,16 @@ import { deliverJob } from '#schemas/jobs.ts';
 import type { Tx } from '#db/database.ts';
 import { completeMessage } from './complete-message.ts';
 import type { Deps } from './context.ts';
-import { planPages, type Step, type WaveRow } from './plan-pages.ts';
+import { type Planning, planPages, type Step, type WaveRow } from './plan-pages.ts';
 import type { ZoneMemory } from './quiet-windows.ts';
 import { storeForecast } from './store-forecast.ts';
 
 /** A small first page lets sending start at once; later pages are read as fast as the database gives them. */
 export const FIRST_PAGE = 250;
 const PAGE = 2_000;
+
+/** From a launch's commit to its first calls, or about that. */
+const FIRST_CALLS_MS = 15;
 
 /** Nudges for one page: enough to wake every worker, few enough to cost nothing. Workers find the rest in the rows. */
 export const MAX_NUDGES = 16;
@@ -65,31 +68,27 @@ export interface BegunWave extends DueWave {
 }
 
 /**
- * Plans the first page of each wave of one tenant inside the launch itself: workers then claim at once, without waiting for
- * a planner to be woken first: 45 ms from the post to the first call instead of 53.
+ * Plans the first page of each wave that a launch has just written, inside the launch itself: workers then claim at once,
+ * without waiting for a planner to be woken first: 45 ms from the post to the first call instead of 53.
  */
-export async function beginWaves(tx: Tx, deps: Deps, waves: readonly DueWave[]): Promise<BegunWave[]> {
-  const [first] = waves;
-  if (!first) return [];
-  const { tenantId } = first;
-  const locked = await lockWaves(
-    tx,
-    tenantId,
-    waves.map((wave) => wave.waveId),
-  );
-  const steps = await planPages(tx, deps, locked, { tenantId, limit: FIRST_PAGE, memory: {} });
-  return waves.map((wave) => ({ ...wave, step: steps.find((step) => step.waveId === wave.waveId) }));
+export async function beginWaves(tx: Tx, deps: Deps, waves: readonly WaveRow[], known: NonNullable<Planning['known']>): Promise<BegunWave[]> {
+  if (waves.length === 0) return [];
+  const { tenant_id: tenantId } = known.message;
+  const steps = await planPages(tx, deps, waves, { tenantId, limit: FIRST_PAGE, memory: {}, known });
+  return waves.map(({ id }) => ({ tenantId, waveId: id, step: steps.find((step) => step.waveId === id) }));
 }
 
 /**
  * After the launch has committed: wakes workers for what is planned, and a planner for the rest and for the forecast,
- * which looks at everything that waits at the senders and must not keep the launch from its answer.
+ * which looks at everything that waits at the senders and must not keep the launch from its answer. The planner comes once
+ * the first people are called: together with their claim and mark it kept two processors from them for 5 to 10 ms.
  */
 export async function announceWaves(deps: Deps, waves: readonly BegunWave[]): Promise<void> {
   await Promise.all(
     waves.map(async ({ tenantId, waveId, step }) => {
       if (step) await announce(deps, tenantId, step);
-      if (!step?.done || step.first) await deps.queue.nudge('plan', { tenantId, waveId });
+      if (step?.done && !step.first) return;
+      await deps.queue.nudge('plan', { tenantId, waveId }, step?.page.batches ? { delayMs: FIRST_CALLS_MS } : {});
     }),
   );
 }

@@ -1,6 +1,7 @@
 import type { Tx } from '#db/database.ts';
 import { firstWell } from '#domain/choose-sender.ts';
 import { type Channel, CHANNELS, type MessageClass } from '#schemas/delivery.ts';
+import type { LaunchSender } from './launch-facts.ts';
 
 export type ChosenSenders = Partial<Record<Channel, number>>;
 /** Per channel the other senders of the class, whose opt-outs hold as well. Nobody's for life: there each number's own list holds. */
@@ -18,13 +19,19 @@ export async function chooseSenders(tx: Tx, tenantId: number, klass: MessageClas
     .where('drill', '=', drill)
     .orderBy('id')
     .execute();
+  return chosenOf(
+    rows.map((row) => ({ ...row, well: row.stopped_at === null && row.breaker_opened_at === null })),
+    klass,
+  );
+}
+
+/** The same out of all that an organisation has for this kind of message, in the order of their ids. */
+export function chosenOf(all: readonly Omit<LaunchSender, 'drill'>[], klass: MessageClass): { senders: ChosenSenders; optOutsOf: OptOutsOf } {
   const senders: ChosenSenders = {};
   const optOutsOf: OptOutsOf = {};
   for (const channel of CHANNELS) {
-    const serving = rows.filter((row) => row.channel === channel && row.classes.includes(klass));
-    const alike = serving
-      .filter((row) => row.simulated === serving[0]?.simulated)
-      .map((row) => ({ id: row.id, well: row.stopped_at === null && row.breaker_opened_at === null }));
+    const serving = all.filter((one) => one.channel === channel && one.classes.includes(klass));
+    const alike = serving.filter((one) => one.simulated === serving[0]?.simulated);
     const chosen = firstWell(alike);
     if (!chosen) continue;
     senders[channel] = chosen.id;

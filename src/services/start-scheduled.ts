@@ -69,15 +69,13 @@ async function startSome(tx: Tx, ctx: Context): Promise<{ taken: number; waves: 
     rows.map((row) => row.id),
   );
   const now = rows[0]?.now.getTime() ?? 0;
-  return {
-    taken: rows.length,
-    waves: await writeWaves(
-      tx,
-      tenantId,
-      started.map(({ row }) => row),
-      now,
-    ),
-  };
+  const waves = await writeWaves(
+    tx,
+    tenantId,
+    started.map(({ row }) => row),
+    now,
+  );
+  return { taken: rows.length, waves: waves.map(({ id }) => ({ tenantId, waveId: id })) };
 }
 
 /** Equal audiences are counted once: a thousand launches to everybody must not read everybody a thousand times. */
