@@ -7,8 +7,11 @@ import type { MessageClass } from './delivery.ts';
 export interface Jobs {
   /** Plan the batches of a wave. */
   plan: { tenantId: number; waveId: string };
-  /** There is a batch to deliver in this lane; the worker claims one from the rows. */
-  'deliver-life': { messageId: string };
+  /**
+   * There is a batch to deliver in this lane; the worker claims one from the rows. Of life also before there is one, null:
+   * a message is about to be launched.
+   */
+  'deliver-life': { messageId: string | null };
   'deliver-ops': { messageId: string };
   'deliver-bulk': { messageId: string };
   /** Close what a stopped or expired message still has queued. */

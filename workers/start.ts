@@ -58,12 +58,16 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
     lanes.set(lane, new Lane({ lane, slots: SLOTS[lane], db, workerName, deps: { ...deps, recalls, plans, random: Math.random, beforeMark }, log }));
   }
   let stopping = false;
+  const beforePage = async (lane: MessageClass): Promise<void> => {
+    if (lane === 'bulk') await courtesy.giveWay();
+  };
   const handlers: Handlers = {
-    plan: ({ tenantId, waveId }) => planWave(deps, tenantId, waveId, () => stopping),
+    plan: ({ tenantId, waveId }) => planWave(deps, tenantId, waveId, { stopping: () => stopping, beforePage }),
     close: ({ tenantId, messageId }) => closeMessage(deps, tenantId, messageId),
   };
   for (const [name, lane] of lanes)
     handlers[deliverJob(name)] = () => {
+      if (name === 'life') courtesy.lifeComes();
       lane.wake();
       return Promise.resolve();
     };

@@ -14,7 +14,7 @@ import type { MessageView } from '#schemas/views.ts';
 import { appendAudits } from './audit.ts';
 import { type Context, inTenant } from './context.ts';
 import { launchFacts } from './launch-facts.ts';
-import { launchInTx, requireScope } from './launch-message.ts';
+import { announceLife, launchInTx, requireScope } from './launch-message.ts';
 import type { MessageRow } from './message-row.ts';
 import { viewMessage } from './message-view.ts';
 import { announceWaves } from './plan-wave.ts';
@@ -38,6 +38,7 @@ const ALERT_MAY = new Set(['expiry_required', 'expired']);
  */
 export async function createMessage(ctx: Context, input: MessageInput, origin: MessageOrigin = {}): Promise<MessageView> {
   requireScope(ctx, 'write');
+  if (input.launch) announceLife(ctx, input.class);
   const result = await inTenant(ctx, async (tx) => {
     const condition = audienceCondition(input.audience, (id) => ctx.ids.decode('rcp', id));
     const [facts, counted] = await Promise.all([launchFacts(tx, ctx.tenantId), countAndHash(tx, ctx.tenantId, condition)]);

@@ -3,6 +3,8 @@ import { inOnePacket, type Tx } from '#db/database.ts';
 import { type ExpiryProblem, expiryOf, planOf } from '#domain/plan.ts';
 import { conflict, invalidField, Problem } from '#platform/errors.ts';
 import type { Audience } from '#schemas/audience.ts';
+import type { MessageClass } from '#schemas/delivery.ts';
+import { deliverJob } from '#schemas/jobs.ts';
 import type { MessageInput, Question } from '#schemas/message.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { approvalRule } from './approval-rule.ts';
@@ -30,6 +32,14 @@ export interface LaunchInput {
 
 export function requireScope(ctx: Context, scope: Scope): void {
   if (!ctx.actor.scopes.has(scope)) throw new Problem(403, 'scope_missing', `This needs the scope "${scope}".`, { extra: { scope } });
+}
+
+/**
+ * Has workers let campaigns rest while a life message is counted and written down, which takes twice as long beside one in
+ * full flow: 110 ms instead of 50. Told before anything is known of it; if it is refused, they rested for a fifth of a second.
+ */
+export function announceLife(ctx: Context, messageClass: MessageClass): void {
+  if (messageClass === 'life' && ctx.actor.scopes.has('send:life')) void ctx.queue.nudge(deliverJob('life'), { messageId: null });
 }
 
 /**
@@ -64,6 +74,7 @@ export async function launchInTx(tx: Tx, ctx: Context, { row, facts }: Launching
   const expiry = expiryOf(row.class, row.expires_at?.getTime() ?? null, row.start_at?.getTime() ?? null, now);
   if ('code' in expiry) throw expiryProblem(expiry);
   const said = await launchWords(tx, row, facts);
+  if (!input.counted) announceLife(ctx, row.class);
   const condition = audienceCondition(row.audience as Audience, (id) => ctx.ids.decode('rcp', id));
   const counted = input.counted ?? (await countAndHash(tx, ctx.tenantId, condition));
   if (counted.count === 0) throw invalidField('audience', 'empty_audience', 'The audience is empty: nobody matches it.');

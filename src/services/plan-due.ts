@@ -45,7 +45,7 @@ export async function planDue(deps: Deps, due: readonly DueWave[], { stopping = 
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   for (const { tenantId, step } of planned) {
     if (step.done) await completePlanned(deps, tenantId, step);
-    else await planWave(deps, tenantId, step.waveId, stopping);
+    else await planWave(deps, tenantId, step.waveId, { stopping });
   }
   return planned.flatMap(({ tenantId, step: { done, first, messageId } }) => (done && first ? [{ tenantId, messageId }] : []));
 }
@@ -74,7 +74,7 @@ async function planSome(deps: Deps, tenantId: number): Promise<{ taken: number; 
 
 async function oneByOne(deps: Deps, due: readonly DueWave[], tenantId: number, stopping: () => boolean): Promise<void> {
   for (const wave of due.filter((one) => one.tenantId === tenantId))
-    await planWave(deps, tenantId, wave.waveId, stopping).catch((error: unknown) =>
+    await planWave(deps, tenantId, wave.waveId, { stopping }).catch((error: unknown) =>
       deps.log.error({ waveId: wave.waveId, error: (error as Error).message }, 'a wave could not be planned; it is tried again'),
     );
 }

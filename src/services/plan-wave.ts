@@ -1,5 +1,6 @@
-import { deliverJob } from '#schemas/jobs.ts';
 import type { Tx } from '#db/database.ts';
+import type { MessageClass } from '#schemas/delivery.ts';
+import { deliverJob } from '#schemas/jobs.ts';
 import { completeMessage } from './complete-message.ts';
 import type { Deps } from './context.ts';
 import { type Planning, planPages, type Step, type WaveRow } from './plan-pages.ts';
@@ -16,17 +17,26 @@ const FIRST_CALLS_MS = 15;
 /** Nudges for one page: enough to wake every worker, few enough to cost nothing. Workers find the rest in the rows. */
 export const MAX_NUDGES = 16;
 
+export interface PlanOptions {
+  readonly stopping?: () => boolean;
+  /** Before each page but the first: where one lane gives way to another. */
+  readonly beforePage?: (lane: MessageClass) => Promise<void>;
+}
+
 /**
  * Plans a wave page by page, each in its own transaction, nudging workers after each, so that sending starts while
  * planning goes on. Resumable: the wave's row holds the position, and its lock keeps two planners apart.
  */
-export async function planWave(deps: Deps, tenantId: number, waveId: string, stopping: () => boolean = () => false): Promise<void> {
+export async function planWave(deps: Deps, tenantId: number, waveId: string, { stopping = () => false, beforePage }: PlanOptions = {}): Promise<void> {
   const memory: ZoneMemory = {};
   for (let limit = FIRST_PAGE; !stopping(); limit = PAGE) {
     const [step] = await deps.db.withTenant(tenantId, async (tx) => planPages(tx, deps, await lockWaves(tx, tenantId, [waveId]), { tenantId, limit, memory }));
     if (!step) return forecastPlanned(deps, tenantId, waveId);
     await announce(deps, tenantId, step);
-    if (!step.done) continue;
+    if (!step.done) {
+      await beforePage?.(step.lane);
+      continue;
+    }
     if (step.first) await storeForecast(deps, tenantId, step.messageId);
     return;
   }
