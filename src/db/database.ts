@@ -4,6 +4,7 @@ import pg from 'pg';
 import type { Schema } from '#schemas/database.ts';
 import type { Log } from '#platform/log.ts';
 import { clientKysely } from './client-kysely.ts';
+import { type NamedStatement, OnePacket } from './one-packet.ts';
 
 export type AppRole = 'muster_api' | 'muster_worker';
 
@@ -18,8 +19,9 @@ export interface Database {
   /** Runs `work` in one transaction that sees this tenant's rows alone. */
   withTenant<T>(tenantId: number, work: (tx: Tx) => Promise<T>): Promise<T>;
   /**
-   * As `withTenant`, in one packet each way: COMMIT follows what `work` has sent by the time it first awaits, so `work`
-   * may only send `prepared` statements, and all of them at once. Whatever it sent later would see no tenant's row.
+   * As `withTenant`, in one packet each way: what `work` has sent by the time it first awaits, committed at its end. So
+   * `work` may only send `prepared` statements, and all of them at once; whatever it sends later is refused. Rows are given
+   * once they are committed.
    */
   atOnce<T>(tenantId: number, work: (tx: Tx) => Promise<T>): Promise<T>;
   /** For the SECURITY DEFINER functions and `installation`: no tenant is set, so no tenant's row is visible. */
@@ -141,13 +143,23 @@ export function openDatabase(options: DatabaseOptions): Database {
         await commit(client);
         return result;
       }),
-    atOnce: (tenantId, work) =>
-      inTransaction(tenantId, async (tx, client) => {
-        const [result, committed] = await Promise.allSettled([work(tx), commit(client)]);
+    atOnce: async (tenantId, work) => {
+      const packet = new OnePacket(tenantId);
+      const client = await pool.connect();
+      const tx = txOf(client);
+      let usable = true;
+      try {
+        packets.set(tx, packet);
+        const working = work(tx);
+        const [result, sent] = await Promise.allSettled([working, packet.send(client)]);
+        usable = sent.status === 'fulfilled' && sent.value;
         if (result.status === 'rejected') throw result.reason;
-        if (committed.status === 'rejected') throw committed.reason;
         return result.value;
-      }),
+      } finally {
+        packets.delete(tx);
+        client.release(!usable);
+      }
+    },
     connect: () => pool.connect(),
     close: () => {
       closing = true;
@@ -195,9 +207,20 @@ function txOf(client: pg.ClientBase): Tx {
 /** What this turn sends on the transaction's connection leaves in one packet: for statements that need no answer of each other. */
 export const inOnePacket = (tx: Tx): void => hold(clientOf(tx));
 
-/** The connection that a transaction runs on, for statements that are prepared by name. */
-export function clientOf(tx: Tx): pg.ClientBase {
+/** The connection that a transaction runs on. */
+function clientOf(tx: Tx): pg.ClientBase {
   const client = clients.get(tx);
   if (!client) throw new Error('not a transaction of this database');
   return client;
+}
+
+/** Of transactions that are one packet. */
+const packets = new WeakMap<Tx, OnePacket>();
+
+/** Sends a statement that is prepared by name, at once or with the others of its packet. */
+export async function sendNamed(tx: Tx, { name, text, values }: NamedStatement): Promise<unknown[]> {
+  const packet = packets.get(tx);
+  if (packet) return packet.add({ name, text, values });
+  const { rows } = await clientOf(tx).query<object>({ name, text, values: [...values] });
+  return rows;
 }

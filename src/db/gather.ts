@@ -1,4 +1,5 @@
 import type { Database, Tx } from './database.ts';
+import { wasRolledBack } from './one-packet.ts';
 
 /** Pieces of work that share a transaction at most: some 15 ms of marks, which a stop may have to wait for. */
 const TOGETHER = 32;
@@ -77,9 +78,3 @@ export class Gather {
     }
   }
 }
-
-/** The server refused a statement and the session lives: ERROR and a code of Appendix A, unlike FATAL or a socket's end. */
-const wasRolledBack = (error: unknown): boolean => {
-  const { severity, code } = error as { severity?: unknown; code?: unknown };
-  return severity === 'ERROR' && typeof code === 'string';
-};

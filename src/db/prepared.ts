@@ -1,8 +1,6 @@
 import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, type RawBuilder } from 'kysely';
-import type pg from 'pg';
 import type { Schema } from '#schemas/database.ts';
-import { clientOf } from './database.ts';
-import type { Tx } from './database.ts';
+import { sendNamed, type Tx } from './database.ts';
 
 /** Stands for a value while the text is made. */
 class Place {
@@ -43,10 +41,7 @@ export function prepared<V extends object, R>(name: string, build: (at: Places<V
   };
   return (tx, values) => {
     made ??= make();
-    const query: pg.QueryConfig = { name, text: made.text, values: made.keys.map((key) => values[key]) };
-    return clientOf(tx)
-      .query(query)
-      .then(({ rows }) => rows as R[]);
+    return sendNamed(tx, { name, text: made.text, values: made.keys.map((key) => values[key]) }) as Promise<R[]>;
   };
 }
 
