@@ -56,9 +56,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     guard: 'mark',
     removed: 'the commit of a mark before its calls',
-    changes: [
-      { file: MARK, from: 'MARK[channel](tx, values)])', to: "MARK[channel](tx, values), prepared<object, unknown>('undo', () => sql`ROLLBACK`)(tx, {})])" },
-    ],
+    changes: [{ file: MARK, from: 'mark(tx, values)])', to: "mark(tx, values), prepared<object, unknown>('undo', () => sql`ROLLBACK`)(tx, {})])" }],
     test: guard('mark: it is committed before the carrier hears of anybody'),
     short: true,
   },
@@ -236,7 +234,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     guard: 'suppression',
     removed: 'the suppression inside the mark',
-    changes: [{ file: MARK, from: `AND x.sender_id = \${at('senderId')} AND x.address`, to: `AND false AND x.sender_id = \${at('senderId')} AND x.address` }],
+    changes: [{ file: MARK, from: `AND x.sender_id = ANY (\${at('senders')}::int[])`, to: `AND false AND x.sender_id = ANY (\${at('senders')}::int[])` }],
     test: guard('suppression: who said stop after the planning is not called'),
   },
   {
