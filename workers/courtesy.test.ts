@@ -39,8 +39,11 @@ test('bulk waits while life marks, goes on at once when it does not, and is neve
 
 test('bulk waits for a life message that is about to be launched', async () => {
   const courtesy = new Courtesy();
+  expect(courtesy.lifeMoves).toBe(false);
   courtesy.lifeComes();
+  expect(courtesy.lifeMoves).toBe(true);
   const from = monotonicMs();
   await courtesy.giveWay();
   expect(monotonicMs() - from).toBeGreaterThanOrEqual(190);
+  expect(courtesy.lifeMoves).toBe(false);
 });

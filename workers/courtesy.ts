@@ -30,6 +30,10 @@ export class Courtesy {
     this.#until = Math.max(this.#until, now + ms);
   }
 
+  get lifeMoves(): boolean {
+    return monotonicMs() < this.#until;
+  }
+
   /** Before each mark of the bulk lane, and each page planned for it. */
   readonly giveWay = async (): Promise<void> => {
     for (let now = monotonicMs(); now < this.#until; now = monotonicMs()) {

@@ -58,9 +58,12 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
     lanes.set(lane, new Lane({ lane, slots: SLOTS[lane], db, workerName, deps: { ...deps, recalls, plans, random: Math.random, beforeMark }, log }));
   }
   let stopping = false;
-  const beforePage = async (lane: MessageClass): Promise<void> => {
+  const beforePage = async (lane: MessageClass): Promise<boolean> => {
     if (lane === 'bulk') await courtesy.giveWay();
+    return true;
   };
+  // The sweep does not wait: leases would pass meanwhile. It comes again.
+  const unlessLifeMoves = (lane: MessageClass): Promise<boolean> => Promise.resolve(lane !== 'bulk' || !courtesy.lifeMoves);
   const handlers: Handlers = {
     plan: ({ tenantId, waveId }) => planWave(deps, tenantId, waveId, { stopping: () => stopping, beforePage }),
     close: ({ tenantId, messageId }) => closeMessage(deps, tenantId, messageId),
@@ -76,7 +79,7 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
   const sweeping = tick(SWEEP_MS, runtime, 'sweep', async () => {
     const found = await sweep(deps);
     for (const lane of found.lanes) lanes.get(lane)?.wake();
-    forecasts.add(await planDue(deps, found.waves, { stopping: () => stopping, wake: (lane) => lanes.get(lane)?.wake() }));
+    forecasts.add(await planDue(deps, found.waves, { stopping: () => stopping, beforePage: unlessLifeMoves, wake: (lane) => lanes.get(lane)?.wake() }));
     if (found.waves.length === 0 && found.lanes.size === 0 && !stopping) await forecasts.some();
   });
   // At the start too: a process that is renewed each hour would never come to it.

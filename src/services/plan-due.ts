@@ -3,15 +3,14 @@ import { MESSAGE_CLASSES, type MessageClass } from '#schemas/delivery.ts';
 import { deliverJob } from '#schemas/jobs.ts';
 import type { Deps } from './context.ts';
 import { planPages, type Step, type WaveRow } from './plan-pages.ts';
-import { completePlanned, type DueWave, FIRST_PAGE, MAX_NUDGES, planWave } from './plan-wave.ts';
+import { completePlanned, type DueWave, FIRST_PAGE, MAX_NUDGES, type PlanOptions, planWave } from './plan-wave.ts';
 
 /** Waves whose first pages are planned in one transaction. */
 const TOGETHER = 16;
 /** Transactions under way at once: the server plans one while this process makes the next. */
 const AT_ONCE = 2;
 
-export interface PlanDue {
-  readonly stopping?: () => boolean;
+export interface PlanDue extends PlanOptions {
   /** There are batches for this lane now. */
   readonly wake?: (lane: MessageClass) => void;
 }
@@ -29,14 +28,18 @@ export interface Unforecast {
  * @returns messages that have begun and have no forecast yet. It looks at all that waits at the senders: for a thousand
  *   messages that is ten times the work of planning them, so it is left for when nothing is due
  */
-export async function planDue(deps: Deps, due: readonly DueWave[], { stopping = () => false, wake }: PlanDue = {}): Promise<Unforecast[]> {
+export async function planDue(
+  deps: Deps,
+  due: readonly DueWave[],
+  { stopping = () => false, beforePage = () => Promise.resolve(true), wake }: PlanDue = {},
+): Promise<Unforecast[]> {
   const planned: Planned[] = [];
   // Each tenant once for each hand: they take different waves of it.
   const tenants = [...new Set(due.map((wave) => wave.tenantId))].flatMap((tenantId) => Array.from({ length: AT_ONCE }, () => tenantId));
   const work = async (): Promise<void> => {
     for (let tenantId = tenants.pop(); tenantId !== undefined && !stopping(); tenantId = tenants.pop()) {
       const some = await planSome(deps, tenantId);
-      if (!some) await oneByOne(deps, due, tenantId, stopping);
+      if (!some) await oneByOne(deps, due, tenantId, { stopping, beforePage });
       else if (some.taken === TOGETHER) tenants.push(tenantId);
       await tell(deps, some?.planned ?? [], wake);
       planned.push(...(some?.planned ?? []));
@@ -45,7 +48,7 @@ export async function planDue(deps: Deps, due: readonly DueWave[], { stopping = 
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   for (const { tenantId, step } of planned) {
     if (step.done) await completePlanned(deps, tenantId, step);
-    else await planWave(deps, tenantId, step.waveId, { stopping });
+    else if (await beforePage(step.lane)) await planWave(deps, tenantId, step.waveId, { stopping, beforePage });
   }
   return planned.flatMap(({ tenantId, step: { done, first, messageId } }) => (done && first ? [{ tenantId, messageId }] : []));
 }
@@ -72,9 +75,9 @@ async function planSome(deps: Deps, tenantId: number): Promise<{ taken: number; 
   }
 }
 
-async function oneByOne(deps: Deps, due: readonly DueWave[], tenantId: number, stopping: () => boolean): Promise<void> {
+async function oneByOne(deps: Deps, due: readonly DueWave[], tenantId: number, options: PlanOptions): Promise<void> {
   for (const wave of due.filter((one) => one.tenantId === tenantId))
-    await planWave(deps, tenantId, wave.waveId, { stopping }).catch((error: unknown) =>
+    await planWave(deps, tenantId, wave.waveId, options).catch((error: unknown) =>
       deps.log.error({ waveId: wave.waveId, error: (error as Error).message }, 'a wave could not be planned; it is tried again'),
     );
 }

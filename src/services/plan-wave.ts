@@ -19,8 +19,8 @@ export const MAX_NUDGES = 16;
 
 export interface PlanOptions {
   readonly stopping?: () => boolean;
-  /** Before each page but the first: where one lane gives way to another. */
-  readonly beforePage?: (lane: MessageClass) => Promise<void>;
+  /** Before each page but the first: where one lane gives way to another. False: the rest is left to a later sweep. */
+  readonly beforePage?: (lane: MessageClass) => Promise<boolean>;
 }
 
 /**
@@ -34,7 +34,7 @@ export async function planWave(deps: Deps, tenantId: number, waveId: string, { s
     if (!step) return forecastPlanned(deps, tenantId, waveId);
     await announce(deps, tenantId, step);
     if (!step.done) {
-      await beforePage?.(step.lane);
+      if (beforePage && !(await beforePage(step.lane))) return;
       continue;
     }
     if (step.first) await storeForecast(deps, tenantId, step.messageId);
