@@ -54,8 +54,24 @@ test('what is sent after something was awaited is refused, and what was sent bef
   expect(await nameOf()).toEqual({ name: 'In time' });
 });
 
-test('a value that is not plain is refused before anything is sent', async () => {
-  const odd = prepared<{ list: unknown }, unknown>('odd', (at) => sql`SELECT ${at('list')}::text`);
-  await expect(deps.db.atOnce(tenantId, (tx) => Promise.all([rename(tx, { name: 'Never' }), odd(tx, { list: ['a'] })]))).rejects.toThrow('plain');
+test('values are written as they are one by one', async () => {
+  const given = { bytes: Buffer.from([0, 255, 92]), at: new Date('2026-11-23T05:00:00.123Z'), list: ['a', null, 'b "c" \\'], yes: true, none: undefined, n: 7 };
+  const values = prepared<typeof given, Record<string, unknown>>(
+    'values',
+    (
+      at,
+    ) => sql`SELECT encode(${at('bytes')}::bytea, 'hex') AS bytes, ${at('at')}::timestamptz AS at, ${at('list')}::text[] AS list, ${at('yes')}::boolean AS yes,
+      ${at('none')}::text AS none, ${at('n')}::int AS n`,
+  );
+  const packed = await deps.db.atOnce(tenantId, (tx) => values(tx, given));
+  expect(packed).toEqual([{ ...given, bytes: '00ff5c', none: null }]);
+  expect(packed).toEqual(await deps.db.withTenant(tenantId, (tx) => values(tx, given)));
+});
+
+test('a value that cannot be written is refused before anything is sent', async () => {
+  const odd = prepared<{ value: unknown }, unknown>('odd', (at) => sql`SELECT ${at('value')}::text`);
+  const value: { self?: unknown } = {};
+  value.self = value;
+  await expect(deps.db.atOnce(tenantId, (tx) => Promise.all([rename(tx, { name: 'Never' }), odd(tx, { value })]))).rejects.toThrow('circular');
   expect(await nameOf()).not.toEqual({ name: 'Never' });
 });

@@ -14,17 +14,23 @@ interface Waiting {
   fail(error: unknown): void;
 }
 
+/** Text, or bytes as they are. */
+type Value = string | Buffer | null;
+
 /** What is used of pg's connection; its declared type has another form of it. */
 interface Wire {
   readonly stream: Duplex;
   /** Text by name; pg's own queries look there too. */
   readonly parsedStatements: Record<string, string>;
   parse(statement: { name: string; text: string }): void;
-  bind(portal: { statement: string; values: readonly (string | null)[] }): void;
+  bind(portal: { statement: string; values: readonly Value[] }): void;
   describe(what: { type: 'P'; name: string }): void;
   execute(what: { portal: string }): void;
   sync(): void;
 }
+
+/** Any value as pg's own queries write it; not in its declared type. */
+const { prepareValue } = (pg as unknown as { utils: { prepareValue(value: unknown): Value } }).utils;
 
 const TENANT = `SELECT set_config('app.tenant', $1, true)`;
 
@@ -55,15 +61,16 @@ export class OnePacket {
   async send(client: pg.ClientBase): Promise<boolean> {
     this.#sent = true;
     let parsed = false;
+    let bound: Value[][] | undefined;
     try {
       // A value that cannot be written takes all of them back before anything leaves.
-      const bound = this.#waiting.map(({ statement }) => statement.values.map(asText));
+      const values = (bound = this.#waiting.map(({ statement }) => statement.values.map((value) => prepareValue(value))));
       const results = await new Promise<pg.QueryResult[]>((done, fail) => {
         // Two statements at least, so that pg gives an array.
         const query = new pg.Query('', (error: Error | undefined, answers: unknown) => (error ? fail(error) : done(answers as pg.QueryResult[])));
         // Not its value: pg takes what is given back for an error.
         query.submit = (connection) => {
-          parsed = this.#write(connection as unknown as Wire, bound);
+          parsed = this.#write(connection as unknown as Wire, values);
         };
         client.query(query);
       });
@@ -72,12 +79,12 @@ export class OnePacket {
     } catch (error) {
       for (const one of this.#waiting) one.fail(error);
       // After a refusal nobody knows which of the statements that were new to the connection it has parsed.
-      return error instanceof TypeError || (!parsed && wasRolledBack(error));
+      return bound === undefined || (!parsed && wasRolledBack(error));
     }
   }
 
   /** @returns whether some were new to the connection */
-  #write(wire: Wire, bound: readonly (readonly (string | null)[])[]): boolean {
+  #write(wire: Wire, bound: readonly (readonly Value[])[]): boolean {
     let parsed = false;
     wire.stream.cork();
     for (const [i, { statement }] of this.#waiting.entries()) {
@@ -102,12 +109,3 @@ export const wasRolledBack = (error: unknown): boolean => {
   const { severity, code } = error as { severity?: unknown; code?: unknown };
   return severity === 'ERROR' && typeof code === 'string';
 };
-
-/** Arrays come as text already (`plainArray`, `textArray`). */
-function asText(value: unknown): string | null {
-  if (value === null || value === undefined) return null;
-  if (typeof value === 'string') return value;
-  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return String(value);
-  if (value instanceof Date) return value.toISOString();
-  throw new TypeError(`a value of a prepared statement is plain, not ${typeof value}`);
-}
