@@ -5,6 +5,7 @@ import { contentPolicy, type Html, sentencePage } from '#web/public/layout.ts';
 import { pageWords } from '#web/public/words.ts';
 import { type ClientIp, limitKey } from './client-ip.ts';
 import type { AppEnv, Deps } from './env.ts';
+import { defaultHeaders, wholeResponse } from './security-headers.ts';
 
 type C = HonoContext<AppEnv>;
 
@@ -12,10 +13,34 @@ export interface ShowOptions {
   readonly status?: 200 | 403 | 404 | 409 | 410 | 422 | 429;
   /** The share page's own script may run. */
   readonly script?: boolean;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** The headers of security.md, "The answer link". */
-export function publicHeaders(deps: Pick<Deps, 'config'>, script = false): Record<string, string> {
+export const publicHeaders = (deps: Pick<Deps, 'config'>, script = false): Readonly<Record<string, string>> => headersOf(deps, script).own;
+
+interface PageHeaders {
+  readonly own: Readonly<Record<string, string>>;
+  /** All that a page goes out with, but for the request's id. */
+  readonly page: Readonly<Record<string, string>>;
+}
+
+const kept = new WeakMap<Deps['config'], { plain?: PageHeaders; script?: PageHeaders }>();
+
+/** Made once; the policy alone is a join of ten texts. */
+function headersOf(deps: Pick<Deps, 'config'>, script: boolean): PageHeaders {
+  const made = kept.get(deps.config) ?? {};
+  const which = script ? 'script' : 'plain';
+  let headers = made[which];
+  if (!headers) {
+    const own = ownHeaders(deps, script);
+    headers = { own, page: { ...defaultHeaders(deps), ...own, 'Content-Type': 'text/html; charset=UTF-8' } };
+    kept.set(deps.config, { ...made, [which]: headers });
+  }
+  return headers;
+}
+
+function ownHeaders(deps: Pick<Deps, 'config'>, script: boolean): Record<string, string> {
   return {
     'Referrer-Policy': 'no-referrer',
     'Cache-Control': 'no-store',
@@ -29,7 +54,14 @@ export function publicHeaders(deps: Pick<Deps, 'config'>, script = false): Recor
 export async function show(c: C, deps: Pick<Deps, 'config'>, page: Html, options: ShowOptions = {}): Promise<Response> {
   // A primitive string: for hono's String object the server builds a whole web Response and reads it back as a stream,
   // a tenth of what an answer costs.
-  return c.html(String(await page), options.status ?? 200, publicHeaders(deps, options.script));
+  const body = String(typeof page === 'string' ? page : await page);
+  // Undefined where these pages are mounted by themselves, without the log that numbers requests.
+  const requestId: string | undefined = c.get('requestId');
+  return wholeResponse(body, options.status ?? 200, {
+    ...headersOf(deps, options.script ?? false).page,
+    ...(requestId === undefined ? {} : { 'X-Request-Id': requestId }),
+    ...options.headers,
+  });
 }
 
 /** Browsers fetch ahead of a wish; such a fetch is nobody's act. */
@@ -54,8 +86,7 @@ export function missCounter(deps: Pick<Deps, 'config'>, clientIp: ClientIp): Mis
     try {
       await limiter.consume(limitKey(clientIp(c)));
     } catch {
-      c.header('Retry-After', '60');
-      return show(c, deps, sentencePage(locale, pageWords(locale).tooMany), { status: 429 });
+      return show(c, deps, sentencePage(locale, pageWords(locale).tooMany), { status: 429, headers: { 'Retry-After': '60' } });
     }
     return show(c, deps, sentencePage(locale, pageWords(locale).notFound), { status: 404 });
   };

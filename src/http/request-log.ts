@@ -2,7 +2,9 @@ import type { MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
 import { randomUUID } from 'node:crypto';
 import { monotonicMs } from '#platform/clock.ts';
+import { unredacted } from '#platform/log.ts';
 import type { AppEnv, Deps } from './env.ts';
+import { isWhole } from './security-headers.ts';
 
 /** Told about every answer, for metrics. `route` is the pattern (`/r/:token`), never the address. */
 export type Observe = (route: string, method: string, status: number, seconds: number) => void;
@@ -15,13 +17,14 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
  * the route's pattern: an address may hold a token, a query an e-mail.
  */
 export function requestLog(deps: Pick<Deps, 'log'>, observe?: Observe): MiddlewareHandler<AppEnv> {
+  const log = unredacted(deps.log);
   return async (c, next) => {
     const given = c.req.header('x-request-id');
     const requestId = given !== undefined && /^[\w.-]{1,128}$/.test(given) ? given : randomUUID();
     c.set('requestId', requestId);
     const started = monotonicMs();
     await next();
-    c.res.headers.set('X-Request-Id', requestId);
+    if (!isWhole(c.res)) c.res.headers.set('X-Request-Id', requestId);
     const ms = monotonicMs() - started;
     const route = matchedRoutes(c).findLast((one) => one.path !== '/*' && !one.path.endsWith('/*'))?.path ?? 'none';
     // A made-up method would otherwise become a label of its own.
@@ -35,6 +38,6 @@ export function requestLog(deps: Pick<Deps, 'log'>, observe?: Observe): Middlewa
       ms: Math.round(ms * 10) / 10,
       tenantId: (c.get('ctx') as { tenantId?: number } | undefined)?.tenantId,
     };
-    deps.log[QUIET.has(route) ? 'trace' : 'info'](line, 'request');
+    log[QUIET.has(route) ? 'trace' : 'info'](line, 'request');
   };
 }

@@ -1,20 +1,39 @@
 import type { MiddlewareHandler } from 'hono';
 import type { AppEnv, Deps } from './env.ts';
 
-/** Headers that every answer carries unless its route set its own. Pages set a Content-Security-Policy that lets their own style and script in. */
+/** Headers that every answer carries unless its route set its own. */
+export const defaultHeaders = (deps: Pick<Deps, 'config'>): Record<string, string> => ({
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Cache-Control': 'no-store',
+  ...(deps.config.publicUrl.startsWith('https:') ? { 'Strict-Transport-Security': 'max-age=31536000; includeSubDomains' } : {}),
+});
+
+const whole = new WeakSet<Response>();
+
+/**
+ * A response that has all its headers from the start: the defaults above, the request's id and its own. As a plain object
+ * they go to the socket as they are; each one set afterwards makes a checked, sorted list of them, 15 us for a page.
+ */
+export function wholeResponse(body: string, status: number, headers: Readonly<Record<string, string>>): Response {
+  const response = new Response(body, { status, headers });
+  whole.add(response);
+  return response;
+}
+
+/** Made by `wholeResponse`, so that nothing is left to be added. */
+export const isWhole = (response: Response): boolean => whole.has(response);
+
+/** Pages set a Content-Security-Policy that lets their own style and script in. */
 export function securityHeaders(deps: Pick<Deps, 'config'>): MiddlewareHandler<AppEnv> {
-  const defaults: [string, string][] = [
-    ['Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"],
-    ['X-Content-Type-Options', 'nosniff'],
-    ['X-Frame-Options', 'DENY'],
-    ['Referrer-Policy', 'no-referrer'],
-    ['Cross-Origin-Opener-Policy', 'same-origin'],
-    ['Cross-Origin-Resource-Policy', 'same-origin'],
-    ['Cache-Control', 'no-store'],
-  ];
-  if (deps.config.publicUrl.startsWith('https:')) defaults.push(['Strict-Transport-Security', 'max-age=31536000; includeSubDomains']);
+  const defaults = Object.entries(defaultHeaders(deps));
   return async (c, next) => {
     await next();
+    if (isWhole(c.res)) return;
     for (const [name, value] of defaults) if (!c.res.headers.has(name)) c.res.headers.set(name, value);
   };
 }

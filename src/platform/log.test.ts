@@ -21,3 +21,20 @@ test('a process ends although nobody reads its log any more', async () => {
     child.kill('SIGKILL');
   }
 });
+
+test('what is said in the turn in which a process ends is written, in its order', async () => {
+  const log = new URL('./log.ts', import.meta.url).href;
+  const script = `import { createLog, unredacted } from '${log}';
+    const log = createLog('test', 'info');
+    log.info({ token: 'secret' }, 'first');
+    unredacted(log).info('second');
+    process.on('uncaughtExceptionMonitor', () => log.error('third'));
+    throw new Error('the end');`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const chunks: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+  await once(child, 'close');
+  const lines = Buffer.concat(chunks).toString().trim().split('\n');
+  expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual(['first', 'second', 'third']);
+  expect(lines[0]).toContain('"token":"[redacted]"');
+});

@@ -11,7 +11,13 @@ import {
 } from 'node:crypto';
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
-const VALUE = new Map([...ALPHABET].map((c, i) => [c, BigInt(i)]));
+/** By character code. */
+const VALUE: readonly (number | undefined)[] = Array.from({ length: 128 }, (_, code) => {
+  const value = ALPHABET.indexOf(String.fromCharCode(code));
+  return value === -1 ? undefined : value;
+});
+/** 62 to the eighth. */
+const EIGHT = 218_340_105_584_896n;
 /** 128 bits in base62. */
 const BLOCK_CHARS = 22;
 
@@ -65,8 +71,8 @@ function toBase62(block: Buffer, at = 0): string {
   let text = '';
   // Eight digits at a time fit a double exactly (62^8 < 2^53), so only three divisions are big ones.
   for (let i = 0; i < 3; i++) {
-    let low = Number(n % 218_340_105_584_896n);
-    n /= 218_340_105_584_896n;
+    let low = Number(n % EIGHT);
+    n /= EIGHT;
     for (let j = 0; j < 8 && text.length < BLOCK_CHARS; j++) {
       text = ALPHABET[low % 62] + text;
       low = Math.floor(low / 62);
@@ -75,14 +81,18 @@ function toBase62(block: Buffer, at = 0): string {
   return text;
 }
 
+/** Up to eight digits as a number, which a double holds exactly; NaN for anything else. */
+function digitsOf(text: string, from: number, to: number): number {
+  let n = 0;
+  for (let i = from; i < to; i++) n = n * 62 + (VALUE[text.charCodeAt(i)] ?? Number.NaN);
+  return n;
+}
+
 function fromBase62(text: string): Buffer | undefined {
   if (text.length !== BLOCK_CHARS) return undefined;
-  let n = 0n;
-  for (const c of text) {
-    const value = VALUE.get(c);
-    if (value === undefined) return undefined;
-    n = n * 62n + value;
-  }
+  const digits = [digitsOf(text, 0, 6), digitsOf(text, 6, 14), digitsOf(text, 14, BLOCK_CHARS)] as const;
+  if (digits.some(Number.isNaN)) return undefined;
+  const n = (BigInt(digits[0]) * EIGHT + BigInt(digits[1])) * EIGHT + BigInt(digits[2]);
   if (n >> 128n !== 0n) return undefined;
   const block = Buffer.alloc(16);
   block.writeBigUInt64BE(n >> 64n, 0);
@@ -188,7 +198,7 @@ const lowerMark = (mark: string): string => ALPHABET.indexOf(mark).toString(36).
 const byteOf = (purpose: Purpose): number => PURPOSE_BYTE[purpose] ?? 0xff;
 /** One base62 character from the key's id: the id itself where it is one, else a checksum. */
 const keyMark = (id: string): string =>
-  id.length === 1 && VALUE.has(id) ? id : (ALPHABET[[...id].reduce((sum, c) => (sum * 31 + (c.codePointAt(0) ?? 0)) % 62, 7)] ?? '0');
+  id.length === 1 && ALPHABET.includes(id) ? id : (ALPHABET[[...id].reduce((sum, c) => (sum * 31 + (c.codePointAt(0) ?? 0)) % 62, 7)] ?? '0');
 
 function derive(key: { secret: Buffer; byPurpose: Map<string, KeyObject> }, purpose: string): KeyObject {
   let derived = key.byPurpose.get(purpose);

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Tx } from '#db/database.ts';
+import { BoundedMap } from '#domain/bounded-map.ts';
 import { fillTemplate, parseTemplate } from '#domain/template.ts';
 import { chooseLocale } from '#render/choose-locale.ts';
 import { saidLines } from '#render/said-lines.ts';
@@ -117,12 +118,28 @@ export async function readMessageFacts(tx: Tx, tenantId: number, messageId: stri
   return { tenantId, messageId, tenantName: row.tenant_name, defaultLocale: row.default_locale, timeZone: row.time_zone, row, follow: follows[0] };
 }
 
+/** Messages times languages in use at a time; a text takes some 2 kB. */
+const made = new BoundedMap<string, { readonly facts: MessageFacts; readonly message: PublicMessage }>(1_000);
+
 /**
- * The message for one reader.
+ * The message for one reader; the same object for all readers of a language while the facts are the same, so that what is
+ * made of it can be kept with it.
  * @param wanted the reader's locale
  * @param now milliseconds since the epoch; decides `late` and `over`
  */
 export function messageFor(facts: MessageFacts, wanted: string | null, now: number): PublicMessage {
+  const { row } = facts;
+  const late = row.state === 'expired' || (row.expires_at !== null && row.expires_at.getTime() <= now);
+  const over = row.links_end_at.getTime() <= now;
+  const key = `${facts.messageId} ${wanted ?? ''}`;
+  const kept = made.get(key);
+  if (kept?.facts === facts && kept.message.late === late && kept.message.over === over) return kept.message;
+  const message = makeMessage(facts, wanted, { late, over });
+  made.set(key, { facts, message });
+  return message;
+}
+
+function makeMessage(facts: MessageFacts, wanted: string | null, ends: Pick<PublicMessage, 'late' | 'over'>): PublicMessage {
   const { row, follow } = facts;
   const locale = chooseLocale(row.text, row.fallback_locale, wanted);
   const followLocale = follow ? chooseLocale(follow.text, follow.fallback_locale, wanted) : locale;
@@ -141,8 +158,7 @@ export function messageFor(facts: MessageFacts, wanted: string | null, now: numb
     issuedAt: row.issued_at,
     expiresAt: row.expires_at,
     stoppedAt: row.stopped_at,
-    late: row.state === 'expired' || (row.expires_at !== null && row.expires_at.getTime() <= now),
-    over: row.links_end_at.getTime() <= now,
+    ...ends,
     followUp: follow ? { kind: follow.kind, locale: followLocale, text: plain(follow, followLocale, facts.tenantName), at: follow.launched_at } : null,
   };
 }

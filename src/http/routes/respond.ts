@@ -33,7 +33,7 @@ export function respondRoutes(deps: Deps): OpenAPIHono<AppEnv> {
   const look = async (c: C, token: string, link: AnswerLink, status: 200 | 403 | 422 = 200): Promise<Response> => {
     const page = await loadAnswerPage(deps, link);
     if (!page) return miss(c);
-    return gone(c, deps, page) ?? present(c, deps, page, token, status);
+    return gone(c, deps, page) ?? present(c, deps, page, { token, nonce: pageNonce(deps, token), status });
   };
 
   routes.get('/r/:token', (c) => {
@@ -53,10 +53,11 @@ export function respondRoutes(deps: Deps): OpenAPIHono<AppEnv> {
     const link = openLink(deps, 'answer', token);
     if (!link) return miss(c);
     const form = await readForm(c);
-    if (isPrefetch(c) || !nonceFits(deps, token, form.get('nonce') ?? '')) return look(c, token, link, 403);
+    const nonce = pageNonce(deps, token);
+    if (isPrefetch(c) || !nonceFits(deps, token, form.get('nonce') ?? '', nonce)) return look(c, token, link, 403);
     const page = await press(deps, link, form);
     if (!page) return miss(c);
-    if (!(page instanceof Problem)) return present(c, deps, page, token);
+    if (!(page instanceof Problem)) return present(c, deps, page, { token, nonce });
     const now = page.status === 410 ? await loadAnswerPage(deps, link) : undefined;
     return now && !now.erased ? over(c, deps, now) : look(c, token, link, 422);
   });
@@ -86,8 +87,13 @@ const gone = (c: C, deps: Deps, page: AnswerPage): Promise<Response> | undefined
 
 const over = (c: C, deps: Deps, page: AnswerPage): Promise<Response> => show(c, deps, sentencePage(page.locale, pageWords(page.locale).over), { status: 410 });
 
-function present(c: C, deps: Deps, page: AnswerPage, token: string, status: 200 | 403 | 422 = 200): Promise<Response> | Response {
-  const nonce = pageNonce(deps, token);
+interface Presented {
+  readonly token: string;
+  readonly nonce: string;
+  readonly status?: 200 | 403 | 422;
+}
+
+function present(c: C, deps: Deps, page: AnswerPage, { token, nonce, status = 200 }: Presented): Promise<Response> | Response {
   if (/^application\/json\b/.test(c.req.header('accept') ?? ''))
     return c.json(
       {
