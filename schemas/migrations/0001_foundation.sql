@@ -338,7 +338,8 @@ CREATE TABLE batches (
   sender_id integer NOT NULL,
   from_id bigint NOT NULL,
   to_id bigint NOT NULL,
-  ids bigint[] NOT NULL,
+  -- beside the row, as it is: packing 500 ids took 0.2 ms, and each mark and claim wrote them again with the row
+  ids bigint[] STORAGE EXTERNAL NOT NULL,
   state text NOT NULL DEFAULT 'planned' CHECK (state IN ('planned', 'claimed', 'done')),
   -- position in ids up to which people have a delivery row
   marked integer NOT NULL DEFAULT 0,

@@ -69,15 +69,18 @@ export async function planPage(tx: Tx, plan: PagePlan): Promise<PlannedPage> {
     return plan.followsId === null ? base : sql`(${base} AND ${mayHaveIt(plan.followsId, channel)})`;
   };
   const available = sql.join(plan.channels.map((channel) => sql`CASE WHEN ${reach(channel)} THEN ${channel}::channel END`));
-  const chosen = plan.mode === 'first' ? sql`ARRAY[COALESCE(${available}, NULL)]` : sql`ARRAY[${available}]`;
-  const senderOf = sql`CASE a.channel ${sql.join(
+  // Nearly every wave gives a person one channel: no array is made for each, and none taken apart.
+  const one = plan.mode === 'first' || plan.channels.length === 1;
+  const chosen = one ? sql`COALESCE(${available}, NULL) AS channel` : sql`array_remove(ARRAY[${available}], NULL) AS channels`;
+  const assigned = one ? sql`page p` : sql`page p CROSS JOIN LATERAL unnest(p.channels) c(channel)`;
+  const senderOf = sql`CASE g.channel ${sql.join(
     Object.entries(plan.senders).map(([channel, id]) => sql`WHEN ${channel}::channel THEN ${id}::integer`),
     sql` `,
   )} END`;
   const held = heldByZone(plan.windows);
   const { rows } = await sql<{ people: number; last_id: string; batches: number }>`
     WITH page AS MATERIALIZED (
-      SELECT r.id, ${idHashSql} AS hash, array_remove(${chosen}, NULL) AS channels, ${consentSql(lane)} AS consented, ${held.zone} AS zone,
+      SELECT r.id, ${idHashSql} AS hash, ${chosen}, ${consentSql(lane)} AS consented, ${held.zone} AS zone,
         ${sql.join(
           plan.channels.map((channel) => addressSql(channel)),
           sql` OR `,
@@ -85,25 +88,27 @@ export async function planPage(tx: Tx, plan: PagePlan): Promise<PlannedPage> {
       FROM recipients r
       WHERE r.tenant_id = ${tenantId} AND r.id > ${plan.cursorId} AND (${plan.maxId}::bigint IS NULL OR r.id <= ${plan.maxId}) AND r.erased_at IS NULL AND ${plan.condition}
       ORDER BY r.id LIMIT ${plan.limit}
-    ), assigned AS (
-      SELECT p.id, p.zone, c.channel, (row_number() OVER (PARTITION BY c.channel, p.zone ORDER BY p.id) - 1) / ${BATCH_SIZE}::int AS chunk
-      FROM page p CROSS JOIN LATERAL unnest(p.channels) c(channel)
+    ), gathered AS MATERIALIZED (
+      SELECT channel, p.zone, array_agg(p.id ORDER BY p.id) AS ids FROM ${assigned} WHERE channel IS NOT NULL GROUP BY channel, p.zone
     ), batched AS (
       INSERT INTO batches (tenant_id, message_id, wave, lane, channel, sender_id, from_id, to_id, ids, time_zone, due_at, open_until)
-      SELECT ${tenantId}, ${messageId}, ${wave}, ${lane}::message_class, a.channel, ${Object.keys(plan.senders).length > 0 ? senderOf : sql`0`}, min(a.id), max(a.id), array_agg(a.id ORDER BY a.id), ${held.columns}
-      FROM assigned a ${held.join} GROUP BY a.channel, a.chunk, a.zone ${held.groups} ORDER BY min(a.id)
+      SELECT ${tenantId}, ${messageId}, ${wave}, ${lane}::message_class, g.channel, ${Object.keys(plan.senders).length > 0 ? senderOf : sql`0`},
+        b.ids[1], b.ids[cardinality(b.ids)], b.ids, ${held.columns}
+      FROM gathered g CROSS JOIN LATERAL (
+        SELECT g.ids[n + 1 : n + ${BATCH_SIZE}::int] AS ids FROM generate_series(0, cardinality(g.ids) - 1, ${BATCH_SIZE}::int) n OFFSET 0
+      ) b ${held.join} ORDER BY b.ids[1]
       RETURNING 1
     ), unreached AS (
       INSERT INTO deliveries (message_id, recipient_id, channel, wave, tenant_id, state, code, marked_at)
       SELECT ${messageId}, p.id, ${plan.channels[0]}::channel, ${wave}, ${tenantId}, 'failed',
         CASE WHEN NOT p.addressed THEN 'unreachable' WHEN NOT p.consented THEN 'no_consent' ELSE 'suppressed' END, now()
-      FROM page p WHERE cardinality(p.channels) = 0 AND NOT ${plan.untried}
+      FROM page p WHERE ${one ? sql`p.channel IS NULL` : sql`cardinality(p.channels) = 0`} AND NOT ${plan.untried}
       ON CONFLICT DO NOTHING
       RETURNING 1
     ), counted AS (
       INSERT INTO delivery_counts AS c (message_id, wave, channel, slot, tenant_id, pending, failed)
       SELECT ${messageId}, ${wave}, x.channel, pg_backend_pid() % 16, ${tenantId}, sum(x.pending), sum(x.failed)
-      FROM (SELECT a.channel, count(*) AS pending, 0 AS failed FROM assigned a GROUP BY a.channel
+      FROM (SELECT g.channel, sum(cardinality(g.ids)) AS pending, 0 AS failed FROM gathered g GROUP BY g.channel
         UNION ALL SELECT ${plan.channels[0]}::channel, 0, count(*) FROM unreached HAVING count(*) > 0) x
       GROUP BY x.channel
       ON CONFLICT (message_id, wave, channel, slot) DO UPDATE SET pending = c.pending + excluded.pending, failed = c.failed + excluded.failed
@@ -128,14 +133,13 @@ export async function planPage(tx: Tx, plan: PagePlan): Promise<PlannedPage> {
 
 /** Quiet hours set people of different zones apart, each batch with its own time; without them nothing is added to the statement. */
 function heldByZone(windows: ZoneWindows | null) {
-  if (!windows) return { zone: sql`NULL::text`, columns: sql`NULL::text, now(), NULL::timestamptz`, join: sql``, groups: sql`` };
+  if (!windows) return { zone: sql`NULL::text`, columns: sql`NULL::text, now(), NULL::timestamptz`, join: sql`` };
   const { zones, otherwise } = windows;
   return {
     zone: sql`CASE WHEN r.time_zone = ANY (${zones.map((one) => one.zone)}::text[]) THEN r.time_zone END`,
-    columns: sql`a.zone, GREATEST(now(), COALESCE(z.due_at, ${otherwise.dueAt})), COALESCE(z.open_until, ${otherwise.openUntil})`,
+    columns: sql`g.zone, GREATEST(now(), COALESCE(z.due_at, ${otherwise.dueAt})), COALESCE(z.open_until, ${otherwise.openUntil})`,
     join: sql`LEFT JOIN unnest(${zones.map((one) => one.zone)}::text[], ${zones.map((one) => one.dueAt)}::timestamptz[],
-      ${zones.map((one) => one.openUntil)}::timestamptz[]) z(zone, due_at, open_until) ON z.zone = a.zone`,
-    groups: sql`, z.due_at, z.open_until`,
+      ${zones.map((one) => one.openUntil)}::timestamptz[]) z(zone, due_at, open_until) ON z.zone = g.zone`,
   };
 }
 
