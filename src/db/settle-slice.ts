@@ -10,7 +10,6 @@ export interface SettledPerson extends Settlement {
 }
 
 const COUNTED = ['pending', 'accepted', 'unknown', 'failed'] as const;
-const columns = sql.join(COUNTED.map((state) => sql.ref(state)));
 
 /** The slice as parallel arrays, in the server's own notation. */
 interface Values {
@@ -64,34 +63,46 @@ const outcome = (at: Places<Values>) => sql`SELECT * FROM unnest(
  * @returns how many rows were still ours; fewer than given means receipts or a sweep came first, see `settleLate`
  */
 export async function settleSlice(tx: Tx, batch: ClaimedBatch, people: readonly SettledPerson[]): Promise<number> {
-  const rows = await settle(tx, valuesOf(batch, people));
+  const alike = people.every(({ state, code, delayMs, uncounted }) => state === 'accepted' && code === null && delayMs === null && uncounted !== true);
+  const rows = await (alike ? settleAccepted : settle)(tx, valuesOf(batch, people));
   return rows[0]?.n ?? 0;
 }
+
+/** Where everybody was accepted, as nearly always, only these differ: four arrays less to take apart and count. */
+const acceptance = (at: Places<Values>) => sql`SELECT * FROM unnest(
+    ${at('ids')}::bigint[], ${at('providerIds')}::text[], ${at('units')}::smallint[]
+  ) o(id, provider_id, units)`;
 
 /**
  * `IS NOT DISTINCT FROM`, which no index answers: given the wave as a key, PostgreSQL 18 skips through the index for each
  * channel and person anew, 1.0 ms for 125 rows that lie side by side and are read in 0.05 ms.
  */
-const settle = prepared<Values, { n: number }>(
-  'settle_slice',
-  (at) => sql`
-    WITH o AS MATERIALIZED (${outcome(at)}), settled AS (
-      UPDATE deliveries d SET state = o.state, code = o.code, provider_id = COALESCE(o.provider_id, d.provider_id), units = d.units + o.units,
-        attempts = d.attempts - o.uncounted, settled_at = clock_timestamp(), next_at = now() + o.delay_ms * interval '1 ms'
+const settleOn = (alike: boolean) => (at: Places<Values>) => {
+  const states = alike ? (['accepted'] as const) : COUNTED;
+  return sql<{ n: number }>`
+    WITH o AS MATERIALIZED (${alike ? acceptance(at) : outcome(at)}), settled AS (
+      UPDATE deliveries d SET provider_id = COALESCE(o.provider_id, d.provider_id), units = d.units + o.units, settled_at = clock_timestamp(),
+        ${alike ? ACCEPTED : AS_TOLD}
       FROM o
       WHERE d.message_id = ${at('messageId')} AND d.recipient_id BETWEEN ${at('lo')} AND ${at('hi')} AND d.recipient_id = o.id
         AND d.channel = ${at('channel')}::channel AND d.wave IS NOT DISTINCT FROM ${at('wave')} AND d.state = 'attempting' AND d.fence = ${at('fence')}
       RETURNING d.state, o.units
     ), counted AS (
-      INSERT INTO delivery_counts AS c (message_id, wave, channel, slot, tenant_id, attempting, units, settled_at, ${columns})
+      INSERT INTO delivery_counts AS c (message_id, wave, channel, slot, tenant_id, attempting, units, settled_at, ${sql.join(states.map((state) => sql.ref(state)))})
       SELECT ${at('messageId')}, ${at('wave')}, ${at('channel')}::channel, pg_backend_pid() % 16, ${at('tenantId')}, -count(*), sum(units), clock_timestamp(),
-        ${sql.join(COUNTED.map((state) => sql`count(*) FILTER (WHERE state = ${sql.lit(state)})`))}
+        ${sql.join(states.map((state) => (alike ? sql`count(*)` : sql`count(*) FILTER (WHERE state = ${sql.lit(state)})`)))}
       FROM settled HAVING count(*) > 0
       ON CONFLICT (message_id, wave, channel, slot) DO UPDATE SET attempting = c.attempting + excluded.attempting, units = c.units + excluded.units,
-        settled_at = excluded.settled_at, ${sql.join(COUNTED.map((state) => sql`${sql.ref(state)} = c.${sql.ref(state)} + ${sql.ref(`excluded.${state}`)}`))}
+        settled_at = excluded.settled_at, ${sql.join(states.map((state) => sql`${sql.ref(state)} = c.${sql.ref(state)} + ${sql.ref(`excluded.${state}`)}`))}
     )
-    SELECT count(*)::int AS n FROM settled`,
-);
+    SELECT count(*)::int AS n FROM settled`;
+};
+
+const ACCEPTED = sql`state = 'accepted', code = NULL, next_at = NULL`;
+const AS_TOLD = sql`state = o.state, code = o.code, attempts = d.attempts - o.uncounted, next_at = now() + o.delay_ms * interval '1 ms'`;
+
+const settle = prepared<Values, { n: number }>('settle_slice', settleOn(false));
+const settleAccepted = prepared<Values, { n: number }>('settle_accepted', settleOn(true));
 
 /**
  * Rows that moved on meanwhile: a receipt made them accepted or delivered, or a sweep took them for doubtful while
