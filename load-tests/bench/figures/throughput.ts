@@ -36,7 +36,7 @@ interface Round {
   readonly rssMb: number;
 }
 /** Sent before the first round, so that no contestant is measured while it compiles. */
-const WARM_UP = 1_000;
+const WARM_UP = 10_000;
 /** Fewer than this say nothing. */
 const FEWEST = 300;
 
