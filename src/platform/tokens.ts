@@ -65,20 +65,35 @@ function crypt(key: KeyObject, block: Buffer, seal: boolean): Buffer {
   return (seal ? pair.seal : pair.open).update(block);
 }
 
-/** The 16 bytes at `at` as 22 digits. */
-function toBase62(block: Buffer, at = 0): string {
-  let n = (block.readBigUInt64BE(at) << 64n) | block.readBigUInt64BE(at + 8);
-  let text = '';
-  // Eight digits at a time fit a double exactly (62^8 < 2^53), so only three divisions are big ones.
-  for (let i = 0; i < 3; i++) {
-    let low = Number(n % EIGHT);
-    n /= EIGHT;
-    for (let j = 0; j < 8 && text.length < BLOCK_CHARS; j++) {
-      text = ALPHABET[low % 62] + text;
-      low = Math.floor(low / 62);
+/** 62^6: six digits at a time, since a remainder of 16 more bits is still exact in a double. */
+const SIX_DIGITS = 56_800_235_584;
+const THREE_DIGITS = 238_328;
+const limbs = new Float64Array(8);
+
+/** Writes the 16 bytes at `at` as 22 digits at `to`. Big integers do the same in four times the time, and left 2 KB of garbage. */
+function writeBase62(block: Buffer, at: number, out: Buffer, to: number): void {
+  for (let i = 0; i < 8; i++) limbs[i] = block.readUInt16BE(at + 2 * i);
+  for (let end = to + BLOCK_CHARS; end > to; end -= 6) {
+    let rest = 0;
+    for (let i = 0; i < 8; i++) {
+      const n = rest * 65_536 + (limbs[i] ?? 0);
+      const quotient = Math.floor(n / SIX_DIGITS);
+      limbs[i] = quotient;
+      rest = n - quotient * SIX_DIGITS;
+    }
+    const high = Math.floor(rest / THREE_DIGITS);
+    for (let i = end - 1, three = rest - high * THREE_DIGITS, digit = 0; digit < 6 && i >= to; digit++, i--) {
+      if (digit === 3) three = high;
+      out[i] = ALPHABET.charCodeAt(three % 62);
+      three = (three / 62) | 0;
     }
   }
-  return text;
+}
+
+function toBase62(block: Buffer): string {
+  const digits = Buffer.allocUnsafe(BLOCK_CHARS);
+  writeBase62(block, 0, digits, 0);
+  return digits.toString('latin1');
 }
 
 /** Up to eight digits as a number, which a double holds exactly; NaN for anything else. */
@@ -142,7 +157,11 @@ export class Tokens {
     const blocks = Buffer.alloc(16 * values.length);
     values.forEach((value, i) => packInto(blocks, 16 * i, byteOf(purpose), value));
     const sealed = crypt(derive(first, purpose), blocks, true);
-    return values.map((_, i) => first.mark + toBase62(sealed, 16 * i));
+    const size = 1 + BLOCK_CHARS;
+    const digits = Buffer.alloc(size * values.length, first.mark);
+    for (let i = 0; i < values.length; i++) writeBase62(sealed, 16 * i, digits, size * i + 1);
+    const text = digits.toString('latin1');
+    return values.map((_, i) => text.slice(size * i, size * (i + 1)));
   }
 
   open(purpose: Purpose, token: string): Sealed | undefined {

@@ -185,43 +185,66 @@ async function sendSlice(deps: DeliverDeps, slice: MarkedSlice, recall: Recall):
   deps.moved?.();
 }
 
-/** All calls of the slice at once (the adapter bounds what is in flight), or one by one at the sender's pace. */
+/** As many calls at once as the carrier has connections, or one by one at the sender's pace. */
 async function callAll(deps: DeliverDeps, slice: MarkedSlice, recall: Recall, results: Sent[]): Promise<void> {
   const { batch, plan, take } = slice.cut;
   const targetOf = plan.targetsOf(slice.people, batch);
   const weight = plan.ahead.weight(take);
   const { turn } = slice;
   const paced = plan.pace && turn && new PacedCalls(plan.pace, turn, { ask: budgetOf(deps, batch), unitsPerCall: plan.unitsPerCall, lines: plan.lines });
-  await Promise.all(
-    slice.people.map(async (person, i) => {
-      let called = 1;
-      let ended: (() => void) | undefined;
-      try {
-        if (paced) ended = await paced.enter(i, recall);
-      } catch (error) {
-        deps.log.warn({ messageId: batch.messageId, senderId: batch.senderId, error: (error as Error).message }, 'no turn for a late call; it waits');
-        results.push({ person, outcome: { kind: 'not_called', code: 'not_called' } });
-        plan.ahead.give(weight);
-        return;
-      }
-      try {
-        const { prepared, target } = targetOf(i);
-        const result = await prepared.send(target, recall);
-        if (result.outcome.kind === 'not_called') called = 0;
-        results.push({ person, ...result });
-      } catch (error) {
-        // A bug or a row that cannot be rendered: nothing was called, this person fails, the batch goes on.
-        deps.log.error(
-          { messageId: batch.messageId, recipientId: person.id, channel: batch.channel, error: (error as Error).message },
-          'delivery could not be made',
-        );
-        results.push({ person, outcome: { kind: 'rejected', code: 'render_error' } });
-      } finally {
-        ended?.();
-        plan.ahead.give(weight, called);
-      }
-    }),
-  );
+  const call = async (person: MarkedPerson, i: number): Promise<void> => {
+    let called = 1;
+    let ended: (() => void) | undefined;
+    try {
+      if (paced) ended = await paced.enter(i, recall);
+    } catch (error) {
+      deps.log.warn({ messageId: batch.messageId, senderId: batch.senderId, error: (error as Error).message }, 'no turn for a late call; it waits');
+      results.push({ person, outcome: { kind: 'not_called', code: 'not_called' } });
+      plan.ahead.give(weight);
+      return;
+    }
+    try {
+      const { prepared, target } = targetOf(i);
+      const result = await prepared.send(target, recall);
+      if (result.outcome.kind === 'not_called') called = 0;
+      results.push({ person, ...result });
+    } catch (error) {
+      // A bug or a row that cannot be rendered: nothing was called, this person fails, the batch goes on.
+      deps.log.error(
+        { messageId: batch.messageId, recipientId: person.id, channel: batch.channel, error: (error as Error).message },
+        'delivery could not be made',
+      );
+      results.push({ person, outcome: { kind: 'rejected', code: 'render_error' } });
+    } finally {
+      ended?.();
+      plan.ahead.give(weight, called);
+    }
+  };
+  if (paced) await Promise.all(slice.people.map(call));
+  else await inLanes(slice.people, plan.concurrency, recall, call);
+}
+
+/**
+ * Makes each call when a lane is free for it. All at once, the texts, requests and promises of a slice wait for the few
+ * connections, and what waits is copied by every collection of garbage.
+ */
+async function inLanes(
+  people: readonly MarkedPerson[],
+  lanes: number,
+  recall: Recall,
+  call: (person: MarkedPerson, i: number) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    for (let i = next++; i < people.length; i = next++) {
+      const person = people[i];
+      if (person) await call(person, i);
+    }
+  };
+  // Whoever has not begun when a stop comes hears of it at once, although all lanes wait for the carrier.
+  const rest = recall.told.then(lane);
+  await Promise.all(Array.from({ length: Math.min(lanes, people.length) }, lane));
+  if (recall.recalled) await rest;
 }
 
 async function finish(deps: DeliverDeps, batch: ClaimedBatch, refusal: MarkRefusal | 'recalled' | undefined): Promise<void> {

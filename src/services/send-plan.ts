@@ -36,6 +36,8 @@ export interface SendPlan {
    * has no whole number of calls: at 100 a second and 3 each, 33 calls may start within a second, not 33 and a third.
    */
   readonly unitsPerCall: number;
+  /** Calls that the channel takes at once. */
+  readonly concurrency: number;
   /** Shared by all messages of this lane, channel and account in this process. */
   readonly ahead: MarkedAhead;
   /** Other senders of the class, whose opt-outs hold as well; null for life and where there are none. */
@@ -167,6 +169,7 @@ export class SendPlans {
       unitsPerCall: rate === null || rate < segments ? segments : rate / Math.floor(rate / segments),
       pace: rate === null ? null : this.#paceOf(batch),
       lines: this.#linesOf(batch, facts.account),
+      concurrency: adapter?.concurrency ?? 1,
       ahead: this.#aheadOf(batch, facts.account),
       optOutsOf: facts.class !== 'life' && facts.others.length > 0 ? facts.others : null,
       targetsOf: (people, claimed) => {

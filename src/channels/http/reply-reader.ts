@@ -6,9 +6,12 @@ const MAX_HEAD_BYTES = 16_384;
 const MAX_LINE_BYTES = 1_024;
 
 const CRLF = '\r\n';
-const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [^\r\n]*)?$/;
-/** RFC 9110 section 5.6.2: what a field's name is made of. No space before the colon (RFC 9112 section 5.1). */
-const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$/;
+/** HTTP-version SP status-code, then SP and a reason (RFC 9112 section 4); a reason that is left out with its space is common. */
+const STATUS_LINE = /^HTTP\/1\.[01] [1-5]\d\d(?: |$)/;
+/** RFC 9110 section 5.6.2: what a field's name is made of. No space before the colon, and no folded lines (RFC 9112 section 5). */
+const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** A line's end that is half of one: who reads it otherwise sees other fields (RFC 9112 section 2.2). */
+const HALF_AN_END = /\r(?!\n)|(?<!\r)\n|\0/;
 
 type Expects = 'head' | 'counted' | 'size' | 'chunk' | 'chunk-end' | 'trailer' | 'end' | 'nothing';
 
@@ -172,22 +175,16 @@ export class HttpReplyReader {
   }
 
   #begin(text: string): boolean {
-    const lines = text.split(CRLF);
-    const [, minor, code] = STATUS_LINE.exec(lines[0] ?? '') ?? [];
-    if (code === undefined) return false;
-    const headers: Record<string, string> = {};
-    for (let i = 1; i < lines.length; i++) {
-      const [, name = '', value = ''] = FIELD.exec(lines[i] ?? '') ?? [];
-      if (name === '') return false;
-      const key = name.toLowerCase();
-      const before = headers[key];
-      headers[key] = before === undefined ? value : `${before}, ${value}`;
-    }
-    const status = Number(code);
+    const endOfLine = text.indexOf(CRLF);
+    const line = endOfLine < 0 ? text : text.slice(0, endOfLine);
+    if (!STATUS_LINE.test(line) || HALF_AN_END.test(text)) return false;
+    const headers = endOfLine < 0 ? {} : fieldsOf(text, endOfLine + 2);
+    if (!headers) return false;
+    const status = Number(line.slice(9, 12));
     // RFC 9110 section 15.2: an interim answer, the final one follows. Nobody asked to change the protocol (101).
     if (status < 200) return status !== 101;
     this.#head = { status, headers };
-    return this.#frame(status, headers, minor === '1');
+    return this.#frame(status, headers, line[7] === '1');
   }
 
   /** How the body's end is told: RFC 9112 section 6.3. */
@@ -217,4 +214,21 @@ export class HttpReplyReader {
     this.#keep = false;
     this.#expects = 'end';
   }
+}
+
+/** The fields from `at` on; undefined: one of them is none. Without regular expressions that find things: they leave much garbage. */
+function fieldsOf(text: string, at: number): Record<string, string> | undefined {
+  const headers: Record<string, string> = {};
+  for (let from = at, end = 0; end < text.length; from = end + 2) {
+    end = text.indexOf(CRLF, from);
+    if (end < 0) end = text.length;
+    const colon = text.indexOf(':', from);
+    const name = text.slice(from, colon);
+    if (colon < 0 || colon > end || !NAME.test(name)) return undefined;
+    const key = name.toLowerCase();
+    const value = text.slice(colon + 1, end).trim();
+    const before = headers[key];
+    headers[key] = before === undefined ? value : `${before}, ${value}`;
+  }
+  return headers;
 }
