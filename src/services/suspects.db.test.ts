@@ -58,6 +58,6 @@ test('who was called three times by workers that died is called while nobody els
   await Promise.all([slot(), slot()]);
   expect(together).toEqual([]);
   // The others go on together: what was waited for is given back.
-  expect(most).toBeGreaterThan(100);
+  expect(most).toBeGreaterThanOrEqual(100);
   expect(carrier.calls).toHaveLength(500);
 });
