@@ -69,9 +69,10 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
     close: ({ tenantId, messageId }) => closeMessage(deps, tenantId, messageId),
   };
   for (const [name, lane] of lanes)
-    handlers[deliverJob(name)] = () => {
+    handlers[deliverJob(name)] = ({ messageId }) => {
       if (name === 'life') courtesy.lifeComes();
-      lane.wake();
+      // Null: one is only coming, and a claim would find nothing while it is written.
+      if (messageId !== null) lane.wake();
       return Promise.resolve();
     };
   const consumers = consume(handlers, 4, { redisUrls: config.redisUrls, databaseUrl: config.databaseUrl, log });
