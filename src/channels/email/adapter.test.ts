@@ -6,8 +6,9 @@ import { type HeaderValue, type ParsedMail, simpleParser } from 'mailparser';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { EmailContent, SlotValues, Target } from '#domain/channel.ts';
+import { Recall } from '#domain/recall.ts';
 import { createLog } from '#platform/log.ts';
-import { type SmtpScript, startSmtp } from '#testing/loopback.ts';
+import { type SmtpScript, startSmtp, startTcp } from '#testing/loopback.ts';
 import { createEmailAdapter, type EmailAdapterOptions } from './adapter.ts';
 
 const REF = `0a${'0123456789abcdef'.repeat(2)}`;
@@ -294,4 +295,44 @@ describe('what the relay says', () => {
     const adapter = adapterFor(port, { smtpUrl: `smtp://user:pw@127.0.0.1:${port}`, deadlineMs: 500 });
     expect((await adapter.prepare(letter(), SENDER).send(target())).outcome.kind).toMatch(/misconfigured|accepted/);
   });
+});
+
+test('a mail whose envelope went ahead of its turn is taken back at the relay’s 354', async () => {
+  const bodies: string[] = [];
+  const firstBody = Promise.withResolvers<() => void>();
+  const relay = await startTcp((socket) => {
+    let heard = '';
+    let inBody = false;
+    socket.write('220 test ESMTP\r\n');
+    socket.on('data', (chunk) => {
+      heard += chunk.toString();
+      for (let end = heard.indexOf('\r\n'); end >= 0; end = heard.indexOf('\r\n')) {
+        const line = heard.slice(0, end);
+        heard = heard.slice(end + 2);
+        if (inBody && line !== '.') continue;
+        if (inBody) {
+          inBody = false;
+          bodies.push(line);
+          // What follows the final dot in the same write is answered when the dot is, in order.
+          firstBody.resolve(() => socket.write('250 2.0.0 Ok: queued as ONE\r\n250 Ok\r\n250 Ok\r\n354 Go\r\n'));
+          return;
+        }
+        if (line.startsWith('EHLO')) socket.write('250-test\r\n250 PIPELINING\r\n');
+        else if (line === 'DATA') {
+          inBody = true;
+          socket.write('354 Go\r\n');
+        } else socket.write('250 Ok\r\n');
+      }
+    });
+  });
+  closers.push(() => relay.close());
+  const prepared = adapterFor(relay.port, { connections: 1 }).prepare(letter(), { id: 1, address: 'alerts@example.org' });
+  const recall = new Recall();
+  const [first, second] = [prepared.send(target(), recall), prepared.send(target(), recall)];
+  const answer = await firstBody.promise;
+  recall.recall();
+  answer();
+  expect((await first).outcome).toMatchObject({ kind: 'accepted' });
+  expect((await second).outcome).toEqual({ kind: 'not_called', code: 'not_called' });
+  expect(bodies.length).toBe(1);
 });

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { NOT_CALLED } from '#channels/call.ts';
 import type { Stage } from './codes.ts';
 import type { SmtpFailure, Transaction } from './mail.ts';
 import { ReplyReader, type Reply } from './reply-reader.ts';
@@ -152,6 +153,11 @@ export class Conversation {
 
   #onData354(transaction: Transaction, good: boolean, reply: Reply): void {
     const { refusal } = transaction;
+    if (good && transaction.mail.recall?.recalled) {
+      // Taken back while its envelope was ahead. Without a final dot the relay accepts nothing (RFC 5321 section 4.1.1.4).
+      this.#finish(transaction, { stage: 'data', reply: 0, enhanced: undefined, code: NOT_CALLED });
+      return this.end('ECONNECTION');
+    }
     // Some relays say 250 instead of 354.
     if (good && !refusal) return this.#sendBody(transaction);
     if (reply.code >= 300 && reply.code < 400) {
