@@ -1,6 +1,6 @@
 import { setImmediate as otherTurn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { type Reservation, TOLERANCE_MS } from '#db/pace.ts';
+import type { Reservation } from '#db/pace.ts';
 import { Recall } from '#domain/recall.ts';
 import { Lines } from './lines.ts';
 import { PacedCalls, SenderPace, type Timers } from './sender-pace.ts';
@@ -43,7 +43,7 @@ class Row {
 
   constructor(time: SlowTime, rate: number) {
     this.#time = time;
-    this.unitMs = (1_000 + TOLERANCE_MS + 3) / rate;
+    this.unitMs = 1_000 / (0.984 * rate);
   }
 
   readonly ask = (units: number): Promise<Reservation> => {

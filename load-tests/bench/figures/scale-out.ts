@@ -13,8 +13,8 @@ export interface ScaleOutResult {
 }
 
 /**
- * Fan-outs for each process before one is measured. A new process compiles and optimises while it sends, for 28 us a message
- * of the first 10,000 and 6 of the next, and the second worker is new in every round: after one fan-out, of which it had sent half, two
+ * Fan-outs for each process before one is measured. A new process compiles and optimises while it sends, some 30 us a message
+ * of the first 10,000 and 15 of the next, and the second worker is new in every round: after one fan-out, of which it had sent half, two
  * workers took 1.16 to 1.31 times the CPU of one, and 1.07 when each of them had sent as much as that one.
  */
 const WARMING = 2;
