@@ -6,6 +6,7 @@ import { returnProbe } from '#db/breaker.ts';
 import { type MarkedPerson, type MarkRefusal, markSlice } from '#db/mark-slice.ts';
 import { reservePace } from '#db/pace.ts';
 import { type SettledPerson, settleSlice } from '#db/settle-slice.ts';
+import type { SendResult } from '#domain/channel.ts';
 import type { Recall } from '#domain/recall.ts';
 import type { Deps } from './context.ts';
 import { completeMessage } from './complete-message.ts';
@@ -164,6 +165,8 @@ function firstOf(cut: Cut, count: number, queue: Cut[]): Cut {
   return { ...cut, ids: cut.ids.slice(0, count), markedTo: again ? cut.markedTo : cut.markedTo - rest.length };
 }
 
+const NOT_CALLED: SendResult = { outcome: { kind: 'not_called', code: 'not_called' } };
+
 const notCalled = (id: string): SettledPerson => ({ id, state: 'pending', code: 'not_called', providerId: null, units: 0, delayMs: 0, uncounted: true });
 
 /** Calls everybody of the slice and writes what came of it. After a stop those who were not called are written at once. */
@@ -192,20 +195,20 @@ async function callAll(deps: DeliverDeps, slice: MarkedSlice, recall: Recall, re
   const weight = plan.ahead.weight(take);
   const { turn } = slice;
   const paced = plan.pace && turn && new PacedCalls(plan.pace, turn, { ask: budgetOf(deps, batch), unitsPerCall: plan.unitsPerCall, lines: plan.lines });
+  /** Undefined: the budget could not be asked; whoever it is waits again. */
+  const turnOf = (calls: PacedCalls, i: number): Promise<(() => void) | undefined> =>
+    calls.enter(i, recall).catch((error: unknown) => {
+      deps.log.warn({ messageId: batch.messageId, senderId: batch.senderId, error: (error as Error).message }, 'no turn for a late call; it waits');
+      return undefined;
+    });
   const call = async (person: MarkedPerson, i: number): Promise<void> => {
     let called = 1;
     let ended: (() => void) | undefined;
     try {
-      if (paced) ended = await paced.enter(i, recall);
-    } catch (error) {
-      deps.log.warn({ messageId: batch.messageId, senderId: batch.senderId, error: (error as Error).message }, 'no turn for a late call; it waits');
-      results.push({ person, outcome: { kind: 'not_called', code: 'not_called' } });
-      plan.ahead.give(weight);
-      return;
-    }
-    try {
+      // Before its turn: the first of a message in a new process renders its text.
       const { prepared, target } = targetOf(i);
-      const result = await prepared.send(target, recall);
+      if (paced) ended = await turnOf(paced, i);
+      const result: SendResult = paced && !ended ? NOT_CALLED : await prepared.send(target, recall);
       if (result.outcome.kind === 'not_called') called = 0;
       results.push({ person, ...result });
     } catch (error) {
