@@ -96,6 +96,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     application_name: options.name,
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 30_000,
+    // Two stay open however long nothing happens, so that a message at night finds connections made and statements planned:
+    // without them its first call took 180 to 240 ms, four times what it takes a minute later.
+    min: Math.min(2, options.max),
     keepAlive: true,
     // Statements are sent without waiting for the answers before them.
     pipeline: true,
