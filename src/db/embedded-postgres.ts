@@ -149,6 +149,9 @@ async function endLeftOver(data: string): Promise<void> {
   rmSync(file, { force: true });
 }
 
+/** Tries to start it; 2 s in all. */
+const STARTS = 5;
+
 /** Starts a PostgreSQL 18 of our own on a free loopback port; makes the cluster on first use. */
 export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
   const { base, native, asNobody } = choosePlace(options);
@@ -173,7 +176,32 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
   }
   accessSync(passwordFile, constants.R_OK);
   const password = readFileSync(passwordFile, 'utf8').trim();
-  const port = options.port ?? (await freePort());
+  const log = openSync(join(base, 'postgres.log'), 'a', 0o600);
+  const start = (port: number): ChildProcess =>
+    spawn(join(native, 'bin/postgres'), ['-D', data, ...settingsOf(port, options.settings)], {
+      ...user,
+      env,
+      cwd: data,
+      // Its own process group: Ctrl-C in a terminal must reach the supervisor alone, which ends the server last.
+      detached: true,
+      stdio: ['ignore', log, log],
+    });
+  const urlOf = (port: number): string => `postgres://muster_owner:${password}@127.0.0.1:${port}/postgres`;
+  const { child, port } = await started(start, urlOf, options.port);
+  return {
+    url: urlOf(port),
+    folder: base,
+    process: child,
+    stop: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const ended = new Promise((done) => child.once('exit', done));
+      child.kill('SIGINT');
+      await ended;
+    },
+  };
+}
+
+function settingsOf(port: number, more: Readonly<Record<string, string>> | undefined): string[] {
   const settings: Record<string, string> = {
     listen_addresses: '127.0.0.1',
     port: String(port),
@@ -185,30 +213,27 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
     random_page_cost: '1.1',
     log_min_messages: 'warning',
     log_timezone: 'UTC',
-    ...options.settings,
+    ...more,
   };
-  const log = openSync(join(base, 'postgres.log'), 'a', 0o600);
-  const child = spawn(join(native, 'bin/postgres'), ['-D', data, ...Object.entries(settings).flatMap(([k, v]) => ['-c', `${k}=${v}`])], {
-    ...user,
-    env,
-    cwd: data,
-    // Its own process group: Ctrl-C in a terminal must reach the supervisor alone, which ends the server last.
-    detached: true,
-    stdio: ['ignore', log, log],
-  });
-  const url = `postgres://muster_owner:${password}@127.0.0.1:${port}/postgres`;
-  await untilReady(child, url);
-  return {
-    url,
-    folder: base,
-    process: child,
-    stop: async () => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const ended = new Promise((done) => child.once('exit', done));
-      child.kill('SIGINT');
-      await ended;
-    },
-  };
+  return Object.entries(settings).flatMap(([k, v]) => ['-c', `${k}=${v}`]);
+}
+
+/**
+ * A server that ends at once is started again: the processes of one that was killed hold its shared memory until they
+ * notice, which takes them longer on a busy machine, and a port that was free a moment ago may have been taken.
+ */
+async function started(start: (port: number) => ChildProcess, urlOf: (port: number) => string, wanted: number | undefined) {
+  for (let attempt = 1; ; attempt++) {
+    const port = wanted ?? (await freePort());
+    const child = start(port);
+    try {
+      await untilReady(child, urlOf(port));
+      return { child, port };
+    } catch (error) {
+      if (child.exitCode === null || attempt === STARTS) throw error;
+      await delay(attempt * 200);
+    }
+  }
 }
 
 async function untilReady(child: ChildProcess, url: string): Promise<void> {
