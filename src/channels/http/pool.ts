@@ -66,12 +66,19 @@ class Call implements Exchange, WaitingCall {
  * that no other request is on, so after a cut exactly one is in doubt. Connections are opened when calls wait and closed
  * when idle. Against nginx on loopback, 32 connections: 110,000 calls a second at 9 us of CPU, where undici's dispatch
  * makes 48,000 at 21 us (2026-11-23, one process).
+ *
+ * What can be written in one turn of the event loop is written together at its end. Written one by one, each request woke
+ * the carrier, which on the same two cores answered it before the next was made: the worker was preempted 10,300 times a
+ * second (6,300 now), and a message of a whole fan-out took 8 % more time (41.3 and 42.7 us beside 37.8 and 41.7).
  */
 export class HttpPool {
   readonly #options: HttpPoolOptions;
   readonly #connection: ConnectionOptions;
   readonly #all = new Set<HttpConnection>();
   readonly #idle: HttpConnection[] = [];
+  /** Came free in this turn of the event loop. */
+  #freed: HttpConnection[] = [];
+  #flushing = false;
   /** First come, first served. Who was settled meanwhile is skipped when its turn comes. */
   #waiting: Call[] = [];
   #first = 0;
@@ -89,15 +96,15 @@ export class HttpPool {
     return new Promise((settle) => {
       if (recall?.recalled) return settle({ kind: 'failure', written: false, code: NOT_CALLED });
       if (this.#closed) return settle({ kind: 'failure', written: false, code: 'CLOSED' });
-      const call = new Call(request, this.#options.deadlineMs, recall, settle);
-      const connection = this.#idle.pop();
-      if (connection) return begin(call, connection);
-      this.#waiting.push(call);
-      if (this.#all.size < this.#options.connections && this.#connecting.size < this.#waiting.length - this.#first) this.#open();
+      this.#waiting.push(new Call(request, this.#options.deadlineMs, recall, settle));
+      if (this.#idle.length > 0) this.#flushSoon();
+      this.#openIfShort();
     });
   }
 
-  #open(): void {
+  #openIfShort(): void {
+    const coming = this.#connecting.size + this.#idle.length + this.#freed.length;
+    if (this.#closed || this.#all.size >= this.#options.connections || coming >= this.#waiting.length - this.#first) return;
     const connection = new HttpConnection(this.#connection, {
       free: (one) => this.#free(one),
       gone: (one, unmade) => this.#gone(one, unmade),
@@ -121,20 +128,48 @@ export class HttpPool {
 
   #free(connection: HttpConnection): void {
     this.#connecting.delete(connection);
-    const next = this.#next();
-    if (next) return begin(next, connection);
-    this.#idle.push(connection);
-    connection.rest();
+    this.#freed.push(connection);
+    this.#flushSoon();
+  }
+
+  #flushSoon(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#flushing = false;
+    const freed = this.#freed;
+    this.#freed = [];
+    for (const connection of freed) {
+      const next = this.#next();
+      if (next) begin(next, connection);
+      else {
+        this.#idle.push(connection);
+        connection.rest();
+      }
+    }
+    for (let rested = this.#idle.pop(); rested; rested = this.#idle.pop()) {
+      const next = this.#next();
+      if (!next) {
+        this.#idle.push(rested);
+        return;
+      }
+      begin(next, rested);
+    }
   }
 
   #gone(connection: HttpConnection, unmade: string | undefined): void {
     this.#all.delete(connection);
     this.#connecting.delete(connection);
-    const at = this.#idle.indexOf(connection);
-    if (at >= 0) this.#idle.splice(at, 1);
+    for (const list of [this.#idle, this.#freed]) {
+      const at = list.indexOf(connection);
+      if (at >= 0) list.splice(at, 1);
+    }
     // The connection was made for somebody; whoever has waited longest takes its failure.
     if (unmade !== undefined) this.#next()?.failed(unmade);
-    if (!this.#closed && this.#first < this.#waiting.length) this.#open();
+    this.#openIfShort();
   }
 
   close(): void {
