@@ -7,12 +7,18 @@ import { HttpReplyReader } from './reply-reader.ts';
 const READ_BYTES = 16_384;
 /** A server that names its time closes then, not later: our request must not meet that on its way. */
 const EARLY_MS = 1_000;
+/** However long a server would wait: on the way between, address translation forgets what is silent for 4 to 6 minutes, and tells nobody. */
+const MOST_KEEP_ALIVE_MS = 60_000;
+/** Connecting and the TLS handshake. A peer that takes the connection and then says nothing would hold its place for ever. */
+const CONNECT_MS = 10_000;
 
 export interface ConnectionOptions {
   readonly url: URL;
   readonly maxReplyBytes: number;
-  /** Milliseconds that an idle connection is kept; a server's `Keep-Alive: timeout=` replaces it. */
+  /** Milliseconds that an idle connection is kept; a server's `Keep-Alive: timeout=` of up to a minute replaces it. */
   readonly keepAliveMs: number;
+  /** Milliseconds for connecting and the TLS handshake. */
+  readonly connectMs?: number;
   /** TLS session of an earlier connection (RFC 8446 section 2.2), which makes the next handshake short. */
   readonly resume: { session: Buffer | undefined };
 }
@@ -47,7 +53,8 @@ export class HttpConnection {
   readonly #reader: HttpReplyReader;
   readonly #socket: Socket;
   #exchange: Exchange | undefined;
-  #idle: NodeJS.Timeout | undefined;
+  /** Ends it while it is being made, and while it has nothing to do. */
+  #timer: NodeJS.Timeout | undefined;
   #keepAliveMs: number;
   #made = false;
   #gone = false;
@@ -58,6 +65,7 @@ export class HttpConnection {
     this.#reader = new HttpReplyReader(options.maxReplyBytes);
     this.#keepAliveMs = options.keepAliveMs;
     this.#socket = this.#connect();
+    this.#timer = setTimeout(() => this.end('ETIMEDOUT'), options.connectMs ?? CONNECT_MS);
     this.#socket.setNoDelay(true);
     // 'error' comes before 'close', and says why.
     this.#socket.on('error', (error) => this.end(codeOf(error)));
@@ -76,6 +84,7 @@ export class HttpConnection {
     };
     const made = (): void => {
       this.#made = true;
+      clearTimeout(this.#timer);
       this.#free();
     };
     if (!secure) return connectTcp({ host, port, onread }, made);
@@ -90,7 +99,7 @@ export class HttpConnection {
 
   /** @param request head and body; one character is one byte */
   send(request: string, exchange: Exchange): void {
-    clearTimeout(this.#idle);
+    clearTimeout(this.#timer);
     this.#exchange = exchange;
     this.#reader.expect();
     this.#socket.write(request, 'latin1');
@@ -118,7 +127,7 @@ export class HttpConnection {
 
   #heed(hint: string | string[] | undefined): void {
     const seconds = hint === undefined ? undefined : /timeout=(\d{1,6})/i.exec(String(hint))?.[1];
-    if (seconds !== undefined) this.#keepAliveMs = Math.max(0, Number(seconds) * 1000 - EARLY_MS);
+    if (seconds !== undefined) this.#keepAliveMs = Math.min(Math.max(0, Number(seconds) * 1000 - EARLY_MS), MOST_KEEP_ALIVE_MS);
   }
 
   #free(): void {
@@ -129,14 +138,14 @@ export class HttpConnection {
 
   /** It has nothing to do for now, and closes if that stays so. */
   rest(): void {
-    this.#idle = setTimeout(() => this.end('CLOSED'), this.#keepAliveMs).unref();
+    this.#timer = setTimeout(() => this.end('CLOSED'), this.#keepAliveMs).unref();
   }
 
   /** Closes it. A request under way ends here: answered if its status line came, else in doubt. */
   end(code: string): void {
     if (this.#gone) return;
     this.#gone = true;
-    clearTimeout(this.#idle);
+    clearTimeout(this.#timer);
     this.#socket.destroy();
     this.#events.gone(this, this.#made ? undefined : code);
     const exchange = this.#exchange;
