@@ -41,6 +41,13 @@ const answers: [string, Buffer, object][] = [
   ['HTTP/1.0', wire('HTTP/1.0 200 OK', 'Content-Length: 2', '', 'ok'), { body: 'ok', reusable: false }],
   ['HTTP/1.0 that stays', wire('HTTP/1.0 200 OK', 'Connection: keep-alive', 'Content-Length: 2', '', 'ok'), { body: 'ok', reusable: true }],
   [
+    'HTTP/1.0, which knows no chunks',
+    wire('HTTP/1.0 200 OK', 'Connection: keep-alive', 'Transfer-Encoding: chunked', '', '2', 'ok', '0', '', ''),
+    { body: 'ok', reusable: false },
+  ],
+  ['no content, but two lengths', wire('HTTP/1.1 204 No Content', 'Content-Length: 2', 'Transfer-Encoding: chunked', '', ''), { body: '', reusable: false }],
+  ['a field with a control character', wire('HTTP/1.1 200 OK', 'A: b\x0bc', 'Content-Length: 2', '', 'ok'), { body: 'ok', reusable: false }],
+  [
     'two lengths, of which one is a lie',
     wire('HTTP/1.1 200 OK', 'Content-Length: 400', 'Transfer-Encoding: chunked', '', '2', 'ok', '0', '', ''),
     { body: 'ok', reusable: false },
@@ -69,13 +76,15 @@ test.each([
   ['a space before the colon', 'HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nok'],
   ['a folded header', 'HTTP/1.1 200 OK\r\nA: b\r\n c: d\r\n\r\n'],
   ['a length of its own kind', 'HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok'],
+  ['a length with a space that is none', 'HTTP/1.1 200 OK\r\nContent-Length: 2\u00a0\r\n\r\nok'],
+  ['a trailer that is no field', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nHTTP/1.1 200 OK\r\n\r\n'],
   ['two different lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok'],
   ['a chunk without a size', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'],
   ['a chunk that is longer than it says', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nokay\r\n0\r\n\r\n'],
   ['headers without end', `HTTP/1.1 200 OK\r\nA: ${'b'.repeat(20_000)}`],
   ['a size line without end', `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;${'b'.repeat(2_000)}`],
 ])('%s is no answer', (_name, text) => {
-  for (const size of [1, 100_000]) expect(readAll(Buffer.from(text), size).came).toBe('broken');
+  for (const size of [1, 100_000]) expect(readAll(Buffer.from(text, 'latin1'), size).came).toBe('broken');
 });
 
 test('a long body is cut, and its connection not used again', () => {

@@ -12,6 +12,10 @@ const STATUS_LINE = /^HTTP\/1\.[01] [1-5]\d\d(?: |$)/;
 const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** A line's end that is half of one: who reads it otherwise sees other fields (RFC 9112 section 2.2). */
 const HALF_AN_END = /\r(?!\n)|(?<!\r)\n|\0/;
+/** That, or another control character, which no field may hold (RFC 9110 section 5.5). */
+// oxlint-disable-next-line no-control-regex
+const UNCLEAN = /\r(?!\n)|(?<!\r)\n|[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/;
+const LENGTH = /^\d{1,15}$/;
 
 type Expects = 'head' | 'counted' | 'size' | 'chunk' | 'chunk-end' | 'trailer' | 'end' | 'nothing';
 
@@ -165,7 +169,7 @@ export class HttpReplyReader {
     }
     if (this.#expects === 'trailer') {
       if (line === '') this.#expects = 'nothing';
-      return true;
+      return line === '' || (!UNCLEAN.test(line) && fieldsOf(line, 0) !== undefined);
     }
     const size = /^([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?$/.exec(line)?.[1];
     if (size === undefined) return false;
@@ -177,31 +181,29 @@ export class HttpReplyReader {
   #begin(text: string): boolean {
     const endOfLine = text.indexOf(CRLF);
     const line = endOfLine < 0 ? text : text.slice(0, endOfLine);
-    if (!STATUS_LINE.test(line) || HALF_AN_END.test(text)) return false;
+    const clean = !UNCLEAN.test(text);
+    if (!STATUS_LINE.test(line) || (!clean && HALF_AN_END.test(text))) return false;
     const headers = endOfLine < 0 ? {} : fieldsOf(text, endOfLine + 2);
     if (!headers) return false;
     const status = Number(line.slice(9, 12));
     // RFC 9110 section 15.2: an interim answer, the final one follows. Nobody asked to change the protocol (101).
     if (status < 200) return status !== 101;
     this.#head = { status, headers };
-    return this.#frame(status, headers, line[7] === '1');
+    this.#keep = clean && isKept(headers, line[7] === '1');
+    return this.#frame(status, headers);
   }
 
   /** How the body's end is told: RFC 9112 section 6.3. */
-  #frame(status: number, headers: Readonly<Record<string, string>>, persistent: boolean): boolean {
+  #frame(status: number, headers: Readonly<Record<string, string>>): boolean {
     const coding = headers['transfer-encoding'];
     const length = headers['content-length'];
-    const connection = headers.connection?.toLowerCase();
-    this.#keep = connection === undefined ? persistent : connection.includes('close') ? false : persistent || connection.includes('keep-alive');
     if (status === 204 || status === 304) {
       this.#expects = 'nothing';
     } else if (coding !== undefined) {
-      // Both at once is how answers are smuggled: what follows on this connection is not believed.
-      if (length !== undefined) this.#keep = false;
       if (coding.toLowerCase() === 'chunked') this.#expects = 'size';
       else this.#untilTheEnd();
     } else if (length !== undefined) {
-      if (!/^\d{1,15}$/.test(length)) return false;
+      if (!LENGTH.test(length)) return false;
       this.#left = Number(length);
       this.#expects = this.#left === 0 ? 'nothing' : 'counted';
     } else {
@@ -216,6 +218,17 @@ export class HttpReplyReader {
   }
 }
 
+/** Whether the peer keeps the connection, and says so that nobody can read it otherwise. */
+function isKept(headers: Readonly<Record<string, string>>, persistent: boolean): boolean {
+  const coding = headers['transfer-encoding'];
+  const length = headers['content-length'];
+  // Two lengths are how answers are smuggled: what follows on this connection is not believed. HTTP/1.0 has no codings (RFC 9112 section 6.1).
+  if (coding !== undefined && (length !== undefined || !persistent)) return false;
+  if (length !== undefined && !LENGTH.test(length)) return false;
+  const connection = headers.connection?.toLowerCase();
+  return connection === undefined ? persistent : !connection.includes('close') && (persistent || connection.includes('keep-alive'));
+}
+
 /** The fields from `at` on; undefined: one of them is none. Without regular expressions that find things: they leave much garbage. */
 function fieldsOf(text: string, at: number): Record<string, string> | undefined {
   const headers: Record<string, string> = {};
@@ -226,9 +239,19 @@ function fieldsOf(text: string, at: number): Record<string, string> | undefined 
     const name = text.slice(from, colon);
     if (colon < 0 || colon > end || !NAME.test(name)) return undefined;
     const key = name.toLowerCase();
-    const value = text.slice(colon + 1, end).trim();
+    const value = trimmed(text, colon + 1, end);
     const before = headers[key];
     headers[key] = before === undefined ? value : `${before}, ${value}`;
   }
   return headers;
 }
+
+/** Of spaces and tabs (RFC 9110 section 5.6.3); `trim` also takes what no other reader would: a length of "5\xa0" is none. */
+function trimmed(text: string, from: number, to: number): string {
+  let [start, end] = [from, to];
+  while (start < end && isSpace(text.charCodeAt(start))) start++;
+  while (end > start && isSpace(text.charCodeAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
+const isSpace = (code: number): boolean => code === 0x20 || code === 0x09;
