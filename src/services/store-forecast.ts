@@ -57,11 +57,13 @@ function inputOf(row: MessageRow, followsUp: boolean, decodeId: (publicId: strin
     },
     decodeId,
   );
+  const fallback = row.text[row.fallback_locale];
   return {
     class: row.class,
     drill: row.drill,
     plan: followsUp ? FOLLOW_UP : planOf(row.class, row.channels as MessageInput['channels']),
-    text: row.text,
+    // The store sorts the languages; the first one is what everybody else is counted with.
+    text: { ...(fallback === undefined ? {} : { [row.fallback_locale]: fallback }), ...row.text },
     // Nobody who was written after the launch belongs to it.
     condition: row.audience_max_id === null ? people : sql<boolean>`(${people} AND r.id <= ${row.audience_max_id})`,
   };

@@ -106,6 +106,21 @@ test('after launch the forecast is kept, and the fact stands beside it', async (
   expect(Math.max(...(over.fact?.perChannel ?? []).map((row) => row.seconds ?? 0))).toBe(seconds);
 });
 
+test('people whose language a message does not speak are forecast with the text that they get', async () => {
+  await tenantWithRate(5_000);
+  await bench.people(20, { phone: true });
+  await deps.db.withTenant(bench.ctx.tenantId, (tx) => tx.updateTable('recipients').set({ locale: 'fr' }).execute());
+  const text = { ...TWO_PARTS, de: 'kurz' };
+  const before = (await preview({ text })).forecast;
+  const draft = await launch({ text });
+  await bench.work(
+    carriers(() => ({ kind: 'accepted', providerId: 'p', units: 2 })),
+    'ops',
+  );
+  const { body: over } = await call<MessageView>('GET', `/messages/${draft.id}`);
+  expect([before, over.forecast, over.fact].map((one) => one?.perChannel.find((row) => row.channel === 'sms')?.units)).toEqual([40, 40, 40]);
+});
+
 test('a correction has a forecast of its own: those who may have had it, by the channels that it came by', async () => {
   await tenantWithRate(5_000);
   await bench.people(6, { phone: true, email: true });

@@ -37,12 +37,13 @@ interface DraftPage {
 
 async function draftPage(c: ConsoleContext, message: MessageView, { errors = [], notice = '', asked = {} }: DraftPage = {}): Promise<Response> {
   const { ctx } = c.var;
+  const text = Object.fromEntries(textsOf(message));
   const preview = await previewAudience(ctx, {
     audience: message.audience.expression,
     class: message.class,
     drill: message.drill,
     channels: { plan: message.plan },
-    text: message.text,
+    text,
     says: saysOf(message.says),
     answers: message.answerOptions,
     share: message.share,
@@ -54,7 +55,7 @@ async function draftPage(c: ConsoleContext, message: MessageView, { errors = [],
   });
   const samples = await renderSample(ctx, {
     ...message,
-    text: Object.fromEntries(textsOf(message)),
+    text,
     says: saysOf(message.says),
     answers: message.answerOptions,
     expiresAt: message.times.expiresAt,
