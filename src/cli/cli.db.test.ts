@@ -96,6 +96,9 @@ test('everything of the organisation, one channel, or the whole installation is 
 test('preview, send, watch, list, export and stop, end to end', async () => {
   const shown = await muster(['preview', '--to', 'tag:medic', '--channels', 'sms', '--text', 'Come to the hall']);
   expect([shown.code, shown.out]).toEqual([0, expect.stringMatching(/^2 people \(hash \S+\)\n {2}push {3}0\n {2}sms {4}2\n/)]);
+  const asked = ['--to', 'tag:medic', '--channels', 'sms', '--answer', `yes=${'Coming '.repeat(8)}`, '--text', 'Come to the hall '.repeat(8)];
+  expect((await muster(['preview', ...asked])).out, 'the answers are part of the SMS').toContain('2 SMS segments each (GSM-7), 4 in all');
+  expect((await muster(['preview', '--to', 'tag:medic'])).out).toMatch(/^2 people/);
 
   const refusedToGuess = await muster(['send', '--to', 'tag:medic', '--text', 'Come to the hall']);
   expect(refusedToGuess).toMatchObject({ code: 2, err: expect.stringContaining('--yes') });

@@ -5,8 +5,8 @@ import { pipeline } from 'node:stream/promises';
 import { systemClock } from '#platform/clock.ts';
 import { formatDuration } from '#platform/duration.ts';
 import type { MessageView, Page, PreviewView } from '#schemas/views.ts';
-import { audienceOf, messageOf, textOf } from './compose.ts';
-import { type Command, type CommandInput, flag, flagList, type Flags, type Io, UsageError, word } from './io.ts';
+import { messageOf, previewOf, textOf } from './compose.ts';
+import { type Command, type CommandInput, flag, type Flags, type Io, UsageError, word } from './io.ts';
 import { progressOf } from './progress-lines.ts';
 import { watch } from './watch.ts';
 
@@ -62,26 +62,16 @@ export const importPeople: Command = async (input) => {
 };
 
 export const preview: Command = async ({ api, io, flags }) => {
-  const channels = flag(flags, 'channels');
-  const shown = await api.json<PreviewView>('/audiences/preview', {
-    method: 'POST',
-    json: {
-      audience: audienceOf(flags),
-      ...(flag(flags, 'class') === undefined ? {} : { class: flag(flags, 'class') }),
-      ...(flags['drill'] === true ? { drill: true } : {}),
-      ...(channels === undefined ? {} : { channels: channels.split(',') }),
-      ...(flagList(flags, 'text').length === 0 ? {} : { text: textOf(flags) }),
-    },
-  });
+  const shown = await api.json<PreviewView>('/audiences/preview', { method: 'POST', json: previewOf(flags, systemClock.now()) });
   if (flags['json'] === true) return printJson(io, shown);
   io.out(`${number.format(shown.count)} people (hash ${shown.hash})\n`);
   for (const [channel, people] of Object.entries(shown.channels)) io.out(`  ${channel.padEnd(6)} ${number.format(people)}\n`);
   io.out(`  not reachable ${number.format(shown.unreachable)}, suppressed ${number.format(shown.suppressed)}\n`);
   if (shown.segments > 0)
-    io.out(`  ${shown.segments} SMS segment${shown.segments === 1 ? '' : 's'} each (${shown.encoding}), ${number.format(shown.units)} units\n`);
+    io.out(`  ${shown.segments} SMS segment${shown.segments === 1 ? '' : 's'} each (${shown.encoding}), ${number.format(shown.units)} in all\n`);
   const pace = shown.forecast.perChannel.filter((row) => row.people > 0 && row.seconds !== null);
   for (const row of pace) io.out(`  ${row.channel.padEnd(6)} last call after ${formatDuration(row.seconds ?? 0)}\n`);
-  io.out(`  the last person after ${shown.forecast.seconds === null ? 'as long as the carriers take' : formatDuration(shown.forecast.seconds)}\n`);
+  io.out(`  the last person: ${shown.forecast.seconds === null ? 'as fast as the carriers take it' : `after ${formatDuration(shown.forecast.seconds)}`}\n`);
   for (const warning of shown.warnings) io.err(`warning: ${warning.detail}\n`);
 };
 

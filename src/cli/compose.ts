@@ -55,8 +55,15 @@ export function saysOf(flags: Flags): Record<string, string> {
   return Object.fromEntries(Object.entries(given).flatMap(([part, words]) => (words === undefined ? [] : [[part, words]])));
 }
 
+/** Of a message, what decides whom it reaches, how long its texts are and how long it takes. */
+const PREVIEWED = new Set(['audience', 'class', 'drill', 'channels', 'text', 'says', 'answers', 'share', 'startAt', 'expiresAt']);
+
+/** The same message as `send` would post, as far as a preview looks at it; the text may still be missing. */
+export const previewOf = (flags: Flags, now: number): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(messageOf(flags, now, false)).filter(([name]) => PREVIEWED.has(name)));
+
 /** The message that `send` posts: a file with the API's own JSON, overlaid by flags. */
-export function messageOf(flags: Flags, now: number): Record<string, unknown> {
+export function messageOf(flags: Flags, now: number, needsText = true): Record<string, unknown> {
   const file = flag(flags, 'file');
   const base = file === undefined ? {} : (parse('--file', readText(file)) as Record<string, unknown>);
   const answers = flagList(flags, 'answer').map((one) => {
@@ -69,7 +76,7 @@ export function messageOf(flags: Flags, now: number): Record<string, unknown> {
   return {
     ...base,
     ...(flag(flags, 'class') === undefined ? (file === undefined ? { class: 'ops' } : {}) : { class: flag(flags, 'class') }),
-    ...(file === undefined || flagList(flags, 'text').length > 0 ? { text: textOf(flags) } : {}),
+    ...((file === undefined && needsText) || flagList(flags, 'text').length > 0 ? { text: textOf(flags) } : {}),
     ...(file === undefined || flagList(flags, 'to').length > 0 || flag(flags, 'audience') !== undefined ? { audience: audienceOf(flags) } : {}),
     ...(flag(flags, 'title') === undefined ? {} : { title: flag(flags, 'title') }),
     ...(flags['drill'] === true ? { drill: true } : {}),

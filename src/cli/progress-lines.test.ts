@@ -45,13 +45,25 @@ test('lines fit the terminal, and the plain line holds the same numbers', () => 
 });
 
 test('forecast and fact stand side by side once a call was made', () => {
-  const forecast = { seconds: 200, perChannel: [{ units: 20_000 }, { units: 5 }] };
-  const fact = { firstCallSeconds: 0.1, seconds: 125.4, perChannel: [{ units: 19_990 }] };
+  const forecast = {
+    seconds: 200,
+    perChannel: [
+      { channel: 'sms', units: 20_000 },
+      { channel: 'email', units: 5 },
+    ],
+  };
+  const fact = { firstCallSeconds: 0.1, seconds: 125.4, perChannel: [{ channel: 'sms', units: 19_990 }] };
   const over = { ...view('completed', { accepted: 7 }), forecast, fact } as unknown as MessageView;
-  const said = 'last call after 2 min 5 s, forecast 3 min 20 s; 19,990 units used, 20,005 forecast';
+  const said = 'last call after 2 min 5 s, forecast 3 min 20 s; 19,990 SMS segments, forecast 20,000';
   expect(progressLines(over, 200)[3]).toBe(`  pace:    ${said}`);
   expect(plainLine(over)).toContain(` | ${said}`);
   expect(plainLine({ ...over, state: 'live' })).not.toContain('forecast');
+  const unpaced = {
+    ...over,
+    forecast: { seconds: null, perChannel: [{ channel: 'push', units: 7 }] },
+    fact: { ...fact, perChannel: [{ channel: 'push', units: 7 }] },
+  };
+  expect(plainLine(unpaced as unknown as MessageView)).toMatch(/last call after 2 min 5 s, forecast as fast as the carriers take it$/);
 });
 
 test('texts, audiences and times are read as people write them', () => {

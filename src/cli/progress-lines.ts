@@ -1,4 +1,5 @@
 import { formatDuration } from '#platform/duration.ts';
+import type { Channel } from '#schemas/delivery.ts';
 import type { MessageView } from '#schemas/views.ts';
 
 const number = new Intl.NumberFormat('en');
@@ -23,14 +24,18 @@ const some = (counts: object): string =>
     .map(([name, n]) => `${name} ${number.format(n)}`)
     .join('  ') || 'none yet';
 
-/** `last call after 2 min 5 s, forecast 3 min 20 s; 1,204 units used, 1,230 forecast`; empty until there is a call. */
+/** `last call after 2 min 5 s, forecast 3 min 20 s; 1,204 SMS segments, forecast 1,230`; empty until there is a call. */
 function paceText({ forecast, fact, state }: MessageView): string {
   if (!fact || fact.seconds === null) return '';
-  const units = (rows: readonly { units: number }[]): string => number.format(rows.reduce((sum, row) => sum + row.units, 0));
-  const expected = forecast === null ? '' : `, forecast ${forecast.seconds === null ? 'no limit' : formatDuration(forecast.seconds)}`;
-  const used = `${units(fact.perChannel)} units used${forecast === null ? '' : `, ${units(forecast.perChannel)} forecast`}`;
-  return `last call ${state === 'live' ? 'so far ' : ''}after ${formatDuration(fact.seconds)}${expected}; ${used}`;
+  const expected = forecast === null ? '' : `, forecast ${forecast.seconds === null ? 'as fast as the carriers take it' : formatDuration(forecast.seconds)}`;
+  const [used, planned] = [segmentsOf(fact.perChannel), segmentsOf(forecast?.perChannel ?? [])];
+  const sms = used + planned === 0 ? '' : `; ${number.format(used)} SMS segments${forecast === null ? '' : `, forecast ${number.format(planned)}`}`;
+  return `last call ${state === 'live' ? 'so far ' : ''}after ${formatDuration(fact.seconds)}${expected}${sms}`;
 }
+
+/** What people pay for by the piece; of the other channels a unit is a message, and those are counted already. */
+const segmentsOf = (rows: readonly { readonly channel: Channel; readonly units: number }[]): number =>
+  rows.reduce((sum, row) => sum + (row.channel === 'sms' ? row.units : 0), 0);
 
 /** Three lines for a terminal that is redrawn, four once calls were made; never wider than `columns`. */
 export function progressLines(view: MessageView, columns: number): string[] {

@@ -32,7 +32,7 @@ export async function renderSample(ctx: Context, input: SampleInput): Promise<Sa
     class: input.class,
     drill: input.drill,
     kind: input.kind ?? 'original',
-    mark: 'K7',
+    mark: 'K7F',
     title: input.title ?? null,
     text: input.text,
     said: saidOf(Object.keys(input.text), input.says ?? {}, input.class === 'life' ? standingWords(tenant) : {}),
