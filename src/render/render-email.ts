@@ -63,7 +63,15 @@ function plainText(piece: Piece): Template {
   return join([...parts, '\n']);
 }
 
-const untilFormat = dateFormats({ weekday: 'short', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', timeZoneName: 'short' });
+const untilFormat = dateFormats({
+  weekday: 'short',
+  day: 'numeric',
+  month: 'short',
+  hour: '2-digit',
+  minute: '2-digit',
+  hourCycle: 'h23',
+  timeZoneName: 'short',
+});
 
 function validUntil({ message, words, locale }: Piece): string {
   const format = untilFormat(locale, knownZone(message.timeZone));

@@ -4,7 +4,7 @@ import type { SaysPart } from '#schemas/says.ts';
 import type { RenderInput } from './piece.ts';
 import type { Words } from './words.ts';
 
-const untilFormat = dateFormats({ day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', timeZoneName: 'short' });
+const untilFormat = dateFormats({ day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZoneName: 'short' });
 
 /** What to do first; the place before the people, who are often those at the place. */
 const ORDER = ['instruction', 'where', 'who', 'issuer'] as const satisfies readonly SaysPart[];
