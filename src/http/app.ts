@@ -36,9 +36,9 @@ export interface AppExtras {
 export function createApp(deps: PublicDeps, extras: AppExtras = {}): OpenAPIHono<AppEnv> {
   const app = new OpenAPIHono<AppEnv>({ defaultHook: validationHook });
   app.onError(errorHandler(deps));
-  app.notFound(notFoundHandler);
+  app.notFound(notFoundHandler(deps));
   const metrics = createMetrics(deps);
-  app.use(requestLog(deps, metrics.observe), securityHeaders(deps), methodNotAllowed({ app, onMethodNotAllowed: methodNotAllowedHandler }), bodyLimit());
+  app.use(requestLog(deps, metrics.observe), securityHeaders(deps), methodNotAllowed({ app, onMethodNotAllowed: methodNotAllowedHandler(deps) }), bodyLimit());
   // Before the gate: the description of the API needs no key.
   app.route('/', opsRoutes(deps, { metrics, queue: extras.queue, document: () => openApiDocument(app) }));
   app.use('/v1/*', gate(deps), idempotency());

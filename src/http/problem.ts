@@ -5,6 +5,7 @@ import { STATUS_CODES } from 'node:http';
 import { Problem } from '#platform/errors.ts';
 import type { AppEnv, Deps } from './env.ts';
 import { jsonFault } from './json-fault.ts';
+import { problemPage } from './problem-page.ts';
 import { isUnavailable } from '#platform/unavailable.ts';
 import { fieldErrors } from './validation.ts';
 
@@ -109,24 +110,35 @@ async function malformedJson(c: HonoContext<AppEnv>): Promise<Problem> {
 const isZodError = (error: unknown): error is Parameters<typeof fieldErrors>[0] =>
   error instanceof Error && error.name === 'ZodError' && Array.isArray((error as { issues?: unknown }).issues);
 
-export const notFoundHandler: NotFoundHandler<AppEnv> = (c) => problemResponse(c, new Problem(404, 'not_found', 'There is nothing at this address.'));
+/** As a page where a person looks at it, else as JSON. */
+function refuse(c: HonoContext<AppEnv>, deps: Pick<Deps, 'config'>, problem: Problem): Response | Promise<Response> {
+  const response = problemResponse(c, problem);
+  return problemPage(c, deps, problem, response.headers) ?? response;
+}
 
-export const methodNotAllowedHandler = (c: HonoContext<AppEnv>, methods: string[]): Response =>
-  problemResponse(c, new Problem(405, 'method_not_allowed', `This address takes ${methods.join(', ')}.`, { extra: { allow: methods } }));
+export const notFoundHandler =
+  (deps: Pick<Deps, 'config'>): NotFoundHandler<AppEnv> =>
+  (c) =>
+    refuse(c, deps, new Problem(404, 'not_found', 'There is nothing at this address.'));
+
+export const methodNotAllowedHandler =
+  (deps: Pick<Deps, 'config'>) =>
+  (c: HonoContext<AppEnv>, methods: string[]): Response | Promise<Response> =>
+    refuse(c, deps, new Problem(405, 'method_not_allowed', `This address takes ${methods.join(', ')}.`, { extra: { allow: methods } }));
 
 /** The one place where errors become answers. Nothing of an unforeseen error leaves the process but the request id. */
 export const errorHandler =
-  (deps: Pick<Deps, 'log'>): ErrorHandler<AppEnv> =>
+  (deps: Pick<Deps, 'log' | 'config'>): ErrorHandler<AppEnv> =>
   async (error, c) => {
     const problem = await toProblem(error, c);
     if (problem) {
       if (problem.status >= 500)
         deps.log.warn({ requestId: c.get('requestId'), code: problem.code, cause: (problem.cause as { code?: string } | undefined)?.code }, 'refused for now');
-      return problemResponse(c, problem);
+      return refuse(c, deps, problem);
     }
     deps.log.error(
       { requestId: c.get('requestId'), err: { name: error.name, code: (error as { code?: string }).code, stack: error.stack } },
       'unforeseen error',
     );
-    return problemResponse(c, new Problem(500, 'internal_error', 'Something failed here that nobody foresaw. The request id finds it in the log.'));
+    return refuse(c, deps, new Problem(500, 'internal_error', 'Something failed here that nobody foresaw. The request id finds it in the log.'));
   };

@@ -10,7 +10,7 @@ import { defaultHeaders, wholeResponse } from './security-headers.ts';
 type C = HonoContext<AppEnv>;
 
 export interface ShowOptions {
-  readonly status?: 200 | 403 | 404 | 409 | 410 | 422 | 429;
+  readonly status?: 200 | 400 | 403 | 404 | 405 | 409 | 410 | 413 | 422 | 429 | 500 | 503;
   /** The share page's own script may run. */
   readonly script?: boolean;
   readonly headers?: Readonly<Record<string, string>>;

@@ -51,9 +51,33 @@ test('without its database the API is alive, not ready, and answers 503 with Ret
     expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
     expect(await response.json()).toMatchObject({ code: 'unavailable', status: 503 });
   }
+  const token = away.tokens.seal('answer', { a: 1, b: 1, extra: 0 });
+  const person = await app.request(`/r/${token}`, { headers: { accept: 'text/html,*/*;q=0.8', 'accept-language': 'de' } });
+  expect([person.status, person.headers.get('content-type'), Number(person.headers.get('retry-after')) > 0]).toEqual([503, 'text/html; charset=UTF-8', true]);
+  expect(await person.text()).toContain('<html lang="de" dir="ltr">');
   expect((await app.request('/livez')).status).toBe(200);
   expect(await (await app.request('/metrics')).text()).toContain('muster_store_up 0');
   await away.db.close();
+});
+
+test('an address that leads nowhere says so as a page to people, and as JSON to programs', async () => {
+  const app = createApp(deps);
+  const browser = { accept: 'text/html,application/xhtml+xml', 'accept-language': 'fr-CA' };
+  for (const [path, method, status] of [
+    ['/nothing/here', 'GET', 404],
+    ['/r/', 'GET', 404],
+    ['/r/abc', 'DELETE', 405],
+  ] as const) {
+    const page = await app.request(path, { method, headers: browser });
+    expect([path, page.status, page.headers.get('content-type')]).toEqual([path, status, 'text/html; charset=UTF-8']);
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(await page.text()).toContain('Il n&#39;y a rien à cette adresse. Si vous avez suivi un lien, vérifiez qu&#39;il est complet.');
+    const program = await app.request(path, { method, headers: { accept: '*/*' } });
+    expect([path, program.status, program.headers.get('content-type')]).toEqual([path, status, 'application/problem+json']);
+  }
+  expect((await app.request('/r/abc', { method: 'DELETE', headers: browser })).headers.get('allow')).toBe('GET, HEAD, POST');
+  for (const path of ['/v1/nothing', '/v1', '/hooks/nothing'])
+    expect((await app.request(path, { headers: browser })).headers.get('content-type'), path).toBe('application/problem+json');
 });
 
 test('metrics count by route pattern and tell of nobody', async () => {

@@ -142,7 +142,8 @@ test('a time and a note: minutes, a clock in the reader’s zone, and words that
 
 test('an unknown answer is 422 and writes nothing; a large body is refused', async () => {
   const { message, token } = await invite();
-  expect((await press(token, { answer: 'perhaps' })).status).toBe(422);
+  const unknown = await press(token, { answer: 'perhaps' });
+  expect([unknown.status, await unknown.text()]).toEqual([422, expect.stringMatching(/role="alert">That is none of the answers.*Yes, I come/s)]);
   expect(await answersOf(message)).toEqual([]);
   const large = await app.request(`/r/${token}`, {
     method: 'POST',

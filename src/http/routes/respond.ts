@@ -87,6 +87,8 @@ const gone = (c: C, deps: Deps, page: AnswerPage): Promise<Response> | undefined
 
 const over = (c: C, deps: Deps, page: AnswerPage): Promise<Response> => show(c, deps, sentencePage(page.locale, pageWords(page.locale).over), { status: 410 });
 
+const REFUSED = { 200: undefined, 403: 'tryAgain', 422: 'notOffered' } as const;
+
 interface Presented {
   readonly token: string;
   readonly nonce: string;
@@ -105,5 +107,5 @@ function present(c: C, deps: Deps, page: AnswerPage, { token, nonce, status = 20
       publicHeaders(deps),
     );
   const share = page.message.share ? `/s/${deps.tokens.seal('share', { a: Number(page.message.messageId), b: Number(page.recipientId), extra: 0 })}#mine` : '';
-  return show(c, deps, respondPage({ page, token, nonce, shareUrl: share, stale: status === 403 }), { status });
+  return show(c, deps, respondPage({ page, token, nonce, shareUrl: share, refused: REFUSED[status] }), { status });
 }

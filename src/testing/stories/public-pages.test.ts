@@ -51,6 +51,11 @@ test.skipIf(chromiumPath === undefined)('a phone answers, changes its mind, pass
     await page.getByLabel('A few words').fill('with rope');
     await page.getByRole('button', { name: 'Later' }).click();
     expect(await page.getByRole('status').textContent()).toMatch(/Later.*with rope/s);
+    // Enter in a field must not press the first answer: the tallies at the end would tell.
+    await page.getByText('Add a time or a note').click();
+    await page.getByLabel('When can you be there?').fill('30');
+    await page.keyboard.press('Enter');
+    expect(await page.getByLabel('When can you be there?').inputValue()).toBe('30');
     expect(await seriousFindings(page)).toEqual([]);
     expect(await overflows(page)).toBe(false);
 

@@ -13,13 +13,16 @@ export interface RespondView {
   readonly nonce: string;
   /** Where "pass it on" leads; '' where the message is not to be passed on. */
   readonly shareUrl: string;
-  /** The nonce had grown old: nothing was recorded. */
-  readonly stale?: boolean;
+  /** Why nothing was recorded: the nonce had grown old, or no such answer is offered. */
+  readonly refused?: 'tryAgain' | 'notOffered' | undefined;
 }
 
 /**
  * The answer page: message, who issued it, one button an answer. No script, no cookie, nothing fetched, under 10 KB
  * for any message.
+ *
+ * Enter in the field for the time would press the form's first button (HTML, "implicit submission"), which would be the
+ * first answer, whatever was meant. The first button is one that cannot be pressed: then Enter does nothing.
  *
  * Everybody who reads a message in one language and zone and has pressed the same button has the same page but for the
  * link, the nonce and what he is told of his own answer. That page is made once and kept with the message: made for each
@@ -28,7 +31,7 @@ export interface RespondView {
 export function respondPage(view: RespondView): Html {
   const { page, token, nonce, shareUrl } = view;
   const { message, locale, timeZone, answer } = page;
-  const key = `${message.messageId}\n${locale}\n${timeZone}\n${answer?.key ?? ''}\n${view.stale ?? false}\n${shareUrl !== ''}`;
+  const key = `${message.messageId}\n${locale}\n${timeZone}\n${answer?.key ?? ''}\n${view.refused ?? ''}\n${shareUrl !== ''}`;
   let made = pages.get(key);
   if (made?.message !== message) {
     made = { message, parts: cut(view) };
@@ -47,14 +50,14 @@ const pages = new BoundedMap<string, { readonly message: PublicMessage; readonly
 const OWN = '\0';
 
 /** The page around what is a person's own: his answer, token, nonce, share link, and the token again. */
-function cut({ page, shareUrl, stale }: RespondView): readonly string[] {
+function cut({ page, shareUrl, refused }: RespondView): readonly string[] {
   const { message, locale, timeZone } = page;
   const words = pageWords(locale);
   const own = raw(OWN);
   const body = html`<main>
-${stale ? html`<p class="banner warn" role="alert">${words.tryAgain}</p>` : ''}${own}${messageParts(message, words, { locale, timeZone, answers: true })}
+${refused ? html`<p class="banner warn" role="alert">${words[refused]}</p>` : ''}${own}${messageParts(message, words, { locale, timeZone, answers: true })}
 ${page.answer ? html`<p>${words.change}</p>` : ''}
-<form method="post" action="/r/${own}"><input type="hidden" name="nonce" value="${own}">
+<form method="post" action="/r/${own}"><button disabled hidden></button><input type="hidden" name="nonce" value="${own}">
 ${buttons(page, words)}
 <details><summary>${words.more}</summary><p class="meta">${words.thenPress}</p>
 <label>${words.eta}<input name="eta" maxlength="40" placeholder="${words.etaHint}" autocomplete="off"></label>

@@ -24,10 +24,15 @@ export interface PageWords {
   readonly allClear: string;
   readonly before: string;
   readonly tryAgain: string;
+  readonly notOffered: string;
   readonly notFound: string;
   readonly over: string;
   readonly erased: string;
   readonly tooMany: string;
+  /** The form or its address could not be read. */
+  readonly unreadable: string;
+  /** The database is away, or something failed. */
+  readonly notNow: string;
   readonly robots: string;
 }
 
@@ -54,10 +59,13 @@ const en: PageWords = {
   allClear: 'ALL CLEAR',
   before: 'What was said before',
   tryAgain: 'This page had grown too old. Nothing was recorded: please press your answer once more.',
-  notFound: 'There is nothing at this address.',
+  notOffered: 'That is none of the answers to this message. Nothing was recorded: please press one of these.',
+  notFound: 'There is nothing at this address. If you came by a link, check that it is whole.',
   over: 'This link has ended.',
   erased: 'This link is no longer in use.',
   tooMany: 'Too many attempts. Please try again in a minute.',
+  unreadable: 'This could not be read, so nothing was done. Please go back, load the page again and try once more.',
+  notNow: 'This does not work at the moment. Please try again in a minute; if you were sending something, send it again.',
   robots: 'Not for people: this link only catches robots',
 };
 
@@ -84,10 +92,13 @@ const de: PageWords = {
   allClear: 'ENTWARNUNG',
   before: 'Was zuvor gesagt wurde',
   tryAgain: 'Diese Seite war zu alt. Nichts wurde gespeichert: bitte drücken Sie Ihre Antwort noch einmal.',
-  notFound: 'Unter dieser Adresse gibt es nichts.',
+  notOffered: 'Diese Antwort gibt es hier nicht. Nichts wurde gespeichert: bitte drücken Sie eine von diesen.',
+  notFound: 'Unter dieser Adresse gibt es nichts. Wenn Sie über einen Link kamen, prüfen Sie, ob er vollständig ist.',
   over: 'Dieser Link ist abgelaufen.',
   erased: 'Dieser Link wird nicht mehr verwendet.',
   tooMany: 'Zu viele Versuche. Bitte in einer Minute noch einmal.',
+  unreadable: 'Das konnte nicht gelesen werden, also wurde nichts getan. Bitte gehen Sie zurück, laden Sie die Seite neu und versuchen Sie es noch einmal.',
+  notNow: 'Das geht im Augenblick nicht. Bitte versuchen Sie es in einer Minute wieder; was Sie senden wollten, senden Sie bitte noch einmal.',
   robots: 'Nicht für Menschen: dieser Link fängt nur Roboter',
 };
 
@@ -114,10 +125,13 @@ const fr: PageWords = {
   allClear: "FIN D'ALERTE",
   before: 'Ce qui avait été dit',
   tryAgain: "Cette page était trop ancienne. Rien n'a été enregistré : appuyez encore une fois sur votre réponse.",
-  notFound: "Il n'y a rien à cette adresse.",
+  notOffered: "Cette réponse n'existe pas ici. Rien n'a été enregistré : appuyez sur l'une de celles-ci.",
+  notFound: "Il n'y a rien à cette adresse. Si vous avez suivi un lien, vérifiez qu'il est complet.",
   over: 'Ce lien a expiré.',
   erased: "Ce lien n'est plus utilisé.",
   tooMany: "Trop d'essais. Réessayez dans une minute.",
+  unreadable: "Ceci n'a pas pu être lu, et rien n'a été fait. Revenez en arrière, rechargez la page et réessayez.",
+  notNow: 'Cela ne marche pas en ce moment. Réessayez dans une minute ; si vous envoyiez quelque chose, envoyez-le de nouveau.',
   robots: "Pas pour les humains : ce lien n'attrape que les robots",
 };
 
@@ -144,10 +158,13 @@ const es: PageWords = {
   allClear: 'FIN DE LA ALERTA',
   before: 'Lo que se dijo antes',
   tryAgain: 'Esta página era demasiado antigua. No se registró nada: pulse su respuesta otra vez.',
-  notFound: 'No hay nada en esta dirección.',
+  notOffered: 'Esa respuesta no existe aquí. No se registró nada: pulse una de estas.',
+  notFound: 'No hay nada en esta dirección. Si llegó por un enlace, compruebe que está completo.',
   over: 'Este enlace ha terminado.',
   erased: 'Este enlace ya no se usa.',
   tooMany: 'Demasiados intentos. Inténtelo en un minuto.',
+  unreadable: 'Esto no se pudo leer y no se hizo nada. Vuelva atrás, cargue la página de nuevo e inténtelo otra vez.',
+  notNow: 'Esto no funciona en este momento. Inténtelo de nuevo en un minuto; si estaba enviando algo, envíelo otra vez.',
   robots: 'No es para personas: este enlace solo atrapa robots',
 };
 
