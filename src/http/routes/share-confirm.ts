@@ -17,24 +17,24 @@ export function shareConfirmRoutes(deps: Deps, miss: Miss): OpenAPIHono<AppEnv> 
     const pending = await loadPendingJoin(deps, code);
     if (!pending) return miss(c);
     if (pending.expired && !pending.confirmed) return show(c, deps, sentencePage(pending.locale, pageWords(pending.locale).over), { status: 410 });
-    return show(c, deps, confirmPage(pending.locale, pending.tenantName, code, pageNonce(deps, code), pending.confirmed));
+    return show(c, deps, confirmPage({ ...pending, code, ...(pending.confirmed ? {} : { nonce: pageNonce(deps, code) }) }));
   });
 
   routes.post('/s/confirm/:code', async (c) => {
     const code = c.req.param('code');
     const pending = await loadPendingJoin(deps, code);
     if (!pending) return miss(c);
-    if (pending.confirmed) return show(c, deps, confirmPage(pending.locale, pending.tenantName, code, '', true));
+    if (pending.confirmed) return show(c, deps, confirmPage({ ...pending, code }));
     const form = await readForm(c);
     if (isPrefetch(c) || !nonceFits(deps, code, form.get('nonce') ?? ''))
-      return show(c, deps, confirmPage(pending.locale, pending.tenantName, code, pageNonce(deps, code), false), { status: 403 });
+      return show(c, deps, confirmPage({ ...pending, code, nonce: pageNonce(deps, code), stale: true }), { status: 403 });
     try {
       await confirmMailJoin(deps, pending);
     } catch (error) {
       if (error instanceof Problem && error.status === 410) return show(c, deps, sentencePage(pending.locale, pageWords(pending.locale).over), { status: 410 });
       throw error;
     }
-    return show(c, deps, confirmPage(pending.locale, pending.tenantName, code, '', true));
+    return show(c, deps, confirmPage({ ...pending, code }));
   });
 
   return routes;

@@ -203,6 +203,24 @@ test('one address asks 60 times an hour, then 429', async () => {
   expect(statuses).toEqual([...Array(60).fill(403), 429, 429]);
 });
 
+test('a refused form says why beside the field and keeps what was typed', async () => {
+  const { token, nonce } = await shared();
+  const bad = await joinByMail(token, nonce, 'ann@<b');
+  expect(bad.status).toBe(422);
+  expect(await bad.text()).toMatch(
+    /role="alert" id="refused">That is not an e-mail address.*value="ann@&lt;b" aria-describedby="refused" autofocus aria-invalid="true"/s,
+  );
+  const old = await joinByMail(token, 'x', 'ann@example.org');
+  expect(old.status).toBe(403);
+  expect(await old.text()).toMatch(/role="alert" id="refused">This page had grown too old.*value="ann@example\.org"/s);
+  expect(mails).toEqual([]);
+  await joinByMail(token, nonce, 'slow@example.org');
+  const code = codeIn(mails[0]);
+  const late = await post(code, new URLSearchParams({ nonce: 'x' }));
+  expect([late.status, await late.text()]).toEqual([403, expect.stringMatching(/role="alert">This page had grown too old.*Yes, I join/s)]);
+  expect(await (await confirm(code)).text()).toContain('You have joined Fell Rescue');
+});
+
 test('the visitor’s own browser joins by push, once; a foreign endpoint is refused', async () => {
   const { message, sharer, token, nonce } = await shared();
   const mine = subscription();

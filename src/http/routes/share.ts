@@ -94,7 +94,13 @@ async function open(c: C, deps: PublicDeps): Promise<Opened | undefined> {
 const gone = (c: C, deps: PublicDeps): Promise<Response> =>
   show(c, deps, sentencePage(localeOfBrowser(c), pageWords(localeOfBrowser(c)).over), { status: 410 });
 
-function present(c: C, deps: PublicDeps, { token, page, locale }: Opened, said?: ShareView['said'], status: 200 | 403 | 422 = 200): Promise<Response> {
+function present(
+  c: C,
+  deps: PublicDeps,
+  { token, page, locale }: Opened,
+  said: Pick<ShareView, 'said' | 'email'> = {},
+  status: 200 | 403 | 422 = 200,
+): Promise<Response> {
   const view = {
     page,
     token,
@@ -104,8 +110,11 @@ function present(c: C, deps: PublicDeps, { token, page, locale }: Opened, said?:
     byMail: deps.mailer !== undefined,
     vapidPublicKey: deps.config.vapid?.publicKey ?? '',
   };
-  return show(c, deps, sharePage(said ? { ...view, said } : view), { status, script: true });
+  return show(c, deps, sharePage({ ...view, ...said }), { status, script: true });
 }
+
+/** To be shown again; the field takes no more. */
+const emailOf = (form: Fields): string => (form.get('email') ?? '').slice(0, 254);
 
 /** At least the class of the message that the person is joining through. */
 function consentOf(form: Fields, klass: MessageClass): MessageClass[] {
@@ -116,7 +125,7 @@ function consentOf(form: Fields, klass: MessageClass): MessageClass[] {
 /** The answer is the same whether or not the address is known, was asked lately or wants no mail. */
 async function mailJoin(c: C, deps: PublicDeps, opened: Opened): Promise<Response> {
   const form = await readForm(c);
-  if (isPrefetch(c) || !nonceFits(deps, opened.token, form.get('nonce') ?? '')) return present(c, deps, opened, undefined, 403);
+  if (isPrefetch(c) || !nonceFits(deps, opened.token, form.get('nonce') ?? '')) return present(c, deps, opened, { said: 'too_old', email: emailOf(form) }, 403);
   if (!opened.page.join) return gone(c, deps);
   const { message } = opened.page;
   const words = shareWords(opened.locale);
@@ -130,10 +139,10 @@ async function mailJoin(c: C, deps: PublicDeps, opened: Opened): Promise<Respons
       words: { subject: words.mailSubject(message.tenantName), text: (link) => words.mailText(message.tenantName, link) },
     });
   } catch (error) {
-    if (error instanceof Problem && error.status === 422) return present(c, deps, opened, 'bad_mail', 422);
+    if (error instanceof Problem && error.status === 422) return present(c, deps, opened, { said: 'bad_mail', email: emailOf(form) }, 422);
     throw error;
   }
-  return present(c, deps, opened, 'check_mail');
+  return present(c, deps, opened, { said: 'check_mail' });
 }
 
 async function pushJoin(c: C, deps: PublicDeps, opened: Opened): Promise<Response> {

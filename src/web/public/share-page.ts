@@ -17,7 +17,9 @@ export interface ShareView {
   readonly byMail: boolean;
   readonly vapidPublicKey: string;
   /** What became of a form that was just sent. */
-  readonly said?: 'check_mail' | 'bad_mail';
+  readonly said?: 'check_mail' | 'bad_mail' | 'too_old';
+  /** The address that stood in a form which was refused. */
+  readonly email?: string;
 }
 
 /**
@@ -31,7 +33,7 @@ export function sharePage(view: ShareView): Html {
   const title = message.title ?? message.tenantName;
   const url = `${publicUrl}/s/${token}`;
   const body = html`<main data-share="/s/${token}" data-nonce="${nonce}" data-vapid="${vapidPublicKey}" data-title="${title}">
-${said ? html`<p class="banner" role="status">${said === 'check_mail' ? words.checkMail : words.badMail}</p>` : ''}${messageParts(message, pageWords(locale), { locale, timeZone: page.timeZone, answers: false })}
+${said === 'check_mail' ? html`<p class="banner" role="status">${words.checkMail}</p>` : ''}${messageParts(message, pageWords(locale), { locale, timeZone: page.timeZone, answers: false })}
 <button id="share" type="button" hidden>${words.share}</button>
 <details><summary>${words.scan}</summary>${qr(url)}<p class="meta">${url}</p></details>
 ${page.join ? joinParts(view, words, page.join) : ''}
@@ -49,8 +51,9 @@ ${page.join ? joinParts(view, words, page.join) : ''}
   return publicPage({ locale, title, head, body });
 }
 
-function joinParts({ page, token, nonce, byMail, vapidPublicKey }: ShareView, words: ShareWords, join: NonNullable<SharePage['join']>): Html {
+function joinParts({ page, token, nonce, byMail, vapidPublicKey, said, email }: ShareView, words: ShareWords, join: NonNullable<SharePage['join']>): Html {
   const { message } = page;
+  const refused = said === 'bad_mail' ? words.badMail : said === 'too_old' ? words.tooOld : '';
   return html`<h2>${words.join}</h2><p>${words.joinWhy(message.tenantName)}</p>
 ${
   join.sms
@@ -59,7 +62,7 @@ ${
 }${vapidPublicKey ? html`<button id="push" type="button" hidden>${words.byPush}</button><p id="push-done" role="status" hidden>${words.pushDone}</p><p id="push-failed" role="alert" hidden>${words.pushFailed}</p>` : ''}${
   byMail
     ? html`<h3>${words.byMail}</h3><form method="post" action="/s/${token}/join"><input type="hidden" name="nonce" value="${nonce}"><input type="hidden" name="channel" value="email">
-<label>${words.mailHint}<input type="email" name="email" required maxlength="254" autocomplete="email"></label>
+${refused ? html`<p class="banner warn" role="alert" id="refused">${refused}</p>` : ''}<label>${words.mailHint}<input type="email" name="email" required maxlength="254" autocomplete="email"${refused ? html` value="${email ?? ''}" aria-describedby="refused" autofocus` : ''}${said === 'bad_mail' ? html` aria-invalid="true"` : ''}></label>
 <fieldset><legend>${words.consent}</legend>${MESSAGE_CLASSES.map((klass) => html`<label><input type="checkbox" name="consent_${klass}" value="yes"${klass === message.class ? html` checked` : ''}>${words[klass]}</label>`)}</fieldset>
 <button>${words.send}</button></form>`
     : ''

@@ -20,6 +20,8 @@ export interface ShareWords {
   readonly ops: string;
   readonly bulk: string;
   readonly badMail: string;
+  /** The form's proof had grown old: nothing came of it. */
+  readonly tooOld: string;
   readonly confirm: (tenant: string) => string;
   readonly confirmed: (tenant: string) => string;
   readonly confirmButton: string;
@@ -48,7 +50,8 @@ const en: ShareWords = {
   life: 'Warnings about life and safety',
   ops: 'Calls to help, and what to do',
   bulk: 'News and campaigns',
-  badMail: 'That is not an e-mail address.',
+  badMail: 'That is not an e-mail address such as ann@example.org.',
+  tooOld: 'This page had grown too old, so nothing was done. Please press the button once more.',
   confirm: (tenant) => `Do you want messages from ${tenant} at this e-mail address?`,
   confirmed: (tenant) => `Done. You have joined ${tenant}.`,
   confirmButton: 'Yes, I join',
@@ -79,7 +82,8 @@ const de: ShareWords = {
   life: 'Warnungen vor Gefahr für Leib und Leben',
   ops: 'Hilferufe und was zu tun ist',
   bulk: 'Neues und Kampagnen',
-  badMail: 'Das ist keine E-Mail-Adresse.',
+  badMail: 'Das ist keine E-Mail-Adresse wie ann@example.org.',
+  tooOld: 'Diese Seite war zu alt, also wurde nichts getan. Bitte drücken Sie den Knopf noch einmal.',
   confirm: (tenant) => `Möchten Sie Nachrichten von ${tenant} an diese E-Mail-Adresse?`,
   confirmed: (tenant) => `Fertig. Sie sind bei ${tenant} dabei.`,
   confirmButton: 'Ja, ich mache mit',
@@ -109,7 +113,8 @@ const fr: ShareWords = {
   life: 'Alertes de sécurité',
   ops: "Appels à l'aide et consignes",
   bulk: 'Nouvelles et campagnes',
-  badMail: "Ce n'est pas une adresse e-mail.",
+  badMail: "Ce n'est pas une adresse e-mail comme ann@example.org.",
+  tooOld: "Cette page était trop ancienne, et rien n'a été fait. Appuyez encore une fois sur le bouton.",
   confirm: (tenant) => `Voulez-vous recevoir les messages de ${tenant} à cette adresse ?`,
   confirmed: (tenant) => `C'est fait. Vous avez rejoint ${tenant}.`,
   confirmButton: 'Oui, je participe',
@@ -139,7 +144,8 @@ const es: ShareWords = {
   life: 'Avisos de seguridad',
   ops: 'Llamadas de ayuda e indicaciones',
   bulk: 'Noticias y campañas',
-  badMail: 'Eso no es una dirección de correo.',
+  badMail: 'Eso no es una dirección de correo como ann@example.org.',
+  tooOld: 'Esta página era demasiado antigua y no se hizo nada. Pulse el botón otra vez.',
   confirm: (tenant) => `¿Quiere recibir mensajes de ${tenant} en este correo?`,
   confirmed: (tenant) => `Listo. Se ha unido a ${tenant}.`,
   confirmButton: 'Sí, me uno',

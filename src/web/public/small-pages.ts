@@ -11,11 +11,22 @@ export function unsubscribePage(locale: string, tenantName: string, token: strin
   return publicPage({ locale, title: words.unsubscribeButton, body });
 }
 
+export interface ConfirmView {
+  readonly locale: string;
+  readonly tenantName: string;
+  readonly code: string;
+  /** Missing once the person has joined. */
+  readonly nonce?: string;
+  /** The nonce that was sent had grown old. */
+  readonly stale?: boolean;
+}
+
 /** Second half of the double opt-in: mail scanners open links, so the link shows and the button joins. */
-export function confirmPage(locale: string, tenantName: string, code: string, nonce: string, done: boolean): Html {
+export function confirmPage({ locale, tenantName, code, nonce, stale = false }: ConfirmView): Html {
   const words = shareWords(locale);
-  const body = done
-    ? html`<main><p class="banner" role="status">${words.confirmed(tenantName)}</p></main>`
-    : html`<main><h1>${words.confirm(tenantName)}</h1><form method="post" action="/s/confirm/${code}"><input type="hidden" name="nonce" value="${nonce}"><button>${words.confirmButton}</button></form></main>`;
+  const body =
+    nonce === undefined
+      ? html`<main><p class="banner" role="status">${words.confirmed(tenantName)}</p></main>`
+      : html`<main>${stale ? html`<p class="banner warn" role="alert">${words.tooOld}</p>` : ''}<h1>${words.confirm(tenantName)}</h1><form method="post" action="/s/confirm/${code}"><input type="hidden" name="nonce" value="${nonce}"><button>${words.confirmButton}</button></form></main>`;
   return publicPage({ locale, title: tenantName, body });
 }
