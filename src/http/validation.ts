@@ -1,17 +1,12 @@
 import { z } from 'zod';
 import type { FieldError } from '#platform/errors.ts';
+import { isMissing, plainWords } from './plain-words.ts';
 
 type Issue = z.core.$ZodIssue;
 
-// Strict shapes name the unknown field; a person also wants to know what would have been right. The raw issue still
-// carries the schema that refused, the finished one does not, so the words are put in here for the whole process.
-z.config({
-  customError: (issue) => {
-    if (issue.code !== 'unrecognized_keys') return undefined;
-    const { shape } = (issue.inst as { _zod?: { def?: { shape?: object } } } | undefined)?._zod?.def ?? {};
-    return shape ? `is not a field here; known fields: ${Object.keys(shape).join(', ')}` : 'is not a field here';
-  },
-});
+// Zod's own words are for programmers ("expected record, received undefined"). The raw issue still carries the value and
+// the schema that refused, the finished one does not, so the words are put in here for the whole process.
+z.config({ customError: (issue) => plainWords(issue) });
 
 /** Every field that is wrong, each with its path (`audience.near.lat`, `answers.0.key`) and what would be right. */
 export const fieldErrors = (error: { readonly issues: readonly Issue[] }, input?: unknown): FieldError[] =>
@@ -21,9 +16,7 @@ export const fieldErrors = (error: { readonly issues: readonly Issue[] }, input?
       issue.path.length > 0 &&
       valueAt(input, issue.path) === undefined &&
       (issue.code === 'invalid_union' || issue.code === 'invalid_type' || issue.code === 'invalid_value');
-    return missing
-      ? [{ field: name(issue.path), code: 'required', detail: issue.code === 'invalid_union' ? 'is required' : issue.message }]
-      : spread(issue, []);
+    return missing ? [{ field: name(issue.path), code: 'required', detail: isMissing(issue) ? issue.message : 'is required' }] : spread(issue, []);
   });
 
 const valueAt = (input: unknown, path: readonly PropertyKey[]): unknown =>
@@ -41,7 +34,7 @@ function spread(issue: Issue, base: readonly PropertyKey[]): FieldError[] {
         ? issue.issues.map((inner) => ({ field: name(path), code: 'invalid_key', detail: inner.message }))
         : [{ field: name(path), code: 'invalid_key', detail: issue.message }];
     case 'invalid_type':
-      return [{ field: name(path), code: /received undefined/.test(issue.message) ? 'required' : 'invalid_type', detail: issue.message }];
+      return [{ field: name(path), code: isMissing(issue) ? 'required' : 'invalid_type', detail: issue.message }];
     case 'custom':
       return [{ field: name(path), code: 'invalid', detail: issue.message }];
     default:
@@ -71,5 +64,5 @@ function fromUnion(issue: Extract<Issue, { code: 'invalid_union' }>, path: reado
 
 const depth = (issues: readonly Issue[]): number =>
   Math.max(0, ...issues.map((issue) => (issue.code === 'invalid_union' ? issue.path.length + 1 : issue.path.length)));
-const present = (issue: Issue): boolean => !/received undefined/.test(issue.message);
+const present = (issue: Issue): boolean => !isMissing(issue);
 const name = (path: readonly PropertyKey[]): string => path.map(String).join('.') || 'body';
