@@ -24,10 +24,10 @@ const box = (id: 'rows' | 'again', checked: boolean, words: Html): Html =>
 
 function rowsWords({ id, finishedAt, rejected, others }: OpenImport): Html {
   const more = others > 0 && ` and rows of ${plural(others, 'more import')}`;
-  return html`<a href="/people/imports/${id}">${plural(rejected, 'row')} of an import</a> ${time(finishedAt)}${more} ${rejected === 1 && others === 0 ? 'was' : 'were'} not taken: this message may miss people. I know, and send it all the same.`;
+  return html`<a href="/people/imports/${id}">${plural(rejected, 'row')} of an import</a> (${time(finishedAt)})${more} ${rejected === 1 && others === 0 ? 'was' : 'were'} not taken: this message may miss people. I know, and send it all the same.`;
 }
 
 /** The boxes to tick. What is answered and no longer shown goes along, so that one answer never undoes another. */
 export function askView({ rows = false, again = false, repeated }: Asked, open: OpenImport | undefined): Part {
-  return html`${open && box('rows', rows, rowsWords(open))}${repeated ? box('again', false, html`Some of these people have <a href="/messages/${repeated.messageId}">the same text</a> ${time(repeated.at)}. I mean to send it again.`) : again && html`<input type="hidden" name="again" value="yes">`}`;
+  return html`${open && box('rows', rows, rowsWords(open))}${repeated ? box('again', false, html`Some of these people have <a href="/messages/${repeated.messageId}">the same text</a> already (${time(repeated.at)}). I mean to send it again.`) : again && html`<input type="hidden" name="again" value="yes">`}`;
 }

@@ -33,12 +33,12 @@ export function paceCard({ forecast, fact, state }: MessageView): Part {
     const expected = forecast?.perChannel.find((one) => one.channel === channel);
     const real = fact.perChannel.find((one) => one.channel === channel);
     return html`<tr><th scope="row">${CHANNEL_NAMES[channel]}</th>
-      <td class="num" data-label="Forecast">${lastIn(expected?.seconds, expected ? 'no limit' : 'none')}</td><td class="num" data-label="Really">${lastIn(real?.seconds, 'no call yet')}</td>
+      <td class="num" data-label="Forecast">${lastIn(expected?.seconds, expected ? 'as carriers take it' : 'none')}</td><td class="num" data-label="${state === 'live' ? 'So far' : 'In fact'}">${lastIn(real?.seconds, 'no call yet')}</td>
       <td class="num" data-label="Units forecast">${expected ? number(expected.units) : 'none'}</td><td class="num" data-label="Units used">${number(real?.units ?? 0)}</td></tr>`;
   };
   return html`<section class="card stack" aria-labelledby="pace-title"><h2 id="pace-title">Forecast and fact</h2>
     <p class="soft small">The first call left ${fact.firstCallSeconds.toFixed(1)} s after launch. ${state === 'live' ? 'The last call so far' : 'The last call'}, counted from launch, beside what was forecast then.</p>
-    <div class="scroll"><table class="cells"><thead><tr><th scope="col">Channel</th><th scope="col" class="num">Forecast</th><th scope="col" class="num">${state === 'live' ? 'So far' : 'Really'}</th><th scope="col" class="num">Units forecast</th><th scope="col" class="num">Units used</th></tr></thead>
+    <div class="scroll"><table class="cells"><thead><tr><th scope="col">Channel</th><th scope="col" class="num">Forecast</th><th scope="col" class="num">${state === 'live' ? 'So far' : 'In fact'}</th><th scope="col" class="num">Units forecast</th><th scope="col" class="num">Units used</th></tr></thead>
       <tbody>${channels.map(row)}</tbody></table></div>
     <p class="soft small">A unit is what is billed: one part of an SMS, one e-mail, one push.</p></section>`;
 }

@@ -50,7 +50,7 @@ export function factsCard(message: MessageView, withText = true): Html {
     <ul class="list small">
       <li><b>To:</b> ${audienceText(message.audience.expression)}</li>
       <li><b>How:</b> ${message.plan.map((step, i) => html`${i > 0 && html`<br>`}${planText(step, i === 0)}`)}</li>
-      ${message.answerOptions.length > 0 && html`<li><b>Answers:</b> ${message.answerOptions.map((option) => `${option.key} ${option.label}`).join(', ')}</li>`}
+      <li><b>Answers:</b> ${message.answerOptions.length > 0 ? message.answerOptions.map((option) => `${option.key} ${option.label}`).join(', ') : 'none to choose from; on the page people can say that they have read it'}</li>
       <li><b>Promise:</b> ${CLASS_PROMISES[message.class]}</li>
       ${times.launchedAt && html`<li><b>Launched:</b> ${time(times.launchedAt)}</li>`}
       ${times.startAt && !times.launchedAt && html`<li><b>Starts:</b> ${time(times.startAt)}</li>`}
@@ -82,7 +82,7 @@ function approveForm({ message, approval, isAuthor, asks }: DraftView, count: nu
       ? `more than ${number(approval.rule.limit)}, twice the largest message so far`
       : 'more than one person alone may decide for this kind of message';
   return html`<form class="card stack" method="post" action="/messages/${message.id}/approve">${hidden}<h2>A second person must approve</h2>
-    <p>It goes to ${people(count)}, ${why}.</p>
+    <p>It is for ${people(count)}, ${why}.</p>
     ${
       isAuthor
         ? html`<p class="note">You wrote it, so you cannot approve it. Ask a colleague to open this page: <span class="mono">/messages/${message.id}</span></p>`
@@ -136,21 +136,19 @@ const RETURNED: Record<ReturnReason, string> = {
   empty_audience: 'At its start nobody matched any more, so it was not sent.',
 };
 
-/** A draft: read it once more, see whom it reaches, then send. */
+/** A draft: see whom it reaches, read it once more, then send; in this order on a phone, where one stands below the other. */
 export function draftBody(view: DraftView): Html {
   const { message, preview, samples } = view;
   return html`<div class="stack tight"><p class="crumb"><a href="/messages">Messages</a></p>
       <div class="head"><h1>${messageTitle(message)}</h1><div class="row"><a class="btn" href="/messages/${message.id}/edit">Change it</a><a class="btn plain" href="/messages/new?from=${message.id}">Copy to a new message</a></div></div>${messageTags(message)}</div>
     ${view.notice}${message.returned && html`<p class="note warn"><b>${RETURNED[message.returned]}</b> Look at it again and decide.</p>`}
     <div class="split">
-      <div class="stack">
-        <section class="card stack" aria-labelledby="reach-title"><h2 id="reach-title">Whom it reaches now</h2>${preview ? reachSummary(preview, message.plan.length) : html`<p>The audience cannot be counted right now.</p>`}</section>
-        ${launchForm(view)}
-      </div>
-      <div class="stack">
+      <section class="card stack" aria-labelledby="reach-title"><h2 id="reach-title">Whom it reaches now</h2>${preview ? reachSummary(preview, message.plan.length) : html`<p>The audience cannot be counted right now.</p>`}</section>
+      <div class="stack aside">
         ${samples.length > 0 && html`<section class="card stack" aria-labelledby="look-title"><h2 id="look-title">How it looks</h2>${samples.map((sample) => sampleView(sample, samples.length > 1))}</section>`}
         ${factsCard(message, samples.length === 0)}
       </div>
+      <div class="stack below">${launchForm(view)}</div>
     </div>`;
 }
 

@@ -97,6 +97,6 @@ test('the composer says when the last person is reached, and the board sets the 
   );
   const board = (await page.text(`/messages/${message.id}`)).replace(/\s+/g, ' ');
   expect(board).toContain('Forecast and fact');
-  expect(board).toMatch(/data-label="Forecast">1 s<\/td><td class="num" data-label="Really">[^<]+ s<\/td> <td class="num" data-label="Units forecast">2,000/);
+  expect(board).toMatch(/data-label="Forecast">1 s<\/td><td class="num" data-label="In fact">[^<]+ s<\/td> <td class="num" data-label="Units forecast">2,000/);
   expect(board).toContain('data-label="Units used">2,000');
 });
