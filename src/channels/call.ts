@@ -31,8 +31,6 @@ export interface CallRequest {
   readonly deadlineMs: number;
   /** Bytes of the answer that are kept; a longer one is cut and its connection closed. */
   readonly maxReplyBytes: number;
-  /** undici may repeat a request that HTTP/2 proves unprocessed. Without this a second start is refused. */
-  readonly replayable?: boolean;
   /** Asked when the request is about to be written. */
   readonly recall?: Recall | undefined;
 }
@@ -73,12 +71,12 @@ class Call implements Dispatcher.DispatchHandler {
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    // Reported already (deadline passed in the queue), or undici wants to write it a second time after a cut: when
-    // pipelining it does so silently for all but the first request of the line, which would send an SMS twice.
-    if (this.#settled || (this.#controller && !this.#request.replayable)) {
-      controller.abort(new Error('not again'));
+    // Reported already: the deadline passed in the queue.
+    if (this.#settled) {
+      controller.abort(new Error('too late'));
       return;
     }
+    // A second time only where HTTP/2 proves that the first was not processed (RFC 9113 section 8.7).
     this.#controller = controller;
     this.#request.recall?.remove(this);
   }
@@ -131,7 +129,10 @@ class Call implements Dispatcher.DispatchHandler {
   }
 }
 
-/** One POST. Never rejects; redirects are answers like any other and are not followed. */
+/**
+ * One POST through undici, which speaks HTTP/2; HTTP/1.1 is in http/pool.ts. Never rejects; redirects are answers like any
+ * other and are not followed.
+ */
 export function post(dispatcher: Dispatcher, request: CallRequest): Promise<HttpReply | HttpFailure> {
   return new Promise((settle) => {
     if (request.recall?.recalled) {

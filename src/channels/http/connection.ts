@@ -1,4 +1,4 @@
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, type LookupFunction, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { IncomingHttpHeaders } from 'node:http';
 import { HttpReplyReader } from './reply-reader.ts';
@@ -10,7 +10,7 @@ const EARLY_MS = 1_000;
 /** However long a server would wait: on the way between, address translation forgets what is silent for 4 to 6 minutes, and tells nobody. */
 const MOST_KEEP_ALIVE_MS = 60_000;
 /** Connecting and the TLS handshake. A peer that takes the connection and then says nothing would hold its place for ever. */
-const CONNECT_MS = 10_000;
+export const CONNECT_MS = 10_000;
 
 export interface ConnectionOptions {
   readonly url: URL;
@@ -19,9 +19,16 @@ export interface ConnectionOptions {
   readonly keepAliveMs: number;
   /** Milliseconds for connecting and the TLS handshake. */
   readonly connectMs?: number;
+  /** By which the host's name becomes addresses; the system's own without it. */
+  readonly lookup?: LookupFunction | undefined;
+  /** HTTP/2 is offered to TLS as well (RFC 7301); a server that picks it ends the connection with `PICKED_H2`. */
+  readonly offerH2?: boolean;
   /** TLS session of an earlier connection (RFC 8446 section 2.2), which makes the next handshake short. */
   readonly resume: { session: Buffer | undefined };
 }
+
+/** Why a connection never came about: it would speak HTTP/2. */
+export const PICKED_H2 = 'PICKED_H2';
 
 /** One request under way. */
 export interface Exchange {
@@ -74,7 +81,7 @@ export class HttpConnection {
   }
 
   #connect(): Socket {
-    const { url, resume } = this.#options;
+    const { url, resume, offerH2, lookup: given } = this.#options;
     const secure = url.protocol === 'https:';
     const host = url.hostname.replace(/^\[|\]$/g, '');
     const port = Number(url.port) || (secure ? 443 : 80);
@@ -82,15 +89,20 @@ export class HttpConnection {
       buffer: Buffer.allocUnsafeSlow(READ_BYTES),
       callback: (bytes: number, buffer: Uint8Array) => this.#onBytes(Buffer.from(buffer.buffer, buffer.byteOffset, bytes)),
     };
+    const lookup = given ? { lookup: given } : {};
     const made = (): void => {
       this.#made = true;
       clearTimeout(this.#timer);
       this.#free();
     };
-    if (!secure) return connectTcp({ host, port, onread }, made);
+    if (!secure) return connectTcp({ host, port, onread, ...lookup }, made);
     const named = /^[\d.]+$|:/.test(host) ? {} : { servername: host };
     const session = resume.session ? { session: resume.session } : {};
-    const socket = connectTls({ host, port, ...named, ...session, ALPNProtocols: ['http/1.1'], ...{ onread } }, made);
+    // Ours first, as undici has it: who leaves the choice to the client is served by the cheaper one.
+    const ALPNProtocols = offerH2 ? ['http/1.1', 'h2'] : ['http/1.1'];
+    const socket = connectTls({ host, port, ...named, ...session, ...lookup, ALPNProtocols, ...{ onread } }, () =>
+      socket.alpnProtocol === 'h2' ? this.end(PICKED_H2) : made(),
+    );
     socket.on('session', (fresh) => {
       resume.session = fresh;
     });

@@ -1,12 +1,9 @@
-import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import type { AddressInfo, Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createServer, getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { createServer } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
 import { Recall } from '#domain/recall.ts';
+import { makeCertificate, trust } from '#testing/certificate.ts';
 import { startHttp, startTcp } from '#testing/loopback.ts';
 import { HttpPool, type HttpPoolOptions } from './pool.ts';
 
@@ -146,6 +143,34 @@ test('calls taken back while they wait leave nothing on the wire, and those behi
   expect(await other).toMatchObject({ kind: 'reply', status: 200 });
 });
 
+test('a connection that is never made is given up, and the next one is tried', async () => {
+  let silent = true;
+  const server = await startTcp((socket) => {
+    if (!silent) socket.end('no TLS here');
+  });
+  closers.push(() => server.close());
+  const pool = poolFor(0, { origin: `https://localhost:${server.port}`, connections: 1, deadlineMs: 300 });
+  const early = [pool.send(post()), pool.send(post())];
+  expect((await Promise.all(early)).map((one) => one.kind === 'failure' && one.written)).toEqual([false, false]);
+  silent = false;
+  await expect.poll(() => pool.send(post())).toMatchObject({ kind: 'failure', written: false, code: 'ERR_SSL_WRONG_VERSION_NUMBER' });
+});
+
+test('a pool that finishes makes the calls that it has, no others, and closes its connections', async () => {
+  const held: Socket[] = [];
+  const { port, closed } = await tcp((socket) => held.push(socket));
+  const pool = poolFor(port, { connections: 1 });
+  const calls = [pool.send(post()), pool.send(post())];
+  await expect.poll(() => held.length).toBe(1);
+  pool.finish();
+  expect(await pool.send(post())).toEqual({ kind: 'failure', written: false, code: 'CLOSED' });
+  held[0]?.write(ok);
+  await expect.poll(() => held.length).toBe(2);
+  held[1]?.write(ok);
+  expect((await Promise.all(calls)).map(({ kind }) => kind)).toEqual(['reply', 'reply']);
+  await expect.poll(() => closed.length).toBe(1);
+});
+
 test('closing ends what is under way in doubt and what waits unwritten', async () => {
   const held: Socket[] = [];
   const { port, closed } = await tcp((socket) => held.push(socket));
@@ -161,18 +186,6 @@ test('closing ends what is under way in doubt and what waits unwritten', async (
   await expect.poll(() => closed.length).toBe(1);
 });
 
-/** Valid for localhost and today; undefined where openssl is missing. */
-function makeCertificate(): { key: string; cert: string } | undefined {
-  const folder = mkdtempSync(join(tmpdir(), 'muster-tls-'));
-  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-  const options = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost'];
-  const made = spawnSync('openssl', ['req', '-x509', ...options, '-addext', 'subjectAltName=DNS:localhost', '-keyout', key, '-out', cert]);
-  try {
-    return made.status === 0 ? { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') } : undefined;
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
 const certificate = makeCertificate();
 
 test.skipIf(certificate === undefined)('over TLS: an unknown certificate is refused, a known one taken, and later handshakes resume the session', async () => {
@@ -185,14 +198,10 @@ test.skipIf(certificate === undefined)('over TLS: an unknown certificate is refu
   server.on('tlsClientError', () => {});
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const known = getCACertificates('default');
-  closers.push(
-    () => void server.close(),
-    () => setDefaultCACertificates(known),
-  );
+  closers.push(() => void server.close());
   const origin = `https://localhost:${(server.address() as AddressInfo).port}`;
   expect(await poolFor(0, { origin }).send(post())).toMatchObject({ kind: 'failure', written: false, code: 'DEPTH_ZERO_SELF_SIGNED_CERT' });
-  setDefaultCACertificates([...known, certificate?.cert ?? '']);
+  closers.push(trust(certificate?.cert ?? ''));
   const pool = poolFor(0, { origin, connections: 1 });
   for (let i = 0; i < 3; i++) expect(await pool.send(post())).toMatchObject({ kind: 'reply', status: 200, body: 'ok' });
   expect(resumed).toEqual([false, true, true]);

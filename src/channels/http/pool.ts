@@ -1,6 +1,7 @@
 import { type HttpFailure, type HttpReply, NOT_CALLED } from '#channels/call.ts';
 import type { Recall, WaitingCall } from '#domain/recall.ts';
-import { type Exchange, HttpConnection, type ConnectionOptions } from './connection.ts';
+import type { LookupFunction } from 'node:net';
+import { CONNECT_MS, type ConnectionOptions, type Exchange, HttpConnection, PICKED_H2 } from './connection.ts';
 
 export interface HttpPoolOptions {
   /** Scheme, host and port count. */
@@ -12,6 +13,10 @@ export interface HttpPoolOptions {
   readonly keepAliveMs: number;
   /** Bytes of an answer that are kept; a longer one is cut and its connection closed. */
   readonly maxReplyBytes: number;
+  /** By which the host's name becomes addresses; the system's own without it. */
+  readonly lookup?: LookupFunction;
+  /** HTTP/2 is offered as well: once a server picks it, every call that was not written fails with `PICKED_H2`. */
+  readonly offerH2?: boolean;
 }
 
 const MOVE_AFTER = 1_024;
@@ -83,19 +88,26 @@ export class HttpPool {
   #waiting: Call[] = [];
   #first = 0;
   readonly #connecting = new Set<HttpConnection>();
-  #closed = false;
+  /** The server is known to speak HTTP/1.1. Until then one connection is tried: of a server with HTTP/2 no other is needed. */
+  #agreed: boolean;
+  /** What calls are refused with from now on. */
+  #refusal: string | undefined;
 
   constructor(options: HttpPoolOptions) {
     this.#options = options;
-    const { maxReplyBytes, keepAliveMs } = options;
-    this.#connection = { url: new URL(options.origin), maxReplyBytes, keepAliveMs, resume: { session: undefined } };
+    const { maxReplyBytes, keepAliveMs, deadlineMs, lookup, offerH2 = false } = options;
+    const url = new URL(options.origin);
+    this.#agreed = !offerH2 || url.protocol === 'http:';
+    // Nobody waits longer than that.
+    const connectMs = Math.min(CONNECT_MS, deadlineMs);
+    this.#connection = { url, maxReplyBytes, keepAliveMs, connectMs, lookup, offerH2, resume: { session: undefined } };
   }
 
   /** @param request head and body, one character a byte. Never rejects; redirects are answers like any other. */
   send(request: string, recall?: Recall): Promise<HttpReply | HttpFailure> {
     return new Promise((settle) => {
       if (recall?.recalled) return settle({ kind: 'failure', written: false, code: NOT_CALLED });
-      if (this.#closed) return settle({ kind: 'failure', written: false, code: 'CLOSED' });
+      if (this.#refusal !== undefined) return settle({ kind: 'failure', written: false, code: this.#refusal });
       this.#waiting.push(new Call(request, this.#options.deadlineMs, recall, settle));
       if (this.#idle.length > 0) this.#flushSoon();
       this.#openIfShort();
@@ -103,14 +115,16 @@ export class HttpPool {
   }
 
   #openIfShort(): void {
-    const coming = this.#connecting.size + this.#idle.length + this.#freed.length;
-    if (this.#closed || this.#all.size >= this.#options.connections || coming >= this.#waiting.length - this.#first) return;
-    const connection = new HttpConnection(this.#connection, {
-      free: (one) => this.#free(one),
-      gone: (one, unmade) => this.#gone(one, unmade),
-    });
-    this.#all.add(connection);
-    this.#connecting.add(connection);
+    const most = this.#agreed ? this.#options.connections : 1;
+    const coming = this.#idle.length + this.#freed.length;
+    while (this.#all.size < most && this.#connecting.size + coming < this.#waiting.length - this.#first) {
+      const connection = new HttpConnection(this.#connection, {
+        free: (one) => this.#free(one),
+        gone: (one, unmade) => this.#gone(one, unmade),
+      });
+      this.#all.add(connection);
+      this.#connecting.add(connection);
+    }
   }
 
   #next(): Call | undefined {
@@ -130,6 +144,9 @@ export class HttpPool {
     this.#connecting.delete(connection);
     this.#freed.push(connection);
     this.#flushSoon();
+    if (this.#agreed) return;
+    this.#agreed = true;
+    this.#openIfShort();
   }
 
   #flushSoon(): void {
@@ -145,6 +162,7 @@ export class HttpPool {
     for (const connection of freed) {
       const next = this.#next();
       if (next) begin(next, connection);
+      else if (this.#refusal !== undefined) connection.end('CLOSED');
       else {
         this.#idle.push(connection);
         connection.rest();
@@ -167,14 +185,31 @@ export class HttpPool {
       const at = list.indexOf(connection);
       if (at >= 0) list.splice(at, 1);
     }
-    // The connection was made for somebody; whoever has waited longest takes its failure.
-    if (unmade !== undefined) this.#next()?.failed(unmade);
+    if (unmade === PICKED_H2) this.#refuse(PICKED_H2);
+    // The connection was made for somebody; whoever has waited longest takes its failure. Of the first all wait for it.
+    else if (unmade !== undefined && this.#agreed) this.#next()?.failed(unmade);
+    else if (unmade !== undefined) this.#failWaiting(unmade);
     this.#openIfShort();
   }
 
+  #failWaiting(code: string): void {
+    for (let call = this.#next(); call; call = this.#next()) call.failed(code);
+  }
+
+  #refuse(code: string): void {
+    this.#refusal = code;
+    this.finish();
+    this.#failWaiting(code);
+  }
+
+  /** Takes no more calls; those that it has are made, and its connections closed behind them. */
+  finish(): void {
+    this.#refusal ??= 'CLOSED';
+    for (const connection of [...this.#idle]) connection.end('CLOSED');
+  }
+
   close(): void {
-    this.#closed = true;
-    for (let call = this.#next(); call; call = this.#next()) call.failed('CLOSED');
+    this.#refuse('CLOSED');
     for (const connection of [...this.#all]) connection.end('CLOSED');
   }
 }

@@ -1,5 +1,4 @@
-import type { Pool } from 'undici';
-import { failureOutcome, post, retryAfterMs } from '#channels/call.ts';
+import { failureOutcome, retryAfterMs } from '#channels/call.ts';
 import { slotsAreClean } from '#channels/fill.ts';
 import { InFlight } from '#channels/in-flight.ts';
 import type { ChannelAdapter, PushContent, PushSubscriptionKeys, SendResult, Target } from '#domain/channel.ts';
@@ -9,10 +8,11 @@ import { type Clock, systemClock } from '#platform/clock.ts';
 import { Problem } from '#platform/errors.ts';
 import type { Log } from '#platform/log.ts';
 import { bestOutcome, statusOutcome } from './codes.ts';
-import { CONCURRENCY, DEADLINE_MS, MAX_REPLY_BYTES, RETRY_AFTER_MS } from './constants.ts';
+import { CONCURRENCY, DEADLINE_MS, RETRY_AFTER_MS } from './constants.ts';
 import { Encryption } from './encryption.ts';
-import { assertAllowedEndpoint, isTestOrigin } from './endpoint.ts';
-import { OriginPools } from './origins.ts';
+import { assertAllowedEndpoint, isPlainPath, isTestOrigin } from './endpoint.ts';
+import { type PushFields, type PushOrigin, pushFields } from './origin.ts';
+import { PushOrigins } from './origins.ts';
 import { preparePayload } from './payload.ts';
 import type { Resolve } from './public-lookup.ts';
 import { createVapid, type VapidKeys } from './vapid.ts';
@@ -33,7 +33,7 @@ export interface PushAdapterOptions {
 /** What all subscriptions of a person are sent. */
 interface Push {
   readonly payload: Buffer;
-  readonly headers: Record<string, string>;
+  readonly fields: PushFields;
   readonly recall: Recall | undefined;
 }
 
@@ -41,36 +41,32 @@ interface Push {
 export function createPushAdapter(options: PushAdapterOptions): ChannelAdapter<PushContent> {
   const clock = options.clock ?? systemClock;
   const deadlineMs = options.deadlineMs ?? DEADLINE_MS;
-  const pools = new OriginPools(deadlineMs, options.resolve);
+  const origins = new PushOrigins({ deadlineMs, resolve: options.resolve });
   const authorization = createVapid(options.vapid, clock);
   const inFlight = new InFlight();
   const encryption = new Encryption();
 
-  const locate = (endpoint: string): { pool: Pool; url: URL } | undefined => {
+  const locate = (endpoint: string): { origin: PushOrigin; path: string; name: string } | undefined => {
+    const at = endpoint.indexOf('/', 'https://'.length);
+    const name = endpoint.slice(0, at);
+    const known = at > 0 && isPlainPath(endpoint, at) ? origins.known(name) : undefined;
+    if (known) return { origin: known, path: endpoint.slice(at), name };
     try {
       const url = assertAllowedEndpoint(endpoint, options.allowedHosts);
-      return { url, pool: pools.get(url.origin, isTestOrigin(url, options.allowedHosts)) };
+      return { origin: origins.open(url.origin, isTestOrigin(url, options.allowedHosts)), path: url.pathname + url.search, name: url.origin };
     } catch (error) {
       if (error instanceof Problem) return undefined;
       throw error;
     }
   };
 
-  const sendOne = async (subscription: PushSubscriptionKeys, { payload, headers, recall }: Push): Promise<Outcome> => {
-    const place = locate(subscription.endpoint);
-    if (!place) return { kind: 'rejected', code: 'endpoint_refused', addressInvalid: true };
+  const sendOne = async (subscription: PushSubscriptionKeys, { payload, fields, recall }: Push): Promise<Outcome> => {
     const body = await encryption.encrypt(payload, subscription);
     if (!body) return { kind: 'rejected', code: 'bad_subscription_keys', addressInvalid: true };
-    const reply = await post(place.pool, {
-      path: place.url.pathname + place.url.search,
-      headers: { ...headers, authorization: authorization(place.url.origin) },
-      body,
-      deadlineMs,
-      maxReplyBytes: MAX_REPLY_BYTES,
-      // A push repeated by HTTP/2 replaces itself (same Topic, same tag).
-      replayable: true,
-      recall,
-    });
+    // Not before: meanwhile others might have taken its place.
+    const place = locate(subscription.endpoint);
+    if (!place) return { kind: 'rejected', code: 'endpoint_refused', addressInvalid: true };
+    const reply = await place.origin.post({ ...fields, path: place.path, authorization: authorization(place.name), body, recall });
     if (reply.kind === 'reply') {
       const { location } = reply.headers;
       return statusOutcome(
@@ -97,25 +93,25 @@ export function createPushAdapter(options: PushAdapterOptions): ChannelAdapter<P
     concurrency: CONCURRENCY,
     prepare(content: PushContent) {
       const payload = preparePayload(content, `${options.publicUrl}/r/beacon`);
-      const headers = {
+      const fields = pushFields({
         'content-type': 'application/octet-stream',
         'content-encoding': 'aes128gcm',
         ttl: String(Math.max(0, Math.floor(content.ttlSeconds))),
         urgency: content.pushUrgency,
         topic: content.topic,
-      };
+      });
       return {
         async send(target: Target, recall?: Recall) {
           if (inFlight.closing) return { outcome: { kind: 'retryable', code: 'closing' } };
           const bytes = slotsAreClean(target.slots) ? payload(target) : undefined;
           if (!bytes) return { outcome: { kind: 'rejected', code: slotsAreClean(target.slots) ? 'payload_too_large' : 'bad_slot_value' } };
-          return sendAll(target, { payload: bytes, headers, recall });
+          return sendAll(target, { payload: bytes, fields, recall });
         },
       };
     },
     async close() {
       await inFlight.drain(deadlineMs);
-      await Promise.all([pools.destroy(), encryption.close()]);
+      await Promise.all([origins.close(), encryption.close()]);
     },
   };
 }

@@ -1,7 +1,8 @@
 import type { LookupAddress } from 'node:dns';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Problem } from '#platform/errors.ts';
-import { assertAllowedEndpoint, isTestOrigin } from './endpoint.ts';
+import { assertAllowedEndpoint, isPlainPath, isTestOrigin } from './endpoint.ts';
 import { isPublicAddress, publicLookup } from './public-lookup.ts';
 
 const extras = ['push.relief.example', '.pool.relief.example', 'http://127.0.0.1:8090', 'https://localhost:8443'];
@@ -96,6 +97,28 @@ describe('endpoints', () => {
     }
     expect(caught).toBeInstanceOf(Problem);
     expect(caught).toMatchObject({ status: 422, code: 'push_endpoint_refused', errors: [{ field: 'endpoint' }] });
+  });
+
+  test('a path that counts as plain is what URL makes of it', () => {
+    const origin = 'https://fcm.googleapis.com';
+    const piece = fc.oneof(
+      fc.constantFrom('/', '.', '..', '%2e', '%2E', '?', '#', '%', 'a', "'", '"', '<', '\\', ' ', '\t', '|', '^', '`', '{', 'é', '@', ':'),
+      fc.string(),
+    );
+    let plain = 0;
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
+        const endpoint = `${origin}/${pieces.join('')}`;
+        if (!isPlainPath(endpoint, origin.length)) return;
+        plain++;
+        const { pathname, search, hash, href } = new URL(endpoint);
+        expect([pathname + search, hash, href]).toEqual([endpoint.slice(origin.length), '', endpoint]);
+      }),
+      { numRuns: 5_000 },
+    );
+    expect(plain).toBeGreaterThan(200);
+    expect(allowed.slice(0, 3).every((endpoint) => isPlainPath(endpoint, endpoint.indexOf('/', 8)))).toBe(true);
+    expect(isPlainPath(`${origin}/${'x'.repeat(2_100)}`, origin.length)).toBe(false);
   });
 
   test('only an origin named in full may be private', () => {

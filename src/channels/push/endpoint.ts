@@ -13,6 +13,12 @@ const matches = (host: string, name: string): boolean => (name.startsWith('.') ?
 export const isTestOrigin = (url: URL, allowedHosts: readonly string[]): boolean =>
   allowedHosts.some((extra) => extra.includes('://') && URL.canParse(extra) && new URL(extra).origin === url.origin);
 
+/** Characters that URL leaves as they are, and no segment that it would resolve. */
+const PLAIN_PATH = /^(?!.*\/(?:\.|%2e))\/[\w\-.~!$&()*+,;=:@%/]*(?:\?[\w\-.~!$&()*+,;=:@%/?]+)?$/i;
+
+/** Whether what follows the origin, from `at` on, is just what URL would make of it; as good as every endpoint's is. */
+export const isPlainPath = (endpoint: string, at: number): boolean => endpoint.length <= MAX_LENGTH && PLAIN_PATH.test(endpoint.slice(at));
+
 function whyNot(url: URL, allowedHosts: readonly string[]): string | undefined {
   if (url.username !== '' || url.password !== '') return 'must not carry a user name or password';
   if (url.hash !== '') return 'must not carry a fragment';

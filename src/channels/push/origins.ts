@@ -1,44 +1,40 @@
-import { Pool } from 'undici';
-import { CONNECTIONS_PER_ORIGIN, KEEP_ALIVE_MS, MAX_ORIGINS } from './constants.ts';
-import { publicLookup, type Resolve } from './public-lookup.ts';
+import { MAX_ORIGINS } from './constants.ts';
+import { PushOrigin, type PushOriginOptions } from './origin.ts';
 
-/** One connection pool per push service, the least recently used one closed when there are too many. */
-export class OriginPools {
-  readonly #pools = new Map<string, Pool>();
-  readonly #connectTimeoutMs: number;
-  readonly #resolve: Resolve | undefined;
+/** The push services that are called, the least recently used one closed when there are too many. */
+export class PushOrigins {
+  readonly #origins = new Map<string, PushOrigin>();
+  readonly #options: Omit<PushOriginOptions, 'trusted'>;
 
-  constructor(connectTimeoutMs: number, resolve?: Resolve) {
-    this.#connectTimeoutMs = connectTimeoutMs;
-    this.#resolve = resolve;
+  constructor(options: Omit<PushOriginOptions, 'trusted'>) {
+    this.#options = options;
   }
 
-  get size(): number {
-    return this.#pools.size;
+  /** @param origin as URL has it. It was opened before, so it may be called: what else an endpoint must not have is not looked at. */
+  known(origin: string): PushOrigin | undefined {
+    const known = this.#origins.get(origin);
+    // A Map keeps insertion order: taking it out and in again makes it the youngest.
+    if (known && this.#origins.delete(origin)) this.#origins.set(origin, known);
+    return known;
   }
 
   /** @param trusted the operator named this origin in full, so its address is not checked */
-  get(origin: string, trusted: boolean): Pool {
-    const pool = this.#pools.get(origin) ?? this.#open(origin, trusted);
-    // A Map keeps insertion order: taking it out and in again makes it the youngest.
-    this.#pools.delete(origin);
-    this.#pools.set(origin, pool);
-    return pool;
-  }
-
-  #open(origin: string, trusted: boolean): Pool {
-    const oldest = this.#pools.entries().next().value;
-    if (oldest && this.#pools.size >= MAX_ORIGINS) {
-      this.#pools.delete(oldest[0]);
-      // Requests already in it are finished first; a failure to close has nobody left to tell.
-      oldest[1].close().catch(() => {});
+  open(origin: string, trusted: boolean): PushOrigin {
+    const known = this.known(origin);
+    if (known) return known;
+    const oldest = this.#origins.entries().next().value;
+    if (oldest && this.#origins.size >= MAX_ORIGINS) {
+      this.#origins.delete(oldest[0]);
+      // Requests already in it are finished first.
+      oldest[1].finish();
     }
-    const connect = { timeout: this.#connectTimeoutMs, ...(trusted ? {} : { lookup: publicLookup(this.#resolve) }) };
-    return new Pool(origin, { connections: CONNECTIONS_PER_ORIGIN, pipelining: 1, keepAliveTimeout: KEEP_ALIVE_MS, connect });
+    const made = new PushOrigin(origin, { ...this.#options, trusted });
+    this.#origins.set(origin, made);
+    return made;
   }
 
-  async destroy(): Promise<void> {
-    await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()));
-    this.#pools.clear();
+  async close(): Promise<void> {
+    await Promise.all([...this.#origins.values()].map((one) => one.close()));
+    this.#origins.clear();
   }
 }

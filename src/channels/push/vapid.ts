@@ -1,6 +1,7 @@
 import webpush from 'web-push';
+import { BoundedMap } from '#domain/bounded-map.ts';
 import type { Clock } from '#platform/clock.ts';
-import { VAPID_LIFE_SECONDS } from './constants.ts';
+import { MAX_ORIGINS, VAPID_LIFE_SECONDS } from './constants.ts';
 
 export interface VapidKeys {
   /** 65 bytes, URL-safe base64. */
@@ -16,7 +17,7 @@ export interface VapidKeys {
  * and kept for half of its life it costs nothing.
  */
 export function createVapid(keys: VapidKeys, clock: Clock): (origin: string) => string {
-  const cache = new Map<string, { header: string; renewAt: number }>();
+  const cache = new BoundedMap<string, { header: string; renewAt: number }>(MAX_ORIGINS);
   return (origin) => {
     const now = clock.now();
     const known = cache.get(origin);

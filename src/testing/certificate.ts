@@ -1,0 +1,26 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+
+/** Valid for localhost and 127.0.0.1, today; undefined where openssl is missing. */
+export function makeCertificate(): { key: string; cert: string } | undefined {
+  const folder = mkdtempSync(join(tmpdir(), 'muster-tls-'));
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  const options = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost'];
+  const names = 'subjectAltName=DNS:localhost,IP:127.0.0.1';
+  const made = spawnSync('openssl', ['req', '-x509', ...options, '-addext', names, '-keyout', key, '-out', cert]);
+  try {
+    return made.status === 0 ? { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') } : undefined;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Has this process believe the certificate; the function given back ends that. */
+export function trust(cert: string): () => void {
+  const known = getCACertificates('default');
+  setDefaultCACertificates([...known, cert]);
+  return () => setDefaultCACertificates(known);
+}
