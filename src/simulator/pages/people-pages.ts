@@ -6,7 +6,7 @@ import type { Outbox } from '#simulator/outbox.ts';
 type Markup = ReturnType<typeof html>;
 
 const STYLE = `body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1rem;color:#1a1a1a;background:#fff}
-table{border-collapse:collapse;width:100%;font-size:.9rem}th,td{text-align:left;padding:.3rem .5rem;border-bottom:1px solid #ccc;vertical-align:top;overflow-wrap:anywhere}
+table{border-collapse:collapse;width:100%;font-size:.9rem}th,td{text-align:left;padding:.3rem .5rem;border-bottom:1px solid #ccc;vertical-align:top;overflow-wrap:anywhere}td:nth-child(2){overflow-wrap:normal}
 li{list-style:none;border:1px solid #bbb;border-radius:.5rem;padding:.5rem .75rem;margin:.5rem 0;white-space:pre-wrap;overflow-wrap:anywhere}ul{padding:0}
 .out{background:#e8f1ff;margin-left:3rem}.in{margin-right:3rem}small{color:#555}label{display:block;margin-top:.5rem}
 input,textarea{font:inherit;width:100%;box-sizing:border-box;padding:.4rem;border:1px solid #767676}button{font:inherit;padding:.4rem 1rem;margin-top:.5rem}`;
