@@ -9,12 +9,15 @@ import { draftTag } from '#services/draft-tag.ts';
 import { getSettings } from '#services/get-settings.ts';
 import { getMessage } from '#services/get-message.ts';
 import { previewAudience } from '#services/preview-audience.ts';
+import { listMissed, MOST_MISSED } from '#services/list-missed.ts';
 import { renderSample } from '#services/render-sample.ts';
 import { changeBetween, type ComposeValues, composeFieldId, emptyValues, readValues, toInput, valuesOf, valuesOfDraft } from './compose-values.ts';
 import { emptyText } from './compose-says.ts';
+import { audienceFields } from './compose-audience.ts';
 import { composeBody } from './compose-view.ts';
 import type { ConsoleContext, ConsoleEnv } from './env.ts';
 import { readForm } from './form.ts';
+import { number } from './format.ts';
 import { requireScope } from './guard.ts';
 import { show } from './layout.ts';
 import { messageTitle } from './message-view.ts';
@@ -137,12 +140,31 @@ async function edit(c: ConsoleContext): Promise<Response> {
   return save(c, values, draft, tag);
 }
 
+/** A copy for those whom the message did not reach. */
+async function missedPage(c: ConsoleContext, from: string): Promise<Response> {
+  const message = await getMessage(c.var.ctx, from);
+  const { ids, more } = await listMissed(c.var.ctx, message.id);
+  // Never a copy for everybody instead.
+  if (ids.length === 0) return c.redirect(`/messages/${message.id}`, 303);
+  const values = { ...valuesOf(message), ...audienceFields({ ids: [...ids] }) };
+  const errors = more
+    ? [
+        {
+          id: 'json',
+          text: `More than ${number(MOST_MISSED)} people were not reached. These are the first ${number(MOST_MISSED)}: one message cannot list more`,
+        },
+      ]
+    : [];
+  return composePage(c, values, errors, await previewOf(c, values));
+}
+
 /** `GET POST /messages/new`, `GET POST /messages/{id}/edit`, `POST /messages/preview`. */
 export const composeRoutes = (): Hono<ConsoleEnv> =>
   new Hono<ConsoleEnv>()
     .get('/messages/new', async (c) => {
       requireScope(c, 'write');
       const from = c.req.query('from');
+      if (from && c.req.query('to') === 'missed') return missedPage(c, from);
       const words = await audienceWords(c.var.ctx);
       const values = from ? valuesOf(await getMessage(c.var.ctx, from)) : emptyValues(words.defaultLocale);
       return composePage(c, values, [], from ? await previewOf(c, values) : { withText: false });

@@ -2,23 +2,17 @@ import type { Channel, MessageClass } from '#schemas/delivery.ts';
 import { CHANNELS, MESSAGE_CLASSES } from '#schemas/delivery.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { type ComposeText, emptyText, NO_WORDS, readSays, saysFieldId, saysInput } from './compose-says.ts';
+import { type AudienceFields, audienceFields, audienceOf, NO_AUDIENCE } from './compose-audience.ts';
 import type { Form } from './form.ts';
 import { textsOf } from './format.ts';
 import type { FormError } from './parts.ts';
 
 /** What stands in the fields of the composer, as typed. */
-export interface ComposeValues {
+export interface ComposeValues extends AudienceFields {
   class: MessageClass;
   drill: boolean;
   title: string;
   texts: ComposeText[];
-  who: 'all' | 'some' | 'json';
-  tags: string;
-  skills: string;
-  lat: string;
-  lon: string;
-  km: string;
-  json: string;
   channels: (Channel | '')[];
   answers: { key: string; label: string; counts: boolean }[];
   share: boolean;
@@ -40,13 +34,7 @@ export const emptyValues = (locale: string): ComposeValues => ({
   drill: false,
   title: '',
   texts: [emptyText(locale)],
-  who: 'all',
-  tags: '',
-  skills: '',
-  lat: '',
-  lon: '',
-  km: '',
-  json: '',
+  ...NO_AUDIENCE,
   channels: ['push', 'sms', 'email'],
   answers: [
     { key: '1', label: '', counts: true },
@@ -104,8 +92,6 @@ export function valuesOfDraft(message: MessageView): ComposeValues {
 
 /** The composer filled from an earlier message, to write it anew. */
 export function valuesOf(message: MessageView): ComposeValues {
-  const { expression } = message.audience;
-  const all = 'all' in expression;
   const first = message.plan[0]?.channels ?? [];
   const second = message.plan[1];
   return {
@@ -114,8 +100,7 @@ export function valuesOf(message: MessageView): ComposeValues {
     drill: message.drill,
     title: message.title ?? '',
     texts: textsOf(message).map(([locale, text]) => ({ locale, text, says: { ...NO_WORDS, ...message.says?.[locale] } })),
-    who: all ? 'all' : 'json',
-    json: all ? '' : JSON.stringify(expression, null, 2),
+    ...audienceFields(message.audience.expression),
     channels: CHANNELS.map((_, i) => first[i] ?? ''),
     answers: message.answerOptions.map((answer) => ({ key: answer.key, label: answer.label, counts: answer.counts ?? false })),
     share: message.share,
@@ -123,42 +108,6 @@ export function valuesOf(message: MessageView): ComposeValues {
     thenTo: second?.to === 'not_reached' ? 'not_reached' : 'not_answered',
     thenAfter: String(second ? Math.max(1, Math.round(second.afterSeconds / 60)) : 10),
   };
-}
-
-const words = (text: string): string[] => [
-  ...new Set(
-    text
-      .split(/[,;\n]/)
-      .map((word) => word.trim())
-      .filter(Boolean),
-  ),
-];
-
-function audienceOf(values: ComposeValues, errors: FormError[]): unknown {
-  if (values.who === 'all') return { all: true };
-  if (values.who === 'json') {
-    try {
-      return JSON.parse(values.json) as unknown;
-    } catch {
-      errors.push({ id: 'json', text: 'The audience expression is not JSON' });
-      return undefined;
-    }
-  }
-  const parts: unknown[] = [];
-  if (words(values.tags).length > 0) parts.push({ tags: words(values.tags) });
-  if (words(values.skills).length > 0) parts.push({ skills: words(values.skills) });
-  if ([values.lat, values.lon, values.km].some((text) => text !== '')) parts.push({ near: nearOf(values, errors) });
-  if (parts.length === 0) errors.push({ id: 'tags', text: 'Enter a tag, a skill or a place, or choose everybody' });
-  return parts.length > 1 ? { and: parts } : parts[0];
-}
-
-function nearOf(values: ComposeValues, errors: FormError[]): unknown {
-  const read = (id: 'lat' | 'lon' | 'km', what: string, low: number, high: number): number => {
-    const n = Number(values[id].replace(',', '.'));
-    if (values[id] === '' || !(n >= low && n <= high)) errors.push({ id, text: `${what} must be a number from ${low} to ${high}` });
-    return n;
-  };
-  return { lat: read('lat', 'Latitude', -90, 90), lon: read('lon', 'Longitude', -180, 180), km: read('km', 'Distance in km', 0.1, 20_100) };
 }
 
 /** An answer row counts when it has a label; a row without a key takes its number. */

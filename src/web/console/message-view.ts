@@ -159,7 +159,14 @@ export function actionsCard(message: MessageView, canSend: boolean): Part {
   const sent = message.times.launchedAt !== null;
   return html`${open && html`<a class="btn stop wide" href="/messages/${message.id}/stop">■ Stop this message</a>`}
     ${sent && html`<a class="btn wide" href="/messages/${message.id}/correct?kind=correction">Send a correction</a><a class="btn wide" href="/messages/${message.id}/correct?kind=all_clear">Send the all clear</a>`}
+    ${missedSome(message) && html`<a class="btn wide" href="/messages/new?from=${message.id}&amp;to=missed">Write to those it did not reach</a>`}
     <a class="btn plain" href="/messages/new?from=${message.id}">Copy to a new message</a>`;
+}
+
+/** Nothing more will be called, and somebody was not. A person counted here may have it on another channel. */
+function missedSome({ kind, state, deliveries }: MessageView): boolean {
+  const over = kind === 'original' && state !== 'live' && deliveries.pending + deliveries.attempting === 0;
+  return over && deliveries.failed + deliveries.cancelled + deliveries.expired > 0;
 }
 
 /** The page of a launched message. `live` is its moving part: receipts and answers still come in long after the last call. */
