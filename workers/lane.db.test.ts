@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { claimBatches } from '#db/claim-batch.ts';
 import { OPEN_POLICY } from '#domain/policy.ts';
+import type { Database } from '#db/database.ts';
 import type { Outcome } from '#domain/outcome.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import { Recalls } from '#services/recalls.ts';
@@ -19,15 +20,23 @@ beforeAll(async () => {
 afterAll(() => deps.close());
 
 const ACCEPTED: Outcome = { kind: 'accepted', providerId: 'p', units: 1 };
-const laneOf = (carrier: Carriers, lane: MessageClass = 'life'): Lane =>
+const laneOf = (carrier: Carriers, lane: MessageClass = 'life', db: Database = deps.db): Lane =>
   new Lane({
     lane,
     slots: 4,
-    db: deps.db,
+    db,
     workerName: 'test',
     deps: { ...deps, recalls: new Recalls(), plans: new SendPlans(deps, carrier.channels), random: () => 0 },
     log: deps.log,
   });
+
+/** Batches of SMS under way. */
+async function claimed(one: Bench): Promise<number | undefined> {
+  const { rows } = await deps.db.withTenant(one.ctx.tenantId, (tx) =>
+    sql<{ n: number }>`SELECT count(*)::int AS n FROM batches WHERE tenant_id = ${one.ctx.tenantId} AND state = 'claimed' AND channel = 'sms'`.execute(tx),
+  );
+  return rows[0]?.n;
+}
 
 /** Wakes as the sweep does, until so many calls of the channel were made. */
 async function until(lane: Lane, carrier: Carriers, channel: 'sms' | 'email', count: number): Promise<void> {
@@ -93,6 +102,36 @@ test('a large message by one sender that moves on does not keep another sender w
   await lane.drain();
 });
 
+test('nudges that come together while a sender holds all slots make one claim after the other, and none is lost', async () => {
+  const one = await bench(null);
+  const silence = Promise.withResolvers<Outcome>();
+  const carrier = carriers((call) => (call.channel === 'sms' ? silence.promise : ACCEPTED));
+  let claims = 0;
+  const across = deps.db.across.withPlugin({
+    transformQuery: ({ node }) => {
+      claims += 1;
+      return node;
+    },
+    transformResult: ({ result }) => Promise.resolve(result),
+  });
+  const lane = laneOf(carrier, 'bulk', { ...deps.db, across });
+  await one.launch('bulk', { channels: ['sms'] });
+  await one.plan();
+  lane.wake();
+  await expect.poll(() => carrier.calls.length, { timeout: 10_000 }).toBeGreaterThan(0);
+  await expect.poll(() => claimed(one), { timeout: 10_000 }).toBe(4);
+  const before = claims;
+  for (let i = 0; i < 16; i++) lane.wake();
+  await one.launch('bulk', { channels: ['email'] });
+  await one.plan();
+  expect(claims - before).toBeLessThanOrEqual(2);
+  lane.wake();
+  await expect.poll(() => carrier.calls.filter((call) => call.channel === 'email').length, { timeout: 20_000 }).toBe(3_000);
+  silence.resolve(ACCEPTED);
+  await until(lane, carrier, 'sms', 3_000);
+  await lane.drain();
+});
+
 test('a sender of two a second keeps nobody else waiting', async () => {
   const one = await bench(2);
   const carrier = carriers();
@@ -101,10 +140,7 @@ test('a sender of two a second keeps nobody else waiting', async () => {
   await one.plan();
   await until(lane, carrier, 'email', 3_000);
   expect(carrier.calls.filter((call) => call.channel === 'sms').length).toBeLessThan(60);
-  const held = await deps.db.withTenant(one.ctx.tenantId, (tx) =>
-    sql<{ n: number }>`SELECT count(*)::int AS n FROM batches WHERE tenant_id = ${one.ctx.tenantId} AND state = 'claimed' AND channel = 'sms'`.execute(tx),
-  );
-  expect(held.rows[0]?.n).toBe(4);
+  expect(await claimed(one)).toBe(4);
   await lane.drain();
 });
 
