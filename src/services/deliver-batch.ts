@@ -205,6 +205,12 @@ async function callAll(deps: DeliverDeps, slice: MarkedSlice, recall: Recall, re
     let called = 1;
     let ended: (() => void) | undefined;
     try {
+      // Nothing is made for who is taken back: a push is encrypted first, and ten of them were written as not called only
+      // after the slowest answer.
+      if (recall.recalled) {
+        called = 0;
+        return void results.push({ person, ...NOT_CALLED });
+      }
       // Before its turn: the first of a message in a new process renders its text.
       const { prepared, target } = targetOf(i);
       if (paced) ended = await turnOf(paced, i);
