@@ -4,8 +4,8 @@ import type { PushSubscriptionKeys } from '#domain/channel.ts';
 import { MAY_HAVE_IT } from '#domain/delivery.ts';
 import type { Channel } from '#schemas/delivery.ts';
 import { brokenGuardSql, ceilingSql, recentSql } from './guard-sql.ts';
-import { holdAgainstStop } from './stop-lock.ts';
-import type { Database } from './database.ts';
+import { holdAgainstStop, holdAgainstStopAndLaunch } from './stop-lock.ts';
+import type { Database, Tx } from './database.ts';
 import { type ClaimedBatch, LEASE_SECONDS } from './claim-batch.ts';
 import { type Places, plainArray, type Prepared, prepared } from './prepared.ts';
 import { heldSql } from './sender-batches.ts';
@@ -59,8 +59,10 @@ export async function markSlice(db: Database, batch: ClaimedBatch, slice: Slice)
   const { markedTo, probe = false } = slice;
   const senders = plainArray([senderId, ...(slice.optOutsOf ?? [])]);
   const values = { tenantId, messageId, wave, channel, senderId, fence, batchId, markedTo, probe, senders, ids: plainArray(slice.ids) };
+  // Life has no ceiling, and waits for no launch.
+  const hold = (tx: Tx) => (batch.lane === 'life' ? holdAgainstStop(tx) : holdAgainstStopAndLaunch(tx, tenantId));
   const write = async (mark: Prepared<MarkValues, Marked>): Promise<MarkedPerson[]> => {
-    const [, people] = await db.atOnce(tenantId, (tx) => Promise.all([holdAgainstStop(tx), mark(tx, values)]));
+    const [, people] = await db.atOnce(tenantId, (tx) => Promise.all([hold(tx), mark(tx, values)]));
     return people.map(({ id, name, address, locale, timeZone = null, attempts = 1, subscriptions = NONE }) => ({
       id,
       name,

@@ -1,6 +1,8 @@
 import { type AudienceCount, audienceCondition, countAndHash } from '#db/audience-sql.ts';
 import { inOnePacket, type Tx } from '#db/database.ts';
+import { lockForLaunch } from '#db/stop-lock.ts';
 import { type ExpiryProblem, expiryOf, planOf } from '#domain/plan.ts';
+import { policyOf } from '#domain/policy.ts';
 import { conflict, invalidField, Problem } from '#platform/errors.ts';
 import type { Audience } from '#schemas/audience.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
@@ -125,9 +127,17 @@ export async function launchInTx(tx: Tx, ctx: Context, { row, facts }: Launching
     facts.senders.filter((sender) => sender.drill === row.drill),
     row.class,
   );
-  const [begun] = await Promise.all([beginWaves(tx, ctx, waves, { message, senders }), audited]);
-  return begun;
+  const begun = beginWaves(tx, ctx, waves, { message, senders });
+  begun.catch(() => undefined);
+  await audited;
+  const beginning = await begun;
+  if (!scheduled && counts(row, facts)) await lockForLaunch(tx, ctx.tenantId);
+  return beginning;
 }
+
+/** Whether the ceiling per person and hour holds for it. */
+const counts = (row: Pick<MessageRow, 'class'>, { policy }: Pick<LaunchFacts, 'policy'>): boolean =>
+  row.class !== 'life' && policyOf(policy).hourlyCeiling !== null;
 
 /** What was acknowledged together with an act, for the audit log. */
 export const acknowledgedIn = ({ acknowledge = [] }: { acknowledge?: readonly Question[] | undefined }): { acknowledged?: readonly Question[] } =>

@@ -1,6 +1,7 @@
 import { type SqlBool, sql } from 'kysely';
 import { type AudienceCount, audienceCondition, countAndHash } from '#db/audience-sql.ts';
 import type { Tx } from '#db/database.ts';
+import { lockForLaunch } from '#db/stop-lock.ts';
 import type { Audience } from '#schemas/audience.ts';
 import type { ReturnReason } from '#schemas/delivery.ts';
 import { approvalRule } from './approval-rule.ts';
@@ -75,6 +76,7 @@ async function startSome(tx: Tx, ctx: Context): Promise<{ taken: number; waves: 
     started.map(({ row }) => row),
     now,
   );
+  if (started.some(({ row }) => row.class !== 'life')) await lockForLaunch(tx, tenantId);
   return { taken: rows.length, waves: waves.map(({ id }) => ({ tenantId, waveId: id })) };
 }
 

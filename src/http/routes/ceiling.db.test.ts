@@ -6,6 +6,7 @@ import type { DeliveryView, MessageView, Page, PreviewView } from '#schemas/view
 import { createApiKey } from '#services/api-keys.ts';
 import { createRecipient } from '#services/create-recipient.ts';
 import { ALL_SCOPES } from '#services/create-tenant.ts';
+import { deliverBatch } from '#services/deliver-batch.ts';
 import { Bench, carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 
@@ -41,9 +42,9 @@ async function call<T>(method: string, path: string, body?: object): Promise<T> 
 }
 
 let texts = 0;
-const launch = (audience: object) => {
+const launch = (audience: object, change: object = {}) => {
   texts += 1;
-  return call<MessageView>('POST', '/messages', { class: 'ops', text: { en: `Message ${texts}` }, audience, channels: ['sms'], launch: true });
+  return call<MessageView>('POST', '/messages', { class: 'ops', text: { en: `Message ${texts}` }, audience, channels: ['sms'], launch: true, ...change });
 };
 
 test('the preview says how many are left out, and they are listed with the reason', async () => {
@@ -113,4 +114,49 @@ test('a mark that meets another message’s mark under way waits for it, and cou
   } finally {
     holder.release();
   }
+});
+
+/** Sessions of this database that wait for a lock. */
+const WAITING = `SELECT count(DISTINCT pid)::int AS n FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())`;
+
+test.each(['launched', 'scheduled'] as const)('a message that is %s while another one is being marked does not slip past it', async (how) => {
+  await call('PATCH', '/settings', { hourlyCeiling: 1 });
+  await bench.people(3, { phone: true });
+  const second = how === 'scheduled' ? await launch({ all: true }, { startAt: new Date(Date.now() + 3_600_000).toISOString() }) : undefined;
+  await launch({ all: true });
+  await bench.plan();
+  const carrier = carriers();
+  const first = await claimBatch(deps.db.across, 'ops', 'first');
+  if (!first) throw new Error('a batch is due');
+  const holder = await deps.db.connect();
+  const within = (statement: string, values: unknown[] = []) => holder.query(statement, values);
+  try {
+    // Its mark has begun, and seen which messages there are; it waits in the middle of its statement.
+    await within('BEGIN');
+    await within(`SELECT set_config('app.tenant', $1, true)`, [String(bench.ctx.tenantId)]);
+    await within('SELECT 1 FROM batches WHERE id = $1 FOR UPDATE', [first.id]);
+    const marking = deliverBatch(bench.worker(carrier), first);
+    const waiting = async (): Promise<number> => (await holder.query<{ n: number }>(WAITING)).rows[0]?.n ?? 0;
+    await expect.poll(waiting).toBe(1);
+    let over = false;
+    const other = (async () => {
+      if (second)
+        await deps.db.withTenant(bench.ctx.tenantId, (tx) =>
+          tx
+            .updateTable('messages')
+            .set({ start_at: new Date(Date.now() - 1_000) })
+            .where('id', '=', deps.ids.decode('msg', second.id) ?? '')
+            .execute(),
+        );
+      else await launch({ all: true });
+      await bench.work(carrier, 'ops');
+    })().finally(() => (over = true));
+    await expect.poll(async () => over || (await waiting()) === 2).toBe(true);
+    await within('COMMIT');
+    await Promise.all([marking, other]);
+  } finally {
+    holder.release();
+  }
+  expect(carrier.calls.map(({ address }) => address)).toHaveLength(3);
+  expect(new Set(carrier.calls.map(({ address }) => address)).size).toBe(3);
 });
