@@ -3,6 +3,7 @@ import { loadavg } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { endOnSignals, unlessOver } from './leftovers.ts';
+import { MUTANTS } from './mutants.ts';
 import { commitOf, machineFacts, type Report, type RowLine } from './report.ts';
 import type { Result, Row } from './row.ts';
 import { ROWS } from './rows.ts';
@@ -28,9 +29,10 @@ const { values } = parseArgs({
 
 if (values.help) {
   say(
-    `npm run faults -- [--only name]... [--queue postgres|redis|both] [--short] [--seed n] [--json file]\nnpm run faults -- --mutants [--short] [--json file]\nnpm run faults -- [--document file.json]...   figures of these runs into docs/faults.md\n`,
+    `npm run faults -- [--only name]... [--queue postgres|redis|both] [--short] [--seed n] [--json file]\nnpm run faults -- --mutants [--only guard]... [--short] [--json file]\nnpm run faults -- [--document file.json]...   figures of these runs into docs/faults.md\n`,
   );
   for (const row of ROWS) say(`  ${row.name.padEnd(20)} ${row.about}${row.only ? ` (${row.only} only)` : ''}`);
+  say(`\nguards: ${[...new Set(MUTANTS.map((mutant) => mutant.guard))].join(', ')}`);
   process.exit(0);
 }
 
@@ -39,14 +41,15 @@ if (values.document) {
   process.exit(0);
 }
 
-const unknown = (values.only ?? []).filter((name) => !ROWS.some((row) => row.name === name));
+const names = values.mutants ? MUTANTS.map((mutant) => mutant.guard) : ROWS.map((row) => row.name);
+const unknown = (values.only ?? []).filter((name) => !names.includes(name));
 if (unknown.length > 0 || !['postgres', 'redis', 'both'].includes(values.queue)) {
   process.stderr.write(`unknown: ${[...unknown, values.queue].join(', ')}; see --help\n`);
   process.exit(2);
 }
 endOnSignals();
 if (values.mutants) {
-  const { lines, controlSeconds } = await runMutants({ short: values.short, say });
+  const { lines, controlSeconds } = await runMutants({ short: values.short, only: values.only, say });
   const file = resolve(values.json ?? '.muster/mutants.json');
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, `${JSON.stringify({ short: values.short, node: process.version, controlSeconds, mutants: lines }, null, 2)}\n`);

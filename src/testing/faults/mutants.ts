@@ -1,21 +1,6 @@
-/** One exact change of a source file. It must be found as often as said, else the table is out of date. */
-export interface Change {
-  readonly file: string;
-  readonly from: string;
-  readonly to: string;
-  /** 1 unless told. */
-  readonly times?: number;
-}
-
-/** A guard taken away, and the test that must notice. */
-export interface Mutant {
-  readonly guard: string;
-  readonly removed: string;
-  readonly changes: readonly Change[];
-  readonly test: { readonly file: string; readonly name: string };
-  /** Also in the short form. */
-  readonly short?: boolean;
-}
+import type { Mutant } from './mutant.ts';
+import { RECALL_MUTANTS } from './mutants-recall.ts';
+import { SEND_GUARD_MUTANTS } from './mutants-send-guards.ts';
 
 const MARK = 'src/db/mark-slice.ts';
 const guard = (name: string) => ({ file: 'src/testing/faults/guards.db.test.ts', name });
@@ -282,4 +267,6 @@ export const MUTANTS: readonly Mutant[] = [
       name: '50 answers of one person at once: one is first, its time stays, every change is kept and the tally is of one',
     },
   },
+  ...RECALL_MUTANTS,
+  ...SEND_GUARD_MUTANTS,
 ];

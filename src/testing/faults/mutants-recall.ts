@@ -1,0 +1,100 @@
+import type { Mutant } from './mutant.ts';
+
+const DELIVER = 'src/services/deliver-batch.ts';
+const recall = (name: string) => ({ file: 'src/testing/faults/recall.db.test.ts', name: `recall: ${name}` });
+const by = (channel: string) => recall(`a stop takes back who is marked for ${channel} and not called yet`);
+const unheard = (what: string) => recall(`a stop of ${what} is seen by a process that hears nothing`);
+
+/** One level of a stop that is no longer looked at. */
+const level = (name: string, from: string, to: string): Mutant => ({
+  guard: 'recall',
+  removed: `that a stop of ${name} is seen without being heard`,
+  changes: [{ file: 'schemas/migrations/0002_across_tenants.sql', from, to }],
+  test: unheard(name),
+});
+
+/** People who are marked and not called when a stop comes. */
+export const RECALL_MUTANTS: readonly Mutant[] = [
+  {
+    guard: 'recall',
+    removed: 'that an SMS waiting for a connection is taken back',
+    changes: [{ file: 'src/channels/http/pool.ts', from: 'recall?.add(this);', to: '' }],
+    test: by('sms'),
+    short: true,
+  },
+  {
+    guard: 'recall',
+    removed: 'that a push waiting for a connection is taken back',
+    changes: [{ file: 'src/channels/push/origin.ts', from: `body.toString('latin1'), recall)`, to: `body.toString('latin1'))` }],
+    test: by('push'),
+  },
+  {
+    guard: 'recall',
+    removed: 'that a mail waiting for a connection is taken back',
+    changes: [{ file: 'src/channels/email/pool.ts', from: 'mail.recall?.add(call);', to: '' }],
+    test: by('email'),
+  },
+  {
+    guard: 'recall',
+    removed: 'that a mail whose envelope went ahead has no body after a stop',
+    changes: [{ file: 'src/channels/email/conversation.ts', from: 'if (good && transaction.mail.recall?.recalled) {', to: 'if (good && !transaction) {' }],
+    test: by('email'),
+  },
+  {
+    guard: 'recall',
+    removed: 'that a marked person whose call has not begun gets none',
+    changes: [
+      { file: DELIVER, from: 'if (recall.recalled) {\n        called', to: 'if (recall.recalled && !person) {\n        called' },
+      { file: 'src/channels/http/pool.ts', from: 'if (recall?.recalled) return', to: `if (recall?.recalled && request === '') return` },
+    ],
+    test: by('sms'),
+  },
+  {
+    guard: 'recall',
+    removed: 'that those taken back are written before the slowest answer',
+    changes: [{ file: DELIVER, from: 'await Promise.race([calls, recall.told]);', to: 'await calls;' }],
+    test: by('sms'),
+  },
+  {
+    guard: 'recall',
+    removed: 'that those taken back wait again',
+    changes: [
+      {
+        file: 'src/domain/delivery.ts',
+        from: `state: 'pending', code: outcome.code, delayMs: 0, uncounted: true }`,
+        to: `state: 'unknown', code: outcome.code, delayMs: DOUBT_WINDOW_MS[klass] }`,
+      },
+    ],
+    test: by('sms'),
+  },
+  {
+    guard: 'recall',
+    removed: 'that their attempt is not counted',
+    changes: [
+      { file: 'src/domain/delivery.ts', from: `code: outcome.code, delayMs: 0, uncounted: true }`, to: `code: outcome.code, delayMs: 0, uncounted: false }` },
+    ],
+    test: by('sms'),
+  },
+  {
+    guard: 'recall',
+    removed: 'that a correction stops the first message',
+    changes: [
+      {
+        file: 'src/services/correct-message.ts',
+        from: `if (first.state === 'live' || first.state === 'scheduled') await`,
+        to: `if (first.state === 'scheduled') await`,
+      },
+    ],
+    test: recall('a correction takes them back too, and goes to those alone who were called'),
+  },
+  {
+    guard: 'recall',
+    removed: 'that a stop is heard',
+    changes: [{ file: 'src/services/recalls.ts', from: '        recall.recall();\n', to: '        void recall.told;\n' }],
+    test: recall('a stop is heard by a process that cannot look'),
+  },
+  level('the message', `WHERE m.state <> 'live' OR i.stopped_at`, 'WHERE i.stopped_at'),
+  level('the channel', ' OR c.channel = ANY (t.stopped_channels) $$', ' $$'),
+  level('the organisation', ' OR t.stopped_at IS NOT NULL OR t.suspended_at IS NOT NULL OR c.channel', ' OR c.channel'),
+  level('the installation', `WHERE m.state <> 'live' OR i.stopped_at IS NOT NULL OR`, `WHERE m.state <> 'live' OR`),
+];
