@@ -274,6 +274,9 @@ describe('what the relay says', () => {
     ['DATA refused', { DATA: '451 4.3.0 Later' }, { kind: 'retryable', code: '451 4.3.0' }],
     ['authentication of the domain missing', { end: '550 5.7.26 Unauthenticated' }, { kind: 'misconfigured', code: '550 5.7.26' }],
     ['spam', { end: '554 5.7.1 Spam' }, { kind: 'rejected', code: '554 5.7.1' }],
+    ['an answer to the final dot that belongs to DATA', { end: '354 Go on' }, { kind: 'unknown', code: 'EPROTOCOL' }],
+    ['an answer to the final dot that is none', { end: '999 What?' }, { kind: 'unknown', code: 'EPROTOCOL' }],
+    ['an acceptance before the message', { DATA: '354 Go on\r\n250 2.0.0 Ok: queued as GHOST', end: '' }, { kind: 'unknown' }],
     ['goodbye instead of an answer', { end: '421 4.3.2 Shutting down' }, { kind: 'throttled', code: '421 4.3.2' }],
   ];
   for (const pipelining of [false, true])
@@ -283,6 +286,21 @@ describe('what the relay says', () => {
       expect((await prepared.send(target())).outcome).toMatchObject(expected);
       expect((await prepared.send(target())).outcome).toMatchObject(expected);
     });
+
+  test('an acceptance while a long message is on its way is none', async () => {
+    const relay = await startTcp((socket) => {
+      socket.write('220 test ESMTP\r\n');
+      socket.on('data', (chunk) => {
+        const line = chunk.toString('latin1');
+        if (!line.startsWith('DATA')) return void socket.write(line.startsWith('EHLO') ? '250 test\r\n' : '250 Ok\r\n');
+        socket.pause();
+        return void socket.write('354 Go on\r\n', () => setTimeout(() => socket.write('250 2.0.0 Ok: queued as GHOST\r\n'), 50));
+      });
+    });
+    closers.push(() => relay.close());
+    const long = letter({ text: ['x'.repeat(12_000_000)] });
+    expect((await adapterFor(relay.port).prepare(long, SENDER).send(target())).outcome).toEqual({ kind: 'retryable', code: 'EPROTOCOL' });
+  });
 
   test('a temporary login failure stops nobody', async () => {
     const { port } = await startSmtpCarrier({ EHLO: '250-test\r\n250 AUTH PLAIN', AUTH: '454 4.7.0 Temporary authentication failure' });

@@ -112,10 +112,12 @@ export class Conversation {
   #onData(chunk: Buffer): void {
     const replies = this.#reader.read(chunk);
     if (!replies) return this.end('EPROTOCOL');
+    // What comes in one piece with an answer was said before anything that this answer makes us ask.
+    let answers = this.#asked.length;
     for (const reply of replies) {
       if (this.#over) return;
-      const asked = this.#asked.shift();
-      // Words nobody asked for: the relay says goodbye to an idle connection.
+      const asked = answers-- > 0 ? this.#asked.shift() : undefined;
+      // Words nobody asked for: the relay says goodbye to an idle connection, or is out of step.
       if (!asked) return this.end('ECONNECTION');
       this.#onReply(asked, reply);
     }
@@ -125,6 +127,7 @@ export class Conversation {
     const good = reply.code >= 200 && reply.code < 400;
     if (question === 'QUIT') return this.end('QUIT');
     if (!transaction) return good ? undefined : this.end('ECONNECTION');
+    if (isOutOfStep(question, transaction, reply)) return this.end('EPROTOCOL');
     // RFC 5321 section 3.8: whatever was asked, the relay closes the connection now.
     if (reply.code === 421) {
       this.#finish(transaction, transaction.refusal ?? failureOf(reply, stageOf(question, transaction)));
@@ -211,3 +214,7 @@ export class Conversation {
 }
 
 const stageOf = (question: Question, { stage }: Transaction): Stage => (question === 'MAIL' ? 'sender' : question === 'RCPT' ? 'recipient' : stage);
+
+/** Only DATA is answered by 3yz (RFC 5321 section 4.3.2), and nobody can have accepted a mail whose final dot has not been sent. */
+const isOutOfStep = (question: Question, { stage }: Transaction, { code }: Reply): boolean =>
+  (code >= 300 && code < 400 && question !== 'DATA') || (question === 'END' && stage === 'body' && code < 400);

@@ -7,6 +7,9 @@ export interface Reply {
 /** A relay that says more than this in one reply is not one. */
 const MAX_REPLY_BYTES = 65_536;
 
+/** RFC 5321 section 4.2.1: nothing else is a reply, and what is none must not pass for a refusal. */
+const REPLY = /^([2-5]\d\d)([ -]|$)/;
+
 /** Cuts what comes from the socket into replies, however it was cut on its way. */
 export class ReplyReader {
   #rest = '';
@@ -19,7 +22,7 @@ export class ReplyReader {
     this.#rest = lines.pop() ?? '';
     for (const line of lines) {
       if (line.trim() === '') continue;
-      const parts = /^(\d{3})([ -]|$)/.exec(line);
+      const parts = REPLY.exec(line);
       if (!parts) return undefined;
       this.#lines += line;
       if (parts[2] === '-') {
