@@ -135,6 +135,9 @@ test('what a cut connection carried is written once, whatever else was under way
 
 const answers: [string, number, Record<string, string>, string, object][] = [
   ['a created message whose body was cut', 201, { 'content-length': '500' }, '{"sid":', { kind: 'accepted', providerId: null, units: 1 }],
+  ['a SID that no column takes', 201, {}, '{"sid":"SM\\u0000","num_segments":"2"}', { kind: 'accepted', providerId: null, units: 2 }],
+  ['segments beyond counting', 201, {}, '{"sid":"SM1","num_segments":"40000"}', { kind: 'accepted', providerId: 'SM1', units: 1 }],
+  ['segments in halves', 201, {}, '{"sid":"SM1","num_segments":1.5}', { kind: 'accepted', providerId: 'SM1', units: 1 }],
   ['a 200 from something that is not Twilio', 200, {}, '<html>Sign in to the Wi-Fi', { kind: 'unknown', code: 'unreadable_reply' }],
   ['a 200 that says nothing', 200, {}, 'null', { kind: 'unknown', code: 'unreadable_reply' }],
   ['a redirect', 302, { location: 'http://127.0.0.1:1/' }, '', { kind: 'misconfigured', code: 'http_302' }],

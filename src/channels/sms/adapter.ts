@@ -54,7 +54,7 @@ export function createSmsAdapter(options: SmsAdapterOptions): ChannelAdapter<Sms
       const created = (await version.create(request)) as CreatedMessage | null;
       if (created === null || typeof created !== 'object') return { outcome: UNREADABLE };
       const { sid, num_segments } = created;
-      return { outcome: { kind: 'accepted', providerId: typeof sid === 'string' ? sid : null, units: Math.max(1, Number(num_segments) || 1) } };
+      return { outcome: { kind: 'accepted', providerId: typeof sid === 'string' && SID.test(sid) ? sid : null, units: segmentsOf(num_segments) } };
     } catch (error) {
       return { outcome: outcomeOf(error, clock.now(), options.log) };
     } finally {
@@ -83,6 +83,15 @@ export function createSmsAdapter(options: SmsAdapterOptions): ChannelAdapter<Sms
       pool.close();
     },
   };
+}
+
+/** What no column takes would keep everybody's outcome of the slice from being written. */
+const SID = /^[\x21-\x7e]{1,100}$/;
+const MOST_SEGMENTS = 100;
+
+function segmentsOf(told: unknown): number {
+  const segments = Number(told);
+  return Number.isInteger(segments) && segments >= 1 && segments <= MOST_SEGMENTS ? segments : 1;
 }
 
 /** A 2xx whose body is not a Message: something between us and Twilio answered, which proves nothing. */
