@@ -197,3 +197,23 @@ test.each(['ascii ', 'ж', '🚒', '"\\'])('a body of 4,000 times %j is cut to w
   expect(body.slice(0, -1)).toBe(unit.repeat(4_000).slice(0, body.length - 1));
   expect(body.isWellFormed()).toBe(true);
 });
+
+test('subscriptions of another key stop nobody; a signature that all refuse stops the sender', async () => {
+  const service = await startHttp(({ path }, response) => void response.writeHead(path.startsWith('/ours') ? 201 : 403).end());
+  closers.push(() => service.close());
+  const origin = `http://127.0.0.1:${service.port}`;
+  const sendTo = (adapter: ReturnType<typeof adapterFor>) => async (path: string) =>
+    (
+      await adapter
+        .prepare(content, { id: 1, address: '' })
+        .send({ address: '', ref: 'r', slots, subscriptions: [{ id: path, endpoint: `${origin}/${path}`, ...keys() }] })
+    ).outcome;
+  const first = sendTo(adapterFor(origin));
+  // Nobody knows yet whose fault it is; the same one may say so as often as it likes.
+  for (let i = 0; i < 20; i++) expect(await first('foreign/1')).toEqual({ kind: 'retryable', code: 'http_403' });
+  expect(await first('ours/1')).toMatchObject({ kind: 'accepted' });
+  for (let i = 0; i < 20; i++) expect(await first(`foreign/${i}`)).toEqual({ kind: 'rejected', code: 'http_403' });
+  const second = sendTo(adapterFor(origin));
+  for (let i = 0; i < 9; i++) expect((await second(`foreign/${i}`)).kind).toBe('retryable');
+  expect(await second('foreign/9')).toMatchObject({ kind: 'misconfigured', code: 'http_403' });
+});

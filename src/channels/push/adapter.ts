@@ -15,6 +15,7 @@ import { type PushFields, type PushOrigin, pushFields } from './origin.ts';
 import { PushOrigins } from './origins.ts';
 import { preparePayload } from './payload.ts';
 import type { Resolve } from './public-lookup.ts';
+import { Standing } from './standing.ts';
 import { createVapid, type VapidKeys } from './vapid.ts';
 
 export interface PushAdapterOptions {
@@ -45,6 +46,7 @@ export function createPushAdapter(options: PushAdapterOptions): ChannelAdapter<P
   const authorization = createVapid(options.vapid, clock);
   const inFlight = new InFlight();
   const encryption = new Encryption();
+  const standings = { real: new Standing(), test: new Standing() };
 
   const locate = (endpoint: string): { origin: PushOrigin; path: string; name: string } | undefined => {
     const at = endpoint.indexOf('/', 'https://'.length);
@@ -69,11 +71,14 @@ export function createPushAdapter(options: PushAdapterOptions): ChannelAdapter<P
     const reply = await place.origin.post({ ...fields, path: place.path, authorization: authorization(place.name), body, recall });
     if (reply.kind === 'reply') {
       const { location } = reply.headers;
-      return statusOutcome(
+      const outcome = statusOutcome(
         reply.status,
         retryAfterMs(reply.headers['retry-after'], clock.now(), RETRY_AFTER_MS),
         typeof location === 'string' ? location.slice(0, 200) : null,
       );
+      const standing = place.origin.trusted ? standings.test : standings.real;
+      if (outcome.kind === 'accepted') standing.accepted();
+      return outcome.kind === 'misconfigured' ? standing.judge(subscription.endpoint, outcome) : outcome;
     }
     if (reply.code === 'EPRIVATE') return { kind: 'rejected', code: 'endpoint_private' };
     return failureOutcome(reply);

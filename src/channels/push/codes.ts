@@ -8,7 +8,7 @@ const STATUSES: Readonly<Record<number, Verdict>> = {
   201: 'accepted', // stored; not shown yet
   202: 'accepted', // stored, receipt to come (RFC 8030 section 5.1)
   400: 'rejected', // malformed; also Mozilla's answer to a bad token of the endpoint
-  401: 'misconfigured', // VAPID refused
+  401: 'misconfigured', // VAPID refused: see `Standing`
   403: 'misconfigured', // VAPID key is not the one subscribed with; Apple: BadJwtToken
   404: 'gone', // subscription expired (section 7.3)
   406: 'throttled', // WNS says this when too fast

@@ -66,6 +66,10 @@ export class PushOrigin {
     });
   }
 
+  get trusted(): boolean {
+    return this.#options.trusted;
+  }
+
   /** Never rejects; redirects are answers like any other. */
   async post(request: PushRequest): Promise<HttpReply | HttpFailure> {
     const { deadlineMs } = this.#options;
