@@ -15,11 +15,18 @@ p { margin: .25rem 0; } summary { cursor: pointer; } code { overflow-wrap: anywh
 /** What a Content-Security-Policy must allow for the page's own style. */
 export const DOCS_STYLE_HASH = `'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`;
 
+interface Parameter {
+  name: string;
+  in: string;
+  required?: boolean;
+  schema?: { enum?: unknown[]; minimum?: number; maximum?: number; maxLength?: number; example?: unknown; description?: string };
+}
+
 interface Operation {
   tags?: string[];
   summary?: string;
   description?: string;
-  parameters?: unknown[];
+  parameters?: Parameter[];
   requestBody?: unknown;
   responses?: Record<string, { description?: string }>;
 }
@@ -62,9 +69,32 @@ const operationView = ({ path, method, operation }: Listed) => html`<article>
 <h3><span class="method">${method.toUpperCase()}</span> ${path}</h3>
 <p>${operation.summary ?? ''}</p>
 ${operation.description ? html`<p>${operation.description}</p>` : ''}
-${operation.parameters && operation.parameters.length > 0 ? details('Parameters', operation.parameters) : ''}
+${operation.parameters && operation.parameters.length > 0 ? html`<ul>${operation.parameters.map(parameterView)}</ul>` : ''}
 ${operation.requestBody ? details('Body', operation.requestBody) : ''}
-<p>${Object.entries(operation.responses ?? {}).map(([status, response]) => html`<code>${status}</code> ${response.description ?? ''} `)}</p>
+${answersView(operation.responses ?? {})}
 </article>`;
+
+/** `limit` (query): 1 to 1000. */
+function parameterView({ name, in: place, required, schema = {} }: Parameter): Html {
+  const { minimum, maximum, maxLength, example, description } = schema;
+  const facts = [
+    required && place !== 'path' ? 'required' : '',
+    schema.enum ? schema.enum.join(', ') : '',
+    minimum !== undefined && maximum !== undefined ? `${minimum} to ${maximum}` : '',
+    maxLength === undefined ? '' : `at most ${maxLength} characters`,
+    example === undefined ? '' : `such as ${String(example)}`,
+  ].filter(Boolean);
+  return html`<li><code>${name}</code> (${place})${facts.length > 0 ? `: ${facts.join('; ')}` : ''}${description ? html`. ${description}` : ''}</li>`;
+}
+
+/** What it gives in sight; the refusals, which are nearly the same everywhere, folded. */
+function answersView(responses: NonNullable<Operation['responses']>): Html {
+  const all = Object.entries(responses);
+  const view = ([status, response]: (typeof all)[number]): Html => html`<p><code>${status}</code> ${response.description ?? ''}</p>`;
+  const refusals = all.filter(([status]) => Number(status) >= 400);
+  return html`${all.filter(([status]) => Number(status) < 400).map(view)}${
+    refusals.length > 0 ? html`<details><summary>Refusals</summary>${refusals.map(view)}</details>` : ''
+  }`;
+}
 
 const details = (title: string, value: unknown) => html`<details><summary>${title}</summary><pre>${JSON.stringify(value, null, 2)}</pre></details>`;

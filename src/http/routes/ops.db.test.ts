@@ -130,5 +130,7 @@ test('the documentation is a page without script or anything from elsewhere', as
   expect(response.headers.get('content-security-policy')).toContain("default-src 'none'; style-src 'sha256-");
   const page = await response.text();
   expect(page).toContain('/v1/messages/{id}/launch');
+  expect(page).toContain('<li><code>limit</code> (query): 1 to 1000</li>');
+  expect(page).toMatch(/<details><summary>Refusals<\/summary><p><code>401<\/code>/);
   expect(page).not.toMatch(/<script|src=|https?:\/\/(?!json-schema)/);
 });

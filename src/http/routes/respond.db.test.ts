@@ -140,6 +140,11 @@ test('a time and a note: minutes, a clock in the reader’s zone, and words that
   expect((await answersOf(message))[0]).toMatchObject({ eta_at: null, note: 'after lunch; x' });
 });
 
+test('a campaign says how to get no more of them; nothing else does', async () => {
+  const said = async (shape: MessageShape) => (await (await get((await invite(shape)).token)).text()).includes('Reply STOP to the text message');
+  expect([await said({ class: 'bulk' }), await said({ class: 'ops' }), await said({ class: 'life' })]).toEqual([true, false, false]);
+});
+
 test('an unknown answer is 422 and writes nothing; a large body is refused', async () => {
   const { message, token } = await invite();
   const unknown = await press(token, { answer: 'perhaps' });

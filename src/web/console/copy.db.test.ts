@@ -69,7 +69,9 @@ test('a copy for those whom a message did not reach lists exactly them, and neve
   const phones = { reached: '+12125550190', failed: '+12125550191', doubt: '+12125550192', none: undefined };
   const ids: Record<string, string> = {};
   for (const [name, phone] of Object.entries(phones))
-    ids[name] = (await createRecipient(bench.ctx, { name, tags: ['missed'], consent: ['life', 'ops', 'bulk'], ...(phone ? { phone } : { email: 'none@example.test' }) })).id;
+    ids[name] = (
+      await createRecipient(bench.ctx, { name, tags: ['missed'], consent: ['life', 'ops', 'bulk'], ...(phone ? { phone } : { email: 'none@example.test' }) })
+    ).id;
   const carrier = carriers(({ address }) =>
     address === phones.failed
       ? { kind: 'rejected', code: '21211' }

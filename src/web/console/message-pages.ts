@@ -190,6 +190,8 @@ export const messageRoutes = (): Hono<ConsoleEnv> =>
       const message = await getMessage(c.var.ctx, c.req.param('id'));
       return isWaiting(message) ? draftPage(c, message) : boardPage(c, message, message.state === 'stopped' && stoppedNotice(c.req.query('stopped')));
     })
+    // Where a refused form was answered: its address may be opened again.
+    .on('GET', ['/messages/:id/launch', '/messages/:id/approve'], (c) => c.redirect(`/messages/${c.req.param('id')}`, 303))
     .post('/messages/:id/launch', launch)
     .post('/messages/:id/approve', approve)
     .get('/messages/:id/stop', stopPage)

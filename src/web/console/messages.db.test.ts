@@ -96,6 +96,8 @@ test('nothing is sent without the hash that was shown, or without the tick', asy
   const unsure = await page.post(`${path}/launch`, { _csrf: token, audienceHash: hidden(html, 'audienceHash') });
   expect(unsure.status).toBe(422);
   expect(await unsure.text()).toContain('href="#sure"');
+  // The refusal stands at the address of the form, which a person may open again.
+  expect(await page.text(`${path}/launch`)).toContain('id="launch-title"');
   expect((await messages())[0]?.state).toBe('draft');
 });
 

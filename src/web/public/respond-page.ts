@@ -64,6 +64,7 @@ ${buttons(page, words)}
 <label>${words.note}<textarea name="note" maxlength="500" rows="2"></textarea></label></details>
 </form>
 ${shareUrl ? raw(`<p><a class="button quiet" href="${OWN}">`) : own}${shareUrl ? html`${words.passOn}</a></p>` : ''}
+${message.class === 'bulk' ? html`<p class="meta">${words.leave}</p>` : ''}
 <p class="trap" aria-hidden="true"><a href="/r/${own}/more" rel="nofollow" tabindex="-1">${words.robots}</a></p>
 </main>`;
   return textOf(publicPage({ locale, title: message.title ?? message.tenantName, body })).split(OWN);

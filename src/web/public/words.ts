@@ -15,6 +15,8 @@ export interface PageWords {
   /** Time and note go with an answer: there is no button of their own. */
   readonly thenPress: string;
   readonly passOn: string;
+  /** How to get no more campaigns; a link of the page's own would not know by which channel they came. */
+  readonly leave: string;
   readonly stopped: string;
   /** What follows on a page where one can answer. */
   readonly stoppedAnswer: string;
@@ -51,6 +53,7 @@ const en: PageWords = {
   more: 'Add a time or a note',
   thenPress: 'Fill this in first, then press your answer above.',
   passOn: 'Pass it on',
+  leave: 'No more of these messages? Reply STOP to the text message, or use the link at the end of the e-mail.',
   stopped: 'This message was stopped.',
   stoppedAnswer: 'Answers are still recorded.',
   late: 'This has ended.',
@@ -84,6 +87,7 @@ const de: PageWords = {
   more: 'Zeit oder Bemerkung dazu',
   thenPress: 'Erst ausfüllen, dann oben die Antwort drücken.',
   passOn: 'Weitersagen',
+  leave: 'Keine solchen Nachrichten mehr? Antworten Sie STOP auf die SMS, oder nehmen Sie den Link am Ende der E-Mail.',
   stopped: 'Diese Nachricht wurde gestoppt.',
   stoppedAnswer: 'Antworten werden weiter gespeichert.',
   late: 'Dies ist vorbei.',
@@ -117,6 +121,7 @@ const fr: PageWords = {
   more: 'Ajouter une heure ou une remarque',
   thenPress: 'Remplissez d’abord ceci, puis appuyez sur votre réponse ci-dessus.',
   passOn: 'Faites passer',
+  leave: "Plus de messages de ce genre ? Répondez STOP au SMS, ou utilisez le lien à la fin de l'e-mail.",
   stopped: 'Ce message a été arrêté.',
   stoppedAnswer: 'Les réponses sont encore enregistrées.',
   late: "C'est terminé.",
@@ -150,6 +155,7 @@ const es: PageWords = {
   more: 'Añadir una hora o una nota',
   thenPress: 'Rellene esto primero y luego pulse su respuesta arriba.',
   passOn: 'Páselo',
+  leave: '¿No quiere más mensajes como este? Responda STOP al SMS, o use el enlace al final del correo.',
   stopped: 'Este mensaje se detuvo.',
   stoppedAnswer: 'Las respuestas aún se registran.',
   late: 'Esto ha terminado.',
