@@ -19,7 +19,7 @@ interface Parameter {
   name: string;
   in: string;
   required?: boolean;
-  schema?: { enum?: unknown[]; minimum?: number; maximum?: number; maxLength?: number; example?: unknown; description?: string };
+  schema?: { enum?: unknown[]; minimum?: number; maximum?: number; maxLength?: number; example?: string | number; description?: string };
 }
 
 interface Operation {
@@ -82,7 +82,7 @@ function parameterView({ name, in: place, required, schema = {} }: Parameter): H
     schema.enum ? schema.enum.join(', ') : '',
     minimum !== undefined && maximum !== undefined ? `${minimum} to ${maximum}` : '',
     maxLength === undefined ? '' : `at most ${maxLength} characters`,
-    example === undefined ? '' : `such as ${String(example)}`,
+    example === undefined ? '' : `such as ${example}`,
   ].filter(Boolean);
   return html`<li><code>${name}</code> (${place})${facts.length > 0 ? `: ${facts.join('; ')}` : ''}${description ? html`. ${description}` : ''}</li>`;
 }
