@@ -20,7 +20,6 @@ export const RECALL_MUTANTS: readonly Mutant[] = [
     removed: 'that an SMS waiting for a connection is taken back',
     changes: [{ file: 'src/channels/http/pool.ts', from: 'recall?.add(this);', to: '' }],
     test: by('sms'),
-    short: true,
   },
   {
     guard: 'recall',

@@ -107,7 +107,6 @@ export const SEND_GUARD_MUTANTS: readonly Mutant[] = [
       },
     ],
     test: CORRECTED,
-    short: true,
   },
   {
     guard: 'correction',
@@ -150,7 +149,6 @@ export const SEND_GUARD_MUTANTS: readonly Mutant[] = [
     removed: 'the ceiling inside the mark',
     changes: [{ file: MARK, from: 'over_ceiling(g.recent, p.id, g.ceiling)', to: 'false' }],
     test: route('ceiling', 'the preview says how many are left out, and they are listed with the reason'),
-    short: true,
   },
   {
     guard: 'ceiling',
