@@ -21,9 +21,9 @@ const FULL = {
   /** Measured rounds of each contestant; medians are taken over them. */
   rounds: 3,
   /** Messages a round. */
-  sms: 20_000,
+  sms: 100_000,
   email: 10_000,
-  push: 6_000,
+  push: 8_000,
   /** People of a message whose first call is waited for, and how often. */
   audience: 10_000,
   tries: 20,
@@ -31,7 +31,7 @@ const FULL = {
   small: 10_000,
   large: 1_000_000,
   /** Lanes and fair share: bulk in flight, and the life message or small tenant beside it. */
-  bulk: 400_000,
+  bulk: 1_000_000,
   life: 10_000,
   few: 1_000,
   /** Pace: units per second, worker processes, and for how long each is watched. */
