@@ -1,12 +1,8 @@
 import { parentPort } from 'node:worker_threads';
-import { encrypt, type Recipient } from './encrypt.ts';
+import { encryptList } from './encrypt-list.ts';
 
-export interface EncryptJob {
-  readonly payload: Uint8Array;
-  readonly recipient: Recipient;
-}
-
-// A thread of `Encryption`: a list of jobs comes, a list of as many bodies goes back.
-parentPort?.on('message', (jobs: readonly EncryptJob[]) => {
-  parentPort?.postMessage(jobs.map(({ payload, recipient }) => encrypt(payload, recipient)));
+// A thread of `Encryption`: packed lists come, and go back encrypted.
+parentPort?.on('message', (list: ArrayBuffer) => {
+  encryptList(list);
+  parentPort?.postMessage(list, [list]);
 });
