@@ -59,7 +59,7 @@ async function service(first: Protocol, answer: Answer = taken, believed = true)
 const fields = pushFields({ 'content-encoding': 'aes128gcm', ttl: '60' });
 const everyByte = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
 const request = (path: string, change: Partial<PushRequest> = {}): PushRequest => ({
-  ...fields,
+  fields,
   path,
   authorization: 'vapid t=a, k=b',
   body: everyByte,

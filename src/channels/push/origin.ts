@@ -9,12 +9,13 @@ import { publicLookup, type Resolve } from './public-lookup.ts';
 
 /** Header fields that are the same for everybody whom a message goes to. */
 export interface PushFields {
-  readonly fields: Readonly<Record<string, string>>;
+  readonly record: Readonly<Record<string, string>>;
   /** The same as lines of HTTP/1.1, each with its end. */
   readonly lines: string;
 }
 
-export interface PushRequest extends PushFields {
+export interface PushRequest {
+  readonly fields: PushFields;
   /** Path and query as they go on the wire: ASCII, without spaces. */
   readonly path: string;
   readonly authorization: string;
@@ -32,13 +33,13 @@ export interface PushOriginOptions {
 
 const CLOSED: HttpFailure = { kind: 'failure', written: false, code: 'CLOSED' };
 
-export function pushFields(fields: Readonly<Record<string, string>>): PushFields {
+export function pushFields(record: Readonly<Record<string, string>>): PushFields {
   let lines = '';
-  for (const [name, value] of Object.entries(fields)) {
+  for (const [name, value] of Object.entries(record)) {
     if (!/^[!-~]+$/.test(value)) throw new TypeError(`${name} cannot be sent: ${JSON.stringify(value)}`);
     lines += `${name}: ${value}\r\n`;
   }
-  return { fields, lines };
+  return { record, lines };
 }
 
 /**
@@ -75,8 +76,8 @@ export class PushOrigin {
     const { deadlineMs } = this.#options;
     if (this.#http2) return this.#overHttp2(request, deadlineMs);
     const from = monotonicMs();
-    const { path, authorization, lines, body, recall } = request;
-    const head = `POST ${path} HTTP/1.1\r\nHost: ${this.#url.host}\r\nauthorization: ${authorization}\r\n${lines}content-length: ${body.length}\r\n\r\n`;
+    const { path, authorization, fields, body, recall } = request;
+    const head = `POST ${path} HTTP/1.1\r\nHost: ${this.#url.host}\r\nauthorization: ${authorization}\r\n${fields.lines}content-length: ${body.length}\r\n\r\n`;
     const reply = await this.#http1.send(head + body.toString('latin1'), recall);
     if (reply.kind === 'reply' || reply.code !== PICKED_H2) return reply;
     // Nothing of it was written.
@@ -91,7 +92,7 @@ export class PushOrigin {
       keepAliveTimeout: KEEP_ALIVE_MS,
       connect: { timeout: this.#options.deadlineMs, ...this.#lookup() },
     });
-    return post(this.#http2, { path, headers: { ...fields, authorization }, body, deadlineMs, maxReplyBytes: MAX_REPLY_BYTES, recall });
+    return post(this.#http2, { path, headers: { ...fields.record, authorization }, body, deadlineMs, maxReplyBytes: MAX_REPLY_BYTES, recall });
   }
 
   #lookup(): { lookup?: ReturnType<typeof publicLookup> } {

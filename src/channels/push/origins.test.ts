@@ -10,7 +10,7 @@ afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
-const request: PushRequest = { ...pushFields({ ttl: '1' }), path: '/', authorization: 'vapid t=a, k=b', body: Buffer.from('x'), recall: undefined };
+const request: PushRequest = { fields: pushFields({ ttl: '1' }), path: '/', authorization: 'vapid t=a, k=b', body: Buffer.from('x'), recall: undefined };
 
 /** A push service that answers when told to, and how many connections it has open. */
 async function service() {
