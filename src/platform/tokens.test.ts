@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { PublicIds, type Purpose, type Sealed, Tokens } from './tokens.ts';
@@ -117,6 +117,26 @@ test('keyed hashes: right text, right purpose and any key of the ring', () => {
   expect(both.verifyMac('nonce', 'text', mac.subarray(0, 4)), 'a stump of a hash proves nothing').toBe(false);
   expect(both.verifyMac('nonce', 'text', Buffer.alloc(0))).toBe(false);
   expect(new Tokens({ keys: [b] }).verifyMac('nonce', 'text', mac)).toBe(false);
+});
+
+test('keyed hashes are HMAC-SHA-256 of a text of any length: what was stored under one is found for ever', () => {
+  const [key] = ring('a').keys;
+  if (!key) throw new Error('a key');
+  const tokens = new Tokens({ keys: [key] });
+  const derived = Buffer.from(hkdfSync('sha256', key.secret, '', 'muster mac:erasure', 16));
+  for (const text of ['', 'é', 'phone +12025550123', 'x'.repeat(512), 'ü'.repeat(257), 'x'.repeat(20_000), 'short again'])
+    expect(tokens.mac('erasure', text)).toEqual(createHmac('sha256', derived).update(text).digest());
+});
+
+test('a token has one spelling: the same block and 128 bits more are refused', () => {
+  const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+  const tokens = new Tokens(ring('a'));
+  const token = tokens.seal('answer', { a: 5, b: 7, extra: 0 });
+  let more = [...token.slice(1)].reduce((n, digit) => n * 62n + BigInt(digits.indexOf(digit)), 0n) + (1n << 128n);
+  let text = '';
+  for (let i = 0; i < 22; i++, more /= 62n) text = `${digits[Number(more % 62n)]}${text}`;
+  expect(tokens.open('answer', `a${text}`)).toBeUndefined();
+  expect(tokens.open('answer', token)).toEqual({ a: 5, b: 7, extra: 0 });
 });
 
 test('public ids: back and forth, of one kind, of one installation, never in order', () => {

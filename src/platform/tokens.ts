@@ -3,8 +3,8 @@ import {
   createCipheriv,
   createDecipheriv,
   type Decipheriv,
-  createHmac,
   createSecretKey,
+  hash,
   hkdfSync,
   type KeyObject,
   timingSafeEqual,
@@ -16,8 +16,6 @@ const VALUE: readonly (number | undefined)[] = Array.from({ length: 128 }, (_, c
   const value = ALPHABET.indexOf(String.fromCharCode(code));
   return value === -1 ? undefined : value;
 });
-/** 62 to the eighth. */
-const EIGHT = 218_340_105_584_896n;
 /** 128 bits in base62. */
 const BLOCK_CHARS = 22;
 
@@ -103,15 +101,22 @@ function digitsOf(text: string, from: number, to: number): number {
   return n;
 }
 
+/** The way back of `writeBase62`; undefined for other characters and for more than 128 bits. */
 function fromBase62(text: string): Buffer | undefined {
   if (text.length !== BLOCK_CHARS) return undefined;
-  const digits = [digitsOf(text, 0, 6), digitsOf(text, 6, 14), digitsOf(text, 14, BLOCK_CHARS)] as const;
-  if (digits.some(Number.isNaN)) return undefined;
-  const n = (BigInt(digits[0]) * EIGHT + BigInt(digits[1])) * EIGHT + BigInt(digits[2]);
-  if (n >> 128n !== 0n) return undefined;
-  const block = Buffer.alloc(16);
-  block.writeBigUInt64BE(n >> 64n, 0);
-  block.writeBigUInt64BE(n & 0xffff_ffff_ffff_ffffn, 8);
+  limbs.fill(0);
+  for (let from = 0, to = BLOCK_CHARS % 6; from < BLOCK_CHARS; from = to, to += 6) {
+    let carry = digitsOf(text, from, to);
+    if (Number.isNaN(carry)) return undefined;
+    for (let i = 7; i >= 0; i--) {
+      const n = (limbs[i] ?? 0) * SIX_DIGITS + carry;
+      carry = Math.floor(n / 65_536);
+      limbs[i] = n - carry * 65_536;
+    }
+    if (carry > 0) return undefined;
+  }
+  const block = Buffer.allocUnsafe(16);
+  for (let i = 0; i < 8; i++) block.writeUInt16BE(limbs[i] ?? 0, 2 * i);
   return block;
 }
 
@@ -187,29 +192,65 @@ export class Tokens {
   mac(purpose: string, text: string): Buffer {
     const first = this.#ring[0];
     if (!first) throw new Error('the key ring is empty');
-    return createHmac('sha256', derive(first, `mac:${purpose}`))
-      .update(text)
-      .digest();
+    return hmac(derive(first, `mac:${purpose}`), text);
   }
 
   /** The same text under every key of the ring, first key first: for looking up what may have been stored under an older one. */
   macs(purpose: string, text: string): Buffer[] {
-    return this.#ring.map((key) =>
-      createHmac('sha256', derive(key, `mac:${purpose}`))
-        .update(text)
-        .digest(),
-    );
+    return this.#ring.map((key) => hmac(derive(key, `mac:${purpose}`), text));
   }
 
   /** True when `mac` was made by any key of the ring. */
   verifyMac(purpose: string, text: string, mac: Buffer): boolean {
     return this.#ring.some((key) => {
-      const expected = createHmac('sha256', derive(key, `mac:${purpose}`))
-        .update(text)
-        .digest();
+      const expected = hmac(derive(key, `mac:${purpose}`), text);
       return mac.length <= expected.length && mac.length >= 10 && timingSafeEqual(expected.subarray(0, mac.length), mac);
     });
   }
+}
+
+/** Bytes of a block of SHA-256 and of its result. */
+const HASH_BLOCK = 64;
+const HASH_BYTES = 32;
+
+interface Pads {
+  /** The key and 0x36, room for a text behind it. */
+  readonly inner: Buffer;
+  /** The key and 0x5c, room for the inner hash behind it. */
+  readonly outer: Buffer;
+}
+
+const pads = new WeakMap<KeyObject, Pads>();
+/** Of a text in `Pads.inner`: an address of the longest kind and what stands before it. */
+const TEXT_ROOM = 512;
+
+function padsOf(key: KeyObject): Pads {
+  let made = pads.get(key);
+  if (!made) {
+    const bytes = key.export();
+    const inner = Buffer.alloc(HASH_BLOCK + TEXT_ROOM, 0x36);
+    const outer = Buffer.alloc(HASH_BLOCK + HASH_BYTES, 0x5c);
+    // Ours have 16 bytes; RFC 2104 hashes only keys longer than a block.
+    for (const [i, byte] of bytes.entries()) {
+      inner[i] = byte ^ 0x36;
+      outer[i] = byte ^ 0x5c;
+    }
+    pads.set(key, (made = { inner, outer }));
+  }
+  return made;
+}
+
+/**
+ * HMAC-SHA-256 (RFC 2104) as two hashes in one call each: 1.9 us, where a stream of Node's own takes 4 for such short texts.
+ * Strings of one byte a character: a Buffer of Node's takes longer to make than the hash.
+ */
+function hmac(key: KeyObject, text: string): Buffer {
+  const { inner, outer } = padsOf(key);
+  const bytes = Buffer.byteLength(text);
+  const first =
+    bytes <= TEXT_ROOM ? inner.subarray(0, HASH_BLOCK + inner.write(text, HASH_BLOCK)) : Buffer.concat([inner.subarray(0, HASH_BLOCK), Buffer.from(text)]);
+  outer.write(hash('sha256', first, 'binary'), HASH_BLOCK, 'latin1');
+  return Buffer.from(hash('sha256', outer, 'binary'), 'latin1');
 }
 
 /** Two characters without case. */
@@ -222,7 +263,6 @@ const keyMark = (id: string): string =>
 function derive(key: { secret: Buffer; byPurpose: Map<string, KeyObject> }, purpose: string): KeyObject {
   let derived = key.byPurpose.get(purpose);
   if (!derived) {
-    // A key object: given bytes, Node 24.21 throws and catches inside each createHmac, 14 us instead of 3.
     derived = createSecretKey(Buffer.from(hkdfSync('sha256', key.secret, '', `muster ${purpose}`, 16)));
     key.byPurpose.set(purpose, derived);
   }

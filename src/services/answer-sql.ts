@@ -62,6 +62,8 @@ const columns = (at: Places<Group>) => sql`unnest(
  * most one row a person and message. Rows go in key order, so that two groups never wait for each other; the counts, whose
  * rows others wait for, come when all answers are written.
  *
+ * Watchers are told by the counts, so only where something was counted: a statement of its own for that was 2 us an answer.
+ *
  * LATERAL with LIMIT looks each person up by key. As a plain join, and before the statistics knew of an import, the
  * planner read every person of the tenant for each group: 2.2 of 3.3 ms with 6,000 people.
  */
@@ -100,6 +102,7 @@ const first = prepared<Group, Omit<Judged, 'at'> & { at: Date | null }>(
       INSERT INTO tallies AS t (message_id, kind, key, slot, tenant_id, n)
       SELECT message_id, 'answer', key, pg_backend_pid() % 16, ${at('tenantId')}, count(*) FROM ins GROUP BY message_id, key ORDER BY message_id, key
       ON CONFLICT (message_id, kind, key, slot) DO UPDATE SET n = t.n + excluded.n
+      RETURNING pg_notify('progress', t.tenant_id || ':' || t.message_id)
     )
     SELECT COALESCE(i.refusal, CASE WHEN ins.message_id IS NULL THEN 'again' ELSE 'first' END) AS verdict, CASE WHEN i.n = 1 THEN now() END AS at, i.locale, i.time_zone AS "timeZone"
     FROM input i LEFT JOIN ins USING (message_id, recipient_id) ORDER BY i.n`,

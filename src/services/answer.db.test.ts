@@ -117,3 +117,40 @@ test('an error of the database reaches its own caller alone', async () => {
   expect(bad.status).toBe('rejected');
   expect(good).toMatchObject({ status: 'fulfilled', value: { first: true } });
 });
+
+test('a group that waits for a lock holds up its own people alone, and their later answers stay later', async () => {
+  const message = await addMessage(deps, tenantId);
+  const [slow = '', other = ''] = await addRecipients(deps, tenantId, 2);
+  const answer = (recipientId: string, key: string) => recordAnswer(deps, { tenantId, messageId: message, recipientId, key, way: 'page' });
+  const locked = Promise.withResolvers<void>();
+  const enough = Promise.withResolvers<void>();
+  // Somebody else is writing the same row, and takes it back in the end.
+  const rival = within(async (tx) => {
+    const now = new Date();
+    const row = {
+      message_id: message,
+      recipient_id: slow,
+      tenant_id: tenantId,
+      first_key: 'no',
+      first_at: now,
+      key: 'no',
+      answered_at: now,
+      way: 'page' as const,
+    };
+    await tx.insertInto('answers').values(row).execute();
+    locked.resolve();
+    await enough.promise;
+    throw new Error('taken back');
+  });
+  await locked.promise;
+  const first = answer(slow, 'yes');
+  await new Promise(setImmediate);
+  const later = answer(slow, 'later');
+  expect(await answer(other, 'yes')).toMatchObject({ first: true });
+  expect(await answerOf(message, slow)).toBeUndefined();
+  enough.resolve();
+  await expect(rival).rejects.toThrow('taken back');
+  expect(await first).toMatchObject({ first: true, key: 'yes' });
+  expect(await later).toMatchObject({ first: false, key: 'later', previousKey: 'yes' });
+  expect(await answerOf(message, slow)).toMatchObject({ first_key: 'yes', key: 'later', changes: 1 });
+});
