@@ -52,8 +52,6 @@ export default defineConfig({
         root,
         test: {
           name: 'stories',
-          // Whole systems and a browser on a machine that may be busy: a story that fails once is told again, and is named.
-          retry: 1,
           include: ['src/testing/stories/**/*.test.ts'],
           globalSetup: 'src/testing/global-setup.ts',
           testTimeout: 120_000,

@@ -52,30 +52,32 @@ describe('npm run up', () => {
     expect(up.output).toMatch(/sign in as \S+@\S+ with password \S+/);
   });
 
-  test.each(['src/main.ts', 'workers/main.ts', 'simulator/main.ts', 'bin/postgres'])(
-    'starts %s again when it is killed, and a message still reaches everybody',
-    async (part) => {
-      killPart(folder, part);
-      await expect.poll(() => processesOf(folder).filter(({ command }) => command.includes(part)).length, { timeout: 30_000 }).toBeGreaterThan(0);
-      await expect.poll(works, { timeout: 30_000 }).toBe(200);
-      expect(up.output).toMatch(/(api|worker|simulator|postgres) ended \((SIGKILL|code \d+)\); starting it again/);
-      // Readiness is asked of the database once a second at most, so it may be a second old: a refused post is repeated, as its answer says.
-      let message: Partial<MessageView> = {};
-      await expect
-        .poll(
-          async () =>
-            (message = await api<MessageView>('POST', '/messages', {
-              class: 'ops',
-              text: { en: `After ${part} was killed` },
-              audience: { tags: ['north'] },
-              launch: true,
-            })).id,
-          { timeout: 30_000, interval: 250 },
-        )
-        .toBeDefined();
-      await expect.poll(async () => (await api<MessageView>('GET', `/messages/${message.id}`)).state, { timeout: 40_000, interval: 250 }).toBe('completed');
-    },
-  );
+  test.each([
+    ['src/main.ts', 'api'],
+    ['workers/main.ts', 'worker'],
+    ['simulator/main.ts', 'simulator'],
+    ['bin/postgres', 'postgres'],
+  ])('starts %s again when it is killed, and a message still reaches everybody', async (part, name) => {
+    killPart(folder, part);
+    await expect.poll(() => up.output, { timeout: 30_000 }).toMatch(new RegExp(`${name} ended \\((SIGKILL|code \\d+)\\); starting it again`));
+    await expect.poll(() => processesOf(folder).filter(({ command }) => command.includes(part)).length, { timeout: 30_000 }).toBeGreaterThan(0);
+    await expect.poll(works, { timeout: 30_000 }).toBe(200);
+    // Readiness is asked of the database once a second at most, so it may be a second old: a refused post is repeated, as its answer says.
+    let message: Partial<MessageView> = {};
+    await expect
+      .poll(
+        async () =>
+          (message = await api<MessageView>('POST', '/messages', {
+            class: 'ops',
+            text: { en: `After ${part} was killed` },
+            audience: { tags: ['north'] },
+            launch: true,
+          })).id,
+        { timeout: 30_000, interval: 250 },
+      )
+      .toBeDefined();
+    await expect.poll(async () => (await api<MessageView>('GET', `/messages/${message.id}`)).state, { timeout: 40_000, interval: 250 }).toBe('completed');
+  });
 
   test('ends within 10 s, leaves no process behind, and a second run finds its data again', async () => {
     const before = await api<Page<MessageView>>('GET', '/messages');
