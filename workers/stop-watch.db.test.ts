@@ -1,7 +1,8 @@
 import { sql } from 'kysely';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createSmsAdapter } from '#channels/sms/adapter.ts';
-import { claimBatch } from '#db/claim-batch.ts';
+import { type ClaimedBatch, claimBatch } from '#db/claim-batch.ts';
+import { type Database, openDatabase } from '#db/database.ts';
 import { createLog } from '#platform/log.ts';
 import { correctMessage } from '#services/correct-message.ts';
 import { deliverBatch, type DeliverDeps } from '#services/deliver-batch.ts';
@@ -10,7 +11,9 @@ import { Recalls } from '#services/recalls.ts';
 import { SendPlans } from '#services/send-plan.ts';
 import { stopEverything } from '#services/stop-everything.ts';
 import { stopMessage } from '#services/stop-message.ts';
+import type { MessageClass } from '#schemas/delivery.ts';
 import type { MessageView } from '#schemas/views.ts';
+import { sweep } from '#services/sweep.ts';
 import { Bench, carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { startHttp } from '#testing/loopback.ts';
@@ -22,13 +25,18 @@ const CONNECTIONS = 4;
 const PEOPLE = 100;
 
 let deps: TestDeps;
+let away: Database;
 beforeAll(async () => {
   deps = await createTestDeps();
+  away = openDatabase({ url: 'postgres://nobody@127.0.0.1:1/none', role: 'muster_worker', max: 1, name: 'away', log: deps.log });
 });
-afterAll(() => deps.close());
+afterAll(async () => {
+  await away.close();
+  await deps.close();
+});
 
-/** The real adapter before a slow carrier, in a worker that hears of stops. */
-async function slowWorker(bench: Bench, listens: boolean) {
+/** The real adapter before a slow carrier, in a worker that hears of stops; or that is cut off from the database. */
+async function slowWorker(bench: Bench, listens: boolean, cutOff = false) {
   const at: number[] = [];
   const carrier = await startHttp((_request, response) => {
     at.push(Date.now());
@@ -44,7 +52,7 @@ async function slowWorker(bench: Bench, listens: boolean) {
   });
   const recalls = new Recalls();
   const db = listens ? deps.db : { ...deps.db, connect: () => Promise.reject(new Error('no connection to listen on')) };
-  const watch = await watchStops({ ...deps, db }, recalls);
+  const watch = await watchStops({ ...deps, db: cutOff ? { ...db, across: away.across } : db }, recalls);
   // As many marked ahead as ever: a stop must hold also where the carrier has only just become slow.
   const plans = new SendPlans(deps, { sms: { ...sms, concurrency: PEOPLE } });
   const worker: DeliverDeps = { ...bench.worker(carriers()), plans, recalls };
@@ -134,11 +142,86 @@ test.each([
   expect((await getMessage(ctx, message.id)).deliveries).toMatchObject({ accepted: PEOPLE, pending: 0 });
 });
 
+/** A worker that cannot ask for stops, in the midst of a message. */
+async function cutOff(klass: MessageClass, people: number) {
+  const bench = await Bench.open(deps);
+  await bench.people(people, { phone: true });
+  const message = await bench.launch(klass, { channels: ['sms'] });
+  const slow = await slowWorker(bench, false, true);
+  await bench.plan();
+  const batch = await claimBatch(deps.db.across, klass, 'test');
+  if (!batch) throw new Error('a batch is due');
+  const running = deliverBatch(slow.worker, batch);
+  await expect.poll(() => slow.at.length).toBe(CONNECTIONS);
+  const deliveries = () => getMessage(bench.ctx, message.id).then((view) => view.deliveries);
+  return { bench, message, slow, batch, running, deliveries };
+}
+
+/** Its lease has passed and another worker's sweep has found it. */
+async function givenUp({ tenantId, id }: ClaimedBatch): Promise<void> {
+  await deps.db.withTenant(tenantId, (tx) =>
+    sql`UPDATE batches SET lease_until = now() - interval '1 s' WHERE tenant_id = ${tenantId} AND id = ${id}`.execute(tx),
+  );
+  await sweep(deps);
+}
+
+describe('a worker that is cut off from the database', () => {
+  test('calls nobody more of a campaign after two seconds, and takes back whom it has marked', async () => {
+    const { bench, slow, running, deliveries } = await cutOff('bulk', PEOPLE);
+    await running;
+    await slow.close();
+    expect(slow.at.length).toBeLessThanOrEqual(3 * CONNECTIONS);
+    expect(Math.max(...slow.at) - Math.min(...slow.at)).toBeLessThan(4_000);
+    expect(await deliveries()).toMatchObject({ accepted: slow.at.length, pending: PEOPLE - slow.at.length, attempting: 0 });
+    await bench.makeDue();
+    const carrier = carriers();
+    await bench.work(carrier, 'bulk');
+    expect(carrier.calls).toHaveLength(PEOPLE - slow.at.length);
+    expect(await deliveries()).toMatchObject({ accepted: PEOPLE, pending: 0 });
+  });
+
+  test('goes on calling for a life message', async () => {
+    const people = 3 * CONNECTIONS;
+    const { slow, running, deliveries } = await cutOff('life', people);
+    await running;
+    await slow.close();
+    expect(slow.at).toHaveLength(people);
+    expect(await deliveries()).toMatchObject({ accepted: people });
+  });
+
+  test('says too late whom it has not called: they are in doubt no longer, and called once', async () => {
+    const { bench, message, slow, batch, running, deliveries } = await cutOff('bulk', PEOPLE);
+    await givenUp(batch);
+    expect(await deliveries()).toMatchObject({ unknown: PEOPLE });
+    await running;
+    await slow.close();
+    expect(await deliveries()).toMatchObject({ accepted: slow.at.length, pending: PEOPLE - slow.at.length, unknown: 0 });
+    const carrier = carriers();
+    await bench.work(carrier, 'bulk');
+    expect(carrier.calls).toHaveLength(PEOPLE - slow.at.length);
+    expect((await codes(bench, message)).filter(({ state, attempts }) => state !== 'accepted' || attempts !== 1)).toEqual([]);
+    expect(await deliveries()).toMatchObject({ accepted: PEOPLE, pending: 0, unknown: 0 });
+  });
+
+  test('and of a message that was stopped meanwhile: they are cancelled, not in doubt', async () => {
+    const { bench, message, slow, batch, running, deliveries } = await cutOff('bulk', PEOPLE);
+    await givenUp(batch);
+    await stopMessage(bench.ctx, message.id);
+    await bench.plan();
+    expect(await deliveries()).toMatchObject({ unknown: PEOPLE });
+    await running;
+    await slow.close();
+    await bench.plan();
+    expect(await deliveries()).toMatchObject({ accepted: slow.at.length, cancelled: PEOPLE - slow.at.length, unknown: 0, pending: 0 });
+    expect(slow.at.length).toBeLessThanOrEqual(3 * CONNECTIONS);
+  });
+});
+
 test('a stop elsewhere takes nobody back', async () => {
   const recalls = new Recalls();
   const [here, there] = [
-    { tenantId: 1, messageId: '7', channel: 'sms' },
-    { tenantId: 2, messageId: '8', channel: 'email' },
+    { tenantId: 1, messageId: '7', channel: 'sms', lane: 'ops' },
+    { tenantId: 2, messageId: '8', channel: 'email', lane: 'life' },
   ] as const;
   const [one, other] = [recalls.hold(here), recalls.hold(there)];
   recalls.hear('2:7:');

@@ -4,6 +4,8 @@ import { type Recalls, STOPS } from '#services/recalls.ts';
 
 /** Beside the notification: a connection can be dead without anybody knowing. A stop takes effect within a second all the same. */
 const LOOK_MS = 400;
+/** Looks without an answer, and no mark made meanwhile: 2 s. Restarts of a database are as long, and end by themselves. */
+const LOOKS_MISSED = 5;
 
 /** Hears of stops on a connection of its own, and looks at the rows while anything is claimed. */
 export async function watchStops(deps: Deps, recalls: Recalls): Promise<{ close(): Promise<void> }> {
@@ -15,7 +17,11 @@ export async function watchStops(deps: Deps, recalls: Recalls): Promise<{ close(
       .finally(() => (looking = undefined));
   };
   const listener = createListener(deps, STOPS, { notified: (payload) => recalls.hear(payload), connected: look });
-  const timer = setInterval(look, LOOK_MS);
+  const timer = setInterval(() => {
+    const held = recalls.miss(LOOKS_MISSED);
+    if (held > 0) deps.log.warn({ claims: held }, 'cut off from the database: who is marked and not called waits');
+    look();
+  }, LOOK_MS);
   await listener.ready();
   return {
     async close() {

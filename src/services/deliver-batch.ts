@@ -147,6 +147,7 @@ async function mark(deps: DeliverDeps, cut: Cut, queue: Cut[]): Promise<MarkedSl
     await insist(deps, () => deps.db.atOnce(batch.tenantId, (tx) => settleSlice(tx, batch, slice.ids.map(notCalled)))).catch(() => undefined);
     throw error;
   }
+  deps.recalls.heard();
   plan.ahead.tookToMark(monotonicMs() - from);
   plan.ahead.give(taken - (typeof people === 'string' ? 0 : people.length * plan.ahead.weight(cut.take)));
   return typeof people === 'string' ? people : { cut: slice, people, calledAt: monotonicMs(), turn };

@@ -5,6 +5,7 @@ import type { Tx } from '#db/database.ts';
 import type { MarkedPerson } from '#db/mark-slice.ts';
 import { noteCalls } from '#db/note-calls.ts';
 import { lowerPace, raisePace, stopSender } from '#db/pace.ts';
+import { takeBackLate } from '#db/take-back-late.ts';
 import { type SettledPerson, settleLate, settleSlice } from '#db/settle-slice.ts';
 import { hearingOf } from '#domain/breaker.ts';
 import type { SendResult } from '#domain/channel.ts';
@@ -64,7 +65,11 @@ export async function settleResults(deps: SettleDeps, { cut, calledAt }: Called,
     return ours;
   };
   const ours = await insist(deps, () => (news ? deps.db.withTenant(batch.tenantId, write) : deps.db.atOnce(batch.tenantId, facts)));
-  if (ours < settled.length) await insist(deps, () => deps.db.atOnce(batch.tenantId, (tx) => settleLate(tx, batch, settled)));
+  if (ours === settled.length) return;
+  const untouched = results.filter(({ outcome }) => outcome.kind === 'not_called').map(({ person }) => person.id);
+  await insist(deps, () =>
+    deps.db.atOnce(batch.tenantId, (tx) => Promise.all([settleLate(tx, batch, settled), untouched.length > 0 && takeBackLate(tx, batch, untouched)])),
+  );
 }
 
 /** Outcomes that change nothing but the delivery itself. */

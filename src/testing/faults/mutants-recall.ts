@@ -2,6 +2,7 @@ import type { Mutant } from './mutant.ts';
 
 const DELIVER = 'src/services/deliver-batch.ts';
 const recall = (name: string) => ({ file: 'src/testing/faults/recall.db.test.ts', name: `recall: ${name}` });
+const cutOff = (name: string) => ({ file: 'workers/stop-watch.db.test.ts', name });
 const by = (channel: string) => recall(`a stop takes back who is marked for ${channel} and not called yet`);
 const unheard = (what: string) => recall(`a stop of ${what} is seen by a process that hears nothing`);
 
@@ -96,4 +97,34 @@ export const RECALL_MUTANTS: readonly Mutant[] = [
   level('the channel', ' OR c.channel = ANY (t.stopped_channels) $$', ' $$'),
   level('the organisation', ' OR t.stopped_at IS NOT NULL OR t.suspended_at IS NOT NULL OR c.channel', ' OR c.channel'),
   level('the installation', `WHERE m.state <> 'live' OR i.stopped_at IS NOT NULL OR`, `WHERE m.state <> 'live' OR`),
+  {
+    guard: 'cut off',
+    removed: 'that a worker without its database holds a campaign back',
+    changes: [{ file: 'workers/stop-watch.ts', from: 'recalls.miss(LOOKS_MISSED)', to: 'recalls.miss(Number.POSITIVE_INFINITY)' }],
+    test: cutOff('calls nobody more of a campaign after two seconds, and takes back whom it has marked'),
+  },
+  {
+    guard: 'cut off',
+    removed: 'that it goes on with a life message',
+    changes: [{ file: 'src/services/recalls.ts', from: `new Set(['life'])`, to: 'new Set()' }],
+    test: cutOff('goes on calling for a life message'),
+  },
+  {
+    guard: 'cut off',
+    removed: 'that its late word ends a doubt',
+    changes: [{ file: 'src/services/settle-results.ts', from: 'untouched.length > 0 && takeBackLate', to: 'untouched.length < 0 && takeBackLate' }],
+    test: cutOff('says too late whom it has not called: they are in doubt no longer, and called once'),
+  },
+  {
+    guard: 'cut off',
+    removed: 'that its late word opens nothing of a stopped message',
+    changes: [{ file: 'src/db/take-back-late.ts', from: `WHEN b.state <> 'done' THEN`, to: 'WHEN true THEN' }],
+    test: cutOff('and of a message that was stopped meanwhile: they are cancelled, not in doubt'),
+  },
+  {
+    guard: 'cut off',
+    removed: 'the fence of its late word',
+    changes: [{ file: 'src/db/take-back-late.ts', from: `AND d.fence = \${at('fence')}`, to: `AND d.fence IS DISTINCT FROM \${at('fence')}` }],
+    test: cutOff('says too late whom it has not called: they are in doubt no longer, and called once'),
+  },
 ];

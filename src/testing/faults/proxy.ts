@@ -5,6 +5,9 @@ export interface Proxy {
   readonly url: string;
   /** Connections that were cut on purpose. */
   cuts(): number;
+  /** Ends what is connected and takes nobody, until it is mended. */
+  cut(): void;
+  mend(): void;
   close(): Promise<void>;
 }
 
@@ -17,11 +20,13 @@ export interface ProxyOptions {
   readonly backlog?: number;
 }
 
-/** A TCP proxy in front of the API that loses answers, or spreads connections over several processes. */
+/** A TCP proxy that loses answers of the API, spreads connections over several processes, or cuts one off from its database. */
 export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   let cuts = 0;
+  let severed = false;
   const open = new Set<Socket>();
   const server = createServer((client) => {
+    if (severed) return void client.resetAndDestroy();
     open.add(client);
     client.on('error', () => undefined);
     client.once('close', () => open.delete(client));
@@ -50,6 +55,13 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     cuts: () => cuts,
+    cut: () => {
+      severed = true;
+      for (const socket of open) socket.resetAndDestroy();
+    },
+    mend: () => {
+      severed = false;
+    },
     close: () =>
       new Promise((done) => {
         server.close(() => done());

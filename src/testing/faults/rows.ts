@@ -11,6 +11,7 @@ import { rollingRestart } from './rows/rolling-restart.ts';
 import { lostReply, samePost } from './rows/same-post.ts';
 import { clockSkew, schedulers } from './rows/schedule.ts';
 import { correct, stop, stopSlow } from './rows/stop.ts';
+import { stopCutOff } from './rows/stop-cut-off.ts';
 import { workerFreeze } from './rows/worker-freeze.ts';
 import { workerKillBulk, workerKillLife } from './rows/worker-kill.ts';
 
@@ -41,6 +42,7 @@ export const ROWS: readonly Row[] = [
   databasePool,
   stop,
   stopSlow,
+  stopCutOff,
   correct,
   rollingRestart,
   poisonRows,

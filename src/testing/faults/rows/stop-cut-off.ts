@@ -1,0 +1,66 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { startProxy } from '#testing/faults/proxy.ts';
+import { Promises, type Row } from '#testing/faults/row.ts';
+import { until } from '#testing/faults/world.ts';
+
+const SLOW_MS = 2_000;
+/** Past its lease: another worker's sweep takes for doubtful whomever it had marked. */
+const CUT_MS = 15_000;
+/** Five looks at the rows without an answer, the one under way, and what a busy machine adds. */
+const EFFECT_MS = 3_000;
+
+/** A worker loses its database in the midst of a campaign on a slow carrier; then the campaign is stopped. */
+export const stopCutOff: Row = {
+  name: 'stop-cut-off',
+  about: 'a stop that a worker without its database cannot hear of',
+  async run(world, { short }) {
+    const people = short ? 3_000 : 6_000;
+    await world.people(people);
+    await world.startApi();
+    const database = new URL(world.databaseUrl);
+    const port = Number(database.port);
+    const proxy = await startProxy({ targets: () => [port] });
+    database.port = new URL(proxy.url).port;
+    await world.startWorker({ DATABASE_URL: database.href });
+    // Fast first: then as many are marked ahead as ever when it becomes slow.
+    world.simulator.control({ sms: { latencyMs: 0, latencyJitterMs: 0 } });
+    const message = await world.launch({ class: 'bulk' });
+    await until(() => world.simulator.state().calls >= people / 2, 60_000, 'half is not reached', 1);
+    world.simulator.control({ sms: { latencyMs: SLOW_MS } });
+    await delay(SLOW_MS / 4);
+    const cutAt = Date.now();
+    proxy.cut();
+    const { body } = await world.call<{ inFlight: number }>('POST', `/v1/messages/${message.publicId}/stop`);
+    await world.startWorker();
+    await delay(CUT_MS);
+    const doubtful = await world.number(`SELECT count(*) AS n FROM deliveries WHERE message_id = $1 AND state = 'unknown'`, [message.id]);
+    const before = world.calls().length;
+    const mendedAt = Date.now();
+    proxy.mend();
+    await world.settled([message.id], { doubt: true });
+    const recoverMs = Date.now() - mendedAt;
+    const verdict = await world.check([message.id]);
+    await proxy.close();
+    const effectMs = Math.max(...verdict.calls.map((call) => call.at)) - cutAt;
+    const back = verdict.rows.filter((row) => row.state === 'cancelled' && row.code === 'not_called').length;
+    const promises = new Promises();
+    promises.hold(effectMs <= EFFECT_MS, `calls until ${effectMs} ms after the cut`);
+    promises.hold(verdict.calls.length === before, `${verdict.calls.length - before} calls after the database was back`);
+    promises.hold(body.inFlight > 0 && doubtful > 0 && back > 0, `${body.inFlight} in flight, ${doubtful} in doubt and ${back} taken back prove nothing`);
+    promises.hold(verdict.lost === 0, `lost ${verdict.lost}`);
+    promises.hold(verdict.doubled === 0, `doubled ${verdict.doubled}`);
+    promises.hold(verdict.miscounted === 0, `counters differ from rows by ${verdict.miscounted}`);
+    promises.hold(verdict.unmarked === 0, `${verdict.unmarked} calls of people who were taken back`);
+    promises.hold(verdict.inDoubt === 0, `${verdict.inDoubt} in doubt`);
+    return {
+      injected: `worker without its database for ${CUT_MS / 1_000} s, a stop; answers after ${SLOW_MS / 1_000} s`,
+      people,
+      lost: verdict.lost,
+      doubled: verdict.doubled,
+      inDoubt: verdict.inDoubt,
+      recoverMs,
+      notes: [`${body.inFlight} in flight, last call ${effectMs} ms after the cut`, `${doubtful} in doubt meanwhile, ${back} taken back`],
+      broken: promises.broken,
+    };
+  },
+};
