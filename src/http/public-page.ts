@@ -119,8 +119,11 @@ async function readSmall(c: C): Promise<Uint8Array> {
   return Buffer.concat(parts);
 }
 
-/** Its text, without the bytes in between where it is whole anyway: they are copied three times. */
-const readText = async (c: C): Promise<string> => (isSmall(c) ? c.req.text() : Buffer.from(await readSmall(c)).toString('utf8'));
+/**
+ * Its text, without the bytes in between where it is whole anyway: they are copied three times.
+ * @throws Problem 413 `body_too_large`
+ */
+export const readText = async (c: C): Promise<string> => (isSmall(c) ? c.req.text() : Buffer.from(await readSmall(c)).toString('utf8'));
 
 export type Fields = ReadonlyMap<string, string>;
 

@@ -8,6 +8,9 @@ import type { Deps } from './context.ts';
 /** Hours that a session may live however busy it is (ASVS 5, 7.3.2). */
 const ABSOLUTE_HOURS = 12;
 
+/** Longer than any address (RFC 5321 section 4.5.3.1). What a stranger types is kept for an hour to count his attempts. */
+const MAX_ACCOUNT = 320;
+
 /** What is stored of a session token: 256 random bits need no salt. */
 export const hashSessionToken = (token: string): Buffer => createHash('sha256').update(token).digest();
 
@@ -52,6 +55,7 @@ let nobody: Promise<string> | undefined;
  */
 export async function signIn(deps: Deps, throttle: SignInThrottle, input: SignInInput): Promise<{ token: string; tenantId: number; userId: string }> {
   const account = input.email.trim().toLowerCase();
+  if (account.length > MAX_ACCOUNT || account.includes('\0')) throw wrongCredentials();
   await consume(throttle, account, input.ip);
   const { rows } = await sql<FoundUser>`SELECT * FROM find_user(${account})`.execute(deps.db.across);
   const user = rows[0];

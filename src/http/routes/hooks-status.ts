@@ -1,5 +1,6 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { AppEnv, Deps } from '#http/env.ts';
+import { readText } from '#http/public-page.ts';
 import { Problem } from '#platform/errors.ts';
 import { receiveTwilioStatus } from '#services/receive-twilio-status.ts';
 
@@ -22,7 +23,7 @@ export function hooksStatusRoutes(deps: Deps): OpenAPIHono<AppEnv> {
     if (!/^application\/x-www-form-urlencoded\b/i.test(type))
       throw new Problem(415, 'unsupported_media_type', 'Twilio sends application/x-www-form-urlencoded.');
     // A field sent twice would be signed one way and read another; Twilio sends none twice.
-    const fields = new URLSearchParams(await c.req.text());
+    const fields = new URLSearchParams(await readText(c));
     const params = Object.fromEntries(fields);
     if ([...fields.keys()].length !== Object.keys(params).length) throw new Problem(403, 'bad_signature', 'A field is there twice.');
     const { ref } = c.req.valid('param');

@@ -164,3 +164,15 @@ test('every page forbids frames, inline scripts and foreign sources', async () =
   expect(csp).toContain("frame-ancestors 'none'");
   expect(csp).not.toContain('unsafe');
 });
+
+test('what a stranger sends to sign in costs little, whatever it is', async () => {
+  const visitor = browser();
+  for (const odd of ['a\0b@example.test', `${'x'.repeat(100_000)}@example.test`])
+    expect((await visitor.post('/sign-in', { email: odd, password: 'x' })).status).toBe(401);
+  const app = new Hono<AppEnv>().route('/', consoleRoutes(deps));
+  const headers = { 'content-type': 'application/x-www-form-urlencoded', 'sec-fetch-site': 'same-origin' };
+  const started = performance.now();
+  expect((await app.request('/sign-in', { method: 'POST', headers, body: 'a&'.repeat(500_000) })).status).toBe(413);
+  // Taken apart it held the process up for 4 s.
+  expect(performance.now() - started).toBeLessThan(1_000);
+});
