@@ -7,6 +7,8 @@ import { runProcess } from '#platform/lifecycle.ts';
 import { trimMemory } from '#platform/memory.ts';
 import { joinMailer } from '#services/join-mailer.ts';
 import { isOurReturnPath, receiveBounce } from '#services/receive-bounce.ts';
+import { rehearsal } from '#services/rehearsal.ts';
+import { rehearseLaunch } from '#services/rehearse-launch.ts';
 import { createRuntime } from './runtime.ts';
 
 /** Long requests (an import, an export) may finish; what is left after this is cut and can be repeated. */
@@ -17,6 +19,11 @@ await runProcess('api', async (env) => {
   const { deps, config, log } = runtime;
   const { email } = createChannels(config, log);
   const app = createApp({ ...deps, mailer: joinMailer(email, deps) }, { queue: runtime.queues });
+  await trimMemory();
+  await rehearsal(log, async () => {
+    // The router is put together by the first request, in 10 ms.
+    await Promise.all([rehearseLaunch(deps), app.request('/livez')]);
+  });
   const server = await serve(app, { port: config.port, host: config.host, endStreams: () => progressHub(deps).close() });
   const bounces =
     config.bounceSmtpPort === undefined
@@ -28,7 +35,6 @@ await runProcess('api', async (env) => {
           onBounce: (ref, bounce) => receiveBounce(deps, ref, bounce),
           log,
         });
-  await trimMemory();
   log.info({ url: server.url, queue: runtime.queues.backend }, 'api started');
   return {
     log,

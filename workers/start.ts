@@ -9,6 +9,8 @@ import { forgetOld } from '#services/forget-old.ts';
 import { planDue } from '#services/plan-due.ts';
 import { planWave } from '#services/plan-wave.ts';
 import { Recalls } from '#services/recalls.ts';
+import { rehearsal } from '#services/rehearsal.ts';
+import { rehearseDelivery } from '#services/rehearse-delivery.ts';
 import { SendPlans } from '#services/send-plan.ts';
 import { sweep } from '#services/sweep.ts';
 import type { Runtime } from '#src/runtime.ts';
@@ -40,6 +42,7 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
   const courtesy = new Courtesy();
   const recalls = new Recalls();
   const stops = await watchStops(deps, recalls);
+  let rehearsed = Promise.resolve();
   for (const lane of config.workerLanes) {
     const db = openDatabase({
       url: config.databaseUrl,
@@ -54,6 +57,7 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
     const carriers = createChannels(config, log);
     channels.push(carriers);
     const plans = new SendPlans(deps, carriers);
+    if (lane === 'life') rehearsed = rehearsal(log, () => rehearseDelivery(db, plans, lane));
     const beforeMark = lane === 'life' ? courtesy.lifeMarks : lane === 'bulk' ? courtesy.giveWay : () => undefined;
     lanes.set(lane, new Lane({ lane, slots: SLOTS[lane], db, workerName, deps: { ...deps, recalls, plans, random: Math.random, beforeMark }, log }));
   }
@@ -85,6 +89,10 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
   });
   // At the start too: a process that is renewed each hour would never come to it.
   const forgetting = tick(FORGET_MS, runtime, 'forgetting', () => forgetOld(deps), 0);
+  await rehearsed;
+  // A claim on each connection: what the server compiles for it is of the connection too.
+  lanes.get('life')?.wake();
+  lanes.get('life')?.wake();
   log.info({ lanes: config.workerLanes, queue: config.redisUrls.length > 0 ? 'redis' : 'postgres' }, 'worker started');
   return {
     close: async () => {

@@ -11,11 +11,16 @@ import {
 import type pg from 'pg';
 import type { Schema } from '#schemas/database.ts';
 
+/** What is asked of a client. */
+export interface Querying {
+  query(text: string, values: unknown[]): Promise<Pick<pg.QueryResult<object>, 'command' | 'rowCount' | 'rows'>>;
+}
+
 /** One client's connection. Kysely's own driver waits for the answer to BEGIN before it sends anything; `Database` does not. */
 class ClientConnection implements DatabaseConnection {
-  readonly #client: pg.ClientBase;
+  readonly #client: Querying;
 
-  constructor(client: pg.ClientBase) {
+  constructor(client: Querying) {
     this.#client = client;
   }
 
@@ -33,7 +38,7 @@ class ClientConnection implements DatabaseConnection {
 
 const nested = (): Promise<never> => Promise.reject(new Error('one verb is one transaction: it is begun by the database, not by Kysely'));
 
-function driverFor(client: pg.ClientBase): Driver {
+function driverFor(client: Querying): Driver {
   const connection = new ClientConnection(client);
   return {
     init: () => Promise.resolve(),
@@ -49,7 +54,7 @@ function driverFor(client: pg.ClientBase): Driver {
 const compiler = new PostgresQueryCompiler();
 
 /** Kysely over one client of the pool. */
-export function clientKysely(client: pg.ClientBase): Kysely<Schema> {
+export function clientKysely(client: Querying): Kysely<Schema> {
   return new Kysely<Schema>({
     dialect: {
       createAdapter: () => new PostgresAdapter(),

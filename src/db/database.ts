@@ -1,9 +1,10 @@
 import type { Duplex } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Kysely, PostgresDialect, type Transaction } from 'kysely';
 import pg from 'pg';
 import type { Schema } from '#schemas/database.ts';
 import type { Log } from '#platform/log.ts';
-import { clientKysely } from './client-kysely.ts';
+import { clientKysely, type Querying } from './client-kysely.ts';
 import { type NamedStatement, OnePacket } from './one-packet.ts';
 
 export type AppRole = 'muster_api' | 'muster_worker';
@@ -24,6 +25,12 @@ export interface Database {
    * once they are committed.
    */
   atOnce<T>(tenantId: number, work: (tx: Tx) => Promise<T>): Promise<T>;
+  /**
+   * Opens the connections that the pool keeps, and has each parse and plan what `work` sends in its first turn, so that the
+   * first who needs it need not wait for that. No statement is executed, whatever it would do, and each answers no rows;
+   * what `work` makes of that does not matter. Rejects when the server refuses a statement.
+   */
+  rehearse(work: (tx: Tx) => Promise<unknown>): Promise<void>;
   /** For the SECURITY DEFINER functions and `installation`: no tenant is set, so no tenant's row is visible. */
   across: Kysely<Schema>;
   /** A plain client for LISTEN or COPY; the caller releases it. */
@@ -88,6 +95,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     await (arrays.load(client) as unknown as Promise<void>);
     await options.admit?.(client);
   };
+  const kept = Math.min(2, options.max);
   const pool = new pg.Pool({
     types: arrays.types,
     onConnect: (client) => before(client) as unknown as void,
@@ -98,7 +106,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     idleTimeoutMillis: 30_000,
     // Two stay open however long nothing happens, so that a message at night finds connections made and statements planned:
     // without them its first call took 180 to 240 ms, four times what it takes a minute later.
-    min: Math.min(2, options.max),
+    min: kept,
     keepAlive: true,
     // Statements are sent without waiting for the answers before them.
     pipeline: true,
@@ -163,10 +171,16 @@ export function openDatabase(options: DatabaseOptions): Database {
         client.release(!usable);
       }
     },
+    rehearse: async (work) => {
+      // Together, so that each has a connection of its own.
+      await Promise.all(Array.from({ length: kept }, async () => rehearseOn(await pool.connect(), work)));
+    },
     connect: () => pool.connect(),
-    close: () => {
+    close: async () => {
       closing = true;
-      return across.destroy();
+      await across.destroy();
+      // Kysely ends no pool that it was never asked for.
+      if (!pool.ending) await pool.end();
     },
   };
 }
@@ -226,4 +240,26 @@ export async function sendNamed(tx: Tx, { name, text, values }: NamedStatement):
   if (packet) return packet.add({ name, text, values });
   const { rows } = await clientOf(tx).query<object>({ name, text, values: [...values] });
   return rows;
+}
+
+async function rehearseOn(client: pg.PoolClient, work: (tx: Tx) => Promise<unknown>): Promise<void> {
+  // No organisation has the id 0.
+  const packet = new OnePacket(0, true);
+  const rehearsed: Querying = {
+    query: async (text, values) => ({ command: '', rowCount: 0, rows: (await packet.add({ name: '', text, values })) as object[] }),
+  };
+  const tx = clientKysely(rehearsed) as Tx;
+  packets.set(tx, packet);
+  clients.set(tx, client);
+  let usable = false;
+  try {
+    const planned = packet.add({ name: '', text: 'SELECT', values: [] });
+    const working = work(tx).catch(() => undefined);
+    // Kysely sends some microtasks after it is asked.
+    await nextTurn();
+    usable = await packet.send(client);
+    await Promise.all([planned, working]);
+  } finally {
+    client.release(!usable);
+  }
 }

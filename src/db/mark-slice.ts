@@ -55,10 +55,9 @@ const ADDRESS = {
  * Who is refused gets a `failed` row with the reason, so that rows always equal the frozen audience.
  */
 export async function markSlice(db: Database, batch: ClaimedBatch, slice: Slice): Promise<MarkedPerson[] | MarkRefusal> {
-  const { tenantId, messageId, wave, channel, senderId, fence, id: batchId } = batch;
-  const { markedTo, probe = false } = slice;
-  const senders = plainArray([senderId, ...(slice.optOutsOf ?? [])]);
-  const values = { tenantId, messageId, wave, channel, senderId, fence, batchId, markedTo, probe, senders, ids: plainArray(slice.ids) };
+  const { tenantId, messageId, wave, channel } = batch;
+  const { markedTo } = slice;
+  const values = valuesOf(batch, slice);
   // Life has no ceiling, and waits for no launch.
   const hold = (tx: Tx) => (batch.lane === 'life' ? holdAgainstStop(tx) : holdAgainstStopAndLaunch(tx, tenantId));
   const write = async (mark: Prepared<MarkValues, Marked>): Promise<MarkedPerson[]> => {
@@ -81,6 +80,16 @@ export async function markSlice(db: Database, batch: ClaimedBatch, slice: Slice)
   if (first && others.length > 0) unusual.set(key, true);
   return others.length > 0 ? others : whyNothing(db, batch, slice);
 }
+
+function valuesOf({ tenantId, messageId, wave, channel, senderId, fence, id: batchId }: ClaimedBatch, slice: Slice): MarkValues {
+  const { markedTo, probe = false } = slice;
+  const senders = plainArray([senderId, ...(slice.optOutsOf ?? [])]);
+  return { tenantId, messageId, wave, channel, senderId, fence, batchId, markedTo, probe, senders, ids: plainArray(slice.ids) };
+}
+
+/** Has the connection plan the mark that is tried first. */
+export const rehearseMark = (tx: Tx, batch: ClaimedBatch, slice: Slice): Promise<unknown> =>
+  Promise.all([holdAgainstStop(tx), FIRST[batch.channel](tx, valuesOf(batch, slice))]);
 
 /** unique_violation: somebody of the slice has a row already. Nothing was written. */
 function unlessThere(error: unknown): MarkedPerson[] {

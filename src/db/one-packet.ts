@@ -41,9 +41,12 @@ const TENANT = `SELECT set_config('app.tenant', $1, true)`;
  */
 export class OnePacket {
   readonly #waiting: Waiting[] = [];
+  readonly #rehearsed: boolean;
   #sent = false;
 
-  constructor(tenantId: number) {
+  /** @param rehearsed they are parsed and planned, and none is executed: each answers no rows */
+  constructor(tenantId: number, rehearsed = false) {
+    this.#rehearsed = rehearsed;
     // Whatever it is refused for, all the others are too.
     this.add({ name: 'set_tenant', text: TENANT, values: [tenantId] }).catch(() => undefined);
   }
@@ -89,12 +92,16 @@ export class OnePacket {
     wire.stream.cork();
     for (const [i, { statement }] of this.#waiting.entries()) {
       const { name, text } = statement;
-      if (wire.parsedStatements[name] === undefined) {
+      // Without a name it is nobody's afterwards.
+      if (name === '') wire.parse({ name, text });
+      else if (wire.parsedStatements[name] === undefined) {
         wire.parse({ name, text });
         wire.parsedStatements[name] = text;
         parsed = true;
       }
       wire.bind({ statement: name, values: bound[i] ?? [] });
+      // Bind plans (PostgreSQL, "Extended Query"); only Execute reads or writes.
+      if (this.#rehearsed) continue;
       wire.describe({ type: 'P', name: '' });
       wire.execute({ portal: '' });
     }

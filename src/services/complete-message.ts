@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import type { Tx } from '#db/database.ts';
 import { type Places, prepared } from '#db/prepared.ts';
 import type { Deps } from './context.ts';
 
@@ -11,6 +12,9 @@ export async function completeMessage(deps: Pick<Deps, 'db' | 'queue'>, tenantId
   const [row] = await deps.db.atOnce(tenantId, (tx) => COMPLETE(tx, { tenantId, messageId }));
   if (row?.fallback) await deps.queue.nudge('plan', { tenantId, waveId: row.fallback });
 }
+
+/** Has the connection plan it. */
+export const rehearseComplete = (tx: Tx, tenantId: number, messageId: string): Promise<unknown> => COMPLETE(tx, { tenantId, messageId });
 
 interface Values {
   tenantId: number;

@@ -44,7 +44,7 @@ export async function createMessage(ctx: Context, input: MessageInput, origin: M
     const [facts, counted] = await Promise.all([launchFacts(tx, ctx.tenantId), countAndHash(tx, ctx.tenantId, condition)]);
     const said = saidBy(facts, input);
     const expiresAt = checkedExpiry(ctx, input, said, !input.launch && origin.cap !== undefined);
-    const row = await insert(tx, ctx, input, origin, { said, expires_at: expiresAt, counted });
+    const row = await insertMessage(tx, ctx, input, origin, { said, expires_at: expiresAt, counted });
     const created = { action: 'message.create', object: row.id, detail: { class: input.class, drill: input.drill } };
     inOnePacket(tx);
     const { audienceHash, acknowledge } = input;
@@ -84,7 +84,7 @@ export function checkedExpiry(
   return input.expiresAt === undefined ? null : new Date(input.expiresAt);
 }
 
-async function insert(
+export async function insertMessage(
   tx: Tx,
   ctx: Context,
   input: MessageInput,
@@ -119,7 +119,7 @@ async function insert(
 }
 
 /** What needs the id. The partition for its deliveries is made ahead, so that launching never waits for a table to be made. */
-const prepareForDeliveries = (tx: Tx, { tenant_id: tenantId, id }: MessageRow): Promise<unknown> =>
+export const prepareForDeliveries = (tx: Tx, { tenant_id: tenantId, id }: Pick<MessageRow, 'tenant_id' | 'id'>): Promise<unknown> =>
   Promise.all([MARK(tx, { tenantId, id, mark: markOf(id) }), PARTITION(tx, { id })]);
 
 const MARK = prepared<{ tenantId: number; id: string; mark: string }, unknown>(

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { ClaimedBatch } from '#db/claim-batch.ts';
-import type { Database } from '#db/database.ts';
+import type { Database, Tx } from '#db/database.ts';
 import { prepared } from '#db/prepared.ts';
 import type { MessageRow } from './message-row.ts';
 
@@ -34,6 +34,9 @@ interface Values {
   messageId: string;
   senderId: number;
 }
+
+/** Has the connection plan it. */
+export const rehearseFacts = (tx: Tx, { tenantId, messageId, senderId }: ClaimedBatch): Promise<unknown> => FACTS(tx, { tenantId, messageId, senderId });
 
 // Columns by name: a plan that was prepared for `m.*` fails when a migration adds one.
 const FACTS = prepared<Values, PlanFacts>(

@@ -12,7 +12,7 @@ import type { Deps } from './context.ts';
 import { Lines } from './lines.ts';
 import { longestSms } from './longest-sms.ts';
 import { MarkedAhead } from './marked-ahead.ts';
-import { planFacts } from './plan-facts.ts';
+import { type PlanFacts, planFacts } from './plan-facts.ts';
 import { SenderPace } from './sender-pace.ts';
 
 const KEEP_MS = 60_000;
@@ -108,10 +108,19 @@ export class SendPlans {
     return pace;
   }
 
+  /** Does what a message's first call waits for (its plan, its texts, the links of these people), and calls nobody. */
+  rehearse(facts: PlanFacts, batch: ClaimedBatch, people: readonly MarkedPerson[]): void {
+    const targetOf = this.#planOf(facts, batch).targetsOf(people, batch);
+    for (const i of people.keys()) targetOf(i);
+  }
+
   async #load(db: Database, batch: ClaimedBatch): Promise<SendPlan> {
+    return this.#planOf(await planFacts(db, batch), batch);
+  }
+
+  #planOf(facts: PlanFacts, batch: ClaimedBatch): SendPlan {
     const { tokens, config } = this.#deps;
     const adapter = this.#channels[batch.channel];
-    const facts = await planFacts(db, batch);
     const input: RenderInput = {
       class: facts.class,
       drill: facts.drill,
