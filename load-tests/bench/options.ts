@@ -23,7 +23,7 @@ const FULL = {
   /** Messages a round. */
   sms: 100_000,
   email: 10_000,
-  push: 8_000,
+  push: 20_000,
   /** People of a message whose first call is waited for, and how often. */
   audience: 10_000,
   tries: 20,
