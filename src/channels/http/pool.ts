@@ -108,7 +108,11 @@ export class HttpPool {
     return new Promise((settle) => {
       if (recall?.recalled) return settle({ kind: 'failure', written: false, code: NOT_CALLED });
       if (this.#refusal !== undefined) return settle({ kind: 'failure', written: false, code: this.#refusal });
-      this.#waiting.push(new Call(request, this.#options.deadlineMs, recall, settle));
+      const call = new Call(request, this.#options.deadlineMs, recall, settle);
+      // Nobody waits: it leaves at once, as a call whose turn at the sender's pace has come must.
+      const rested = this.#first === this.#waiting.length ? this.#idle.pop() : undefined;
+      if (rested) return begin(call, rested);
+      this.#waiting.push(call);
       if (this.#idle.length > 0) this.#flushSoon();
       this.#openIfShort();
     });
