@@ -101,6 +101,15 @@ test('an unknown field is named, with what would be right', async () => {
   expect(errors).toEqual([{ field: 'chanels', code: 'unknown_field', detail: expect.stringContaining('channels') }]);
 });
 
+test('of very many fields that are wrong the first hundred are named, and all counted', async () => {
+  const wrong = Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`x${i}`, 1]));
+  const response = await post('/v1/audiences/echo', JSON.stringify({ audience: { all: true }, ...wrong }));
+  expect(response.status).toBe(422);
+  const { errors, detail } = await problemOf(response);
+  expect(errors).toHaveLength(100);
+  expect(detail).toBe('The body is not valid: 1000 fields to correct, of which 100 are named.');
+});
+
 test.each([
   ['{"audience":{"near":{"lat":1,"lon":2}}}', 'audience.near.km', 'required'],
   ['{"audience":{"tags":["a"],"skils":["b"]}}', 'audience.skils', 'unknown_field'],

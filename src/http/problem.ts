@@ -2,11 +2,12 @@ import type { Hook } from '@hono/zod-openapi';
 import type { Context as HonoContext, ErrorHandler, NotFoundHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import { STATUS_CODES } from 'node:http';
-import { Problem } from '#platform/errors.ts';
+import { type FieldError, Problem } from '#platform/errors.ts';
 import type { AppEnv, Deps } from './env.ts';
 import { jsonFault } from './json-fault.ts';
 import { problemPage } from './problem-page.ts';
 import { isUnavailable } from '#platform/unavailable.ts';
+import { isUnstorable } from '#platform/unstorable.ts';
 import { fieldErrors } from './validation.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
@@ -55,17 +56,22 @@ export const validationHook: Hook<unknown, AppEnv, string, Response | undefined>
   if (result.success) return undefined;
   const errors = fieldErrors(result.error, (result as { data?: unknown }).data);
   const where = { json: 'body', form: 'form', query: 'query', param: 'path', header: 'header', cookie: 'cookie' }[result.target] ?? 'request';
-  return problemResponse(
-    c,
-    new Problem(422, 'invalid_request', `The ${where} is not valid: ${errors.length} field${errors.length === 1 ? '' : 's'} to correct.`, { errors }),
-  );
+  return problemResponse(c, invalid(where, errors));
 };
+
+/** Named at most: a body of a megabyte can be wrong in 60,000 places, and its answer would have 12 MB. */
+const NAMED = 100;
+
+function invalid(where: string, errors: readonly FieldError[]): Problem {
+  const count = `${errors.length} field${errors.length === 1 ? '' : 's'} to correct${errors.length > NAMED ? `, of which ${NAMED} are named` : ''}`;
+  return new Problem(422, 'invalid_request', `The ${where} is not valid: ${count}.`, { errors: errors.slice(0, NAMED) });
+}
 
 /** Whatever a handler or middleware threw, as a Problem; undefined for what nobody foresaw. */
 export async function toProblem(error: unknown, c?: HonoContext<AppEnv>): Promise<Problem | undefined> {
   if (error instanceof Problem) return error;
   if (error instanceof HTTPException) return fromHttpException(error, c);
-  if (isZodError(error)) return new Problem(422, 'invalid_request', 'The request is not valid.', { errors: fieldErrors(error) });
+  if (isZodError(error)) return invalid('request', fieldErrors(error));
   // Only a body can drive our recursion that deep (an audience 5,000 levels deep does); 1,000 levels pass.
   if (error instanceof RangeError && /call stack/.test(error.message))
     return new Problem(422, 'nested_too_deep', 'The body is nested too deep; an audience needs a few levels only.');
@@ -77,12 +83,6 @@ export async function toProblem(error: unknown, c?: HonoContext<AppEnv>): Promis
   if (isUnstorable(error)) return new Problem(422, 'unstorable_text', 'Some text holds a NUL or half of a surrogate pair, which no field takes.');
   return undefined;
 }
-
-/** PostgreSQL takes neither U+0000 nor, in JSON, a lone surrogate; nothing but a request brings them. */
-const isUnstorable = (error: unknown): boolean =>
-  error instanceof Error &&
-  // 22021 character_not_in_repertoire, 22P05 untranslatable_character; 22P02 is said of JSON with half a pair.
-  (/^(22021|22P05)$/.test((error as { code?: string }).code ?? '') || ((error as { code?: string }).code === '22P02' && /type json/.test(error.message)));
 
 async function fromHttpException(error: HTTPException, c: HonoContext<AppEnv> | undefined): Promise<Problem> {
   if (error.status === 415)

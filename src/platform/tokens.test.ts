@@ -101,6 +101,7 @@ test('the longer a name of a key, the same the length of a token', () => {
 test('numbers that do not fit are refused instead of cut', () => {
   const tokens = new Tokens(ring('a'));
   expect(() => tokens.seal('answer', { a: 2 ** 40, b: 1, extra: 0 })).toThrow(RangeError);
+  expect(() => tokens.sealMany('answer', [{ a: 1, b: 2 ** 40, extra: 0 }])).toThrow(RangeError);
   expect(() => tokens.seal('answer', { a: 1, b: -1, extra: 0 })).toThrow(RangeError);
   expect(() => tokens.seal('answer', { a: 1, b: 1, extra: 2 ** 16 })).toThrow(RangeError);
 });

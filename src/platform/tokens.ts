@@ -35,6 +35,7 @@ export interface Sealed {
 
 /** Writes 16 bytes of plain block at `at`: purpose 1, a 5, b 5, extra 2, zero check 3 bytes. */
 function packInto(block: Buffer, at: number, purposeByte: number, { a, b, extra }: Sealed): void {
+  if (a >= 2 ** 40 || b >= 2 ** 40) throw new RangeError('a sealed number has 40 bits');
   block[at] = purposeByte;
   block[at + 1] = a / 2 ** 32;
   block.writeUInt32BE(a % 2 ** 32, at + 2);
@@ -44,7 +45,6 @@ function packInto(block: Buffer, at: number, purposeByte: number, { a, b, extra 
 }
 
 function pack(purposeByte: number, sealed: Sealed): Buffer {
-  if (sealed.a >= 2 ** 40 || sealed.b >= 2 ** 40) throw new RangeError('a sealed number has 40 bits');
   const block = Buffer.alloc(16);
   packInto(block, 0, purposeByte, sealed);
   return block;

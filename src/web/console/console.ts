@@ -2,6 +2,7 @@ import { Hono } from 'hono';
 import { html } from 'hono/html';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { Problem } from '#platform/errors.ts';
+import { isUnstorable } from '#platform/unstorable.ts';
 import { assetRoutes } from '#web/assets/assets.ts';
 import { composeRoutes } from './compose-pages.ts';
 import { correctRoutes } from './correct-pages.ts';
@@ -31,14 +32,16 @@ const TITLES: Partial<Record<number, string>> = {
 /** Errors as pages. What nobody foresaw shows the request's id alone; its cause is in the log. */
 async function errorPage(error: Error, c: ConsoleContext, { deps, isUnavailable }: ConsoleDeps): Promise<Response> {
   const unavailable = !(error instanceof Problem) && isUnavailable(error);
-  if (!(error instanceof Problem) && !unavailable)
+  const unstorable = !(error instanceof Problem) && isUnstorable(error);
+  if (!(error instanceof Problem) && !unavailable && !unstorable)
     deps.log.error(
       { requestId: c.get('requestId'), err: { name: error.name, code: (error as { code?: string }).code, stack: error.stack } },
       'unforeseen error',
     );
-  const status = error instanceof Problem ? error.status : unavailable ? 503 : 500;
-  const text =
-    error instanceof Problem
+  const status = error instanceof Problem ? error.status : unavailable ? 503 : unstorable ? 422 : 500;
+  const text = unstorable
+    ? 'Some text holds a character that cannot be kept: a NUL or half of a surrogate pair. Take it out and send it again.'
+    : error instanceof Problem
       ? error.message
       : unavailable
         ? 'The database cannot be reached or is busy. Messages that were accepted are safe. Try again in a moment.'

@@ -53,6 +53,14 @@ test('a wrong field is named and what was typed stays', async () => {
   expect(await people()).toEqual([]);
 });
 
+test('text that cannot be kept is refused in words', async () => {
+  for (const response of [await page.post('/people/new', { _csrf: token, name: 'A\0da', asked: 'no' }), await page.get('/people?q=%00')]) {
+    expect(response.status).toBe(422);
+    expect(await response.text()).toMatch(/cannot be kept: a NUL|not valid|printable|character/);
+  }
+  expect(await people()).toEqual([]);
+});
+
 test('an address that somebody has is refused in words, not with an id', async () => {
   await page.post('/people/new', { _csrf: token, name: 'One', phone: '+12125550142', asked: 'no' });
   const html = await (await page.post('/people/new', { _csrf: token, name: 'Two', phone: '+12125550142', asked: 'no' })).text();
