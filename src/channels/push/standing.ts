@@ -5,6 +5,8 @@ import type { Outcome } from '#domain/outcome.ts';
  * accepted it in this process, and once one has.
  */
 const WRONG_AFTER = { untried: 10, good: 1_000 } as const;
+/** So many in a row are the subscriptions' own fault while it was good a moment ago; after that it is in doubt, and nobody fails for it. */
+const THEIR_FAULT = 10;
 
 /**
  * Whether a refused VAPID signature (401, 403) is our fault. A subscription that belongs to another key is refused in the
@@ -22,9 +24,10 @@ export class Standing {
   /** @param ours what the refusal means if it is about us */
   judge(endpoint: string, ours: Outcome & { kind: 'misconfigured' }): Outcome {
     this.#refusedBy.add(endpoint);
-    if (this.#refusedBy.size < (this.#good ? WRONG_AFTER.good : WRONG_AFTER.untried))
-      // Not yet known whose fault it is: it is asked again, when others have been.
-      return { kind: this.#good ? 'rejected' : 'retryable', code: ours.code };
+    const inARow = this.#refusedBy.size;
+    if (inARow < (this.#good ? WRONG_AFTER.good : WRONG_AFTER.untried))
+      // Not known whose fault it is: it is asked again, when others have been.
+      return { kind: this.#good && inARow <= THEIR_FAULT ? 'rejected' : 'retryable', code: ours.code };
     this.#refusedBy.clear();
     return ours;
   }
