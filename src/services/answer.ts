@@ -81,8 +81,8 @@ const clean = (note: string | undefined): string | null =>
  * Gathers concurrent answers of a tenant into one transaction with set-based SQL. One per process.
  *
  * A lone answer is written at once; whoever comes while a group is under way goes with the next one, so that groups are as
- * large as there is need. Two groups at a time, gathered for 2 ms each, wrote some 5 % fewer from 64 people at a time, and a
- * lone person waited 2 ms longer (docs/decisions/2026-11-23-answers-in-groups.md).
+ * large as there is need. Before, two groups at a time were gathered for 2 ms each, which a lone person waited for; from 64
+ * people at a time the two ways cannot be told apart with certainty (docs/decisions/2026-11-23-answers-in-groups.md).
  */
 export function createAnswerWriter(deps: Pick<Deps, 'db'>): AnswerWriter {
   const lines = new Map<number, Line>();

@@ -127,12 +127,9 @@ export async function launchInTx(tx: Tx, ctx: Context, { row, facts }: Launching
     facts.senders.filter((sender) => sender.drill === row.drill),
     row.class,
   );
-  const begun = beginWaves(tx, ctx, waves, { message, senders });
-  begun.catch(() => undefined);
-  await audited;
-  const beginning = await begun;
+  const [begun] = await Promise.all([beginWaves(tx, ctx, waves, { message, senders }), audited]);
   if (!scheduled && counts(row, facts)) await lockForLaunch(tx, ctx.tenantId);
-  return beginning;
+  return begun;
 }
 
 /** Whether the ceiling per person and hour holds for it. */

@@ -202,8 +202,9 @@ export class HttpPool {
 
   #refuse(code: string): void {
     this.#refusal = code;
-    this.finish();
+    // First, or their connections would be replaced for them.
     this.#failWaiting(code);
+    this.finish();
   }
 
   /** Takes no more calls; those that it has are made, and its connections closed behind them. */
