@@ -159,7 +159,7 @@ describe('faults', () => {
   test('after a stop nobody is marked, what waited is cancelled, and a correction goes to exactly those who may have had it', async () => {
     const bench = await Bench.open(deps);
     const { ctx } = bench;
-    await bench.people(600, { phone: true });
+    await bench.people(750, { phone: true });
     const message = await bench.launch('ops', { channels: ['sms'] });
     const carrier = carriers();
     await bench.plan();
@@ -167,18 +167,18 @@ describe('faults', () => {
     if (!batch) throw new Error('a batch is due');
     await deliverBatch(bench.worker(carrier), batch);
     const stopped = await stopMessage(ctx, message.id);
-    expect(stopped).toMatchObject({ inFlight: 0, cancelled: 350 });
+    expect(stopped).toMatchObject({ inFlight: 0, cancelled: 250 });
     await bench.work(carrier, 'ops');
     await sweep(deps);
-    expect(carrier.calls).toHaveLength(250);
+    expect(carrier.calls).toHaveLength(500);
     const view = await getMessage(ctx, message.id);
-    expect(view.deliveries).toMatchObject({ accepted: 250, cancelled: 350 });
+    expect(view.deliveries).toMatchObject({ accepted: 500, cancelled: 250 });
     const second = carriers();
     const correction = await correctMessage(ctx, message.id, { kind: 'correction', text: { en: 'Water is back' } });
     await bench.work(second, 'ops');
     expect(new Set(second.calls.map((c) => c.address))).toEqual(new Set(carrier.calls.map((c) => c.address)));
-    expect(second.calls).toHaveLength(250);
-    expect((await getMessage(ctx, correction.id)).deliveries.accepted).toBe(250);
+    expect(second.calls).toHaveLength(500);
+    expect((await getMessage(ctx, correction.id)).deliveries.accepted).toBe(500);
   });
 
   const expire = (tenantId: number, batchId: string) =>

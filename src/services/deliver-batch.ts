@@ -132,7 +132,7 @@ async function mark(deps: DeliverDeps, cut: Cut, queue: Cut[]): Promise<MarkedSl
   // The mark is written when the turn comes, not before: what is marked and waits is in doubt after a crash.
   const turn = await plan.pace?.turn(budgetOf(deps, batch), cut.ids.length * plan.unitsPerCall);
   // Nobody of it may be left, where all were set aside: the mark still counts them as done.
-  const granted = cut.ids.length > 0 ? await plan.ahead.take(cut.ids.length, cut.take) : 0;
+  const granted = cut.ids.length > 0 ? await plan.ahead.take(cut.batch.tenantId, cut.ids.length, cut.take) : 0;
   const slice = granted < cut.ids.length && cut.take === 'any' ? firstOf(cut, granted, queue) : cut;
   const taken = granted * plan.ahead.weight(cut.take);
   // Behind what it waited for: four slots that had been let through before went on to mark beside the other lane.

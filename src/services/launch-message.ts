@@ -127,7 +127,7 @@ export async function launchInTx(tx: Tx, ctx: Context, { row, facts }: Launching
     facts.senders.filter((sender) => sender.drill === row.drill),
     row.class,
   );
-  const [begun] = await Promise.all([beginWaves(tx, ctx, waves, { message, senders }), audited]);
+  const [begun] = await Promise.all([beginWaves(tx, ctx, waves, { message, senders, count: counted.count }), audited]);
   if (!scheduled && counts(row, facts)) await lockForLaunch(tx, ctx.tenantId);
   return begun;
 }

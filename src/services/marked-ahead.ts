@@ -1,4 +1,5 @@
 import { monotonicMs } from '#platform/clock.ts';
+import { FairTurns } from './fair-turns.ts';
 
 /** Beside the time that two marks take: the pauses between them, between batches, and of this process. */
 const SPARE_MS = 50;
@@ -6,6 +7,7 @@ const SPARE_MS = 50;
 const WINDOW_MS = 100;
 
 interface Asked {
+  readonly tenantId: number;
   readonly people: number;
   readonly kind: 'any' | 'whole' | 'alone';
   readonly go: (granted: number) => void;
@@ -24,6 +26,7 @@ export class MarkedAhead {
   readonly #connections: number;
   readonly #least: number;
   readonly #waiting: Asked[] = [];
+  readonly #turns = new FairTurns();
   #ahead: number;
   #marked = 0;
   #markMs = 0;
@@ -44,12 +47,12 @@ export class MarkedAhead {
   }
 
   /**
-   * Resolves, in order of asking, with how many of `people` may be marked now. `whole`: all or none, since the sender's
-   * budget is asked for all of them. `alone`: one, while nobody else is.
+   * Resolves with how many of `people` may be marked now: fairly between tenants, and of each in order of asking. `whole`:
+   * all or none, since the sender's budget is asked for all of them. `alone`: one, while nobody else is.
    */
-  take(people: number, kind: Asked['kind'] = 'any'): Promise<number> {
+  take(tenantId: number, people: number, kind: Asked['kind'] = 'any'): Promise<number> {
     return new Promise((go) => {
-      this.#waiting.push({ people, kind, go });
+      this.#waiting.push({ tenantId, people, kind, go });
       this.#grant();
     });
   }
@@ -73,14 +76,22 @@ export class MarkedAhead {
   }
 
   #grant(): void {
-    for (let first = this.#waiting[0]; first; first = this.#waiting[0]) {
+    for (let first = this.#next(); first; first = this.#next()) {
       const granted = this.#room(first);
       if (granted === 0) return;
-      this.#waiting.shift();
+      this.#waiting.splice(this.#waiting.indexOf(first), 1);
+      this.#turns.served(first.tenantId, granted);
       if (this.#marked === 0) this.#restart();
       this.#marked += granted * this.weight(first.kind);
       first.go(granted);
     }
+  }
+
+  /** Nobody overtakes whom there is no room for yet: a large slice would starve. */
+  #next(): Asked | undefined {
+    let [next] = this.#waiting;
+    for (const asked of this.#waiting) if (next && this.#turns.clockOf(asked.tenantId) < this.#turns.clockOf(next.tenantId)) next = asked;
+    return next;
   }
 
   #room({ people, kind }: Asked): number {

@@ -40,3 +40,12 @@ test('a wave whose lane gives way is left after a page, and a later sweep plans 
   expect(await wave()).toEqual(['planned', 6 * FIRST_PAGE]);
   expect(new Set(asked)).toEqual(new Set(['bulk']));
 });
+
+test('a launch plans a small audience to its end', async () => {
+  const bench = await Bench.open(deps);
+  const { tenantId } = bench.ctx;
+  await bench.people(1_000);
+  await bench.launch('bulk', { channels: ['sms'] });
+  const waves = await deps.db.withTenant(tenantId, (tx) => tx.selectFrom('waves').select(['state', 'planned']).where('tenant_id', '=', tenantId).execute());
+  expect(waves.map(({ state, planned }) => [state, Number(planned)])).toEqual([['planned', 1_000]]);
+});

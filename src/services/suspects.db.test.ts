@@ -16,7 +16,7 @@ const SUSPECTS = 3;
 test('who was called three times by workers that died is called while nobody else of any slot is', async () => {
   const bench = await Bench.open(deps);
   const { tenantId } = bench.ctx;
-  await bench.people(500, { phone: true });
+  await bench.people(1_000, { phone: true });
   const message = await bench.launch('life', { channels: ['sms'] });
   const messageId = bench.ctx.ids.decode('msg', message.id) ?? '';
   await bench.plan();
@@ -59,5 +59,5 @@ test('who was called three times by workers that died is called while nobody els
   expect(together).toEqual([]);
   // The others go on together: what was waited for is given back.
   expect(most).toBeGreaterThanOrEqual(100);
-  expect(carrier.calls).toHaveLength(500);
+  expect(carrier.calls).toHaveLength(1_000);
 });
