@@ -19,7 +19,7 @@ const whole = new WeakSet<Response>();
  * A response that has all its headers from the start: the defaults above, the request's id and its own. As a plain object
  * they go to the socket as they are; each one set afterwards makes a checked, sorted list of them, 15 us for a page.
  */
-export function wholeResponse(body: string, status: number, headers: Readonly<Record<string, string>>): Response {
+export function wholeResponse(body: string | null, status: number, headers: Readonly<Record<string, string>>): Response {
   const response = new Response(body, { status, headers });
   whole.add(response);
   return response;

@@ -1,6 +1,7 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { AppEnv, Deps } from '#http/env.ts';
 import { readText } from '#http/public-page.ts';
+import { defaultHeaders, wholeResponse } from '#http/security-headers.ts';
 import { Problem } from '#platform/errors.ts';
 import { receiveTwilioStatus } from '#services/receive-twilio-status.ts';
 
@@ -18,6 +19,7 @@ const route = createRoute({
 /** What carriers call to tell how an SMS went. */
 export function hooksStatusRoutes(deps: Deps): OpenAPIHono<AppEnv> {
   const routes = new OpenAPIHono<AppEnv>();
+  const headers = defaultHeaders(deps);
   routes.openapi(route, async (c) => {
     const type = c.req.header('content-type') ?? '';
     if (!/^application\/x-www-form-urlencoded\b/i.test(type))
@@ -34,7 +36,7 @@ export function hooksStatusRoutes(deps: Deps): OpenAPIHono<AppEnv> {
       signature: c.req.header('x-twilio-signature'),
       params,
     });
-    return c.body(null, 204);
+    return wholeResponse(null, 204, { ...headers, 'X-Request-Id': c.get('requestId') });
   });
   return routes;
 }
