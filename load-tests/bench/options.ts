@@ -22,7 +22,7 @@ const FULL = {
   rounds: 3,
   /** Messages a round. */
   sms: 100_000,
-  email: 10_000,
+  email: 30_000,
   push: 20_000,
   /** People of a message whose first call is waited for, and how often. */
   audience: 10_000,

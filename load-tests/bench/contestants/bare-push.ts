@@ -14,7 +14,7 @@ import { callFor } from './undici-call.ts';
  */
 export async function barePush(config: ContestantConfig): Promise<Contestant> {
   const pool = new Pool(config.pushUrl, { connections: CONNECTIONS_PER_ORIGIN, pipelining: 1, keepAliveTimeout: 60_000 });
-  const encryption = new Encryption();
+  const encryption = new Encryption(undefined, 0);
   const content = contentOf('push');
   const payload = preparePayload(content, 'http://127.0.0.1:10000/r/beacon');
   const headers = {

@@ -1,4 +1,5 @@
 import { createECDH, randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
 import { decryptPush } from '#simulator/push/decrypt.ts';
 import type { Recipient } from './encrypt.ts';
@@ -52,4 +53,18 @@ test('what threads had when they ended is encrypted all the same', async () => {
 test('without threads everything is encrypted in place', async () => {
   encryption = new Encryption(0);
   expect(await crowd(100)).toEqual(meant(100));
+});
+
+/** Niceness of each thread of this process: field 19 of its stat, proc_pid_stat(5). */
+const niceness = (): number[] =>
+  readdirSync('/proc/self/task').map((tid) => {
+    const stat = readFileSync(`/proc/self/task/${tid}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]);
+  });
+
+test.runIf(process.platform === 'linux')('its threads let others go first, and no other thread does', async () => {
+  const before = niceness().filter((nice) => nice === 7).length;
+  encryption = new Encryption(2, 7);
+  await crowd(300);
+  expect(niceness().filter((nice) => nice === 7)).toHaveLength(before + 2);
 });
