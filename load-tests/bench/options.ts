@@ -64,7 +64,7 @@ const TINY: Sizes = {
   tries: 3,
   small: 300,
   large: 1_200,
-  bulk: 20_000,
+  bulk: 60_000,
   life: 300,
   few: 100,
   paceRates: [50, 100],

@@ -16,6 +16,8 @@ export interface Beside {
   readonly class: MessageClass;
   readonly audience: unknown;
   readonly count: number;
+  /** Measured times, idle and beside. */
+  readonly rounds: number;
 }
 
 export interface BesideTimes {
@@ -25,7 +27,7 @@ export interface BesideTimes {
 }
 
 /** Times of a message on an idle installation and while a huge bulk message is in flight. */
-export async function besideBulk(bench: Bench, { system, crowd, bulk, tenant, audience, count, ...rest }: Beside): Promise<BesideTimes> {
+export async function besideBulk(bench: Bench, { system, crowd, bulk, tenant, audience, count, rounds, ...rest }: Beside): Promise<BesideTimes> {
   const send = async (): Promise<{ first: number; all: number }> => {
     bench.checkTime();
     await bench.http.witnessed();
@@ -37,13 +39,13 @@ export async function besideBulk(bench: Bench, { system, crowd, bulk, tenant, au
   /** As many as fit while `during` holds, up to `rounds`. */
   const several = async (during: () => Promise<boolean>): Promise<{ first: number; all: number }> => {
     const runs: { first: number; all: number }[] = [];
-    for (let i = 0; i < bench.sizes.rounds; i++) {
+    for (let i = 0; i < rounds; i++) {
       const run = await send();
       if (!(await during())) break;
       runs.push(run);
     }
     if (runs.length === 0) throw new Error('the bulk message ended before the other: raise --size bulk');
-    if (runs.length < bench.sizes.rounds) bench.note(`beside ${bulk} bulk only ${runs.length} of ${bench.sizes.rounds} rounds fitted: raise --size bulk`);
+    if (runs.length < rounds) bench.note(`beside ${bulk} bulk only ${runs.length} of ${rounds} rounds fitted: raise --size bulk`);
     return { first: median(runs.map((run) => run.first)), all: median(runs.map((run) => run.all)) };
   };
   await send();

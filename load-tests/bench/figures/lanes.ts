@@ -21,7 +21,16 @@ export async function lanes(bench: Bench): Promise<LanesResult> {
   try {
     const tenant = await system.addTenant([SENDERS.sms]);
     await seedPeople(system, tenant, { count: bulk, channel: 'sms', first: life });
-    const { idle, busy } = await besideBulk(bench, { system, crowd: tenant, bulk, tenant, class: 'life', audience: { tags: ['first'] }, count: life });
+    const { idle, busy } = await besideBulk(bench, {
+      system,
+      crowd: tenant,
+      bulk,
+      tenant,
+      class: 'life',
+      audience: { tags: ['first'] },
+      count: life,
+      rounds: bench.sizes.rounds,
+    });
     bench.say(`lanes: first call ${idle.first.toFixed(0)} ms idle, ${busy.first.toFixed(0)} ms beside bulk`);
     return {
       bulk,
