@@ -4,7 +4,8 @@ export interface InboundWords {
   readonly inMinutes: (minutes: number) => string;
   readonly late: (tenant: string) => string;
   readonly lateUnread: (tenant: string) => string;
-  readonly unclear: (hint: string) => string;
+  /** `about`: title or first words of the message that the options belong to; '' where it has none. */
+  readonly unclear: (hint: string, about: string) => string;
   readonly nearStop: string;
   readonly help: (tenant: string) => string;
   readonly stopped: (tenant: string) => string;
@@ -19,7 +20,7 @@ const en: InboundWords = {
   inMinutes: (minutes) => `in ${minutes} min`,
   late: (tenant) => `Thank you. This call by ${tenant} has ended. Your answer was kept, but perhaps nobody acts on it any more.`,
   lateUnread: (tenant) => `Thank you. This call by ${tenant} has ended. A person can still read your text.`,
-  unclear: (hint) => `We could not read that as an answer; a person will. To be counted at once, reply ${hint}.`,
+  unclear: (hint, about) => `We could not read that as an answer${about && ` to "${about}"`}; a person will. To be counted at once, reply ${hint}.`,
   nearStop: 'A person will read this. To end all texts from this number at once, reply STOP.',
   help: (tenant) => `${tenant} sends messages by this number to people who signed up. Reply STOP to end them. Message and data rates may apply.`,
   stopped: (tenant) => `You will get no more texts from ${tenant} by this number. Reply START to get them again.`,
@@ -34,7 +35,7 @@ const de: InboundWords = {
   inMinutes: (minutes) => `in ${minutes} Min.`,
   late: (tenant) => `Danke. Dieser Aufruf von ${tenant} ist beendet. Ihre Antwort ist gespeichert, aber vielleicht handelt niemand mehr danach.`,
   lateUnread: (tenant) => `Danke. Dieser Aufruf von ${tenant} ist beendet. Ein Mensch kann Ihren Text noch lesen.`,
-  unclear: (hint) => `Das konnten wir nicht als Antwort lesen; ein Mensch tut es. Um sofort gezählt zu werden: ${hint}.`,
+  unclear: (hint, about) => `Das konnten wir nicht als Antwort${about && ` auf "${about}"`} lesen; ein Mensch tut es. Um sofort gezählt zu werden: ${hint}.`,
   nearStop: 'Ein Mensch liest dies. Um alle SMS dieser Nummer sofort zu beenden, antworten Sie STOP.',
   help: (tenant) => `${tenant} schreibt über diese Nummer an Angemeldete. Mit STOP beenden Sie das.`,
   stopped: (tenant) => `Sie erhalten von ${tenant} keine SMS mehr über diese Nummer. Mit START wieder.`,
@@ -49,7 +50,8 @@ const fr: InboundWords = {
   inMinutes: (minutes) => `dans ${minutes} min`,
   late: (tenant) => `Merci. Cet appel de ${tenant} est terminé. Votre réponse est gardée, mais peut-etre que personne n'y donnera suite.`,
   lateUnread: (tenant) => `Merci. Cet appel de ${tenant} est terminé. Quelqu'un peut encore lire votre texte.`,
-  unclear: (hint) => `Nous n'avons pas compris cette réponse ; quelqu'un la lira. Pour compter tout de suite, répondez ${hint}.`,
+  unclear: (hint, about) =>
+    `Nous n'avons pas compris cette réponse${about && ` à "${about}"`} ; quelqu'un la lira. Pour compter tout de suite, répondez ${hint}.`,
   nearStop: "Quelqu'un lira ceci. Pour arreter tous les SMS de ce numéro, répondez STOP.",
   help: (tenant) => `${tenant} écrit par ce numéro aux personnes inscrites. Répondez STOP pour arreter.`,
   stopped: (tenant) => `Vous ne recevrez plus de SMS de ${tenant} par ce numéro. START pour reprendre.`,
@@ -64,7 +66,7 @@ const es: InboundWords = {
   inMinutes: (minutes) => `en ${minutes} min`,
   late: (tenant) => `Gracias. Esta llamada de ${tenant} ha terminado. Su respuesta se guarda, pero quizas ya nadie actue.`,
   lateUnread: (tenant) => `Gracias. Esta llamada de ${tenant} ha terminado. Alguien puede leer su texto.`,
-  unclear: (hint) => `No pudimos leer eso como respuesta; alguien lo leera. Para contar ya, responda ${hint}.`,
+  unclear: (hint, about) => `No pudimos leer eso como respuesta${about && ` a "${about}"`}; alguien lo leera. Para contar ya, responda ${hint}.`,
   nearStop: 'Alguien leera esto. Para no recibir mas SMS de este numero, responda STOP.',
   help: (tenant) => `${tenant} escribe por este numero a quienes se apuntaron. Responda STOP para terminar.`,
   stopped: (tenant) => `No recibira mas SMS de ${tenant} por este numero. START para volver.`,

@@ -1,7 +1,7 @@
 import type { Context as HonoContext } from 'hono';
 import type { Problem } from '#platform/errors.ts';
 import { sentencePage } from '#web/public/layout.ts';
-import { type PageWords, pageWords } from '#web/public/words.ts';
+import { pageWords, tooManyText } from '#web/public/words.ts';
 import type { AppEnv, Deps } from './env.ts';
 import { localeOfBrowser, show, type ShowOptions } from './public-page.ts';
 
@@ -9,7 +9,7 @@ type C = HonoContext<AppEnv>;
 type Status = NonNullable<ShowOptions['status']>;
 
 /** What is said to a person, who knows nothing of codes and fields. */
-function wordsOf(status: number): { status: Status; words: keyof Pick<PageWords, 'notFound' | 'tooMany' | 'unreadable' | 'notNow'> } {
+function wordsOf(status: number): { status: Status; words: 'notFound' | 'tooMany' | 'unreadable' | 'notNow' } {
   if (status === 404 || status === 405) return { status, words: 'notFound' };
   if (status === 429) return { status, words: 'tooMany' };
   if (status >= 500) return { status: status === 503 ? 503 : 500, words: 'notNow' };
@@ -25,5 +25,6 @@ export function problemPage(c: C, deps: Pick<Deps, 'config'>, problem: Problem, 
   const { status, words } = wordsOf(problem.status);
   const locale = localeOfBrowser(c);
   const own = ['retry-after', 'allow', 'connection'].flatMap((name) => (headers.has(name) ? [[name, headers.get(name) ?? '']] : []));
-  return show(c, deps, sentencePage(locale, pageWords(locale)[words]), { status, headers: Object.fromEntries(own) as Record<string, string> });
+  const sentence = words === 'tooMany' ? tooManyText(locale, Number(headers.get('retry-after') ?? 60)) : pageWords(locale)[words];
+  return show(c, deps, sentencePage(locale, sentence), { status, headers: Object.fromEntries(own) as Record<string, string> });
 }

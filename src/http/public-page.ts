@@ -1,8 +1,8 @@
 import type { Context as HonoContext } from 'hono';
-import { RateLimiterMemory } from 'rate-limiter-flexible';
+import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import { Problem } from '#platform/errors.ts';
 import { contentPolicy, type Html, sentencePage } from '#web/public/layout.ts';
-import { pageWords } from '#web/public/words.ts';
+import { pageWords, tooManyText } from '#web/public/words.ts';
 import { type ClientIp, limitKey } from './client-ip.ts';
 import type { AppEnv, Deps } from './env.ts';
 import { defaultHeaders, wholeResponse } from './security-headers.ts';
@@ -74,6 +74,17 @@ export const localeOfBrowser = (c: C): string => /^[a-z]{2,3}(?:-[A-Za-z0-9]{2,8
 /** The same page for every link that leads nowhere, whatever the reason. */
 export type Miss = (c: C) => Promise<Response>;
 
+/** Takes one of an address's points. @returns 0, or the whole seconds until it has points again */
+export async function secondsToWait(limiter: RateLimiterMemory, key: string): Promise<number> {
+  try {
+    await limiter.consume(key);
+    return 0;
+  } catch (refusal) {
+    if (!(refusal instanceof RateLimiterRes)) throw refusal;
+    return Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));
+  }
+}
+
 /**
  * Answers links that lead nowhere: a uniform 404, and 429 after 30 a minute from one address. Only misses are counted
  * and refused: a phone network puts thousands of people behind one address, and none of them may be shut out because
@@ -83,11 +94,8 @@ export function missCounter(deps: Pick<Deps, 'config'>, clientIp: ClientIp): Mis
   const limiter = new RateLimiterMemory({ points: 30, duration: 60 });
   return async (c) => {
     const locale = localeOfBrowser(c);
-    try {
-      await limiter.consume(limitKey(clientIp(c)));
-    } catch {
-      return show(c, deps, sentencePage(locale, pageWords(locale).tooMany), { status: 429, headers: { 'Retry-After': '60' } });
-    }
+    const wait = await secondsToWait(limiter, limitKey(clientIp(c)));
+    if (wait > 0) return show(c, deps, sentencePage(locale, tooManyText(locale, wait)), { status: 429, headers: { 'Retry-After': String(wait) } });
     return show(c, deps, sentencePage(locale, pageWords(locale).notFound), { status: 404 });
   };
 }

@@ -2,6 +2,7 @@ import { type ParsedAnswer, parseAnswerText } from '#domain/answer-text.ts';
 import { clockOf, instantOfClock, knownZone } from '#domain/clock-time.ts';
 import { inboundWords } from '#domain/inbound-words.ts';
 import { type Keyword, keywordOf } from '#domain/keywords.ts';
+import { nameInSms } from '#domain/name-in-sms.ts';
 import { answerHint } from '#render/render-message.ts';
 import type { InboundTextsTable } from '#schemas/database.ts';
 import type { InboundFacts, InboundMessage } from './inbound-facts.ts';
@@ -51,8 +52,16 @@ export function decideInbound(facts: InboundFacts, text: InboundBody, now: numbe
   const parsed = parseAnswerText(text.body, facts.message.answers);
   if (parsed.kind === 'answer' && keyword !== 'near_stop') return { ...base, ...answered(facts, facts.message, parsed, now) };
   if (!facts.message.open) return { ...base, outcome: 'late', needsHuman: true, reply: mark(facts.message, words.lateUnread(facts.tenantName)) };
-  const reply = keyword === 'near_stop' ? words.nearStop : facts.message.answers.length > 0 ? words.unclear(answerHint(facts.message.answers)) : '';
-  return { ...base, outcome: 'unclear', needsHuman: true, reply: reply && mark(facts.message, reply) };
+  return { ...base, outcome: 'unclear', needsHuman: true, reply: unread(facts, facts.message, keyword) };
+}
+
+/** Whoever has had two messages does not know whose options are told: it is named. */
+function unread(facts: InboundFacts, message: InboundMessage, keyword: Keyword): string {
+  const words = inboundWords(facts.locale);
+  if (keyword === 'near_stop') return mark(message, words.nearStop);
+  if (message.answers.length === 0) return '';
+  const hint = answerHint(message.answers);
+  return nameInSms(message.name, (name) => mark(message, words.unclear(hint, name)));
 }
 
 /** What a drill says starts with the drill mark in every channel, replies too. */

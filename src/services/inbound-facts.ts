@@ -1,5 +1,7 @@
 import { sql } from 'kysely';
 import type { Tx } from '#db/database.ts';
+import { parseTemplate, withoutNames } from '#domain/template.ts';
+import { chooseLocale } from '#render/choose-locale.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import type { AnswerOption } from '#schemas/message.ts';
 import { linkExpiresSql } from './answer-sql.ts';
@@ -25,6 +27,8 @@ export interface InboundMessage {
   readonly drill: boolean;
   readonly answers: readonly AnswerOption[];
   readonly open: boolean;
+  /** Its title, else its text in the person's language without slots; to say which message is meant. */
+  readonly name: string;
 }
 
 /** Whose number it is, and every sender (live, drill) that uses it. A Messaging Service may stand for its numbers. */
@@ -67,7 +71,7 @@ export async function readFacts(tx: Tx, tenantId: number, senderIds: readonly nu
     person: person ? { id: person.id, locale: person.locale, timeZone: person.time_zone } : null,
     locale: person?.locale ?? tenant.default_locale,
     stopped: stopped !== undefined,
-    message: person ? await findMessage(tx, tenantId, senderIds, person.id) : null,
+    message: person ? await findMessage(tx, tenantId, senderIds, person) : null,
   };
 }
 
@@ -76,10 +80,15 @@ export async function readFacts(tx: Tx, tenantId: number, senderIds: readonly nu
  * has ended. One that came by SMS from this number goes before one that came another way: who had it as a push and texts
  * the number means that one only when nothing else is open. One look-up by key per message of the last 31 days, newest first.
  */
-async function findMessage(tx: Tx, tenantId: number, senderIds: readonly number[], recipientId: string): Promise<InboundMessage | null> {
-  const delivered = sql`SELECT 1 FROM deliveries d WHERE d.message_id = m.id AND d.recipient_id = ${recipientId} AND d.marked_at IS NOT NULL AND d.sender_id IS NOT NULL`;
-  const { rows } = await sql<InboundMessage & { by_sms: boolean }>`
-    SELECT m.id, m.class, m.drill, m.answers, EXISTS (${delivered} AND d.channel = 'sms' AND d.sender_id = ANY (${[...senderIds]}::int[])) AS by_sms, m.state IN ('live', 'completed') AND COALESCE(m.expires_at > now(), true) AS open
+async function findMessage(
+  tx: Tx,
+  tenantId: number,
+  senderIds: readonly number[],
+  person: { id: string; locale: string | null },
+): Promise<InboundMessage | null> {
+  const delivered = sql`SELECT 1 FROM deliveries d WHERE d.message_id = m.id AND d.recipient_id = ${person.id} AND d.marked_at IS NOT NULL AND d.sender_id IS NOT NULL`;
+  const { rows } = await sql<FoundMessage>`
+    SELECT m.id, m.class, m.drill, m.answers, m.title, m.text, m.fallback_locale, EXISTS (${delivered} AND d.channel = 'sms' AND d.sender_id = ANY (${[...senderIds]}::int[])) AS by_sms, m.state IN ('live', 'completed') AND COALESCE(m.expires_at > now(), true) AS open
     FROM messages m
     WHERE m.tenant_id = ${tenantId} AND m.state NOT IN ('draft', 'scheduled') AND m.created_at > now() - interval '31 days' AND ${linkExpiresSql} > now()
       AND EXISTS (${delivered})
@@ -87,7 +96,15 @@ async function findMessage(tx: Tx, tenantId: number, senderIds: readonly number[
   const texted = rows.filter((m) => m.by_sms);
   const openIn = (some: typeof rows) => some.find((m) => m.open && m.answers.length > 0) ?? some.find((m) => m.open);
   const found = openIn(texted) ?? openIn(rows) ?? rows.find((m) => m.answers.length > 0) ?? rows[0];
-  return found ? { id: found.id, class: found.class, drill: found.drill, answers: found.answers, open: found.open } : null;
+  return found ? { id: found.id, class: found.class, drill: found.drill, answers: found.answers, open: found.open, name: nameOf(found, person.locale) } : null;
+}
+
+type FoundMessage = Omit<InboundMessage, 'name'> & { by_sms: boolean; title: string | null; text: Readonly<Record<string, string>>; fallback_locale: string };
+
+function nameOf({ title, text, fallback_locale: fallback }: FoundMessage, locale: string | null): string {
+  if (title) return title;
+  const template = withoutNames(parseTemplate(text[chooseLocale(text, fallback, locale)] ?? ''));
+  return template.filter((part) => typeof part === 'string').join('');
 }
 
 /** Whether we have already sent this person this kind of reply within the hour: two machines must not talk for ever. */

@@ -96,7 +96,8 @@ async function consume(throttle: SignInThrottle, account: string, ip: string): P
   } catch (refusal) {
     if (refusal instanceof Error) throw refusal;
     const retryAfterSeconds = Math.ceil((refusal as RateLimiterRes).msBeforeNext / 1000);
-    throw new Problem(429, 'too_many_attempts', `Too many attempts. Try again in ${Math.max(1, Math.ceil(retryAfterSeconds / 60))} minutes.`, {
+    const minutes = Math.max(1, Math.ceil(retryAfterSeconds / 60));
+    throw new Problem(429, 'too_many_attempts', `Too many attempts. Try again in ${minutes} ${minutes === 1 ? 'minute' : 'minutes'}.`, {
       extra: { retryAfterSeconds },
     });
   }

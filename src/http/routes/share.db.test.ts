@@ -201,6 +201,11 @@ test('one address asks 60 times an hour, then 429', async () => {
   const statuses = [];
   for (let i = 0; i < 62; i++) statuses.push((await post(`/s/${token}/join`, new URLSearchParams({ nonce: 'x', email: 'x' }), {}, '198.51.100.77')).status);
   expect(statuses).toEqual([...Array(60).fill(403), 429, 429]);
+  const form = new URLSearchParams({ nonce: 'x', email: 'x' });
+  const page = await post(`/s/${token}/join`, form, { accept: 'text/html', 'accept-language': 'de' }, '198.51.100.77');
+  const seconds = Number(page.headers.get('retry-after'));
+  expect(seconds).toBeGreaterThan(3_500);
+  expect(await page.text()).toContain('Bitte in 60 Minuten noch einmal');
 });
 
 test('a refused form says why beside the field and keeps what was typed', async () => {

@@ -17,7 +17,7 @@ import { shareWords } from '#web/public/share-words.ts';
 import { pageWords } from '#web/public/words.ts';
 import { clientIpOf, limitKey } from '#http/client-ip.ts';
 import type { AppEnv } from '#http/env.ts';
-import { type Fields, isPrefetch, localeOfBrowser, missCounter, publicHeaders, readForm, readJson, show } from '#http/public-page.ts';
+import { type Fields, isPrefetch, localeOfBrowser, missCounter, publicHeaders, readForm, readJson, secondsToWait, show } from '#http/public-page.ts';
 import { shareConfirmRoutes } from './share-confirm.ts';
 
 type C = HonoContext<AppEnv>;
@@ -68,8 +68,9 @@ export function shareRoutes(deps: PublicDeps): OpenAPIHono<AppEnv> {
     if (!opened) return miss(c);
     if (opened.page.message.over) return gone(c, deps);
     const ip = clientIp(c);
-    if (!isLoopback(ip) && (await joins.consume(limitKey(ip)).catch(() => undefined)) === undefined)
-      throw new Problem(429, 'too_many_requests', 'Too many requests to join from here; try again later.', { extra: { retryAfterSeconds: 600 } });
+    const retryAfterSeconds = isLoopback(ip) ? 0 : await secondsToWait(joins, limitKey(ip));
+    if (retryAfterSeconds > 0)
+      throw new Problem(429, 'too_many_requests', 'Too many requests to join from here; try again later.', { extra: { retryAfterSeconds } });
     return /^application\/json\b/i.test(c.req.header('content-type') ?? '') ? pushJoin(c, deps, opened) : mailJoin(c, deps, opened);
   });
 

@@ -164,6 +164,17 @@ test('unreadable goes to a human with one hint an hour; a question inside an ans
   ]);
 });
 
+test('what cannot be read is answered with the name of the message whose options are told', async () => {
+  const { person, phone } = await called({ title: 'Sandbags at the harbour' });
+  await called({ answers: [], title: 'Thank you all' }, person);
+  expect(await say(phone, 'which gate?')).toBe(
+    'We could not read that as an answer to &quot;Sandbags at the harbour&quot;; a person will. To be counted at once, reply 1 Yes, I come, 2 No, 3 Later.',
+  );
+  const untitled = await called({ drill: true, text: { de: '{{first_name}}, bitte zur Wache kommen: {{link}}', en: 'Come' } });
+  await within((tx) => tx.updateTable('recipients').set({ locale: 'de-AT' }).where('id', '=', untitled.person).execute());
+  expect(await say(untitled.phone, 'wohin?')).toMatch(/^EXERCISE Das konnten wir nicht als Antwort auf &quot;bitte zur Wache kommen/);
+});
+
 test('unknown numbers and people whom nobody asked are kept for a human and not talked to', async () => {
   expect(await say('+447700900999', 'who is this')).toBe('');
   expect(await texts('+447700900999')).toMatchObject([{ outcome: 'unmatched', needs_human: true, recipient_id: null }]);

@@ -30,7 +30,8 @@ export interface PageWords {
   readonly notFound: string;
   readonly over: string;
   readonly erased: string;
-  readonly tooMany: string;
+  /** `wait`: "10 minutes" in this language. */
+  readonly tooMany: (wait: string) => string;
   /** The form or its address could not be read. */
   readonly unreadable: string;
   /** The database is away, or something failed. */
@@ -66,7 +67,7 @@ const en: PageWords = {
   notFound: 'There is nothing at this address. If you came by a link, check that it is whole.',
   over: 'This link has ended.',
   erased: 'This link is no longer in use.',
-  tooMany: 'Too many attempts. Please try again in a minute.',
+  tooMany: (wait) => `Too many attempts. Please try again in ${wait}.`,
   unreadable: 'This could not be read, so nothing was done. Please go back, load the page again and try once more.',
   notNow: 'This does not work at the moment. Please try again in a minute; if you were sending something, send it again.',
   robots: 'Not for people: this link only catches robots',
@@ -100,7 +101,7 @@ const de: PageWords = {
   notFound: 'Unter dieser Adresse gibt es nichts. Wenn Sie über einen Link kamen, prüfen Sie, ob er vollständig ist.',
   over: 'Dieser Link ist abgelaufen.',
   erased: 'Dieser Link wird nicht mehr verwendet.',
-  tooMany: 'Zu viele Versuche. Bitte in einer Minute noch einmal.',
+  tooMany: (wait) => `Zu viele Versuche. Bitte in ${wait} noch einmal.`,
   unreadable: 'Das konnte nicht gelesen werden, also wurde nichts getan. Bitte gehen Sie zurück, laden Sie die Seite neu und versuchen Sie es noch einmal.',
   notNow: 'Das geht im Augenblick nicht. Bitte versuchen Sie es in einer Minute wieder; was Sie senden wollten, senden Sie bitte noch einmal.',
   robots: 'Nicht für Menschen: dieser Link fängt nur Roboter',
@@ -134,7 +135,7 @@ const fr: PageWords = {
   notFound: "Il n'y a rien à cette adresse. Si vous avez suivi un lien, vérifiez qu'il est complet.",
   over: 'Ce lien a expiré.',
   erased: "Ce lien n'est plus utilisé.",
-  tooMany: "Trop d'essais. Réessayez dans une minute.",
+  tooMany: (wait) => `Trop d'essais. Réessayez dans ${wait}.`,
   unreadable: "Ceci n'a pas pu être lu, et rien n'a été fait. Revenez en arrière, rechargez la page et réessayez.",
   notNow: 'Cela ne marche pas en ce moment. Réessayez dans une minute ; si vous envoyiez quelque chose, envoyez-le de nouveau.',
   robots: "Pas pour les humains : ce lien n'attrape que les robots",
@@ -168,7 +169,7 @@ const es: PageWords = {
   notFound: 'No hay nada en esta dirección. Si llegó por un enlace, compruebe que está completo.',
   over: 'Este enlace ha terminado.',
   erased: 'Este enlace ya no se usa.',
-  tooMany: 'Demasiados intentos. Inténtelo en un minuto.',
+  tooMany: (wait) => `Demasiados intentos. Inténtelo en ${wait}.`,
   unreadable: 'Esto no se pudo leer y no se hizo nada. Vuelva atrás, cargue la página de nuevo e inténtelo otra vez.',
   notNow: 'Esto no funciona en este momento. Inténtelo de nuevo en un minuto; si estaba enviando algo, envíelo otra vez.',
   robots: 'No es para personas: este enlace solo atrapa robots',
@@ -181,5 +182,10 @@ const languageOf = (locale: string): string => (locale.split(/[-_]/)[0] ?? '').t
 
 /** The language in which Muster itself speaks to this reader: his own where Muster knows it, else English. */
 export const pageLanguage = (locale: string): string => (languageOf(locale) in CATALOGUE ? languageOf(locale) : 'en');
+/** The sentence of a 429: how long until it is worth another try, in minutes, rounded up as a person would wait. */
+export const tooManyText = (locale: string, seconds: number): string =>
+  pageWords(locale).tooMany(
+    new Intl.NumberFormat(pageLanguage(locale), { style: 'unit', unit: 'minute', unitDisplay: 'long' }).format(Math.max(1, Math.ceil(seconds / 60))),
+  );
 export const pageWords = (locale: string): PageWords => CATALOGUE[languageOf(locale)] ?? en;
 export const directionOf = (locale: string): 'rtl' | 'ltr' => (RTL.has(languageOf(locale)) ? 'rtl' : 'ltr');
