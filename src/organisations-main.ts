@@ -5,7 +5,7 @@ import { runOrganisations } from './organisations.ts';
 
 const terminal = { input: process.stdin, output: process.stderr, interrupted: () => process.exit(130) };
 
-// `npm run organisations`: makes and lists organisations, people, operators and senders. Needs DATABASE_URL alone.
+// `npm run organisations`: makes and lists organisations, people, operators and senders. Needs DATABASE_URL alone, or `npm run up` beside it.
 process.exitCode = await runOrganisations(process.argv.slice(2), {
   env: processEnvironment(),
   out: (words) => process.stdout.write(words),

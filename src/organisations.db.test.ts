@@ -1,4 +1,7 @@
 import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { sql } from 'kysely';
 import pg from 'pg';
@@ -73,6 +76,29 @@ test('the key is shown on the terminal, the password is asked for twice and neve
     code: 2,
     err: expect.stringContaining('--password-stdin'),
   });
+});
+
+test('without DATABASE_URL it works beside npm run up, and says where; where that has ended or never was, it says so', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'muster-ready-'));
+  const beside = (argv: string[]) => organisations(argv, { env: { MUSTER_DATA: folder } });
+  const ready = (database: string) => writeFileSync(join(folder, 'ready.json'), JSON.stringify({ api: 'http://127.0.0.1:1/v1', apiKey: 'k', database }));
+  try {
+    expect(await beside(['list'])).toMatchObject({
+      code: 78,
+      err: expect.stringContaining(`DATABASE_URL: is required, and no installation of npm run up is in ${folder}`),
+    });
+    const one = await organisation();
+    ready(deps.databaseUrl);
+    expect(await beside(['list'])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining(one.name),
+      err: `organisations: on the installation of npm run up in ${folder}\n`,
+    });
+    ready('postgres://nobody@127.0.0.1:1/none');
+    expect(await beside(['list'])).toMatchObject({ code: 69, err: expect.stringContaining('does not run: start it') });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('every wrong flag is named at once, and nothing is left of what was refused', async () => {

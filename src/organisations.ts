@@ -1,8 +1,10 @@
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openDatabase } from '#db/database.ts';
 import { ConfigError, readUpConfig } from '#platform/config.ts';
 import { Problem } from '#platform/errors.ts';
 import { createLog } from '#platform/log.ts';
+import { readReady } from '#platform/ready.ts';
 import { type OrganisationsIo, UsageError, type Values, type Verb } from './organisations-io.ts';
 import { VERBS } from './organisations-verbs.ts';
 
@@ -35,6 +37,7 @@ Usage: npm run organisations -- <verb> [options]        (in the image: node src/
   --json prints JSON. --help prints this.
 
 Needs DATABASE_URL alone: the user of the API and workers will do, as will the owner of the database (who ran the migrations).
+Without it, it works on the installation that npm run up runs in MUSTER_DATA (default: ./.muster), and says so.
 
 Exit codes: 0 done, 1 refused, 2 wrong usage, 69 no database there, 77 its user may not do this, 78 DATABASE_URL is wrong or not migrated.
 `;
@@ -71,8 +74,7 @@ function readValues(verb: Verb, argv: string[]): Values {
 }
 
 async function perform(verb: Verb, values: Values, io: OrganisationsIo): Promise<void> {
-  const { databaseUrl } = readUpConfig(io.env);
-  if (databaseUrl === undefined) throw new ConfigError(['DATABASE_URL: is required']);
+  const databaseUrl = readUpConfig(io.env).databaseUrl ?? besideUp(io);
   // Standard output is the answer's; what goes wrong is told in words.
   const db = openDatabase({ url: databaseUrl, role: 'muster_api', max: 1, name: 'muster-organisations', log: createLog('organisations', 'silent') });
   try {
@@ -80,6 +82,17 @@ async function perform(verb: Verb, values: Values, io: OrganisationsIo): Promise
   } finally {
     await db.close();
   }
+}
+
+/** Said aloud: who forgot DATABASE_URL must see that it is another installation. */
+function besideUp(io: OrganisationsIo): string {
+  const ready = readReady(io.env);
+  if (ready?.database === undefined)
+    throw new ConfigError([
+      `DATABASE_URL: is required, and no installation of npm run up is in ${resolve(io.env['MUSTER_DATA'] || './.muster')} (MUSTER_DATA) to use without it`,
+    ]);
+  io.err(`organisations: on the installation of npm run up in ${ready.folder}\n`);
+  return ready.database;
 }
 
 /** What PostgreSQL and the network say, by code: the exit code, and what to do. */
@@ -118,5 +131,7 @@ function explain(error: unknown, io: OrganisationsIo): number {
   }
   const known = DATABASE[(error as { code?: string }).code ?? ''];
   if (!known) return say((error as Error).message, EXIT.refused);
+  if (!io.env['DATABASE_URL'] && known[0] === EXIT.unreachable)
+    return say('the installation of npm run up does not run: start it, or give DATABASE_URL', known[0]);
   return say(`DATABASE_URL: ${known[1]}`, known[0]);
 }

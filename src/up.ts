@@ -144,7 +144,8 @@ async function up(): Promise<void> {
   const url = env['PUBLIC_URL'] ?? '';
   if (ending) return;
   const ready = { console: url, api: `${url}/v1`, apiKey: secrets.apiKey, simulator };
-  writeFileSync(join(config.dataFolder, 'ready.json'), `${JSON.stringify(ready)}\n`, { mode: 0o600 });
+  // With the database's address for the commands beside it; that is printed nowhere, since it holds a password.
+  writeFileSync(join(config.dataFolder, 'ready.json'), `${JSON.stringify({ ...ready, database: databaseUrl })}\n`, { mode: 0o600 });
   say(`
 Muster is running.
   Console     ${url}   sign in as ${secrets.consoleEmail} with password ${secrets.consolePassword}

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { ConfigError, type Environment } from './config.ts';
+import { readReady } from './ready.ts';
 
 export interface CliConfig {
   /** Base address with its /v1, without a slash at the end. */
@@ -16,20 +15,11 @@ export function readCliConfig(env: Environment, flags: { api?: string | undefine
   const given = { api: flags.api ?? (env['MUSTER_API'] || undefined), key: flags.key ?? (env['MUSTER_KEY'] || undefined) };
   // Half of it from elsewhere would send a key to an address that it is not for.
   const ready = given.api === undefined && given.key === undefined ? readReady(env) : undefined;
-  const { api = ready?.apiUrl, key = ready?.apiKey } = given;
+  const { api = ready?.api, key = ready?.apiKey } = given;
   const problems: string[] = [];
   if (api === undefined) problems.push('MUSTER_API: no address: give --api or MUSTER_API, or start an installation here with npm run up');
   else if (!URL.canParse(api) || !/^https?:$/.test(new URL(api).protocol)) problems.push(`MUSTER_API: must be an http:// or https:// address, not ${api}`);
   if (key === undefined) problems.push('MUSTER_KEY: no API key: give --key or MUSTER_KEY');
   if (api === undefined || key === undefined || problems.length > 0) throw new ConfigError(problems);
   return { api: `${api.replace(/\/+$/, '').replace(/\/v1$/, '')}/v1`, key };
-}
-
-function readReady(env: Environment): { apiUrl: string; apiKey: string } | undefined {
-  try {
-    const ready = JSON.parse(readFileSync(join(resolve(env['MUSTER_DATA'] || './.muster'), 'ready.json'), 'utf8')) as { api?: unknown; apiKey?: unknown };
-    return typeof ready.api === 'string' && typeof ready.apiKey === 'string' ? { apiUrl: ready.api, apiKey: ready.apiKey } : undefined;
-  } catch {
-    return undefined;
-  }
 }

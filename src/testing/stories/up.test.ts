@@ -47,7 +47,8 @@ describe('npm run up', () => {
       apiKey: expect.stringMatching(/^mu_test_/),
       simulator: `http://127.0.0.1:${simulatorPort}`,
     });
-    expect(JSON.parse(readFileSync(join(folder, 'ready.json'), 'utf8'))).toEqual(ready);
+    expect(JSON.parse(readFileSync(join(folder, 'ready.json'), 'utf8'))).toEqual({ ...ready, database: expect.stringMatching(/^postgres/) });
+    expect(up.output).not.toContain('postgres://');
     expect(up.output.trimEnd().split('\n').at(-1)).toMatch(/^READY /);
     expect(up.output).toMatch(/sign in as \S+@\S+ with password \S+/);
   });
