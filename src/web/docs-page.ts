@@ -15,6 +15,11 @@ p { margin: .25rem 0; } summary { cursor: pointer; } code { overflow-wrap: anywh
 /** What a Content-Security-Policy must allow for the page's own style. */
 export const DOCS_STYLE_HASH = `'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`;
 
+type Html = ReturnType<typeof html>;
+
+/** The document is Markdown for programs that show it; its code is all that is meant here. */
+const marked = (text: string): Html[] => text.split(/`([^`]+)`/).map((part, i) => (i % 2 === 1 ? html`<code>${part}</code>` : html`${part}`));
+
 interface Parameter {
   name: string;
   in: string;
@@ -30,7 +35,6 @@ interface Operation {
   requestBody?: unknown;
   responses?: Record<string, { description?: string }>;
 }
-type Html = ReturnType<typeof html>;
 type Listed = { path: string; method: string; operation: Operation };
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
@@ -54,7 +58,7 @@ export function docsPage(document: { info: { title: string; description?: string
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${document.info.title} API</title><style>${raw(STYLE)}</style></head>
 <body>
 <h1>${document.info.title} API</h1>
-<p>${document.info.description ?? ''}</p>
+<p>${marked(document.info.description ?? '')}</p>
 <p><a href="/v1/openapi.json">OpenAPI 3.1 document</a></p>
 <nav aria-label="Groups"><ul>${[...groups.keys()].map((name) => html`<li><a href="#${name}">${name}</a></li>`)}<li><a href="#shapes">shapes</a></li></ul></nav>
 <main>
@@ -67,8 +71,8 @@ ${[...groups].map(([name, members]) => html`<section id="${name}"><h2>${name}</h
 
 const operationView = ({ path, method, operation }: Listed) => html`<article>
 <h3><span class="method">${method.toUpperCase()}</span> ${path}</h3>
-<p>${operation.summary ?? ''}</p>
-${operation.description ? html`<p>${operation.description}</p>` : ''}
+<p>${marked(operation.summary ?? '')}</p>
+${operation.description ? html`<p>${marked(operation.description)}</p>` : ''}
 ${operation.parameters && operation.parameters.length > 0 ? html`<ul>${operation.parameters.map(parameterView)}</ul>` : ''}
 ${operation.requestBody ? details('Body', operation.requestBody) : ''}
 ${answersView(operation.responses ?? {})}
@@ -84,13 +88,13 @@ function parameterView({ name, in: place, required, schema = {} }: Parameter): H
     maxLength === undefined ? '' : `at most ${maxLength} characters`,
     example === undefined ? '' : `such as ${example}`,
   ].filter(Boolean);
-  return html`<li><code>${name}</code> (${place})${facts.length > 0 ? `: ${facts.join('; ')}` : ''}${description ? html`. ${description}` : ''}</li>`;
+  return html`<li><code>${name}</code> (${place})${facts.length > 0 ? `: ${facts.join('; ')}` : ''}${description ? html`. ${marked(description)}` : ''}</li>`;
 }
 
 /** What it gives in sight; the refusals, which are nearly the same everywhere, folded. */
 function answersView(responses: NonNullable<Operation['responses']>): Html {
   const all = Object.entries(responses);
-  const view = ([status, response]: (typeof all)[number]): Html => html`<p><code>${status}</code> ${response.description ?? ''}</p>`;
+  const view = ([status, response]: (typeof all)[number]): Html => html`<p><code>${status}</code> ${marked(response.description ?? '')}</p>`;
   const refusals = all.filter(([status]) => Number(status) >= 400);
   return html`${all.filter(([status]) => Number(status) < 400).map(view)}${
     refusals.length > 0 ? html`<details><summary>Refusals</summary>${refusals.map(view)}</details>` : ''

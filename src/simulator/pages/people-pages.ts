@@ -8,6 +8,7 @@ type Markup = ReturnType<typeof html>;
 const STYLE = `body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1rem;color:#1a1a1a;background:#fff}
 table{border-collapse:collapse;width:100%;font-size:.9rem}th,td{text-align:left;padding:.3rem .5rem;border-bottom:1px solid #ccc;vertical-align:top;overflow-wrap:anywhere}td:nth-child(2){overflow-wrap:normal}
 li{list-style:none;border:1px solid #bbb;border-radius:.5rem;padding:.5rem .75rem;margin:.5rem 0;white-space:pre-wrap;overflow-wrap:anywhere}ul{padding:0}
+@media(max-width:40rem){table,tbody,tr,td{display:block}thead{display:none}tr{border-bottom:1px solid #ccc;padding:.4rem 0}td{border:0;padding:0}td:empty{display:none}}
 .out{background:#e8f1ff;margin-left:3rem}.in{margin-right:3rem}small{color:#555}label{display:block;margin-top:.5rem}
 input,textarea{font:inherit;width:100%;box-sizing:border-box;padding:.4rem;border:1px solid #767676}button{font:inherit;padding:.4rem 1rem;margin-top:.5rem}`;
 
@@ -39,6 +40,12 @@ const page = async (title: string, body: Markup | Promise<Markup>): Promise<Answ
 const personPath = (address: string): string => `/person/${encodeURIComponent(address)}`;
 const clock = (at: number | string): string => new Date(at).toISOString().slice(11, 19);
 
+/** Enough to know a message again in a list. */
+const firstWords = (text: string): string => {
+  const line = text.trim().replaceAll(/\s+/g, ' ');
+  return line.length > 70 ? `${line.slice(0, 70).replace(/[\uD800-\uDBFF]$/, '')}…` : line;
+};
+
 /** Text with its links made clickable. */
 const linked = (text: string): Markup[] =>
   text.split(/(https?:\/\/[^\s"<>]+)/).map((part, i) => (i % 2 === 1 ? html`<a href="${part}" target="_blank" rel="noreferrer">${part}</a>` : html`${part}`));
@@ -53,8 +60,13 @@ const textForm = (action: string, from: Markup, to: string): Markup => html`
 `;
 
 /** Everybody who got something lately, the latest calls, and a form to write as anybody. */
-export function frontPage(outbox: Outbox, calls: readonly Call[], total: number): Promise<Answer> {
-  const people = outbox.people().slice(0, 100);
+export async function frontPage(outbox: Outbox, calls: readonly Call[], total: number): Promise<Answer> {
+  const people = await Promise.all(
+    outbox
+      .people()
+      .slice(0, 100)
+      .map(async ({ address, latest }) => ({ address, latest, words: latest.subject ?? firstWords(await latest.text()) })),
+  );
   return page(
     'Muster simulator',
     html`
@@ -65,10 +77,10 @@ export function frontPage(outbox: Outbox, calls: readonly Call[], total: number)
       <table>
         <tbody>
           ${people.map(
-            ({ address, latest }) => html`<tr>
+            ({ address, latest, words }) => html`<tr>
               <td><a href="${personPath(address)}">${address}</a></td>
               <td>${latest.channel}</td>
-              <td>${latest.subject ?? ''}</td>
+              <td>${words}</td>
               <td>${clock(latest.at)} UTC</td>
             </tr>`,
           )}

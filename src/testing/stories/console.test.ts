@@ -1,14 +1,14 @@
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { MessageView } from '#schemas/views.ts';
-import { chromiumPath, openPage, overflows, seriousFindings, withBrowser } from '#testing/browser.ts';
+import { chromiumPath, openPage, overflows, PHONE, seriousFindings, withBrowser } from '#testing/browser.ts';
 import { startSystem, type System } from '#testing/system.ts';
 
 // What a coordinator does at a screen, in a real browser, with the whole system behind it. Each test has people of its
 // own, told apart by a tag, so that the tests can run in any order.
 
 const DESKTOP = { viewport: { width: 1280, height: 900 }, colorScheme: 'light' } as const satisfies BrowserContextOptions;
-const PHONE_AT_NIGHT = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, colorScheme: 'dark' } as const satisfies BrowserContextOptions;
+const PHONE_AT_NIGHT = { ...PHONE, colorScheme: 'dark' } as const satisfies BrowserContextOptions;
 /** axe takes most of the time, and two browsers' worth of processes share the machine. */
 const SLOW_MACHINE_MS = 240_000;
 const SMS = '+12025550100';
@@ -75,6 +75,8 @@ const launchByApi = async (tag: string, title: string): Promise<string> => {
 async function look(page: Page): Promise<void> {
   expect(await seriousFindings(page), page.url()).toEqual([]);
   expect(await overflows(page), `${page.url()} is wider than the screen`).toBe(false);
+  const cut = await page.evaluate(() => [...document.querySelectorAll('nav')].some((nav) => nav.scrollWidth > nav.clientWidth));
+  expect(cut, `${page.url()} cuts its navigation`).toBe(false);
 }
 const visit = async (page: Page, path: string): Promise<void> => {
   await page.goto(`${system.api}${path}`);

@@ -134,9 +134,10 @@ const deliveryItem = (delivery: DeliveryView): Html =>
   html`<li class="item"><div><a class="title" href="/people/${delivery.recipientId}">${delivery.name ?? 'Unnamed'}</a><br><span class="soft small">${whatBecame(delivery)}</span></div>${deliveryTag(delivery.state)}</li>`;
 
 /** With one call a person a failed one means a person without the message; with more it may not. */
-const failedMeaning = ({ plan }: MessageView): string =>
+const failedMeaning = ({ plan, class: kind }: MessageView): string =>
   plan.length === 1 && (plan[0]?.mode === 'first' || plan[0]?.channels.length === 1)
-    ? 'These people did not get the message. Reach them another way.'
+    ? // Of a campaign many are here because they did not agree to it.
+      `These people did not get the message.${kind === 'bulk' ? '' : ' Reach them another way.'}`
     : 'Deliveries that failed for good. A person listed here may have it on another channel.';
 
 function deliveriesCard(message: MessageView, kind: 'doubt' | 'failed', list: readonly DeliveryView[]): Part {

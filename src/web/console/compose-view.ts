@@ -63,7 +63,7 @@ function textFields({ values, errors, words, standing }: ComposeView): Html {
             hint: i === 0 ? '{{first_name}} and {{link}} are filled in for each person.' : '',
             errors,
           },
-          (attributes) => html`<textarea ${attributes} lang="${row.locale}" maxlength="1600">${row.text}</textarea>`,
+          (attributes) => html`<textarea ${attributes} lang="${row.locale}" dir="auto" maxlength="1600">${row.text}</textarea>`,
         )}
         ${saysFields(row, i, standing, errors)}
       </div>`;

@@ -34,6 +34,10 @@ const WORDS = {
 /** Text per locale of the first message; the field's id is `text-<n>`. */
 const localesOf = (message: MessageView): string[] => textsOf(message).map(([locale]) => locale);
 
+/** What people have read, beside what corrects it. */
+const firstText = (message: MessageView): Html =>
+  html`<details class="card stack" open><summary>The first message</summary>${textsOf(message).map(([locale, text], _, all) => html`<div class="stack tight">${all.length > 1 && html`<b>${languageName(locale)}</b>`}<div class="bubble" lang="${locale}" dir="auto">${text}</div></div>`)}</details>`;
+
 /** Place and people as the first message had them. */
 const followingFields = (message: MessageView, locale: string, row: number, form: Form, errors: readonly FormError[]): Html[] =>
   (['where', 'who'] as const).map((part) => {
@@ -47,12 +51,13 @@ async function correctPage(c: ConsoleContext, message: MessageView, kind: Kind, 
   const words = WORDS[kind];
   const body = html`<p class="crumb"><a href="/messages/${message.id}">${messageTitle(message)}</a></p><h1>${words.title}</h1>
     <p>It goes to exactly those who may have had the message: <b>${people(count)}</b>, each on the channel it may have come by. ${message.state === 'live' && 'What is still queued of the first message is stopped. It is being sent right now, so until you press the button the number may rise.'}</p>
+    ${firstText(message)}
     <form method="post" action="/messages/${message.id}/correct" class="card stack" novalidate>
       ${csrf(c.var.session.csrfToken)}<input type="hidden" name="kind" value="${kind}">
       ${localesOf(message).map((locale, i) =>
         field(
           { id: `text-${i}`, label: localesOf(message).length > 1 ? `Text in ${languageName(locale)}` : 'Text', hint: i === 0 ? words.hint : '', errors },
-          (attributes) => html`<textarea ${attributes} lang="${locale}" maxlength="1600">${form.get(`text-${i}`)}</textarea>`,
+          (attributes) => html`<textarea ${attributes} lang="${locale}" dir="auto" maxlength="1600">${form.get(`text-${i}`)}</textarea>`,
         ),
       )}
       ${message.says && html`<p class="hint">These words of the first message stand below the text where it does not have them. Change what was wrong.</p>${localesOf(message).map((locale, i) => followingFields(message, locale, i, form, errors))}`}

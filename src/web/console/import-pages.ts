@@ -44,7 +44,7 @@ function resultView(result: Result, fileName: string, csrfToken: string): Html {
   return html`<div class="note ${result.rejected > 0 ? 'warn' : 'good'}" role="status" id="result">
       ${result.rejected > 0 ? html`<b>${plural(result.rejected, 'row')} of ${fileName} ${result.rejected === 1 ? 'was' : 'were'} not taken.</b> All others are in. Correct these rows and upload the file again: nobody is added twice.` : html`<b>All rows of ${fileName} are in.</b>`}</div>
     ${acknowledgeForm({ ...result, acknowledgedAt: null }, csrfToken)}
-    <dl class="facts card">${facts.map(([label, n]) => html`<div><dt>${label}</dt><dd>${number(n)}</dd></div>`)}</dl>
+    <dl class="facts four card">${facts.map(([label, n]) => html`<div><dt>${label}</dt><dd>${number(n)}</dd></div>`)}</dl>
     ${issueTable(result.errors, 'Rejected rows', result.rejected)} ${issueTable(result.warnings, 'Taken, but look at these', result.warningCount)}`;
 }
 

@@ -32,7 +32,7 @@ export function importBody(done: ImportView, form: Part): Html {
   return html`<p class="crumb"><a href="/people/import">Import people</a></p><h1>Import of ${time(done.finishedAt)}</h1>
     ${seen && html`<p class="note good" role="status">The rejected rows were seen ${time(done.acknowledgedAt)}. No message asks about them any more.</p>`}
     ${form}
-    <dl class="facts card">${facts.map(([label, n]) => html`<div><dt>${label}</dt><dd>${number(n)}</dd></div>`)}</dl>
+    <dl class="facts four card">${facts.map(([label, n]) => html`<div><dt>${label}</dt><dd>${number(n)}</dd></div>`)}</dl>
     ${done.erased > 0 && html`<p class="soft">${plural(done.erased, 'of the rejected rows is a person', 'of the rejected rows are people')} who asked to be erased.</p>`}
     ${
       done.rejectedRows.length > 0 &&

@@ -71,6 +71,8 @@ test('a draft asks before it is sent: nothing goes without the tick, and the lin
   const refused = await launch();
   expect(refused).toContain('<a href="#rows">Rows of an import were not taken');
   expect(await state()).toBe('draft');
+  // Everything that is missing is said at once.
+  expect(await launch({ sure: '' })).toMatch(/<a href="#rows">Rows of an import.*<a href="#sure">Tick that you have read/s);
   // What is ticked stays ticked when something else is missing.
   expect(await launch({ rows: 'yes', sure: '' })).toMatch(/id="rows" name="rows" value="yes" checked/);
   await launch({ rows: 'yes' });

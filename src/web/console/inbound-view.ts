@@ -15,16 +15,20 @@ const WHY: Partial<Record<InboundView['outcome'], string>> = {
 
 /** Who wrote: the name leads to the person, the number stays in sight, since a human may have to call it. */
 const writer = (text: InboundView): Html =>
-  text.recipientId === null
-    ? html`${text.from}`
-    : html`<a href="/people/${text.recipientId}">${text.name ?? text.from}</a>${text.name !== null && `, ${text.from}`}`;
+  text.recipientId === null ? call(text.from) : html`<a href="/people/${text.recipientId}">${text.name ?? text.from}</a>, ${call(text.from)}`;
+
+/** One tap on a phone; a short code or a name instead of a number cannot be called. */
+const call = (from: string): Html => (/^\+\d{7,}$/.test(from) ? html`<a href="tel:${from}">call ${from}</a>` : html`${from}`);
+
+/** What the person was told meanwhile, so that nobody tells it twice. */
+const answeredWith = ({ reply }: InboundView): Part => reply !== '' && html`<br><span class="soft small">Answered by itself: <q>${reply}</q></span>`;
 
 /** On the overview the message that was answered is a step away; on its own board it would lead nowhere. */
 const about = (text: InboundView, back: string): Part =>
   text.messageId !== null && back === '/' && html`, <a href="/messages/${text.messageId}">the message</a>`;
 
 const inboundItem = (text: InboundView, token: string, back: string): Html =>
-  html`<li class="item"><div><q class="title">${text.body}</q><br><span class="soft small">${writer(text)}: ${WHY[text.outcome] ?? text.outcome}. ${time(text.at)}${about(text, back)}</span></div>
+  html`<li class="item"><div><q class="title">${text.body}</q><br><span class="soft small">${writer(text)}: ${WHY[text.outcome] ?? text.outcome}. ${time(text.at)}${about(text, back)}</span>${answeredWith(text)}</div>
     <form method="post" action="/texts/${text.id}/handled">${csrf(token)}<input type="hidden" name="back" value="${back}"><button class="btn small">Handled<span class="hide">: ${text.body.slice(0, 60)}</span></button></form></li>`;
 
 /** Texts that wait for a human, or nothing when there are none. */

@@ -89,7 +89,9 @@ test('a correction shows place and people of the first message, to be changed wh
   const expiresAt = new Date(deps.clock.now() + 3_600_000).toISOString();
   const first = await createMessage(bench.ctx, messageInputSchema.parse({ ...input, expiresAt }));
   await bench.work(carriers(), 'life');
-  expect(await page.text(`/messages/${first.id}/correct?kind=correction`)).toContain('value="Low Road"');
+  const correcting = await page.text(`/messages/${first.id}/correct?kind=correction`);
+  expect(correcting).toContain('value="Low Road"');
+  expect(correcting).toMatch(/<summary>The first message<\/summary>.*<div class="bubble" lang="\w+" dir="auto">/s);
   const sent = { _csrf: token, kind: 'correction', sure: 'yes', 'text-0': 'Another dam.', 'says-where-0': 'Mill Street', 'says-who-0': 'All residents' };
   await page.post(`/messages/${first.id}/correct`, sent, { follow: false });
   const [made] = (await listMessages(bench.ctx, { limit: 1 })).items;

@@ -89,6 +89,7 @@ async function boardPage(c: ConsoleContext, message: MessageView, notice: Part =
   });
 }
 
+const NOT_SURE = { id: 'sure', text: 'Tick that you have read the text and that these are the right people' };
 const ROWS_NOT_TAKEN = { id: 'rows', text: 'Rows of an import were not taken, so this message may miss people. Tick that you know it, or look at them first' };
 
 /** It was refused: say why beside the draft as it is now. */
@@ -115,10 +116,13 @@ async function launch(c: ConsoleContext): Promise<Response> {
   const audienceHash = form.get('audienceHash');
   if (!isWaiting(message)) return c.redirect(`/messages/${message.id}`, 303);
   const { asked, acknowledge } = answered(form);
-  const refuse = (id: string, text: string): Promise<Response> => draftPage(c, message, { errors: [{ id, text }], asked });
   // Without the hash that the page showed, nobody can have seen whom this goes to.
-  if (audienceHash === '') return refuse('reach-title', 'Look at whom it reaches, then send.');
-  if (!message.drill && form.get('sure') !== 'yes') return refuse('sure', 'Tick that you have read the text and that these are the right people');
+  if (audienceHash === '') return draftPage(c, message, { errors: [{ id: 'reach-title', text: 'Look at whom it reaches, then send.' }], asked });
+  if (!message.drill && form.get('sure') !== 'yes') {
+    // All that is missing at once: who sends a life message has no time for one refusal after the other.
+    const rows = !asked.rows && mayMissRows(message) && (await findOpenImport(ctx)) !== undefined;
+    return draftPage(c, message, { errors: [...(rows ? [ROWS_NOT_TAKEN] : []), NOT_SURE], asked });
+  }
   try {
     await launchMessage(ctx, message.id, { audienceHash, acknowledge });
   } catch (problem) {

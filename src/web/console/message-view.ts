@@ -46,7 +46,7 @@ export function planText(step: PlanStep, first: boolean): string {
 export function factsCard(message: MessageView, withText = true): Html {
   const { times } = message;
   return html`<section class="card stack" aria-labelledby="facts-title"><h2 id="facts-title">The message</h2>
-    ${withText && textsOf(message).map(([locale, text], _, all) => html`<div class="stack tight">${all.length > 1 && html`<h3>${languageName(locale)}</h3>`}<div class="bubble" lang="${locale}">${text}</div></div>`)}
+    ${withText && textsOf(message).map(([locale, text], _, all) => html`<div class="stack tight">${all.length > 1 && html`<h3>${languageName(locale)}</h3>`}<div class="bubble" lang="${locale}" dir="auto">${text}</div></div>`)}
     <ul class="list small">
       <li><b>To:</b> ${audienceText(message.audience.expression)}</li>
       <li><b>How:</b> ${message.plan.map((step, i) => html`${i > 0 && html`<br>`}${planText(step, i === 0)}`)}</li>

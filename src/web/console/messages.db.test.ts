@@ -239,11 +239,15 @@ test('one control stops everything and releases it again', async () => {
 
 test('a text that nobody could read waits on the overview until it is handled', async () => {
   await deps.db.withTenant(tenantId, (tx) =>
-    sql`INSERT INTO inbound_texts (tenant_id, provider_id, sender_id, from_address, body, outcome, needs_human)
-      SELECT ${tenantId}, 'SM1', id, '+12125550101', 'on <b>roof</b>', 'unclear', true FROM senders WHERE channel = 'sms' AND NOT drill`.execute(tx),
+    sql`INSERT INTO inbound_texts (tenant_id, provider_id, sender_id, from_address, body, reply, outcome, needs_human)
+      SELECT ${tenantId}, 'SM1', id, '+12125550101', 'on <b>roof</b>', 'A person will', 'unclear', true FROM senders WHERE channel = 'sms' AND NOT drill`.execute(
+      tx,
+    ),
   );
   const html = await page.text('/');
   expect(html).toContain('on &lt;b&gt;roof&lt;/b&gt;');
+  expect(html).toContain('<a href="tel:+12125550101">call +12125550101</a>');
+  expect(html).toContain('Answered by itself: <q>A person will</q>');
   const action = /action="(\/texts\/inb_\w+\/handled)"/.exec(html)?.[1] ?? '';
   const after = await (await page.post(action, { _csrf: token, back: '/' })).text();
   expect(after).toContain('Nothing waits for you.');

@@ -53,8 +53,14 @@ function channelControls(state: SendingState, token: string): Html {
     })}</ul></section>`;
 }
 
+/** As the form has them, in its order. */
+const scopeWords = (scopes: readonly string[]): string => {
+  const [first = '', ...rest] = SCOPES.filter((scope) => scopes.includes(scope)).map((scope) => SCOPE_LABELS[scope]);
+  return [first, ...rest.map((words) => words.charAt(0).toLowerCase() + words.slice(1))].join('; ');
+};
+
 function keyItem(key: ApiKeyView, token: string): Html {
-  return html`<li class="item"><div><span class="title">${key.name}</span> ${key.mode === 'test' && html`<span class="tag drill">Exercises only</span>`}<br><span class="soft small">${key.scopes.join(', ')}. Made ${time(key.createdAt)}, ${key.lastUsedAt ? html`last used ${time(key.lastUsedAt)}` : 'never used'}</span></div>
+  return html`<li class="item"><div><span class="title">${key.name}</span> ${key.mode === 'test' && html`<span class="tag drill">Exercises only</span>`}<br><span class="soft small">${scopeWords(key.scopes)}. Made ${time(key.createdAt)}, ${key.lastUsedAt ? html`last used ${time(key.lastUsedAt)}` : 'never used'}</span></div>
     ${key.revokedAt ? html`<span class="tag">Revoked</span>` : html`<form method="post" action="/settings/keys/${key.id}/revoke">${csrf(token)}<button class="btn small stop">Revoke<span class="hide"> ${key.name}</span></button></form>`}</li>`;
 }
 
