@@ -188,7 +188,9 @@ test('on a terminal the progress is redrawn in place', async () => {
 
 test('refusals name the field and end with 1', async () => {
   const { code, err } = await muster(['send', '--to', 'all', '--channels', 'pigeon', '--text', 'x', '--draft']);
-  expect([code, err]).toEqual([1, expect.stringMatching(/\(422 invalid_request\)\n {2}channels/)]);
+  expect([code, err]).toEqual([1, expect.stringMatching(/\(422 invalid_request\)\n {2}--channels \(channels/)]);
+  const life = await muster(['send', '--to', 'all', '--class', 'life', '--text', 'Leave', '--draft']);
+  expect(life.err).toMatch(/^muster: refused \(422 invalid_message\)\n {2}--expires \(expiresAt\): .*\n$/);
   const unknown = await muster(['watch', deps.ids.encode('msg', 999_999)]);
   expect([unknown.code, unknown.err]).toEqual([1, expect.stringContaining('(404 not_found)')]);
 });

@@ -121,6 +121,29 @@ function read(argv: readonly string[]): { values: Flags; positionals: string[] }
   }
 }
 
+/** The API's fields as the flags that give them, by the first word of the field or the whole of it. */
+const FLAGS: Readonly<Record<string, string>> = {
+  audience: '--to',
+  answers: '--answer',
+  channels: '--channels',
+  class: '--class',
+  expiresAt: '--expires',
+  says: '--who, --where, --do, --issuer',
+  'says.instruction': '--do',
+  'says.issuer': '--issuer',
+  'says.where': '--where',
+  'says.who': '--who',
+  startAt: '--start',
+  text: '--text',
+  title: '--title',
+};
+
+/** A message may come from a file, so the field's own name stays in sight. */
+function flagOf(field: string): string {
+  const known = FLAGS[field.split('.', 2).join('.')] ?? FLAGS[field.split('.', 1)[0] ?? ''];
+  return known === undefined ? field : `${known} (${field})`;
+}
+
 function explain(error: unknown, io: Io): number {
   if (error instanceof UsageError) {
     io.err(`muster: ${error.message}\n`);
@@ -131,8 +154,10 @@ function explain(error: unknown, io: Io): number {
     return EXIT.config;
   }
   if (error instanceof Refusal) {
-    io.err(`muster: ${error.message} (${error.status} ${error.code})\n`);
-    for (const one of error.errors) io.err(`  ${one.field}: ${one.detail}\n`);
+    // Where the sentence is the list of fields once more, the list alone says it.
+    const told = error.errors.length > 0 && error.errors.every(({ detail }) => error.message.includes(detail));
+    io.err(`muster: ${told ? 'refused' : error.message} (${error.status} ${error.code})\n`);
+    for (const { field, detail } of error.errors) io.err(`  ${flagOf(field)}: ${detail}\n`);
     return EXIT.refused;
   }
   if (error instanceof Unreachable) {
