@@ -90,6 +90,7 @@ const data = {
     'http_req_duration{name:poll}': { type: 'trend', values: {}, thresholds: { 'p(95)<10': { ok: true } } },
     dropped_iterations: { type: 'counter', values: { count: 2 }, thresholds: { 'count==0': { ok: false } } },
     fan_out_ms: { type: 'trend', values },
+    deliveries_per_second: { type: 'trend', values },
   },
 };
 
@@ -97,7 +98,7 @@ test('a summary keeps what people read, and says what was never tried', () => {
   const summary = summaryOf(plan, data);
   expect(summary).toMatchObject({ seconds: 3, counters: { dropped_iterations: 2, http_requests: 25 }, checks: [{ name: 'launched', passes: 3, fails: 1 }] });
   expect(summary.requests['launch']).toEqual({ count: 4, min: 1, med: 2, p90: 3, p95: 3.5, p99: 4, max: 5 });
-  expect(Object.keys(summary.trends)).toEqual(['fan_out_ms']);
+  expect(Object.keys(summary.trends)).toEqual(['deliveries_per_second', 'fan_out_ms']);
   expect(summary.thresholds).toContainEqual({ metric: 'dropped_iterations', rule: 'count==0', ok: false });
   expect(emptinessOf(summary)).toEqual(['no request of the kind "poll" was made']);
   expect(emptinessOf(summaryOf(plan, {}))).toEqual(['no check was made', 'no threshold was looked at']);
@@ -114,6 +115,10 @@ test('the report is one page that shows the course, and text stays text', () => 
   expect(html).not.toContain('<b>CPU');
   expect(html).not.toMatch(/<script|src=|href=/);
   expect(html.match(/<polyline/g)).toHaveLength(3);
+  const [times, rates] = html.split('<table>').slice(1);
+  expect(times).toMatch(/<th>ms<.*<td>launch<.*<td>fan out</s);
+  expect(times).not.toContain('deliveries');
+  expect(rates).toMatch(/<th>a second<.*<td>deliveries</s);
 });
 
 const run = (args: string[], env: Record<string, string> = {}) =>

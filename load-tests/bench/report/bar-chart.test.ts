@@ -26,4 +26,6 @@ test('a chart is valid XML, says its numbers, and draws them to scale', () => {
   const widths = [...svg.matchAll(/<rect class="bar[^"]*" [^>]*width="([\d.]+)"/g)].map((found) => Number(found[1]));
   expect(widths[1]).toBeCloseTo((widths[0] ?? 0) / 2, 0);
   expect(svg).toContain('<desc id="desc">SMS &#60;1&#62;: bare &#34;loop&#34; 2000/s, Muster 1000/s, none not measured</desc>');
+  const twice = [1, 2].map((n) => ({ name: `${n}`, unit: '/s', bars: [{ name: 'bare', value: n }] }));
+  expect([svg, barChart('T', twice, 'foot')].map((one) => one.includes('a scale of its own'))).toEqual([false, true]);
 });

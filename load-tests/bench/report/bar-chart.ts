@@ -4,9 +4,10 @@ export interface BarGroup {
   readonly bars: readonly { readonly name: string; readonly value: number | null; readonly ours?: boolean }[];
 }
 
-const WIDTH = 720;
-const LEFT = 200;
-const RIGHT = 90;
+/** Narrow: a README on a phone of 360 px shows it at three quarters, and the words can still be read. */
+const WIDTH = 480;
+const LEFT = 178;
+const RIGHT = 76;
 const BAR = 22;
 const GAP = 6;
 
@@ -14,7 +15,7 @@ const escape = (text: string): string => text.replace(/[&<>"]/g, (c) => `&#${c.c
 
 /** Light and dark alike: a README is shown on both. */
 const STYLE = `<style>
-  text { font: 13px system-ui, sans-serif; fill: #24292f } .title { font-size: 16px; font-weight: 600 } .group { font-weight: 600 } .foot { font-size: 11px; opacity: .7 }
+  text { font: 13px system-ui, sans-serif; fill: #24292f } .title { font-size: 16px; font-weight: 600 } .group { font-weight: 600 } .foot { font-size: 12px; opacity: .8 }
   .bar { fill: #8c959f } .ours { fill: #0969da }
   @media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .bar { fill: #6e7681 } .ours { fill: #4493f8 } }
 </style>`;
@@ -39,7 +40,13 @@ export function barChart(title: string, groups: readonly BarGroup[], foot: strin
       y += BAR + GAP;
     }
   }
-  y += 20;
+  // Two groups whose longest bars are of one length must not be read as equal.
+  const feet = groups.length > 1 ? ['Each group has a scale of its own.', foot] : [foot];
+  y += 4;
+  const ends = feet.map((line) => {
+    y += 17;
+    return `<text class="foot" x="0" y="${y}">${escape(line)}</text>`;
+  });
   const spoken = groups
     .map((group) => `${group.name}: ${group.bars.map((bar) => `${bar.name} ${bar.value ?? 'not measured'}${bar.value === null ? '' : group.unit}`).join(', ')}`)
     .join('. ');
@@ -49,7 +56,7 @@ export function barChart(title: string, groups: readonly BarGroup[], foot: strin
 ${STYLE}
 <text class="title" x="0" y="18">${escape(title)}</text>
 ${parts.join('\n')}
-<text class="foot" x="0" y="${y}">${escape(foot)}</text>
+${ends.join('\n')}
 </svg>
 `;
 }
