@@ -38,6 +38,9 @@ describe('fillTemplate', () => {
     ['EXERCISE: {{first_name}}, come', 'EXERCISE: Ana, come', 'EXERCISE: come'],
     ['Hi {{first_name}} {{link}}', 'Hi Ana L', 'Hi L'],
     ['{{first_name}}{{link}}', 'AnaL', 'L'],
+    ['النهر يرتفع، {{first_name}}. غادروا', 'النهر يرتفع، Ana. غادروا', 'النهر يرتفع. غادروا'],
+    ['{{first_name}}، غادروا', 'Ana، غادروا', 'غادروا'],
+    ['{{first_name}}，请离开。', 'Ana，请离开。', '请离开。'],
   ])('%j', (text, withName, without) => {
     const template = parseTemplate(text);
     expect(fillTemplate(template, { firstName: 'Ana', link: 'L' })).toBe(withName);

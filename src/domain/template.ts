@@ -37,6 +37,12 @@ export function slotProblems(text: string): { code: 'unknown_slot' | 'slot_not_c
 
 export const hasSlot = (template: Template, slot: SlotName): boolean => template.some((part) => typeof part !== 'string' && part.slot === slot);
 
+/** Commas and signs before which a comma or space is too much, of every script that has its own: Arabic, Chinese and Japanese too. */
+const COMMA = ',،、，';
+const COMMA_LAST = new RegExp(`[${COMMA}]$`);
+const SIGN_FIRST = new RegExp(`^[${COMMA}.!?;:\\n؛؟。！？；：]`);
+const SIGN_AND_SPACE = new RegExp(`^[${COMMA}:;!؛！；：]? +|^[、，]`);
+
 const isName = (part: Template[number]): boolean => typeof part !== 'string' && (part.slot === 'name' || part.slot === 'firstName');
 
 /**
@@ -65,15 +71,15 @@ export function withoutNames(template: Template): Template {
     }
   }
   const last = kept.at(-1);
-  if (hole && typeof last === 'string') kept[kept.length - 1] = last.replace(/,$/, '');
+  if (hole && typeof last === 'string') kept[kept.length - 1] = last.replace(COMMA_LAST, '');
   return kept;
 }
 
 /** Joins what stands before and after a name left out: no comma or space is left over. */
 function closeHole(before: string, after: string): string {
-  if (before === '' || before.endsWith('\n') || before.endsWith('>')) return before + after.replace(/^[,:;!]? +/, '');
-  if (before.endsWith(':')) return before + after.replace(/^[,:;!]? +/, ' ');
-  return (/^[,.!?;:\n]/.test(after) ? before.replace(/,$/, '') : before) + after;
+  if (before === '' || before.endsWith('\n') || before.endsWith('>')) return before + after.replace(SIGN_AND_SPACE, '');
+  if (before.endsWith(':')) return before + after.replace(SIGN_AND_SPACE, ' ');
+  return (SIGN_FIRST.test(after) ? before.replace(COMMA_LAST, '') : before) + after;
 }
 
 /**

@@ -21,7 +21,7 @@ export function messageParts(message: PublicMessage, words: PageWords, { locale,
   const heading = message.title ?? message.tenantName;
   return html`${message.drill ? html`<p class="banner drill">${words.exercise}</p>` : ''}
 ${message.state === 'stopped' ? html`<p class="banner warn" role="status">${words.stopped}${answers ? ` ${words.stoppedAnswer}` : ''}</p>` : message.late ? html`<p class="banner" role="status">${words.late}${answers ? ` ${words.lateAnswer}` : ''}</p>` : ''}
-<h1>${heading}</h1>
+<h1 dir="auto">${heading}</h1>
 ${
   followUp
     ? html`<div class="banner warn" role="status"><strong>${followUp.kind === 'correction' ? words.correction : words.allClear}</strong> <span class="meta">${timeText(followUp.at, locale, timeZone)}</span>${block(followUp.locale, followUp.text)}</div>
