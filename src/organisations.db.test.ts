@@ -7,6 +7,7 @@ import { sql } from 'kysely';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { createApp } from '#http/app.ts';
+import { DATABASE_FILE } from '#platform/ready.ts';
 import { getSettings } from '#services/get-settings.ts';
 import { createSignInThrottle, signIn } from '#services/sign-in.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
@@ -81,11 +82,11 @@ test('the key is shown on the terminal, the password is asked for twice and neve
 test('without DATABASE_URL it works beside npm run up, and says where; where that has ended or never was, it says so', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'muster-ready-'));
   const beside = (argv: string[]) => organisations(argv, { env: { MUSTER_DATA: folder } });
-  const ready = (database: string) => writeFileSync(join(folder, 'ready.json'), JSON.stringify({ api: 'http://127.0.0.1:1/v1', apiKey: 'k', database }));
+  const ready = (database: string) => writeFileSync(join(folder, DATABASE_FILE), JSON.stringify({ url: database }));
   try {
     expect(await beside(['list'])).toMatchObject({
       code: 78,
-      err: expect.stringContaining(`DATABASE_URL: is required, and no installation of npm run up is in ${folder}`),
+      err: expect.stringContaining(`DATABASE_URL: is required, and no embedded database of npm run up is in ${folder}`),
     });
     const one = await organisation();
     ready(deps.databaseUrl);

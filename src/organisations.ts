@@ -1,10 +1,9 @@
-import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openDatabase } from '#db/database.ts';
 import { ConfigError, readUpConfig } from '#platform/config.ts';
 import { Problem } from '#platform/errors.ts';
 import { createLog } from '#platform/log.ts';
-import { readReady } from '#platform/ready.ts';
+import { dataFolderOf, readEmbeddedDatabase } from '#platform/ready.ts';
 import { type OrganisationsIo, UsageError, type Values, type Verb } from './organisations-io.ts';
 import { VERBS } from './organisations-verbs.ts';
 
@@ -37,7 +36,7 @@ Usage: npm run organisations -- <verb> [options]        (in the image: node src/
   --json prints JSON. --help prints this.
 
 Needs DATABASE_URL alone: the user of the API and workers will do, as will the owner of the database (who ran the migrations).
-Without it, it works on the installation that npm run up runs in MUSTER_DATA (default: ./.muster), and says so.
+Without it, it works on the embedded database that npm run up runs in MUSTER_DATA (default: ./.muster), and says so.
 
 Exit codes: 0 done, 1 refused, 2 wrong usage, 69 no database there, 77 its user may not do this, 78 DATABASE_URL is wrong or not migrated.
 `;
@@ -86,13 +85,12 @@ async function perform(verb: Verb, values: Values, io: OrganisationsIo): Promise
 
 /** Said aloud: who forgot DATABASE_URL must see that it is another installation. */
 function besideUp(io: OrganisationsIo): string {
-  const ready = readReady(io.env);
-  if (ready?.database === undefined)
-    throw new ConfigError([
-      `DATABASE_URL: is required, and no installation of npm run up is in ${resolve(io.env['MUSTER_DATA'] || './.muster')} (MUSTER_DATA) to use without it`,
-    ]);
-  io.err(`organisations: on the installation of npm run up in ${ready.folder}\n`);
-  return ready.database;
+  const folder = dataFolderOf(io.env);
+  const url = readEmbeddedDatabase(io.env);
+  if (url === undefined)
+    throw new ConfigError([`DATABASE_URL: is required, and no embedded database of npm run up is in ${folder} (MUSTER_DATA) to use without it`]);
+  io.err(`organisations: on the installation of npm run up in ${folder}\n`);
+  return url;
 }
 
 /** What PostgreSQL and the network say, by code: the exit code, and what to do. */

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
 import { ConfigError, environmentHelp, processEnvironment, readUpConfig } from '#platform/config.ts';
 import { createLog } from '#platform/log.ts';
+import { DATABASE_FILE } from '#platform/ready.ts';
 import { migrateAll } from './migrate.ts';
 import { createDemo } from './up/demo.ts';
 import { admitPlace, freePort, SupervisedPostgres } from './up/install.ts';
@@ -124,6 +125,8 @@ async function up(): Promise<void> {
     postgres = new SupervisedPostgres(config.dataFolder, say);
     databaseUrl = (await postgres.start()).url;
   }
+  // Its address holds a password: for the commands beside it, and printed nowhere. Of a database from elsewhere it is not kept.
+  writeFileSync(join(config.dataFolder, DATABASE_FILE), `${JSON.stringify({ url: postgres ? databaseUrl : null })}\n`, { mode: 0o600 });
   await migrateAll(databaseUrl);
   if (postgres) await admitPlace(databaseUrl, postgres.place, config.dataFolder, log);
   let secrets = loadSecrets(config.dataFolder);
@@ -144,8 +147,7 @@ async function up(): Promise<void> {
   const url = env['PUBLIC_URL'] ?? '';
   if (ending) return;
   const ready = { console: url, api: `${url}/v1`, apiKey: secrets.apiKey, simulator };
-  // With the database's address for the commands beside it; that is printed nowhere, since it holds a password.
-  writeFileSync(join(config.dataFolder, 'ready.json'), `${JSON.stringify({ ...ready, database: databaseUrl })}\n`, { mode: 0o600 });
+  writeFileSync(join(config.dataFolder, 'ready.json'), `${JSON.stringify(ready)}\n`, { mode: 0o600 });
   say(`
 Muster is running.
   Console     ${url}   sign in as ${secrets.consoleEmail} with password ${secrets.consolePassword}

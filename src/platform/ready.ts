@@ -2,23 +2,35 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Environment } from './config.ts';
 
-/** What `npm run up` leaves in its folder for the commands beside it; the file is its owner's alone. */
+/** What `npm run up` leaves in its folder for the commands beside it; each file is its owner's alone. */
 export interface ReadyFile {
-  readonly folder: string;
   /** Address with its /v1. */
   readonly api: string;
   readonly apiKey: string;
-  readonly database: string | undefined;
 }
 
-/** The installation in MUSTER_DATA (`./.muster`), running or ended; undefined where there is none. */
+/** Beside `ready.json`: `{ url }` of the embedded database, null where the database is from elsewhere. */
+export const DATABASE_FILE = 'database.json';
+
+/** MUSTER_DATA, `./.muster` by default. */
+export const dataFolderOf = (env: Environment): string => resolve(env['MUSTER_DATA'] || './.muster');
+
+/** The installation in that folder, running or ended; undefined where there is none. */
 export function readReady(env: Environment): ReadyFile | undefined {
-  const folder = resolve(env['MUSTER_DATA'] || './.muster');
+  const { api, apiKey } = fieldsOf(env, 'ready.json');
+  return typeof api === 'string' && typeof apiKey === 'string' ? { api, apiKey } : undefined;
+}
+
+/** Address of its embedded database; undefined where there is none. */
+export function readEmbeddedDatabase(env: Environment): string | undefined {
+  const { url } = fieldsOf(env, DATABASE_FILE);
+  return typeof url === 'string' ? url : undefined;
+}
+
+function fieldsOf(env: Environment, file: string): Record<string, unknown> {
   try {
-    const { api, apiKey, database } = JSON.parse(readFileSync(join(folder, 'ready.json'), 'utf8')) as Record<string, unknown>;
-    if (typeof api !== 'string' || typeof apiKey !== 'string') return undefined;
-    return { folder, api, apiKey, database: typeof database === 'string' ? database : undefined };
+    return Object(JSON.parse(readFileSync(join(dataFolderOf(env), file), 'utf8'))) as Record<string, unknown>;
   } catch {
-    return undefined;
+    return {};
   }
 }

@@ -1,9 +1,10 @@
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startEmbeddedPostgres } from '#db/embedded-postgres.ts';
+import { DATABASE_FILE } from '#platform/ready.ts';
 import type { MessageView, Page } from '#schemas/views.ts';
 import { freePort } from '#testing/system.ts';
 import { killPart, processesOf, type Ready, Up } from '#testing/up.ts';
@@ -47,7 +48,9 @@ describe('npm run up', () => {
       apiKey: expect.stringMatching(/^mu_test_/),
       simulator: `http://127.0.0.1:${simulatorPort}`,
     });
-    expect(JSON.parse(readFileSync(join(folder, 'ready.json'), 'utf8'))).toEqual({ ...ready, database: expect.stringMatching(/^postgres/) });
+    expect(JSON.parse(readFileSync(join(folder, 'ready.json'), 'utf8'))).toEqual(ready);
+    expect(JSON.parse(readFileSync(join(folder, DATABASE_FILE), 'utf8'))).toEqual({ url: expect.stringMatching(/^postgres/) });
+    expect(statSync(join(folder, DATABASE_FILE)).mode & 0o077).toBe(0);
     expect(up.output).not.toContain('postgres://');
     expect(up.output.trimEnd().split('\n').at(-1)).toMatch(/^READY /);
     expect(up.output).toMatch(/sign in as \S+@\S+ with password \S+/);
