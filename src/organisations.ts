@@ -100,7 +100,7 @@ const DATABASE: Readonly<Record<string, readonly [number, string]>> = {
   // invalid_parameter_value: role "muster_api" does not exist
   '22023': [EXIT.config, 'this database has no Muster in it: run npm run migrate first'],
   '42P01': [EXIT.config, 'this database has no Muster in it: run npm run migrate first'],
-  '42883': [EXIT.config, 'this database is of an older version: run npm run migrate first'],
+  '42883': [EXIT.config, 'this database has no Muster in it, or one of an older version: run npm run migrate first'],
   '3D000': [EXIT.config, 'there is no such database'],
   '28P01': [EXIT.config, 'the database refused the user or the password'],
   '28000': [EXIT.config, 'the database refused the user'],

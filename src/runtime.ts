@@ -1,7 +1,8 @@
+import { sql } from 'kysely';
 import { type Database, openDatabase } from '#db/database.ts';
 import { BEAT_MS, Incarnation } from '#db/incarnation.ts';
 import { systemClock } from '#platform/clock.ts';
-import { type Config, type Environment, readConfig } from '#platform/config.ts';
+import { type Config, ConfigError, type Environment, readConfig } from '#platform/config.ts';
 import { createLog, type Log } from '#platform/log.ts';
 import { PublicIds, Tokens } from '#platform/tokens.ts';
 import { openQueues, type Queues } from '#queue/queues.ts';
@@ -36,7 +37,17 @@ export async function createRuntime(env: Environment, kind: 'api' | 'worker'): P
   });
   const beating = startBeating(db, incarnation, log);
   const queues = openQueues({ redisUrls: config.redisUrls, databaseUrl: config.databaseUrl, log });
+  const close = async (): Promise<void> => {
+    clearInterval(beating);
+    await queues.close();
+    await db.close();
+  };
   const installation = await db.across.selectFrom('installation').select('id_key').executeTakeFirstOrThrow();
+  if (queues.backend === 'postgres')
+    await requireOwnQueue(db).catch(async (error: unknown) => {
+      await close();
+      throw error;
+    });
   const deps: Deps = { config, log, clock: systemClock, db, queue: queues, tokens: new Tokens(config.secretKeys), ids: new PublicIds(installation.id_key) };
   return {
     config,
@@ -44,12 +55,23 @@ export async function createRuntime(env: Environment, kind: 'api' | 'worker'): P
     deps,
     queues,
     admit,
-    close: async () => {
-      clearInterval(beating);
-      await queues.close();
-      await db.close();
-    },
+    close,
   };
+}
+
+/**
+ * The queue's library brings its tables up to date by itself and waits without end and without a word where it may not:
+ * nothing would be sent, and nobody told.
+ */
+async function requireOwnQueue(db: Database): Promise<void> {
+  const { rows } = await sql<{ name: string; mine: boolean }>`
+    SELECT session_user AS name, pg_has_role(session_user, c.relowner, 'USAGE') AS mine
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'bullmq' AND c.relkind = 'r' LIMIT 1`.execute(db.across);
+  const [table] = rows;
+  if (table && !table.mine)
+    throw new ConfigError([
+      `REDIS_URL: is required for the database user ${table.name}: without Redis the queue runs on tables of its own in Postgres, which this user does not own`,
+    ]);
 }
 
 function startBeating(db: Database, incarnation: Incarnation, log: Log): NodeJS.Timeout {
