@@ -184,6 +184,42 @@ describe('what arrives', () => {
     );
   });
 
+  test('200 texts of dots, equal signs and every kind of line break: each line ends with CRLF, and none is lost', async () => {
+    const { port, received } = await mailServer();
+    const adapter = adapterFor(port);
+    const piece = fc.constantFrom(
+      '.',
+      '..',
+      '\r',
+      '\n',
+      '\r\n',
+      '\n.\n',
+      '\r\n.\r\n',
+      '\r.\r',
+      '=',
+      '=0D',
+      'From ',
+      'MAIL FROM:<x@y>',
+      ' ',
+      '\t',
+      'ü',
+      'x'.repeat(76),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(piece, { minLength: 1, maxLength: 12 }), async (pieces) => {
+        received.length = 0;
+        const text = `${pieces.join('')}\nend`;
+        const sent = adapter.prepare(letter({ text: [text, { slot: 'name' }], html: [text] }), SENDER).send(target({ name: '.' }));
+        expect((await sent).outcome.kind).toBe('accepted');
+        const { mail, raw } = received[0]!;
+        expect(raw.toString('latin1')).not.toMatch(/\r(?!\n)|(?<!\r)\n/);
+        expect(textOf(mail)).toBe(`${text.replace(/\r\n?/g, '\n')}.`);
+        expect(received.length).toBe(1);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
   test.each([
     'ana',
     'ana@',
@@ -276,7 +312,7 @@ describe('what the relay says', () => {
     ['spam', { end: '554 5.7.1 Spam' }, { kind: 'rejected', code: '554 5.7.1' }],
     ['an answer to the final dot that belongs to DATA', { end: '354 Go on' }, { kind: 'unknown', code: 'EPROTOCOL' }],
     ['an answer to the final dot that is none', { end: '999 What?' }, { kind: 'unknown', code: 'EPROTOCOL' }],
-    ['an acceptance before the message', { DATA: '354 Go on\r\n250 2.0.0 Ok: queued as GHOST', end: '' }, { kind: 'unknown' }],
+    ['an acceptance before the message', { DATA: '354 Go on\r\n250 2.0.0 Ok: queued as GHOST', end: '' }, { kind: 'retryable', code: 'EPROTOCOL' }],
     ['goodbye instead of an answer', { end: '421 4.3.2 Shutting down' }, { kind: 'throttled', code: '421 4.3.2' }],
   ];
   for (const pipelining of [false, true])

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { NOT_CALLED } from '#channels/call.ts';
 import type { Stage } from './codes.ts';
 import type { SmtpFailure, Transaction } from './mail.ts';
-import { ReplyReader, type Reply } from './reply-reader.ts';
+import { enhancedCode, ReplyReader, type Reply } from './reply-reader.ts';
 
 /** A message up to this many bytes leaves in one write with its final dot; a longer one must flow first. */
 const ONE_WRITE_BYTES = 16_384;
@@ -29,7 +29,7 @@ export interface ConversationOptions {
 const failureOf = ({ code, text }: Reply, stage: Stage): SmtpFailure => ({
   stage,
   reply: code,
-  enhanced: /^\d{3}[ -]([245]\.\d{1,3}\.\d{1,3})\b/.exec(text)?.[1],
+  enhanced: enhancedCode(text),
   code: 'REFUSED',
 });
 
@@ -53,8 +53,9 @@ export class Conversation {
   readonly #asked: Asked[] = [];
   readonly #under = new Set<Transaction>();
   readonly #pipelining: boolean;
-  readonly #utf8: boolean;
   #unclean = false;
+  /** The relay has said more than answers: nothing is asked of it any more. */
+  #last = false;
   #over = false;
 
   constructor(options: ConversationOptions) {
@@ -62,7 +63,6 @@ export class Conversation {
     this.#socket = options.socket;
     const offers = new Set(options.ehlo.split('\n').map((line) => line.slice(4).trim().toUpperCase()));
     this.#pipelining = offers.has('PIPELINING');
-    this.#utf8 = offers.has('SMTPUTF8');
     this.#socket.on('data', (chunk: Buffer) => this.#onData(chunk));
   }
 
@@ -75,8 +75,14 @@ export class Conversation {
   end(code: string): void {
     if (this.#over) return;
     this.#over = true;
+    // Whatever else it says would be read for the second that a goodbye is given.
+    if (code === 'EPROTOCOL') this.#socket.destroy();
     this.#options.over();
-    for (const transaction of this.#under) transaction.fail(code);
+    for (const transaction of this.#under) {
+      // Exim's "drop" refuses a recipient and hangs up. What a relay out of step has refused may have been another's.
+      if (transaction.refusal && code !== 'EPROTOCOL') transaction.end(transaction.refusal);
+      else transaction.fail(code);
+    }
     this.#under.clear();
   }
 
@@ -91,43 +97,69 @@ export class Conversation {
 
   /** Commands that begin a transaction, as many as the relay takes at once. */
   #envelope(transaction: Transaction): string {
-    const { from, to } = transaction.mail;
     transaction.stage = 'data';
     this.#under.add(transaction);
-    let text = '';
-    if (this.#unclean) {
-      this.#unclean = false;
-      this.#ask('RSET');
-      text = 'RSET\r\n';
-    }
-    const smtpUtf8 = this.#utf8 && /\P{ASCII}/u.test(from + to) ? ' SMTPUTF8' : '';
+    if (!this.#unclean) return this.#mail(transaction);
+    this.#unclean = false;
+    // Without PIPELINING it is waited for: Exim hangs up on whoever speaks before being answered.
+    this.#ask('RSET', this.#pipelining ? undefined : transaction);
+    return this.#pipelining ? `RSET\r\n${this.#mail(transaction)}` : 'RSET\r\n';
+  }
+
+  #mail(transaction: Transaction): string {
+    const { from, to } = transaction.mail;
     this.#ask('MAIL', transaction);
-    text += `MAIL FROM:<${from}>${smtpUtf8}\r\n`;
-    if (!this.#pipelining) return text;
+    if (!this.#pipelining) return `MAIL FROM:<${from}>\r\n`;
     this.#ask('RCPT', transaction);
     this.#ask('DATA', transaction);
-    return `${text}RCPT TO:<${to}>\r\nDATA\r\n`;
+    return `MAIL FROM:<${from}>\r\nRCPT TO:<${to}>\r\nDATA\r\n`;
   }
 
   #onData(chunk: Buffer): void {
+    if (this.#over) return;
     const replies = this.#reader.read(chunk);
-    if (!replies) return this.end('EPROTOCOL');
+    if (this.#isOutOfStep(replies)) return this.end('EPROTOCOL');
     // What comes in one piece with an answer was said before anything that this answer makes us ask.
     let answers = this.#asked.length;
+    this.#last = this.#reader.broken || replies.length > answers;
     for (const reply of replies) {
       if (this.#over) return;
       const asked = answers-- > 0 ? this.#asked.shift() : undefined;
-      // Words nobody asked for: the relay says goodbye to an idle connection, or is out of step.
+      // Words nobody asked for: the relay says goodbye.
       if (!asked) return this.end('ECONNECTION');
       this.#onReply(asked, reply);
     }
+    if (this.#reader.broken) this.end('EPROTOCOL');
+  }
+
+  /**
+   * A reply too many or too few, or one in the place of another, shows by a code that cannot answer its question; by then
+   * nobody knows which of the replies in the same piece belonged to which question, so none of them is believed.
+   */
+  #isOutOfStep(replies: readonly Reply[]): boolean {
+    for (let i = 0; i < replies.length; i++) {
+      const code = replies[i]?.code ?? 0;
+      if (code === 421) return false;
+      const asked = this.#asked[i];
+      if (!asked) return i > 0;
+      if (code < 400 && !this.#mayAnswer(asked, code)) return true;
+    }
+    return false;
+  }
+
+  /** @param code 2yz or 3yz */
+  #mayAnswer({ question, transaction }: Asked, code: number): boolean {
+    // Only DATA is answered by 3yz (RFC 5321 section 4.3.2). Some relays say 250 there; ahead of answers it may be RCPT's.
+    if (question === 'DATA') return code >= 300 || !this.#pipelining;
+    // Nobody can have accepted a mail whose final dot has not been sent.
+    return code < 300 && (question !== 'END' || transaction?.stage !== 'body');
   }
 
   #onReply({ question, transaction }: Asked, reply: Reply): void {
-    const good = reply.code >= 200 && reply.code < 400;
+    const good = reply.code < 400;
     if (question === 'QUIT') return this.end('QUIT');
-    if (!transaction) return good ? undefined : this.end('ECONNECTION');
-    if (isOutOfStep(question, transaction, reply)) return this.end('EPROTOCOL');
+    if (question === 'RSET') return this.#onReset(transaction, good);
+    if (!transaction) return;
     // RFC 5321 section 3.8: whatever was asked, the relay closes the connection now.
     if (reply.code === 421) {
       this.#finish(transaction, transaction.refusal ?? failureOf(reply, stageOf(question, transaction)));
@@ -142,6 +174,12 @@ export class Conversation {
     this.#goOn();
   }
 
+  /** @param transaction waits to begin, where commands do not go ahead */
+  #onReset(transaction: Transaction | undefined, good: boolean): void {
+    if (!good) return this.end('ECONNECTION');
+    if (transaction && !this.#last) this.#socket.write(this.#mail(transaction));
+  }
+
   #onEnvelope(question: 'MAIL' | 'RCPT', transaction: Transaction, good: boolean, reply: Reply): void {
     if (!good) transaction.refusal ??= failureOf(reply, stageOf(question, transaction));
     if (this.#pipelining) return;
@@ -150,6 +188,7 @@ export class Conversation {
       this.#finish(transaction, transaction.refusal);
       return this.#goOn();
     }
+    if (this.#last) return;
     this.#ask(question === 'MAIL' ? 'RCPT' : 'DATA', transaction);
     this.#socket.write(question === 'MAIL' ? `RCPT TO:<${transaction.mail.to}>\r\n` : 'DATA\r\n');
   }
@@ -161,8 +200,7 @@ export class Conversation {
       this.#finish(transaction, { stage: 'data', reply: 0, enhanced: undefined, code: NOT_CALLED });
       return this.end('ECONNECTION');
     }
-    // Some relays say 250 instead of 354.
-    if (good && !refusal) return this.#sendBody(transaction);
+    if (good && !refusal) return this.#last ? undefined : this.#sendBody(transaction);
     if (reply.code >= 300 && reply.code < 400) {
       // RFC 2920 section 3.1: it took DATA for nobody. An empty message ends it; one without a sender is not to be trusted.
       if (refusal?.stage === 'sender') {
@@ -206,7 +244,7 @@ export class Conversation {
   }
 
   #goOn(): void {
-    if (this.#over || this.#asked.length > 0) return;
+    if (this.#over || this.#last || this.#asked.length > 0) return;
     const next = this.#options.next();
     if (next) this.start(next);
     else this.#options.idle();
@@ -214,7 +252,3 @@ export class Conversation {
 }
 
 const stageOf = (question: Question, { stage }: Transaction): Stage => (question === 'MAIL' ? 'sender' : question === 'RCPT' ? 'recipient' : stage);
-
-/** Only DATA is answered by 3yz (RFC 5321 section 4.3.2), and nobody can have accepted a mail whose final dot has not been sent. */
-const isOutOfStep = (question: Question, { stage }: Transaction, { code }: Reply): boolean =>
-  (code >= 300 && code < 400 && question !== 'DATA') || (question === 'END' && stage === 'body' && code < 400);

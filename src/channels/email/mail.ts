@@ -24,8 +24,6 @@ export class Transaction {
   stage: Stage = 'connect';
   /** Refused at MAIL or RCPT while DATA was on its way already. */
   refusal: SmtpFailure | undefined;
-  /** A kept connection broke under it before its DATA: it was given a second one. */
-  secondTry = false;
   readonly mail: Mail;
   #settle: ((result: string | SmtpFailure) => void) | undefined;
 

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { domainToASCII } from 'node:url';
 import addressparser from 'nodemailer/lib/addressparser';
 import { encodeWord, foldLines, quoteString } from 'nodemailer/lib/mime-funcs';
 import MimeNode from 'nodemailer/lib/mime-node';
@@ -6,8 +7,11 @@ import { encode as qpEncode, wrap as qpWrap } from 'nodemailer/lib/qp';
 import { prepareTemplate } from '#channels/fill.ts';
 import type { EmailContent, Target } from '#domain/channel.ts';
 
-/** RFC 5322 atoms and dots, no quoting; and something like a domain. Anything else is refused before it meets SMTP. */
-const ADDRESS = /^[^\s<>()[\]\\,;:"@\p{Cc}]{1,64}@[^\s<>()[\]\\,;:"@\p{Cc}]{1,255}$/u;
+/**
+ * RFC 5322 atoms and dots in ASCII, no quoting; and something like a domain. Anything else is refused before it meets
+ * SMTP: what needs SMTPUTF8 must not be sent to a relay without it (RFC 6531 section 3.2), and most have none.
+ */
+const ADDRESS = /^[^\s<>()[\]\\,;:"@\p{Cc}\P{ASCII}]{1,64}@[^\s<>()[\]\\,;:"@\p{Cc}\P{ASCII}]{1,255}$/u;
 
 /** https only as printable ASCII: nothing that could end the header or the brackets. */
 const LINK = /^https?:\/\/[\x21-\x3b\x3d\x3f-\x7e]{1,800}$/;
@@ -38,10 +42,14 @@ const quoted = (text: string): string => qpWrap(qpEncode(text.replace(/\r\n?|\n/
 const SOFT = '=\r\n';
 const quotedSlot = (text: string): string => SOFT + quoted(text) + SOFT;
 
-/** `Name <a@b>` -> the From header's value and the bare address. */
+/** `Name <a@b>` -> the From header's value and the bare address, its domain in ASCII (RFC 5890). */
 export function parseSender(from: string): { header: string; address: string } | undefined {
   const [mailbox] = addressparser(from, { flatten: true });
-  return mailbox?.address && isMailAddress(mailbox.address) ? { header: MimeNode.encodeHeaderValue('From', [mailbox]), address: mailbox.address } : undefined;
+  const at = mailbox?.address?.lastIndexOf('@') ?? -1;
+  if (!mailbox?.address || at < 0) return undefined;
+  // As nodemailer writes it into the header; the return path has the same domain.
+  const address = `${mailbox.address.slice(0, at)}@${domainToASCII(mailbox.address.slice(at + 1))}`;
+  return isMailAddress(address) ? { header: MimeNode.encodeHeaderValue('From', [mailbox]), address } : undefined;
 }
 
 export interface MimeOptions {

@@ -25,6 +25,7 @@ export class SmtpPool {
   /** First come, first served. */
   readonly #waiting: Transaction[] = [];
   readonly #at = new WeakMap<Transaction, SmtpSession>();
+  #closed = false;
 
   constructor(options: SmtpPoolOptions) {
     this.#options = options;
@@ -39,7 +40,7 @@ export class SmtpPool {
         const transaction: Transaction = new Transaction(mail, (result) => {
           clearTimeout(timer);
           mail.recall?.remove(call);
-          if (secondTry || mail.recall?.recalled || !this.#hungUp(transaction, result)) return done(result);
+          if (secondTry || this.#closed || mail.recall?.recalled || !this.#hungUp(transaction, result)) return done(result);
           const again = attempt(true);
           return this.#all.size < this.#options.size ? this.#open(again, until) : void this.#waiting.unshift(again);
         });
@@ -48,6 +49,7 @@ export class SmtpPool {
         return transaction;
       };
       if (mail.recall?.recalled) return done({ stage: 'connect', reply: 0, enhanced: undefined, code: NOT_CALLED });
+      if (this.#closed) return done({ stage: 'connect', reply: 0, enhanced: undefined, code: 'CLOSED' });
       const transaction = attempt(false);
       const idle = this.#takeIdle();
       if (idle) this.#give(idle, transaction);
@@ -142,7 +144,9 @@ export class SmtpPool {
     if (next) this.#open(next, monotonicMs() + this.#options.deadlineMs);
   }
 
+  /** Signing may outlast the time that mails under way are given: who comes then is not sent, and is told. */
   close(): void {
+    this.#closed = true;
     for (const transaction of this.#waiting.splice(0)) transaction.fail('CLOSED');
     for (const { session, timer } of this.#idle.splice(0)) {
       clearTimeout(timer);

@@ -8,31 +8,44 @@ export interface Reply {
 const MAX_REPLY_BYTES = 65_536;
 
 /** RFC 5321 section 4.2.1: nothing else is a reply, and what is none must not pass for a refusal. */
-const REPLY = /^([2-5]\d\d)([ -]|$)/;
+export const REPLY = /^([2-5]\d\d)([ -]|$)/;
+
+/** RFC 2034 section 4 */
+export const enhancedCode = (reply: string): string | undefined => /^\d{3}[ -]([245]\.\d{1,3}\.\d{1,3})\b/.exec(reply)?.[1];
 
 /** Cuts what comes from the socket into replies, however it was cut on its way. */
 export class ReplyReader {
   #rest = '';
   #lines = '';
+  #broken = false;
 
-  /** @returns the replies that are complete now, or undefined when this is not SMTP */
-  read(chunk: Buffer): Reply[] | undefined {
+  /** Something came that is no SMTP, after all replies so far. */
+  get broken(): boolean {
+    return this.#broken;
+  }
+
+  /** @returns the replies that are complete now, up to what is none */
+  read(chunk: Buffer): Reply[] {
     const replies: Reply[] = [];
     const lines = (this.#rest + chunk.toString('utf8')).split(/\r?\n/);
     this.#rest = lines.pop() ?? '';
     for (const line of lines) {
       if (line.trim() === '') continue;
       const parts = REPLY.exec(line);
-      if (!parts) return undefined;
+      // All lines of a reply have the same code (RFC 5321 section 4.2.1): of two, nobody knows which one is meant.
+      this.#broken = !parts || (this.#lines !== '' && !this.#lines.startsWith(line.slice(0, 3)));
+      if (!parts || this.#broken) return replies;
       this.#lines += line;
       if (parts[2] === '-') {
         this.#lines += '\n';
-        if (this.#lines.length > MAX_REPLY_BYTES) return undefined;
+        this.#broken = this.#lines.length > MAX_REPLY_BYTES;
+        if (this.#broken) return replies;
         continue;
       }
       replies.push({ code: Number(parts[1]), text: this.#lines });
       this.#lines = '';
     }
-    return this.#rest.length > MAX_REPLY_BYTES ? undefined : replies;
+    this.#broken = this.#rest.length > MAX_REPLY_BYTES;
+    return replies;
   }
 }

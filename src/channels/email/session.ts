@@ -3,6 +3,7 @@ import type { Stage } from './codes.ts';
 import { QUIT_MS } from './constants.ts';
 import { Conversation } from './conversation.ts';
 import type { SmtpFailure, Transaction } from './mail.ts';
+import { enhancedCode, REPLY } from './reply-reader.ts';
 
 export interface Credentials {
   readonly user: string;
@@ -21,15 +22,15 @@ interface SmtpError {
   readonly code?: string | undefined;
   readonly originalCode?: string | undefined;
   readonly response?: string | undefined;
-  readonly responseCode?: number | undefined;
 }
 
-const failureOf = (error: SmtpError, stage: Stage): SmtpFailure => ({
-  stage,
-  reply: error.responseCode ?? 0,
-  enhanced: /^\d{3}[ -]([245]\.\d{1,3}\.\d{1,3})\b/.exec(error.response ?? '')?.[1],
-  code: error.originalCode ?? error.code ?? 'ERROR',
-});
+function failureOf({ code, originalCode, response }: SmtpError, stage: Stage): SmtpFailure {
+  if (!response) return { stage, reply: 0, enhanced: undefined, code: originalCode ?? code ?? 'ERROR' };
+  // nodemailer takes any number that stands first for a code; "999" would be a refusal of our login and stop the sender.
+  const reply = REPLY.exec(response);
+  if (!reply) return { stage, reply: 0, enhanced: undefined, code: 'EPROTOCOL' };
+  return { stage, reply: Number(reply[1]), enhanced: enhancedCode(response), code: code ?? 'ERROR' };
+}
 
 /** One connection to the relay: nodemailer connects, secures and signs in, a `Conversation` sends the mails. */
 export class SmtpSession {
