@@ -9,7 +9,7 @@ const STYLE = `body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 
 table{border-collapse:collapse;width:100%;font-size:.9rem}th,td{text-align:left;padding:.3rem .5rem;border-bottom:1px solid #ccc;vertical-align:top;overflow-wrap:anywhere}td:nth-child(2){overflow-wrap:normal}
 li{list-style:none;border:1px solid #bbb;border-radius:.5rem;padding:.5rem .75rem;margin:.5rem 0;white-space:pre-wrap;overflow-wrap:anywhere}ul{padding:0}
 @media(max-width:40rem){table,tbody,tr,td{display:block}thead{display:none}tr{border-bottom:1px solid #ccc;padding:.4rem 0}td{border:0;padding:0}td:empty{display:none}}
-.out{background:#e8f1ff;margin-left:3rem}.in{margin-right:3rem}small{color:#555}label{display:block;margin-top:.5rem}
+.at{white-space:nowrap}.out{background:#e8f1ff;margin-left:3rem}.in{margin-right:3rem}small{color:#555}label{display:block;margin-top:.5rem}
 input,textarea{font:inherit;width:100%;box-sizing:border-box;padding:.4rem;border:1px solid #767676}button{font:inherit;padding:.4rem 1rem;margin-top:.5rem}`;
 
 const page = async (title: string, body: Markup | Promise<Markup>): Promise<Answer> => ({
@@ -73,15 +73,15 @@ export async function frontPage(outbox: Outbox, calls: readonly Call[], total: n
       <h1>Simulated carriers</h1>
       <p>No message leaves this computer. Open a person to read what arrived, follow its links, and reply.</p>
       <h2>People</h2>
-      ${people.length === 0 ? html`<p>Nobody has got a message yet.</p>` : ''}
+      ${people.length === 0 ? html`<p>Nobody has got a message since this process started.</p>` : ''}
       <table>
         <tbody>
           ${people.map(
             ({ address, latest, words }) => html`<tr>
               <td><a href="${personPath(address)}">${address}</a></td>
               <td>${latest.channel}</td>
-              <td>${words}</td>
-              <td>${clock(latest.at)} UTC</td>
+              <td>${latest.direction === 'out' ? `wrote: ${words}` : words}</td>
+              <td class="at">${clock(latest.at)} UTC</td>
             </tr>`,
           )}
         </tbody>

@@ -23,7 +23,7 @@ export function paceDetails(row: ChannelForecast): string[] {
 }
 
 const lastIn = (seconds: number | null | undefined, otherwise: string): string =>
-  seconds === null || seconds === undefined ? otherwise : formatDuration(Math.round(seconds));
+  seconds === null || seconds === undefined ? otherwise : formatDuration(seconds < 1 ? seconds : Math.round(seconds));
 
 /** Forecast and fact of a launched message, channel by channel. Seconds count from launch. */
 export function paceCard({ forecast, fact, state }: MessageView): Part {

@@ -21,7 +21,8 @@ const writer = (text: InboundView): Html =>
 const call = (from: string): Html => (/^\+\d{7,}$/.test(from) ? html`<a href="tel:${from}">call ${from}</a>` : html`${from}`);
 
 /** What the person was told meanwhile, so that nobody tells it twice. */
-const answeredWith = ({ reply }: InboundView): Part => reply !== '' && html`<br><span class="soft small">Answered by itself: <q>${reply}</q></span>`;
+const answeredWith = ({ reply }: InboundView): Part =>
+  reply !== '' && html`<details class="small"><summary>Answered by itself</summary><q>${reply}</q></details>`;
 
 /** On the overview the message that was answered is a step away; on its own board it would lead nowhere. */
 const about = (text: InboundView, back: string): Part =>

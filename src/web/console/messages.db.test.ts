@@ -247,7 +247,7 @@ test('a text that nobody could read waits on the overview until it is handled', 
   const html = await page.text('/');
   expect(html).toContain('on &lt;b&gt;roof&lt;/b&gt;');
   expect(html).toContain('<a href="tel:+12125550101">call +12125550101</a>');
-  expect(html).toContain('Answered by itself: <q>A person will</q>');
+  expect(html).toContain('<summary>Answered by itself</summary><q>A person will</q>');
   const action = /action="(\/texts\/inb_\w+\/handled)"/.exec(html)?.[1] ?? '';
   const after = await (await page.post(action, { _csrf: token, back: '/' })).text();
   expect(after).toContain('Nothing waits for you.');
