@@ -1,6 +1,6 @@
-import { sql } from 'kysely';
 import { type Database, openDatabase } from '#db/database.ts';
 import { BEAT_MS, Incarnation } from '#db/incarnation.ts';
+import { strangerToQueue } from '#db/own-queue.ts';
 import { systemClock } from '#platform/clock.ts';
 import { type Config, ConfigError, type Environment, readConfig } from '#platform/config.ts';
 import { createLog, type Log } from '#platform/log.ts';
@@ -64,14 +64,11 @@ export async function createRuntime(env: Environment, kind: 'api' | 'worker'): P
  * nothing would be sent, and nobody told.
  */
 async function requireOwnQueue(db: Database): Promise<void> {
-  const { rows } = await sql<{ name: string; mine: boolean }>`
-    SELECT session_user AS name, pg_has_role(session_user, c.relowner, 'USAGE') AS mine
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'bullmq' AND c.relkind = 'r' LIMIT 1`.execute(db.across);
-  const [table] = rows;
-  if (table && !table.mine)
-    throw new ConfigError([
-      `REDIS_URL: is required for the database user ${table.name}: without Redis the queue runs on tables of its own in Postgres, which this user does not own`,
-    ]);
+  const user = await strangerToQueue(db);
+  if (user === undefined) return;
+  throw new ConfigError([
+    `REDIS_URL: is required for the database user ${user}: without Redis the queue runs on tables of its own in Postgres, which this user does not own`,
+  ]);
 }
 
 function startBeating(db: Database, incarnation: Incarnation, log: Log): NodeJS.Timeout {
