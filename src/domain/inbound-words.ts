@@ -2,9 +2,9 @@
 export interface InboundWords {
   readonly noted: (answer: string, when: string) => string;
   readonly inMinutes: (minutes: number) => string;
-  readonly late: (tenant: string) => string;
-  readonly lateUnread: (tenant: string) => string;
-  /** `about`: title or first words of the message that the options belong to; '' where it has none. */
+  /** `about`, here and below: title or first words of the message that is meant; '' where it has none. */
+  readonly late: (tenant: string, about: string) => string;
+  readonly lateUnread: (tenant: string, about: string) => string;
   readonly unclear: (hint: string, about: string) => string;
   readonly nearStop: string;
   readonly help: (tenant: string) => string;
@@ -15,11 +15,13 @@ export interface InboundWords {
   readonly joinStopped: string;
 }
 
+const named = (about: string): string => about && ` ("${about}")`;
+
 const en: InboundWords = {
   noted: (answer, when) => `Noted: ${answer}, ${when}.`,
   inMinutes: (minutes) => `in ${minutes} min`,
-  late: (tenant) => `Thank you. This call by ${tenant} has ended. Your answer was kept, but perhaps nobody acts on it any more.`,
-  lateUnread: (tenant) => `Thank you. This call by ${tenant} has ended. A person can still read your text.`,
+  late: (tenant, about) => `Thank you. This call by ${tenant}${named(about)} has ended. Your answer was kept, but perhaps nobody acts on it any more.`,
+  lateUnread: (tenant, about) => `Thank you. This call by ${tenant}${named(about)} has ended. A person can still read your text.`,
   unclear: (hint, about) => `We could not read that as an answer${about && ` to "${about}"`}; a person will. To be counted at once, reply ${hint}.`,
   nearStop: 'A person will read this. To end all texts from this number at once, reply STOP.',
   help: (tenant) => `${tenant} sends messages by this number to people who signed up. Reply STOP to end them. Message and data rates may apply.`,
@@ -33,8 +35,9 @@ const en: InboundWords = {
 const de: InboundWords = {
   noted: (answer, when) => `Notiert: ${answer}, ${when}.`,
   inMinutes: (minutes) => `in ${minutes} Min.`,
-  late: (tenant) => `Danke. Dieser Aufruf von ${tenant} ist beendet. Ihre Antwort ist gespeichert, aber vielleicht handelt niemand mehr danach.`,
-  lateUnread: (tenant) => `Danke. Dieser Aufruf von ${tenant} ist beendet. Ein Mensch kann Ihren Text noch lesen.`,
+  late: (tenant, about) =>
+    `Danke. Dieser Aufruf von ${tenant}${named(about)} ist beendet. Ihre Antwort ist gespeichert, aber vielleicht handelt niemand mehr danach.`,
+  lateUnread: (tenant, about) => `Danke. Dieser Aufruf von ${tenant}${named(about)} ist beendet. Ein Mensch kann Ihren Text noch lesen.`,
   unclear: (hint, about) => `Das konnten wir nicht als Antwort${about && ` auf "${about}"`} lesen; ein Mensch tut es. Um sofort gezählt zu werden: ${hint}.`,
   nearStop: 'Ein Mensch liest dies. Um alle SMS dieser Nummer sofort zu beenden, antworten Sie STOP.',
   help: (tenant) => `${tenant} schreibt über diese Nummer an Angemeldete. Mit STOP beenden Sie das.`,
@@ -48,8 +51,8 @@ const de: InboundWords = {
 const fr: InboundWords = {
   noted: (answer, when) => `Noté : ${answer}, ${when}.`,
   inMinutes: (minutes) => `dans ${minutes} min`,
-  late: (tenant) => `Merci. Cet appel de ${tenant} est terminé. Votre réponse est gardée, mais peut-etre que personne n'y donnera suite.`,
-  lateUnread: (tenant) => `Merci. Cet appel de ${tenant} est terminé. Quelqu'un peut encore lire votre texte.`,
+  late: (tenant, about) => `Merci. Cet appel de ${tenant}${named(about)} est terminé. Votre réponse est gardée, mais peut-etre que personne n'y donnera suite.`,
+  lateUnread: (tenant, about) => `Merci. Cet appel de ${tenant}${named(about)} est terminé. Quelqu'un peut encore lire votre texte.`,
   unclear: (hint, about) =>
     `Nous n'avons pas compris cette réponse${about && ` à "${about}"`} ; quelqu'un la lira. Pour compter tout de suite, répondez ${hint}.`,
   nearStop: "Quelqu'un lira ceci. Pour arreter tous les SMS de ce numéro, répondez STOP.",
@@ -64,8 +67,8 @@ const fr: InboundWords = {
 const es: InboundWords = {
   noted: (answer, when) => `Anotado: ${answer}, ${when}.`,
   inMinutes: (minutes) => `en ${minutes} min`,
-  late: (tenant) => `Gracias. Esta llamada de ${tenant} ha terminado. Su respuesta se guarda, pero quizas ya nadie actue.`,
-  lateUnread: (tenant) => `Gracias. Esta llamada de ${tenant} ha terminado. Alguien puede leer su texto.`,
+  late: (tenant, about) => `Gracias. Esta llamada de ${tenant}${named(about)} ha terminado. Su respuesta se guarda, pero quizas ya nadie actue.`,
+  lateUnread: (tenant, about) => `Gracias. Esta llamada de ${tenant}${named(about)} ha terminado. Alguien puede leer su texto.`,
   unclear: (hint, about) => `No pudimos leer eso como respuesta${about && ` a "${about}"`}; alguien lo leera. Para contar ya, responda ${hint}.`,
   nearStop: 'Alguien leera esto. Para no recibir mas SMS de este numero, responda STOP.',
   help: (tenant) => `${tenant} escribe por este numero a quienes se apuntaron. Responda STOP para terminar.`,

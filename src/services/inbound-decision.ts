@@ -51,7 +51,7 @@ export function decideInbound(facts: InboundFacts, text: InboundBody, now: numbe
   if (!facts.message) return { ...base, outcome: 'unmatched', needsHuman: true };
   const parsed = parseAnswerText(text.body, facts.message.answers);
   if (parsed.kind === 'answer' && keyword !== 'near_stop') return { ...base, ...answered(facts, facts.message, parsed, now) };
-  if (!facts.message.open) return { ...base, outcome: 'late', needsHuman: true, reply: mark(facts.message, words.lateUnread(facts.tenantName)) };
+  if (!facts.message.open) return { ...base, outcome: 'late', needsHuman: true, reply: replyAfterEnd(facts, facts.message, 'lateUnread') };
   return { ...base, outcome: 'unclear', needsHuman: true, reply: unread(facts, facts.message, keyword) };
 }
 
@@ -62,6 +62,12 @@ function unread(facts: InboundFacts, message: InboundMessage, keyword: Keyword):
   if (message.answers.length === 0) return '';
   const hint = answerHint(message.answers);
   return nameInSms(message.name, (name) => mark(message, words.unclear(hint, name)));
+}
+
+/** Whoever answers late has perhaps had others since: it is named. */
+export function replyAfterEnd({ locale, tenantName }: InboundFacts, message: InboundMessage, which: 'late' | 'lateUnread'): string {
+  const say = inboundWords(locale)[which];
+  return nameInSms(message.name, (name) => mark(message, say(tenantName, name)));
 }
 
 /** What a drill says starts with the drill mark in every channel, replies too. */
@@ -80,10 +86,10 @@ function answered(
   // Where nobody knows the person's zone, minutes are echoed as minutes: a clock of another zone would read as a mistake.
   const when = at === undefined ? '' : etaMinutes !== undefined && facts.timeZone === null ? words.inMinutes(etaMinutes) : clockOf(at, zone);
   const name = /^\d+$/.test(parsed.key) ? (message.answers.find((o) => o.key === parsed.key)?.label ?? parsed.key) : parsed.key;
-  const reply = message.open ? when && words.noted(name, when) : words.late(facts.tenantName);
+  const reply = message.open ? when && mark(message, words.noted(name, when)) : replyAfterEnd(facts, message, 'late');
   return {
     outcome: message.open ? 'answer' : 'late',
-    reply: reply && mark(message, reply),
+    reply,
     // A question inside an answer must reach somebody.
     needsHuman: parsed.note?.includes('?') ?? false,
     answer: { key: parsed.key, etaAt: at === undefined ? undefined : new Date(at), note: parsed.note ?? undefined },

@@ -4,7 +4,7 @@ import { inboundWords } from '#domain/inbound-words.ts';
 import { Problem } from '#platform/errors.ts';
 import { recordAnswer } from './answer.ts';
 import { type Deps, notifyProgress } from './context.ts';
-import { decideInbound, type InboundBody, type InboundDecision } from './inbound-decision.ts';
+import { decideInbound, type InboundBody, type InboundDecision, replyAfterEnd } from './inbound-decision.ts';
 import { findSenders, type InboundFacts, readFacts, repliedLately } from './inbound-facts.ts';
 import { joinThroughShare } from './join.ts';
 import { openJoinCode } from './join-code.ts';
@@ -59,7 +59,7 @@ async function withAnswer(deps: Deps, tenantId: number, facts: InboundFacts, tex
   } catch (error) {
     // It ended, or its answers changed, between reading and writing: a human looks.
     if (error instanceof Problem)
-      return { ...decision, outcome: 'late', needsHuman: true, reply: inboundWords(facts.locale).lateUnread(facts.tenantName), answer: null };
+      return { ...decision, outcome: 'late', needsHuman: true, reply: replyAfterEnd(facts, facts.message, 'lateUnread'), answer: null };
     throw error;
   }
 }

@@ -185,10 +185,12 @@ test('unknown numbers and people whom nobody asked are kept for a human and not 
 
 test('a late answer is kept and gets a kind, true sentence, once', async () => {
   const { phone, message } = await called({ state: 'expired', expiresInHours: -1 });
-  expect(await say(phone, 'yes')).toMatch(/^Thank you\. This call by Fell &amp; Rescue has ended\. Your answer was kept/);
+  expect(await say(phone, 'yes')).toMatch(/^Thank you\. This call by Fell &amp; Rescue \(&quot;.+&quot;\) has ended\. Your answer was kept/);
   expect(await say(phone, 'no')).toBe('');
   expect(await answersOf(message)).toMatchObject([{ key: 'no', changes: 1 }]);
   expect(await texts(phone)).toMatchObject([{ outcome: 'late' }, { outcome: 'late' }]);
+  const drill = await called({ state: 'expired', expiresInHours: -1, drill: true, title: 'Sandbags at the harbour' });
+  expect(await say(drill.phone, 'yes')).toMatch(/^EXERCISE Thank you\. This call by Fell &amp; Rescue \(&quot;.*&quot;\) has ended\./);
 });
 
 test('the most recent open message that asks is answered; a drill’s echo says that it is one', async () => {
