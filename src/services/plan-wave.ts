@@ -12,7 +12,7 @@ export const FIRST_PAGE = 250;
 /** Each page is four times what is planned, up to this: what the server needs to plan and begin one, 5 ms, is then spread over many. */
 const PAGE = 8_000;
 /**
- * Audiences that the launch plans to the end: 3 ms of it for these, where the planner is woken, waits for its turn and comes
+ * Audiences that the launch plans to the end: some 3 ms of it for these, where the planner is woken, waits for its turn and comes
  * to the rest 40 ms later, beside another's campaign 100.
  */
 const AT_LAUNCH = 1_000;
