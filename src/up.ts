@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
 import { ConfigError, environmentHelp, processEnvironment, readUpConfig } from '#platform/config.ts';
+import { freePort } from '#platform/free-port.ts';
 import { createLog } from '#platform/log.ts';
 import { DATABASE_FILE } from '#platform/ready.ts';
 import { migrateAll } from './migrate.ts';
 import { createDemo } from './up/demo.ts';
-import { admitPlace, freePort, SupervisedPostgres } from './up/install.ts';
+import { admitPlace, SupervisedPostgres } from './up/install.ts';
 import { loadSecrets, saveSecrets, type UpSecrets } from './up/secrets.ts';
 import { Supervised } from './up/supervise.ts';
 

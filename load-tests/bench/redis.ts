@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { Redis } from 'ioredis';
-import { findProgram, freePort, startProgram, waitFor } from './processes.ts';
+import { freePort } from '#platform/free-port.ts';
+import { findProgram, startProgram, waitFor } from './processes.ts';
 
 export interface BenchRedis {
   readonly version: string;

@@ -8,12 +8,13 @@ import { Pool } from 'undici';
 import webpush from 'web-push';
 import { type Database, openDatabase } from '#db/database.ts';
 import { OPEN_POLICY } from '#domain/policy.ts';
+import { freePort } from '#platform/free-port.ts';
 import { createLog } from '#platform/log.ts';
 import { PublicIds, Tokens } from '#platform/tokens.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { createTenant, type NewSender } from '#services/create-tenant.ts';
 import type { BenchPostgres } from './postgres.ts';
-import { endProcess, freePort, startNode, waitFor } from './processes.ts';
+import { endProcess, startNode, waitFor } from './processes.ts';
 
 export interface Tenant {
   readonly id: number;

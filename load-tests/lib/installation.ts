@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePort } from '#src/up/install.ts';
+import { freePort } from '#platform/free-port.ts';
 import { isLoopbackUrl } from './loopback.ts';
 
 /** Where the load goes. */

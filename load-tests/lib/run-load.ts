@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { availableParallelism, cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePort } from '#src/up/install.ts';
+import { freePort } from '#platform/free-port.ts';
 import { CASES, type Prepared } from './cases.ts';
 import type { Client } from './client.ts';
 import type { Installation } from './installation.ts';

@@ -17,9 +17,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
 import { dirname, join, parse, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '#platform/free-port.ts';
 
 /** The unprivileged user that the server runs as when we are root: `nobody` exists on every Linux and is created by none of us. */
 const NOBODY = { uid: 65_534, gid: 65_534 };
@@ -117,16 +117,6 @@ function copyNative(root: string, target: string): string {
   }
   return join(target, 'native');
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((done, fail) => {
-    const server = createServer();
-    server.once('error', fail);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => (address && typeof address === 'object' ? done(address.port) : fail(new Error('no port'))));
-    });
-  });
 
 /** A server left behind by a killed parent would hold the data folder: end it in an orderly way first. */
 async function endLeftOver(data: string): Promise<void> {

@@ -1,10 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '#db/embedded-postgres.ts';
+import { freePort } from '#platform/free-port.ts';
 import { migrateAll } from '#src/migrate.ts';
 
 declare module 'vitest' {
@@ -15,14 +15,6 @@ declare module 'vitest' {
     redisUrl: string;
   }
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((done) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => done(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 
 /** One real Postgres and, where it is installed, one real Redis for a test run; both are ended and removed afterwards. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {

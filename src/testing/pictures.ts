@@ -6,9 +6,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { request } from 'undici';
+import { freePort } from '#platform/free-port.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { overflows, withBrowser } from './browser.ts';
-import { freePort } from './system.ts';
 
 // Pictures of every page, at the width of a desk and of a phone, of an installation that is started for them:
 //   npm run pictures -- <folder>

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,6 +9,7 @@ import { request } from 'undici';
 import webpush from 'web-push';
 import { openDatabase } from '#db/database.ts';
 import { OPEN_POLICY } from '#domain/policy.ts';
+import { freePort } from '#platform/free-port.ts';
 import { createLog } from '#platform/log.ts';
 import { startSimulator, type Simulator } from '#simulator/start.ts';
 import { createTenant, type NewTenant } from '#services/create-tenant.ts';
@@ -49,14 +49,6 @@ export interface System {
   logs(): string;
   close(): Promise<void>;
 }
-
-export const freePort = (): Promise<number> =>
-  new Promise((done) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => done(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 
 const scriptOf = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 

@@ -1,20 +1,10 @@
 import { mkdirSync } from 'node:fs';
-import { createServer } from 'node:net';
 import pg from 'pg';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '#db/embedded-postgres.ts';
 import { Incarnation, placeOf } from '#db/incarnation.ts';
+import { freePort } from '#platform/free-port.ts';
 import type { Log } from '#platform/log.ts';
 import { setTimeout as delay } from 'node:timers/promises';
-
-export const freePort = (): Promise<number> =>
-  new Promise((done, fail) => {
-    const server = createServer();
-    server.once('error', fail);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => (address && typeof address === 'object' ? done(address.port) : fail(new Error('no free port'))));
-    });
-  });
 
 /** The embedded database, started again (on the same port) when it dies, until `stop`. */
 export class SupervisedPostgres {

@@ -3,7 +3,8 @@ import { chmodSync, closeSync, existsSync, fstatSync, openSync, readSync, writeF
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
-import { findProgram, freePort, startNode, startProgram, waitFor } from '#bench/processes.ts';
+import { findProgram, startNode, startProgram, waitFor } from '#bench/processes.ts';
+import { freePort } from '#platform/free-port.ts';
 import { nginxConfig } from './nginx-config.ts';
 
 /** One call as the carrier saw it. */

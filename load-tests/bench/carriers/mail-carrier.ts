@@ -2,7 +2,8 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { findProgram, freePort, startNode, startProgram, waitFor } from '#bench/processes.ts';
+import { findProgram, startNode, startProgram, waitFor } from '#bench/processes.ts';
+import { freePort } from '#platform/free-port.ts';
 
 /** The mail relay on loopback: takes everything and throws it away. */
 export interface MailCarrier {

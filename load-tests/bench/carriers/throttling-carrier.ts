@@ -1,4 +1,5 @@
-import { freePort, startNode } from '#bench/processes.ts';
+import { startNode } from '#bench/processes.ts';
+import { freePort } from '#platform/free-port.ts';
 
 export interface ThrottledCall {
   readonly at: number;

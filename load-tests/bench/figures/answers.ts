@@ -4,10 +4,11 @@ import { type Bench, startMuster } from '#bench/bench.ts';
 import { draft, fanOut } from '#bench/fan-out.ts';
 import { closedLoop, type LoadRequest, type LoadResult, openLoop } from '#bench/load.ts';
 import { seedPeople, SENDERS } from '#bench/people.ts';
-import { freePort, startNode } from '#bench/processes.ts';
+import { startNode } from '#bench/processes.ts';
 import { median, percentile, round } from '#bench/statistics.ts';
 import type { System, Tenant } from '#bench/system.ts';
 import { systemClock } from '#platform/clock.ts';
+import { freePort } from '#platform/free-port.ts';
 import { pageNonce } from '#services/page-nonce.ts';
 
 export interface AnswersResult {

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import webpush from 'web-push';
 import { openDatabase } from '#db/database.ts';
 import { OPEN_POLICY } from '#domain/policy.ts';
+import { freePort } from '#platform/free-port.ts';
 import { createLog } from '#platform/log.ts';
 import { startSimulator, type Simulator } from '#simulator/start.ts';
 import { createTenant } from '#services/create-tenant.ts';
-import { freePort } from './servers.ts';
 
 const SECRET_KEYS = 'a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=';
 

@@ -2,8 +2,8 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { freePort } from '#platform/free-port.ts';
 import { endsWithRunner } from './leftovers.ts';
-import { freePort } from './servers.ts';
 import { until } from './world.ts';
 
 /** Where BullMQ's keys are: its prefix is a hash tag, so all of them are in one slot. */

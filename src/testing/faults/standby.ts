@@ -2,8 +2,9 @@ import { chmodSync, chownSync, cpSync, mkdirSync, readdirSync, rmSync, statSync,
 import { basename, join } from 'node:path';
 import pg from 'pg';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '#db/embedded-postgres.ts';
+import { freePort } from '#platform/free-port.ts';
 import { endsWithRunner } from './leftovers.ts';
-import { freePort, type PostgresServer } from './servers.ts';
+import type { PostgresServer } from './servers.ts';
 import { until } from './world.ts';
 
 const NAME = 'standby';

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { request } from 'undici';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { freePort } from '#platform/free-port.ts';
 import type { Call } from '#simulator/call-log.ts';
 import type { MessageView } from '#schemas/views.ts';
-import { freePort } from '#testing/system.ts';
 import { killPart, processesOf, type Ready, Up } from '#testing/up.ts';
 
 /** Each process of `npm run up`, and then the supervisor itself, is killed amid one fan-out; the carriers' log is counted per person. */

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startEmbeddedPostgres } from '#db/embedded-postgres.ts';
+import { freePort } from '#platform/free-port.ts';
 import { DATABASE_FILE } from '#platform/ready.ts';
 import type { MessageView, Page } from '#schemas/views.ts';
-import { freePort } from '#testing/system.ts';
 import { killPart, processesOf, type Ready, Up } from '#testing/up.ts';
 
 describe('npm run up', () => {

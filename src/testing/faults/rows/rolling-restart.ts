@@ -1,7 +1,7 @@
+import { freePort } from '#platform/free-port.ts';
 import { show, startLoad } from '#testing/faults/load.ts';
 import { startProxy } from '#testing/faults/proxy.ts';
 import { Promises, type Row } from '#testing/faults/row.ts';
-import { freePort } from '#testing/faults/servers.ts';
 import { end, until } from '#testing/faults/world.ts';
 
 /** A deploy during fan-out: for each process its replacement first, then SIGTERM; a plain balancer in front of the API. */
