@@ -1,16 +1,14 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Hono } from 'hono';
 import { createApp } from '#http/app.ts';
-import type { AppEnv } from '#http/env.ts';
-import { progressHub } from '#http/progress-hub.ts';
-import { consoleRoutes } from '#http/routes/console.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { createSignInThrottle, signIn } from '#services/sign-in.ts';
-import { BrowserSession } from '#testing/browser-session.ts';
+import type { BrowserSession } from '#testing/browser-session.ts';
+import { signedIn } from '#testing/console-session.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
-import { organisationsOf, PASSWORD } from '#testing/organisations-command.ts';
+import { organisationsOf } from '#testing/organisations-command.ts';
 import { addRecipients } from '#testing/people.ts';
 import { addKeyOf, apiOf } from '#testing/people-who-act.ts';
+import { PASSWORD } from '#testing/secrets.ts';
 
 const OTHER_PASSWORD = 'another long enough password';
 
@@ -18,10 +16,7 @@ let deps: TestDeps;
 beforeAll(async () => {
   deps = await createTestDeps();
 });
-afterAll(async () => {
-  await progressHub(deps).close();
-  await deps.close();
-});
+afterAll(() => deps.close());
 
 const organisations = organisationsOf(() => deps);
 
@@ -38,12 +33,6 @@ async function organisation(): Promise<{ id: number; apiKey: string; name: strin
 const add = (to: { name: string }, email: string, role: string, ...flags: string[]) =>
   organisations(['person', '--organisation', to.name, '--email', email, '--name', 'Colleague', '--role', role, '--password-stdin', ...flags]);
 
-const browser = () => new BrowserSession(new Hono<AppEnv>().route('/', consoleRoutes(deps)));
-async function signedIn(email: string, password = PASSWORD): Promise<BrowserSession> {
-  const session = browser();
-  await session.signIn(email, password);
-  return session;
-}
 // A new app each time: one remembers a key for some seconds.
 const keyStatus = async (apiKey: string): Promise<number> => (await apiOf(createApp(deps), apiKey)('GET', '/settings')).status;
 
@@ -74,7 +63,7 @@ test('a second person is added, signs in, and approves what the first may not se
   expect(await launch()).toMatchObject({ status: 409, json: { code: 'approval_required' } });
   const approve = async (session: BrowserSession) =>
     (await session.post(`/messages/${message.id}/approve`, { _csrf: await session.token(), audienceHash: message.audience.hash ?? '' })).text();
-  expect(await approve(await signedIn(one.email))).toContain('another person must');
+  expect(await approve(await signedIn(deps, one.email))).toContain('another person must');
   expect(await launch()).toMatchObject({ status: 409, json: { code: 'approval_required' } });
 
   expect(await add(one, one.colleague.toUpperCase(), 'coordinator')).toMatchObject({
@@ -82,7 +71,7 @@ test('a second person is added, signs in, and approves what the first may not se
     err: '',
     out: expect.stringMatching(/: added as coordinator\n$/),
   });
-  await approve(await signedIn(one.colleague));
+  await approve(await signedIn(deps, one.colleague));
   expect(await launch()).toMatchObject({ status: 202, json: { state: 'live' } });
   expect(await audits(one.id)).toEqual([{ actor: 'host', action: 'person.create', detail: { role: 'coordinator' } }]);
 });
@@ -107,8 +96,8 @@ test('the people of an organisation are listed with what they may do, and those 
 test('each role may do what the console allows it', async () => {
   const one = await organisation();
   const may = async (email: string) => {
-    const settings = await (await signedIn(email)).text('/settings');
-    const compose = await (await signedIn(email)).get('/messages/new');
+    const settings = await (await signedIn(deps, email)).text('/settings');
+    const compose = await (await signedIn(deps, email)).get('/messages/new');
     return { writes: compose.status === 200, administers: settings.includes('name="scope"') };
   };
   const rights = {
@@ -125,7 +114,7 @@ test('each role may do what the console allows it', async () => {
 test('a new password ends the sessions of the one before; keys and other people stay', async () => {
   const one = await organisation();
   await add(one, one.colleague, 'admin');
-  const [session, second, bystander] = [await signedIn(one.email), await signedIn(one.email), await signedIn(one.colleague)];
+  const [session, second, bystander] = [await signedIn(deps, one.email), await signedIn(deps, one.email), await signedIn(deps, one.colleague)];
   const asked: string[] = [];
   const askSecret = (question: string) => {
     asked.push(question);
@@ -136,8 +125,8 @@ test('a new password ends the sessions of the one before; keys and other people 
   expect(asked).toHaveLength(2);
   for (const ended of [session, second]) expect(await (await ended.get('/settings')).text()).toContain('name="password"');
   expect(await bystander.text('/settings')).toContain('name="_csrf"');
-  await expect(signedIn(one.email)).rejects.toThrow('401');
-  expect(await (await signedIn(one.email, OTHER_PASSWORD)).text('/settings')).toContain('name="_csrf"');
+  await expect(signedIn(deps, one.email)).rejects.toThrow('401');
+  expect(await (await signedIn(deps, one.email, OTHER_PASSWORD)).text('/settings')).toContain('name="_csrf"');
   expect(await keyStatus(one.apiKey)).toBe(200);
   expect((await audits(one.id)).at(-1)).toEqual({ actor: 'host', action: 'person.password', detail: { sessionsEnded: 2 } });
 });
@@ -145,7 +134,7 @@ test('a new password ends the sessions of the one before; keys and other people 
 test('who is disabled is signed out, his keys stop at every scope, and both come back; a key without a person stays', async () => {
   const one = await organisation();
   await add(one, one.colleague, 'admin');
-  const session = await signedIn(one.colleague);
+  const session = await signedIn(deps, one.colleague);
   const { id: userId } = await deps.db.withTenant(one.id, (tx) =>
     tx.selectFrom('users').select('id').where('tenant_id', '=', one.id).where('email', '=', one.colleague).executeTakeFirstOrThrow(),
   );
@@ -175,20 +164,20 @@ test('who is disabled is signed out, his keys stop at every scope, and both come
   });
   expect(await keys()).toEqual([401, 200, 200]);
   expect(await session.text('/settings')).toContain('name="password"');
-  await expect(signedIn(one.colleague)).rejects.toThrow('401');
+  await expect(signedIn(deps, one.colleague)).rejects.toThrow('401');
   expect(await organisations(['disable', '--email', one.colleague])).toMatchObject({ code: 0, out: expect.stringMatching(/, as before\n$/) });
   expect(await organisations(['password', '--email', one.colleague, '--password-stdin'])).toMatchObject({
     code: 0,
     out: expect.stringMatching(/; still disabled\n$/),
   });
-  await expect(signedIn(one.colleague)).rejects.toThrow('401');
+  await expect(signedIn(deps, one.colleague)).rejects.toThrow('401');
 
   expect(await organisations(['enable', '--email', one.colleague])).toMatchObject({ code: 0, out: `${one.colleague}: enabled, 1 API key in use again\n` });
   expect(await organisations(['enable', '--email', one.colleague])).toMatchObject({ code: 0, out: expect.stringMatching(/, as before\n$/) });
   expect(await keys()).toEqual([200, 200, 200]);
   // The session that was open before stays ended.
   expect(await session.text('/settings')).toContain('name="password"');
-  expect(await (await signedIn(one.colleague)).text('/settings')).toContain('name="_csrf"');
+  expect(await (await signedIn(deps, one.colleague)).text('/settings')).toContain('name="_csrf"');
   expect((await audits(one.id)).slice(1)).toEqual([
     { actor: 'host', action: 'person.disable', detail: { sessionsEnded: 1, keys: 1 } },
     { actor: 'host', action: 'person.password', detail: { sessionsEnded: 0 } },

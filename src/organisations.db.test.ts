@@ -11,7 +11,8 @@ import { DATABASE_FILE } from '#platform/ready.ts';
 import { getSettings } from '#services/get-settings.ts';
 import { createSignInThrottle, signIn } from '#services/sign-in.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
-import { organisationsOf, PASSWORD } from '#testing/organisations-command.ts';
+import { organisationsOf } from '#testing/organisations-command.ts';
+import { PASSWORD } from '#testing/secrets.ts';
 
 let deps: TestDeps;
 beforeAll(async () => {

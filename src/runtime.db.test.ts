@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { expect, test } from 'vitest';
-import { createTestDeps, TEST_SECRET_KEYS } from '#testing/deps.ts';
+import { createTestDeps } from '#testing/deps.ts';
+import { TEST_SECRET_KEYS } from '#testing/secrets.ts';
 import { migrateAll } from './migrate.ts';
 import { createRuntime } from './runtime.ts';
 

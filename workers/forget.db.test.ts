@@ -1,7 +1,8 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createRuntime } from '#src/runtime.ts';
-import { createTestDeps, TEST_SECRET_KEYS, type TestDeps } from '#testing/deps.ts';
+import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { TEST_SECRET_KEYS } from '#testing/secrets.ts';
 import { startWorker } from './start.ts';
 
 let deps: TestDeps;

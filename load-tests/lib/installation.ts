@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { freePort } from '#platform/free-port.ts';
+import { Up } from '#testing/up.ts';
 import { isLoopbackUrl } from './loopback.ts';
 
 /** Where the load goes. */
@@ -45,49 +44,20 @@ export function runningInstallation(dataFolder: string): Installation {
   return { site: ready.console, apiKey: ready.apiKey, simulator: ready.simulator, own: false, close: () => Promise.resolve() };
 }
 
-const START_TIMEOUT_MS = 120_000;
-const END_TIMEOUT_MS = 30_000;
-
 /** `npm run up` on free ports with a folder of its own, gone afterwards. Redis only where `redisUrl` names one. */
 export async function startInstallation(redisUrl: string | undefined): Promise<Installation> {
   const folder = mkdtempSync(join(tmpdir(), 'muster-load-'));
   // As root the database runs as another user, who must be able to enter.
   chmodSync(folder, 0o755);
-  const up = spawn(process.execPath, [fileURLToPath(new URL('../../src/up.ts', import.meta.url))], {
-    env: {
-      PATH: process.env['PATH'],
-      MUSTER_DATA: folder,
-      PORT: String(await freePort()),
-      SIMULATOR_PORT: String(await freePort()),
-      LOG_LEVEL: 'warn',
-      ...(redisUrl ? { REDIS_URL: redisUrl } : {}),
-    },
-    // A group of its own: Ctrl-C must reach us alone, who end k6 first.
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  const ended = new Promise<void>((done) => up.once('exit', () => done()));
+  const extra = { LOG_LEVEL: 'warn', ...(redisUrl ? { REDIS_URL: redisUrl } : {}) };
+  // Ctrl-C must reach us alone, who end k6 first.
+  const up = new Up(folder, await freePort(), await freePort(), extra, { ownGroup: true });
   const close = async (): Promise<void> => {
-    up.kill('SIGTERM');
-    const timer = setTimeout(() => up.kill('SIGKILL'), END_TIMEOUT_MS);
-    await ended;
-    clearTimeout(timer);
+    await up.end('SIGTERM');
     rmSync(folder, { recursive: true, force: true });
   };
-  const ready = new Promise<void>((done, fail) => {
-    const timer = setTimeout(() => fail(new Error(`the installation did not start within ${START_TIMEOUT_MS / 1000} s:\n${output}`)), START_TIMEOUT_MS);
-    up.once('exit', (code) => fail(new Error(`the installation ended with ${code}:\n${output}`)));
-    for (const stream of [up.stdout, up.stderr])
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        output += text;
-        if (!/^READY .*\n/m.test(output)) return;
-        clearTimeout(timer);
-        done();
-      });
-  });
   try {
-    await ready;
+    await up.ready();
     return { ...runningInstallation(folder), own: true, close };
   } catch (error) {
     await close();

@@ -27,10 +27,7 @@ beforeAll(async () => {
   deps = await createTestDeps();
   ({ tenantId, apiKey } = await deps.tenant());
 });
-afterAll(async () => {
-  await progressHub(deps).close();
-  await deps.close();
-});
+afterAll(() => deps.close());
 
 /** Changes the message as a verb would, with its notification. */
 const retitle = (publicId: string, title: string) =>

@@ -1,5 +1,6 @@
 import { openDatabase } from '#db/database.ts';
 import { OPEN_POLICY } from '#domain/policy.ts';
+import { progressHub } from '#http/progress-hub.ts';
 import { systemClock } from '#platform/clock.ts';
 import { readConfig } from '#platform/config.ts';
 import { createLog } from '#platform/log.ts';
@@ -8,6 +9,7 @@ import { type Context, type Deps, type Nudger, systemActor } from '#services/con
 import { createTenant, type NewTenant } from '#services/create-tenant.ts';
 import type { JobName, Jobs } from '#schemas/jobs.ts';
 import { createTestDatabase } from './database.ts';
+import { PASSWORD, TEST_SECRET_KEYS } from './secrets.ts';
 
 export interface SentNudge {
   name: JobName;
@@ -20,12 +22,11 @@ export interface TestDeps extends Deps {
   readonly databaseUrl: string;
   /** A context of this tenant, acting as the system unless told. */
   as(tenantId: number, actor?: Context['actor']): Context;
-  /** A tenant with an administrator and the usual senders (SMS +15550001111, mail, push), live and drill. */
-  tenant(change?: Partial<NewTenant>): Promise<{ tenantId: number; apiKey: string; userId: string }>;
+  /** A tenant with the usual senders (SMS +15550001001, mail, push), live and drill. @returns with its administrator's key and address */
+  tenant(change?: Partial<NewTenant>): Promise<{ tenantId: number; apiKey: string; userId: string; email: string }>;
+  /** Ends streams of progress that an app over these dependencies opened, the connections, and the database. */
   close(): Promise<void>;
 }
-
-export const TEST_SECRET_KEYS = 'a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=';
 
 /** Dependencies on a fresh real database; the queue is a recorder. */
 export async function createTestDeps(env: Record<string, string> = {}, role: 'muster_api' | 'muster_worker' = 'muster_api'): Promise<TestDeps> {
@@ -48,11 +49,12 @@ export async function createTestDeps(env: Record<string, string> = {}, role: 'mu
     nudges,
     databaseUrl: database.url,
     as: (tenantId, actor = systemActor) => ({ ...deps, tenantId, actor, requestId: 'test' }),
-    tenant: (change) => {
+    tenant: async (change) => {
       tenants += 1;
-      return createTenant(deps, {
+      const admin = change?.admin ?? { email: `admin${tenants}@example.test`, name: 'Admin', password: PASSWORD };
+      const made = await createTenant(deps, {
         name: `Tenant ${tenants}`,
-        admin: { email: `admin${tenants}@example.test`, name: 'Admin', password: 'correct horse battery staple' },
+        admin,
         keyMode: 'live',
         senders: [
           { channel: 'sms', name: 'SMS', address: `+1555000${String(1000 + tenants)}` },
@@ -66,8 +68,10 @@ export async function createTestDeps(env: Record<string, string> = {}, role: 'mu
         // Standing words, so that a life message may say as little as the test is about.
         policy: { says: OPEN_POLICY.says, ...change?.policy },
       });
+      return { ...made, email: admin.email };
     },
     close: async () => {
+      await progressHub(deps).close();
       await db.close();
       await database.drop();
     },

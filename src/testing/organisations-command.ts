@@ -1,8 +1,6 @@
 import { runOrganisations } from '#src/organisations.ts';
 import type { OrganisationsIo } from '#src/organisations-io.ts';
-
-/** The password that `--password-stdin` is given. */
-export const PASSWORD = 'correct horse battery staple';
+import { PASSWORD } from './secrets.ts';
 
 export interface Ran {
   code: number;

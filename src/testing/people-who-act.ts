@@ -1,6 +1,27 @@
 import { hashApiKey, newApiKey } from '#platform/api-key.ts';
+import { hashPassword } from '#platform/password.ts';
+import type { UserRole } from '#schemas/delivery.ts';
 import { ALL_SCOPES } from '#services/create-tenant.ts';
 import type { TestDeps } from './deps.ts';
+import { PASSWORD } from './secrets.ts';
+
+/** Made once for everybody, since a hash takes its time on purpose. */
+let passwordHash: Promise<string> | undefined;
+let users = 0;
+
+/** Another person of a tenant, who signs in to the console with PASSWORD. @returns their e-mail address */
+export async function addUser(deps: TestDeps, tenantId: number, role: UserRole): Promise<string> {
+  passwordHash ??= hashPassword(PASSWORD);
+  const hash = await passwordHash;
+  const email = `user${++users}@example.test`;
+  await deps.db.withTenant(tenantId, (tx) =>
+    tx
+      .insertInto('users')
+      .values({ tenant_id: tenantId, email, name: `User ${users}`, password_hash: hash, role })
+      .execute(),
+  );
+  return email;
+}
 
 /** Another person of a tenant, who may do everything, with an API key of his own. */
 export async function addColleague(deps: TestDeps, tenantId: number, email: string): Promise<{ userId: string; apiKey: string }> {

@@ -1,48 +1,21 @@
-import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { request } from 'undici';
 import { freePort } from '#platform/free-port.ts';
 import type { MessageView } from '#schemas/views.ts';
-import { overflows, withBrowser } from './browser.ts';
+import { overflows, signIn, withBrowser } from './browser.ts';
+import { type Ready, Up } from './up.ts';
 
 // Pictures of every page, at the width of a desk and of a phone, of an installation that is started for them:
 //   npm run pictures -- <folder>
-
-interface Ready {
-  console: string;
-  api: string;
-  apiKey: string;
-  simulator: string;
-}
 
 const WIDTHS = { desk: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } } as const;
 const folder = process.argv[2] ?? 'pictures';
 mkdirSync(folder, { recursive: true });
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
-
-async function start(data: string): Promise<{ ready: Ready; end(): Promise<unknown> }> {
-  const [port, simulatorPort] = [await freePort(), await freePort()];
-  const up = spawn(process.execPath, [fileURLToPath(new URL('../up.ts', import.meta.url))], {
-    env: { PATH: process.env['PATH'], MUSTER_DATA: data, PORT: String(port), SIMULATOR_PORT: String(simulatorPort) },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const ended = new Promise((done) => up.once('exit', done));
-  let output = '';
-  const ready = await new Promise<Ready>((done, failed) => {
-    up.once('exit', (code) => failed(new Error(`it ended with ${code}: ${output.slice(-2_000)}`)));
-    up.stdout.on('data', (chunk: Buffer) => {
-      output += chunk.toString();
-      const line = /READY (\{.*\})\n/.exec(output)?.[1];
-      if (line !== undefined) done(JSON.parse(line) as Ready);
-    });
-  });
-  return { ready, end: () => (up.kill('SIGINT'), ended) };
-}
 
 async function call<T>(url: string, method: 'GET' | 'POST', body?: unknown, key?: string): Promise<T> {
   const { statusCode, body: answer } = await request(url, {
@@ -121,10 +94,7 @@ async function pictures(browser: Browser, ready: Ready, ids: Awaited<ReturnType<
     const page = await context.newPage();
     await page.goto(`${ready.console}/sign-in`);
     await take(page, 'sign-in', width);
-    await page.getByLabel('E-mail').fill(keys.consoleEmail);
-    await page.getByLabel('Password').fill(keys.consolePassword);
-    await page.keyboard.press('Enter');
-    await page.waitForURL(`${ready.console}/`);
+    await signIn(page, ready.console, keys.consoleEmail, keys.consolePassword);
     const paths = {
       overview: '/',
       messages: '/messages',
@@ -161,13 +131,14 @@ async function pictures(browser: Browser, ready: Ready, ids: Awaited<ReturnType<
 }
 
 const data = mkdtempSync(join(tmpdir(), 'muster-pictures-'));
-const { ready, end } = await start(data);
+const up = new Up(data, await freePort(), await freePort());
 try {
+  const ready = await up.ready();
   say('started; the messages take a little more than a minute …');
   const ids = await messages(ready);
   await withBrowser((browser) => pictures(browser, ready, ids, data));
 } finally {
-  await end();
+  await up.end();
   rmSync(data, { recursive: true, force: true });
 }
 say(`pictures are in ${folder}`);

@@ -15,7 +15,7 @@ import { startSimulator, type Simulator } from '#simulator/start.ts';
 import { createTenant, type NewTenant } from '#services/create-tenant.ts';
 import { migrateAll } from '#src/migrate.ts';
 import { createTestDatabase } from './database.ts';
-import { TEST_SECRET_KEYS } from './deps.ts';
+import { PASSWORD, TEST_SECRET_KEYS } from './secrets.ts';
 
 export type Behaviour = NonNullable<Parameters<typeof startSimulator>[0]['behaviour']>;
 
@@ -99,7 +99,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
   const run = (script: string): ChildProcess => spawn(process.execPath, [scriptOf(script)], { env, stdio: ['ignore', log, log, 'ipc'] });
 
   const email = `admin-${port}@example.test`;
-  const password = 'correct horse battery staple';
+  const password = PASSWORD;
   const db = openDatabase({ url: database.url, role: 'muster_api', max: 2, name: 'test', log: createLog('test', 'silent') });
   const { tenantId, apiKey } = await createTenant(
     { db },

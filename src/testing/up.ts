@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { expect, vi } from 'vitest';
 
 /** What `npm run up` prints as its last line of starting. */
 export interface Ready {
@@ -11,31 +10,61 @@ export interface Ready {
   simulator: string;
 }
 
+/** What an installation may take to start on a busy machine, and to end before it is killed. */
+const START_MS = 120_000;
+const END_MS = 30_000;
+
 /** One `npm run up` on a data folder. */
 export class Up {
   readonly child: ChildProcess;
   output = '';
-  constructor(folder: string, port: number, simulatorPort: number, extra: Record<string, string> = {}) {
+  readonly #listeners = new Set<() => void>();
+
+  /** @param ownGroup keeps Ctrl-C from reaching it: whoever started it ends it in an order of their own */
+  constructor(folder: string, port: number, simulatorPort: number, extra: Record<string, string> = {}, { ownGroup = false } = {}) {
     this.child = spawn(process.execPath, [fileURLToPath(new URL('../up.ts', import.meta.url))], {
       env: { PATH: process.env['PATH'], MUSTER_DATA: folder, PORT: String(port), SIMULATOR_PORT: String(simulatorPort), ...extra },
+      detached: ownGroup,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    this.child.stdout?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
-    this.child.stderr?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
+    for (const stream of [this.child.stdout, this.child.stderr])
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.output += text;
+        for (const look of this.#listeners) look();
+      });
   }
 
+  /** Resolves with what it printed last while it started. @throws with its output when it ends or takes longer than two minutes */
   async ready(): Promise<Ready> {
-    await vi.waitFor(() => expect(this.output).toMatch(/READY \{.*\}\n/), { timeout: 60_000, interval: 100 });
-    return JSON.parse(this.output.slice(this.output.lastIndexOf('READY ') + 6)) as Ready;
+    const { promise, resolve, reject } = Promise.withResolvers<Ready>();
+    const look = (): void => {
+      const line = /READY (\{.*\})\n/.exec(this.output)?.[1];
+      if (line !== undefined) resolve(JSON.parse(line) as Ready);
+    };
+    const ended = (code: number | null): void => reject(new Error(`the installation ended with ${code}:\n${this.output}`));
+    const timer = setTimeout(() => reject(new Error(`the installation did not start within ${START_MS / 1000} s:\n${this.output}`)), START_MS);
+    this.#listeners.add(look);
+    this.child.once('exit', ended);
+    look();
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#listeners.delete(look);
+      this.child.off('exit', ended);
+    }
   }
 
+  /** A code of null says that it had to be killed, after 30 s. */
   async end(signal: 'SIGINT' | 'SIGTERM' = 'SIGINT'): Promise<{ code: number | null; ms: number }> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return { code: this.child.exitCode, ms: 0 };
     const from = performance.now();
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), END_MS);
     const code = await new Promise<number | null>((done) => {
       this.child.once('exit', done);
       this.child.kill(signal);
     });
+    clearTimeout(timer);
     return { code, ms: performance.now() - from };
   }
 }

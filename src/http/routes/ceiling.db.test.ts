@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { claimBatch } from '#db/claim-batch.ts';
 import { createApp } from '#http/app.ts';
-import { progressHub } from '#http/progress-hub.ts';
 import type { DeliveryView, MessageView, Page, PreviewView } from '#schemas/views.ts';
 import { createApiKey } from '#services/api-keys.ts';
 import { createRecipient } from '#services/create-recipient.ts';
@@ -17,10 +16,7 @@ beforeAll(async () => {
   deps = await createTestDeps();
   app = createApp(deps);
 });
-afterAll(async () => {
-  await progressHub(deps).close();
-  await deps.close();
-});
+afterAll(() => deps.close());
 
 let bench: Bench;
 let key: string;

@@ -1,7 +1,6 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createApp } from '#http/app.ts';
-import { progressHub } from '#http/progress-hub.ts';
 import { ALL_SCOPES } from '#services/create-tenant.ts';
 import type { Context } from '#services/context.ts';
 import type { MessageView } from '#schemas/views.ts';
@@ -16,10 +15,7 @@ beforeAll(async () => {
   deps = await createTestDeps();
   app = createApp(deps);
 });
-afterAll(async () => {
-  await progressHub(deps).close();
-  await deps.close();
-});
+afterAll(() => deps.close());
 
 let tenantId: number;
 let apiKey: string;

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createApp } from '#http/app.ts';
-import { progressHub } from '#http/progress-hub.ts';
 import type { Forecast, MessageView, PreviewView } from '#schemas/views.ts';
 import type { SettingsView } from '#schemas/settings.ts';
 import { Bench, carriers } from '#testing/carriers.ts';
@@ -12,10 +11,7 @@ beforeAll(async () => {
   deps = await createTestDeps();
   app = createApp(deps);
 });
-afterAll(async () => {
-  await progressHub(deps).close();
-  await deps.close();
-});
+afterAll(() => deps.close());
 
 let bench: Bench;
 let apiKey: string;

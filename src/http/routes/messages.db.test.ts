@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createApp } from '#http/app.ts';
 import { PROBLEM_TYPE, type ProblemBody } from '#http/problem.ts';
-import { progressHub } from '#http/progress-hub.ts';
 import type { MessageView, Page } from '#schemas/views.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 
@@ -23,10 +22,7 @@ beforeAll(async () => {
       .execute(),
   );
 });
-afterAll(async () => {
-  await progressHub(deps).close();
-  await deps.close();
-});
+afterAll(() => deps.close());
 
 const call = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}, key = apiKey) =>
   app.request(`/v1${path}`, {

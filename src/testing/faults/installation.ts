@@ -9,8 +9,7 @@ import { freePort } from '#platform/free-port.ts';
 import { createLog } from '#platform/log.ts';
 import { startSimulator, type Simulator } from '#simulator/start.ts';
 import { createTenant } from '#services/create-tenant.ts';
-
-const SECRET_KEYS = 'a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=';
+import { PASSWORD, TEST_SECRET_KEYS } from '#testing/secrets.ts';
 
 export interface Installation {
   readonly folder: string;
@@ -49,7 +48,7 @@ export async function prepareInstallation(options: { url: string; redisUrl: stri
     PUBLIC_URL: `http://127.0.0.1:${port}`,
     MUSTER_DATA: folder,
     DATABASE_URL: url,
-    SECRET_KEYS,
+    SECRET_KEYS: TEST_SECRET_KEYS,
     TWILIO_ACCOUNT_SID: accountSid,
     TWILIO_AUTH_TOKEN: authToken,
     TWILIO_API_URL: simulator.url,
@@ -68,7 +67,7 @@ export async function prepareInstallation(options: { url: string; redisUrl: stri
     {
       name: 'Fault District',
       policy: OPEN_POLICY,
-      admin: { email: `admin-${port}@example.test`, name: 'Admin', password: 'correct horse battery staple' },
+      admin: { email: `admin-${port}@example.test`, name: 'Admin', password: PASSWORD },
       keyMode: 'live',
       senders: [
         { channel: 'sms', name: 'SMS', address: '+12025550100' },

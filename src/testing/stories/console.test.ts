@@ -1,7 +1,7 @@
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { MessageView } from '#schemas/views.ts';
-import { chromiumPath, openPage, overflows, PHONE, seriousFindings, withBrowser } from '#testing/browser.ts';
+import { chromiumPath, openPage, overflows, PHONE, seriousFindings, signIn, withBrowser } from '#testing/browser.ts';
 import { startSystem, type System } from '#testing/system.ts';
 
 // What a coordinator does at a screen, in a real browser, with the whole system behind it. Each test has people of its
@@ -83,17 +83,9 @@ const visit = async (page: Page, path: string): Promise<void> => {
   await look(page);
 };
 
-async function signIn(page: Page): Promise<void> {
-  await page.goto(`${system.api}/sign-in`);
-  await page.getByLabel('E-mail address').fill(system.email);
-  await page.getByLabel('Password').fill(system.password);
-  await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.getByRole('heading', { name: 'Overview' }).waitFor();
-}
-
 async function signedIn(browser: Browser, options: BrowserContextOptions): Promise<{ page: Page; problems: readonly string[] }> {
   const { page, problems } = await openPage(browser, options);
-  await signIn(page);
+  await signIn(page, system.api, system.email, system.password);
   return { page, problems };
 }
 

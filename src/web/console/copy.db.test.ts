@@ -1,38 +1,25 @@
-import { Hono } from 'hono';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { AppEnv } from '#http/env.ts';
-import { progressHub } from '#http/progress-hub.ts';
-import { consoleRoutes } from '#http/routes/console.ts';
-import { hashPassword } from '#platform/password.ts';
 import { messageInputSchema } from '#schemas/message.ts';
 import { createMessage } from '#services/create-message.ts';
 import { createRecipient } from '#services/create-recipient.ts';
 import { getMessage } from '#services/get-message.ts';
-import { BrowserSession } from '#testing/browser-session.ts';
+import type { BrowserSession } from '#testing/browser-session.ts';
 import { Bench, carriers } from '#testing/carriers.ts';
+import { signedIn } from '#testing/console-session.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { addUser } from '#testing/people-who-act.ts';
 
 // A message that is written from an earlier one: whom it is for.
 
-const PASSWORD = 'correct horse battery staple';
 let deps: TestDeps;
 let bench: Bench;
 let page: BrowserSession;
 beforeAll(async () => {
   deps = await createTestDeps();
   bench = await Bench.open(deps);
-  const { tenantId } = bench.ctx;
-  const password_hash = await hashPassword(PASSWORD);
-  await deps.db.withTenant(tenantId, (tx) =>
-    tx.insertInto('users').values({ tenant_id: tenantId, email: 'ann@example.test', name: 'Ann', password_hash, role: 'coordinator' }).execute(),
-  );
-  page = new BrowserSession(new Hono<AppEnv>().route('/', consoleRoutes(deps)));
-  await page.signIn('ann@example.test', PASSWORD);
+  page = await signedIn(deps, await addUser(deps, bench.ctx.tenantId, 'coordinator'));
 });
-afterAll(async () => {
-  await progressHub(deps).close();
-  await deps.close();
-});
+afterAll(() => deps.close());
 
 const draftFor = (audience: unknown) =>
   createMessage(bench.ctx, messageInputSchema.parse({ class: 'ops', text: { en: 'Come to the hall' }, audience, channels: ['sms'] }));

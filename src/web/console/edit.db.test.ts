@@ -1,34 +1,27 @@
-import { Hono } from 'hono';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { AppEnv } from '#http/env.ts';
-import { progressHub } from '#http/progress-hub.ts';
-import { consoleRoutes } from '#http/routes/console.ts';
 import { messageInputSchema } from '#schemas/message.ts';
 import { createMessage } from '#services/create-message.ts';
 import { createRecipient } from '#services/create-recipient.ts';
 import { getMessage } from '#services/get-message.ts';
 import { launchMessage } from '#services/launch-message.ts';
-import { BrowserSession } from '#testing/browser-session.ts';
+import type { BrowserSession } from '#testing/browser-session.ts';
+import { signedIn } from '#testing/console-session.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 
 let deps: TestDeps;
 beforeAll(async () => {
   deps = await createTestDeps();
 });
-afterAll(async () => {
-  await progressHub(deps).close();
-  await deps.close();
-});
+afterAll(() => deps.close());
 
 let tenantId: number;
+let email: string;
 let page: BrowserSession;
 let token: string;
 beforeEach(async () => {
-  ({ tenantId } = await deps.tenant());
+  ({ tenantId, email } = await deps.tenant());
   await createRecipient(deps.as(tenantId), { phone: '+12125550101' });
-  const user = await deps.db.withTenant(tenantId, (tx) => tx.selectFrom('users').select('email').executeTakeFirstOrThrow());
-  page = new BrowserSession(new Hono<AppEnv>().route('/', consoleRoutes(deps)));
-  await page.signIn(user.email, 'correct horse battery staple');
+  page = await signedIn(deps, email);
   token = await page.token();
 });
 

@@ -1,13 +1,11 @@
-import { Hono } from 'hono';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { AppEnv } from '#http/env.ts';
-import { consoleRoutes } from '#http/routes/console.ts';
 import type { MessageInput } from '#schemas/message.ts';
 import { createMessage, type MessageOrigin } from '#services/create-message.ts';
 import { getMessage } from '#services/get-message.ts';
 import { messageIdOf } from '#services/message-row.ts';
 import { listImports } from '#services/list-imports.ts';
-import { BrowserSession } from '#testing/browser-session.ts';
+import type { BrowserSession } from '#testing/browser-session.ts';
+import { signedIn } from '#testing/console-session.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 
 /** Guard 1 as a coordinator meets it: rejected rows are seen with one click, where they were imported or where one sends. */
@@ -18,13 +16,12 @@ beforeAll(async () => {
 afterAll(() => deps.close());
 
 let tenantId: number;
+let email: string;
 let page: BrowserSession;
 let token: string;
 beforeEach(async () => {
-  ({ tenantId } = await deps.tenant());
-  const user = await deps.db.withTenant(tenantId, (tx) => tx.selectFrom('users').select('email').executeTakeFirstOrThrow());
-  page = new BrowserSession(new Hono<AppEnv>().route('/', consoleRoutes(deps)));
-  await page.signIn(user.email, 'correct horse battery staple');
+  ({ tenantId, email } = await deps.tenant());
+  page = await signedIn(deps, email);
   token = await page.token();
 });
 

@@ -1,52 +1,27 @@
-import { Hono } from 'hono';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { AppEnv } from '#http/env.ts';
-import { progressHub } from '#http/progress-hub.ts';
-import { consoleRoutes } from '#http/routes/console.ts';
-import { hashPassword } from '#platform/password.ts';
-import type { UserRole } from '#schemas/delivery.ts';
 import { createRecipient } from '#services/create-recipient.ts';
 import { listMessages } from '#services/list-messages.ts';
-import { BrowserSession } from '#testing/browser-session.ts';
+import type { BrowserSession } from '#testing/browser-session.ts';
 import { Bench } from '#testing/carriers.ts';
+import { signedIn } from '#testing/console-session.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { addUser } from '#testing/people-who-act.ts';
 
-const PASSWORD = 'correct horse battery staple';
 let deps: TestDeps;
-let passwordHash: string;
 beforeAll(async () => {
   deps = await createTestDeps();
-  passwordHash = await hashPassword(PASSWORD);
 });
-afterAll(async () => {
-  await progressHub(deps).close();
-  await deps.close();
-});
+afterAll(() => deps.close());
 
 let tenantId: number;
 let page: BrowserSession;
 let token: string;
-let users = 0;
-
-async function signedIn(role: UserRole): Promise<BrowserSession> {
-  users += 1;
-  const email = `person${users}@example.test`;
-  await deps.db.withTenant(tenantId, (tx) =>
-    tx
-      .insertInto('users')
-      .values({ tenant_id: tenantId, email, name: `Person ${users}`, password_hash: passwordHash, role })
-      .execute(),
-  );
-  const session = new BrowserSession(new Hono<AppEnv>().route('/', consoleRoutes(deps)));
-  await session.signIn(email, PASSWORD);
-  return session;
-}
 
 beforeEach(async () => {
   ({ tenantId } = await deps.tenant());
   for (const n of [1, 2, 3]) await createRecipient(deps.as(tenantId), { name: `Person ${n}`, phone: `+1212555010${n}`, tags: n === 1 ? ['harbour'] : [] });
-  page = await signedIn('coordinator');
+  page = await signedIn(deps, await addUser(deps, tenantId, 'coordinator'));
   token = await page.token();
 });
 
@@ -255,7 +230,7 @@ test('a text that nobody could read waits on the overview until it is handled', 
 
 test('a viewer sees the numbers and can change nothing', async () => {
   const { path, html } = await draft();
-  const viewer = await signedIn('viewer');
+  const viewer = await signedIn(deps, await addUser(deps, tenantId, 'viewer'));
   expect(await viewer.text(path)).toContain('can look at this message but not send it');
   const csrf = await viewer.token().catch(() => /name="_csrf" value="([^"]+)"/.exec(html)?.[1] ?? '');
   const tries: [string, Record<string, string>][] = [
@@ -272,8 +247,7 @@ test('a viewer sees the numbers and can change nothing', async () => {
 
 test('what belongs to another tenant is not there', async () => {
   const { path } = await draft();
-  ({ tenantId } = await deps.tenant());
-  const stranger = await signedIn('admin');
+  const stranger = await signedIn(deps, (await deps.tenant()).email);
   for (const sub of ['', '/stop', '/deliveries', '/answers', '/stream', '/deliveries.csv']) expect((await stranger.get(`${path}${sub}`)).status, sub).toBe(404);
 });
 

@@ -1,10 +1,8 @@
-import { Hono } from 'hono';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { AppEnv } from '#http/env.ts';
-import { consoleRoutes } from '#http/routes/console.ts';
 import { authenticateKey } from '#services/authenticate-key.ts';
 import { listRecipients } from '#services/list-recipients.ts';
-import { BrowserSession } from '#testing/browser-session.ts';
+import type { BrowserSession } from '#testing/browser-session.ts';
+import { signedIn } from '#testing/console-session.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 
 let deps: TestDeps;
@@ -14,13 +12,12 @@ beforeAll(async () => {
 afterAll(() => deps.close());
 
 let tenantId: number;
+let email: string;
 let page: BrowserSession;
 let token: string;
 beforeEach(async () => {
-  ({ tenantId } = await deps.tenant());
-  const user = await deps.db.withTenant(tenantId, (tx) => tx.selectFrom('users').select('email').executeTakeFirstOrThrow());
-  page = new BrowserSession(new Hono<AppEnv>().route('/', consoleRoutes(deps)));
-  await page.signIn(user.email, 'correct horse battery staple');
+  ({ tenantId, email } = await deps.tenant());
+  page = await signedIn(deps, email);
   token = await page.token();
 });
 

@@ -1,35 +1,28 @@
-import { Hono } from 'hono';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { AppEnv } from '#http/env.ts';
-import { progressHub } from '#http/progress-hub.ts';
-import { consoleRoutes } from '#http/routes/console.ts';
 import { getSettings } from '#services/get-settings.ts';
-import { BrowserSession } from '#testing/browser-session.ts';
+import type { BrowserSession } from '#testing/browser-session.ts';
 import { Bench, carriers } from '#testing/carriers.ts';
+import { signedIn } from '#testing/console-session.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 
 let deps: TestDeps;
 beforeAll(async () => {
   deps = await createTestDeps();
 });
-afterAll(async () => {
-  await progressHub(deps).close();
-  await deps.close();
-});
+afterAll(() => deps.close());
 
 let tenantId: number;
+let email: string;
 let page: BrowserSession;
 let token: string;
 let numbers = 0;
 beforeEach(async () => {
   numbers += 1;
-  ({ tenantId } = await deps.tenant({
+  ({ tenantId, email } = await deps.tenant({
     policy: { approvalAbove: { life: null, ops: null, bulk: null } },
     senders: [{ channel: 'sms', name: 'SMS', address: `+1555666${1000 + numbers}`, unitsPerSecond: 100 }],
   }));
-  const user = await deps.db.withTenant(tenantId, (tx) => tx.selectFrom('users').select('email').executeTakeFirstOrThrow());
-  page = new BrowserSession(new Hono<AppEnv>().route('/', consoleRoutes(deps)));
-  await page.signIn(user.email, 'correct horse battery staple');
+  page = await signedIn(deps, email);
   token = await page.token();
 });
 

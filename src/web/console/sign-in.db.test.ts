@@ -4,24 +4,22 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AppEnv } from '#http/env.ts';
 import { consoleRoutes } from '#http/routes/console.ts';
 import { BrowserSession } from '#testing/browser-session.ts';
+import { consoleVisitor, signedIn } from '#testing/console-session.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { PASSWORD } from '#testing/secrets.ts';
 
-const PASSWORD = 'correct horse battery staple';
 let deps: TestDeps;
-let admin: { tenantId: number; userId: string };
+let tenantId: number;
 let email: string;
 beforeAll(async () => {
   deps = await createTestDeps();
-  admin = await deps.tenant();
-  const user = await deps.db.withTenant(admin.tenantId, (tx) => tx.selectFrom('users').select('email').executeTakeFirstOrThrow());
-  email = user.email;
+  ({ tenantId, email } = await deps.tenant());
 });
 afterAll(() => deps.close());
 
-/** A console of its own: the throttle of one test must not reach another. */
-const browser = (): BrowserSession => new BrowserSession(new Hono<AppEnv>().route('/', consoleRoutes(deps)));
+const browser = () => consoleVisitor(deps);
 
-const sessions = () => deps.db.withTenant(admin.tenantId, (tx) => tx.selectFrom('sessions').selectAll().execute());
+const sessions = () => deps.db.withTenant(tenantId, (tx) => tx.selectFrom('sessions').selectAll().execute());
 
 test('nobody sees a page without signing in, and goes on to it afterwards', async () => {
   const visitor = browser();
@@ -69,8 +67,7 @@ test('the cookie is opaque, closed to scripts, and only its hash is stored', asy
 });
 
 test('signing in again makes the former token worthless', async () => {
-  const visitor = browser();
-  await visitor.signIn(email, PASSWORD);
+  const visitor = await signedIn(deps, email);
   const former = visitor.cookie;
   await visitor.signIn(email, PASSWORD);
   expect(visitor.cookie).not.toBe(former);
@@ -81,8 +78,7 @@ test('signing in again makes the former token worthless', async () => {
 });
 
 test('signing out ends the session on the server', async () => {
-  const visitor = browser();
-  await visitor.signIn(email, PASSWORD);
+  const visitor = await signedIn(deps, email);
   const { cookie } = visitor;
   await visitor.post('/sign-out', { _csrf: await visitor.token() });
   expect(visitor.cookie).toBe('');
@@ -94,10 +90,9 @@ test.each([
   ['30 minutes without use', sql`last_seen_at = now() - interval '31 minutes'`],
   ['12 hours in all', sql`expires_at = now() - interval '1 second'`],
 ])('a session ends after %s', async (_, change) => {
-  const visitor = browser();
-  await visitor.signIn(email, PASSWORD);
+  const visitor = await signedIn(deps, email);
   expect(await visitor.text('/')).toContain('<h1>Overview</h1>');
-  await deps.db.withTenant(admin.tenantId, (tx) => sql`UPDATE sessions SET ${change} WHERE tenant_id = ${admin.tenantId}`.execute(tx));
+  await deps.db.withTenant(tenantId, (tx) => sql`UPDATE sessions SET ${change} WHERE tenant_id = ${tenantId}`.execute(tx));
   const page = await visitor.text('/messages');
   expect(page).toContain('<h1>Sign in</h1>');
   expect(page).toContain('You were signed out');
@@ -105,9 +100,7 @@ test.each([
 
 test('a session of a disabled person ends at once', async () => {
   const other = await deps.tenant();
-  const user = await deps.db.withTenant(other.tenantId, (tx) => tx.selectFrom('users').select('email').executeTakeFirstOrThrow());
-  const visitor = browser();
-  await visitor.signIn(user.email, PASSWORD);
+  const visitor = await signedIn(deps, other.email);
   await deps.db.withTenant(other.tenantId, (tx) => tx.updateTable('users').set({ disabled_at: sql`now()` }).where('tenant_id', '=', other.tenantId).execute());
   expect(await visitor.text('/')).toContain('<h1>Sign in</h1>');
 });
@@ -116,11 +109,10 @@ test.each([
   ['without a token', { _csrf: '' }, {}],
   ['with the token of nobody', { _csrf: 'A'.repeat(43) }, {}],
 ])('a form %s changes nothing', async (_, fields, headers) => {
-  const visitor = browser();
-  await visitor.signIn(email, PASSWORD);
+  const visitor = await signedIn(deps, email);
   const response = await visitor.post('/stop', fields, { headers });
   expect(response.status).toBe(403);
-  expect((await deps.db.withTenant(admin.tenantId, (tx) => tx.selectFrom('tenants').select('stopped_at').executeTakeFirstOrThrow())).stopped_at).toBeNull();
+  expect((await deps.db.withTenant(tenantId, (tx) => tx.selectFrom('tenants').select('stopped_at').executeTakeFirstOrThrow())).stopped_at).toBeNull();
 });
 
 test.each([
@@ -138,7 +130,7 @@ test.each([
   const body = new URLSearchParams({ _csrf: await visitor.token() }).toString();
   const response = await app.request('http://127.0.0.1:8080/stop', { method: 'POST', body, headers });
   expect(response.status).toBe(403);
-  expect((await deps.db.withTenant(admin.tenantId, (tx) => tx.selectFrom('tenants').select('stopped_at').executeTakeFirstOrThrow())).stopped_at).toBeNull();
+  expect((await deps.db.withTenant(tenantId, (tx) => tx.selectFrom('tenants').select('stopped_at').executeTakeFirstOrThrow())).stopped_at).toBeNull();
 });
 
 test('after signing in, one goes nowhere but to this console', async () => {
