@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { rmSync } from 'node:fs';
-import pg from 'pg';
 import { startEmbeddedPostgres } from '#db/embedded-postgres.ts';
 import { migrateAll } from '#src/migrate.ts';
+import { withClient } from '#testing/with-client.ts';
 import { guardPid, onEndAll } from './processes.ts';
 
 export interface BenchPostgres {
@@ -25,16 +25,7 @@ export async function startPostgres(folder: string): Promise<BenchPostgres> {
   });
   guardPid(server.process.pid, server.folder);
   const url = (name: string): string => server.url.replace(/\/postgres$/, `/${name}`);
-  const owner = async <T>(work: (client: pg.Client) => Promise<T>): Promise<T> => {
-    const client = new pg.Client({ connectionString: server.url });
-    await client.connect();
-    try {
-      return await work(client);
-    } finally {
-      await client.end();
-    }
-  };
-  const { version, settings } = await owner(async (client) => {
+  const { version, settings } = await withClient(server.url, async (client) => {
     const shown = await client.query<{ name: string; setting: string }>(
       `SELECT name, current_setting(name) AS setting FROM pg_settings WHERE name = ANY ($1)`,
       [REPORTED],
@@ -52,7 +43,7 @@ export async function startPostgres(folder: string): Promise<BenchPostgres> {
     pid: server.process.pid,
     createDatabase: async () => {
       const name = `bench_${++made}`;
-      await owner((client) => client.query(`CREATE DATABASE ${name} TEMPLATE bench_template`));
+      await withClient(server.url, (client) => client.query(`CREATE DATABASE ${name} TEMPLATE bench_template`));
       return url(name);
     },
   };

@@ -1,8 +1,8 @@
 import { type ChildProcess, fork, spawn, type StdioOptions } from 'node:child_process';
 import { existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { endChild } from '#testing/child.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -13,7 +13,9 @@ export function findProgram(name: string): string | undefined {
 }
 
 /** Everything started here, so that nothing outlives the run. */
-const running = new Map<ChildProcess, () => Promise<void>>();
+const running = new Map<ChildProcess, () => Promise<unknown>>();
+/** What a carrier or a contestant may take to end. */
+const KILL_AFTER_MS = 15_000;
 let guard: ChildProcess | undefined;
 
 /**
@@ -33,7 +35,7 @@ export function guardPid(pid: number | undefined, marker: string): void {
 }
 
 /** Has `endAll` end something that was started elsewhere. */
-export function onEndAll(child: ChildProcess, end: () => Promise<void>): void {
+export function onEndAll(child: ChildProcess, end: () => Promise<unknown>): void {
   running.set(child, end);
   child.once('exit', () => running.delete(child));
 }
@@ -55,7 +57,7 @@ export function startProgram(path: string, args: readonly string[], options: Sta
     stdio,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
-  onEndAll(child, () => endProcess(child));
+  onEndAll(child, () => endChild(child, { killAfterMs: KILL_AFTER_MS }));
   guardPid(child.pid, options.marker ?? path);
   return child;
 }
@@ -68,18 +70,8 @@ export function startNode(script: string, args: readonly string[], options: Star
     execArgv: [...(options.execArgv ?? [])],
     stdio: ['ignore', log === 'inherit' ? 'ignore' : log, log, 'ipc'],
   });
-  onEndAll(child, () => endProcess(child));
+  onEndAll(child, () => endChild(child, { killAfterMs: KILL_AFTER_MS }));
   return child;
-}
-
-/** SIGTERM, then SIGKILL; resolves when the process is gone. */
-export async function endProcess(child: ChildProcess, killAfterMs = 15_000): Promise<void> {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise<void>((done) => child.once('exit', () => done()));
-  child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), killAfterMs);
-  await ended;
-  clearTimeout(timer);
 }
 
 /** Newest first, so that a database ends after those who use it. */
@@ -89,14 +81,6 @@ export async function endAll(): Promise<void> {
     await end().catch(() => child.kill('SIGKILL'));
   }
   guard?.kill('SIGTERM');
-}
-
-export async function waitFor(what: string, holds: () => boolean | Promise<boolean>, timeoutMs: number, everyMs = 25): Promise<void> {
-  const until = performance.now() + timeoutMs;
-  while (!(await holds())) {
-    if (performance.now() > until) throw new Error(`${what}: not within ${Math.round(timeoutMs / 1000)} s`);
-    await delay(everyMs);
-  }
 }
 
 /** USER_HZ: 100 on every Linux that Node supports, whatever the kernel's own tick is. */

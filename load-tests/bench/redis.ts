@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { Redis } from 'ioredis';
 import { freePort } from '#platform/free-port.ts';
-import { findProgram, startProgram, waitFor } from './processes.ts';
+import { until } from '#testing/until.ts';
+import { findProgram, startProgram } from './processes.ts';
 
 export interface BenchRedis {
   readonly version: string;
@@ -17,7 +18,7 @@ export async function startRedis(folder: string): Promise<BenchRedis | undefined
   const client = new Redis(port, '127.0.0.1', { retryStrategy: () => 50, maxRetriesPerRequest: null });
   client.on('error', () => undefined);
   try {
-    await waitFor('Redis', async () => (await client.ping()) === 'PONG', 10_000);
+    await until(async () => (await client.ping()) === 'PONG', 10_000, 'Redis does not answer');
   } finally {
     client.disconnect();
   }

@@ -13,8 +13,11 @@ import { createLog } from '#platform/log.ts';
 import { PublicIds, Tokens } from '#platform/tokens.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { createTenant, type NewSender } from '#services/create-tenant.ts';
+import { fromApi } from '#testing/call-api.ts';
+import { endChild } from '#testing/child.ts';
+import { until } from '#testing/until.ts';
 import type { BenchPostgres } from './postgres.ts';
-import { endProcess, startNode, waitFor } from './processes.ts';
+import { startNode } from './processes.ts';
 
 export interface Tenant {
   readonly id: number;
@@ -99,13 +102,13 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     return { child: startNode(script, [], { env, logFile, execArgv: [...OPTIONS[name], ...named] }), logFile };
   };
   const whenStarted = async ({ child, logFile }: ReturnType<typeof run>, words: string): Promise<ChildProcess> => {
-    await waitFor(
-      words,
+    await until(
       () => {
         if (child.exitCode !== null) throw new Error(`${words}: it ended:\n${readFileSync(logFile, 'utf8').slice(-2_000)}`);
         return readFileSync(logFile, 'utf8').includes(words);
       },
       30_000,
+      `it does not say "${words}"`,
     );
     return child;
   };
@@ -115,7 +118,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const apiProcess = await whenStarted(run('api', 'src/main.ts'), 'api started');
   const workers: ChildProcess[] = [];
   const setWorkers = async (count: number): Promise<void> => {
-    for (const worker of workers.splice(count)) await endProcess(worker, 25_000);
+    for (const worker of workers.splice(count)) await endChild(worker);
     while (workers.length < count) workers.push(await whenStarted(run('worker', 'workers/main.ts'), 'worker started'));
   };
   await setWorkers(options.workers ?? 1);
@@ -123,13 +126,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const { rows } = await sql.query<{ id_key: Buffer }>('SELECT id_key FROM installation');
   const idKey = rows[0]?.id_key;
   if (!idKey) throw new Error('the installation has no key');
-  const call = async <T>(tenant: Tenant, method: string, path: string, body?: unknown): Promise<T> => {
-    const headers = { authorization: `Bearer ${tenant.apiKey}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
-    const answer = await pool.request({ method, path, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
-    const text = await answer.body.text();
-    if (answer.statusCode >= 300) throw new Error(`${method} ${path}: ${answer.statusCode} ${text.slice(0, 500)}`);
-    return JSON.parse(text) as T;
-  };
+  const call = <T>(tenant: Tenant, method: string, path: string, body?: unknown): Promise<T> =>
+    fromApi(method, `${api}${path}`, body, { key: tenant.apiKey, dispatcher: pool });
   return {
     api,
     queue: options.redisUrl === undefined ? 'postgres' : 'redis',
@@ -161,7 +159,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       }
     },
     close: async () => {
-      await Promise.all([apiProcess, ...workers].map((child) => endProcess(child, 25_000)));
+      await Promise.all([apiProcess, ...workers].map((child) => endChild(child)));
       await Promise.allSettled([pool.destroy(), sql.end(), db.close()]);
     },
   };

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { request } from 'undici';
 import type { MessageView } from '#schemas/views.ts';
+import { fromApi } from '#testing/call-api.ts';
 import type { Installation } from './installation.ts';
 
 /** What a load test needs of Muster and of the carriers before and after k6. Every call throws unless it is answered 2xx. */
@@ -11,29 +11,17 @@ export class Client {
     this.#to = to;
   }
 
-  async #call<T>(method: 'GET' | 'POST', url: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
-    const raw = typeof body === 'string';
-    const answer = await request(url, {
-      method,
-      headers: { ...(body === undefined || raw ? {} : { 'content-type': 'application/json' }), ...headers },
-      ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
-    });
-    const text = await answer.body.text();
-    if (answer.statusCode >= 300) throw new Error(`${method} ${url} was answered ${answer.statusCode}: ${text.slice(0, 500)}`);
-    return (String(answer.headers['content-type']).includes('json') ? JSON.parse(text) : text) as T;
-  }
-
   api<T>(method: 'GET' | 'POST', path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
-    return this.#call(method, `${this.#to.site}/v1${path}`, body, { authorization: `Bearer ${this.#to.apiKey}`, ...headers });
+    return fromApi(method, `${this.#to.site}/v1${path}`, body, { key: this.#to.apiKey, headers });
   }
 
   page(path: string): Promise<string> {
-    return this.#call('GET', `${this.#to.site}${path}`, undefined, { accept: 'text/html' });
+    return fromApi('GET', `${this.#to.site}${path}`, undefined, { headers: { accept: 'text/html' } });
   }
 
   /** `/control…` of the simulated carriers. */
   control<T>(method: 'GET' | 'POST', path = '', body?: unknown): Promise<T> {
-    return this.#call(method, `${this.#to.simulator}/control${path}`, body);
+    return fromApi(method, `${this.#to.simulator}/control${path}`, body);
   }
 
   /** Calls that the carriers have written down so far. */

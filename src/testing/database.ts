@@ -1,22 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
 import { inject } from 'vitest';
+import { withClient } from './with-client.ts';
 
 export interface TestDatabase {
   /** Owner's URL of a fresh clone of the migrated template. */
   readonly url: string;
-  drop(): Promise<void>;
+  drop(): Promise<unknown>;
 }
 
-async function asOwner(sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: inject('ownerUrl') });
-  await client.connect();
-  try {
-    await client.query(sql);
-  } finally {
-    await client.end();
-  }
-}
+const asOwner = (sql: string): Promise<unknown> => withClient(inject('ownerUrl'), (client) => client.query(sql));
 
 /** A database of its own for one test file: a clone of the template (50-100 ms), or of another that nobody is connected to. */
 export async function createTestDatabase(template = 'muster_template'): Promise<TestDatabase> {

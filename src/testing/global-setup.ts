@@ -1,11 +1,12 @@
-import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '#db/embedded-postgres.ts';
 import { freePort } from '#platform/free-port.ts';
 import { migrateAll } from '#src/migrate.ts';
+import { endChild } from './child.ts';
+import { hasRedis, startRedisServer } from './redis-server.ts';
+import { withClient } from './with-client.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -24,10 +25,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     folder,
     settings: { fsync: 'off', full_page_writes: 'off', max_connections: '300', shared_buffers: '128MB' },
   });
-  const client = new pg.Client({ connectionString: postgres.url });
-  await client.connect();
-  await client.query('CREATE DATABASE muster_template');
-  await client.end();
+  await withClient(postgres.url, (client) => client.query('CREATE DATABASE muster_template'));
   const template = new URL(postgres.url);
   template.pathname = '/muster_template';
   await migrateAll(template.href);
@@ -44,24 +42,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
 }
 
-async function startRedis(folder: string): Promise<{ url: string; stop: () => Promise<void> } | undefined> {
-  if (spawnSync('redis-server', ['--version']).status !== 0) return undefined;
+async function startRedis(folder: string): Promise<{ url: string; stop: () => Promise<unknown> } | undefined> {
+  if (!hasRedis()) return undefined;
   const port = await freePort();
   const data = join(folder, 'redis');
   mkdirSync(data, { recursive: true });
-  const child = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--dir', data, '--save', '', '--appendonly', 'no'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  await new Promise<void>((done, fail) => {
-    child.stdout.on('data', (chunk: Buffer) => chunk.includes('Ready to accept connections') && done());
-    child.once('exit', (code) => fail(new Error(`redis-server ended with code ${code}`)));
-  });
-  return {
-    url: `redis://127.0.0.1:${port}`,
-    stop: () =>
-      new Promise((done) => {
-        child.once('exit', () => done());
-        child.kill('SIGTERM');
-      }),
-  };
+  const child = await startRedisServer(port, data);
+  return { url: `redis://127.0.0.1:${port}`, stop: () => endChild(child) };
 }

@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Browser, Page } from 'playwright-core';
-import { request } from 'undici';
 import { freePort } from '#platform/free-port.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { overflows, signIn, withBrowser } from './browser.ts';
+import { fromApi } from './call-api.ts';
+import { callLogOf } from './call-log.ts';
 import { type Ready, Up } from './up.ts';
 
 // Pictures of every page, at the width of a desk and of a phone, of an installation that is started for them:
@@ -16,17 +17,6 @@ const WIDTHS = { desk: { width: 1280, height: 900 }, phone: { width: 390, height
 const folder = process.argv[2] ?? 'pictures';
 mkdirSync(folder, { recursive: true });
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
-
-async function call<T>(url: string, method: 'GET' | 'POST', body?: unknown, key?: string): Promise<T> {
-  const { statusCode, body: answer } = await request(url, {
-    method,
-    headers: { ...(key === undefined ? {} : { authorization: `Bearer ${key}` }), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const text = await answer.text();
-  if (statusCode >= 400) throw new Error(`${method} ${url}: ${statusCode} ${text.slice(0, 400)}`);
-  return (text === '' ? undefined : JSON.parse(text)) as T;
-}
 
 const FLOOD = {
   class: 'life',
@@ -55,9 +45,9 @@ const FLOOD = {
 /** Messages in every state that a page can show; a few carriers that never answer make the doubt. */
 async function messages({ api, apiKey, simulator }: Ready): Promise<Record<'board' | 'doubt' | 'draft' | 'stopped' | 'drill', string>> {
   const expiresAt = new Date(performance.timeOrigin + performance.now() + 8 * 3_600_000).toISOString();
-  const post = (body: object): Promise<MessageView> => call(`${api}/messages`, 'POST', { ...FLOOD, expiresAt, ...body }, apiKey);
+  const post = (body: object): Promise<MessageView> => fromApi('POST', `${api}/messages`, { ...FLOOD, expiresAt, ...body }, { key: apiKey });
   const board = await post({ launch: true });
-  await call(`${simulator}/control`, 'POST', { email: { cutShare: 0.03 } });
+  await fromApi('POST', `${simulator}/control`, { email: { cutShare: 0.03 } });
   const doubt = await post({
     class: 'bulk',
     title: 'Street festival on Saturday',
@@ -66,7 +56,7 @@ async function messages({ api, apiKey, simulator }: Ready): Promise<Record<'boar
     launch: true,
   });
   const stopped = await post({ title: 'Road closed', class: 'ops', launch: true });
-  await call(`${api}/messages/${stopped.id}/stop`, 'POST', undefined, apiKey);
+  await fromApi('POST', `${api}/messages/${stopped.id}/stop`, undefined, { key: apiKey });
   const drill = await post({ title: 'Autumn exercise', drill: true, launch: true });
   const draft = await post({ title: 'Bridge closed at noon', class: 'ops' });
   await delay(75_000);
@@ -75,7 +65,7 @@ async function messages({ api, apiKey, simulator }: Ready): Promise<Record<'boar
 
 /** A link to answer by, as the carriers saw it. */
 function answerLink(data: string): string {
-  const calls = readFileSync(join(data, 'simulator', 'calls.ndjson'), 'utf8');
+  const calls = readFileSync(callLogOf(data), 'utf8');
   const found = /https?:\/\/[^"\\\s]+\/r\/\w+/.exec(calls)?.[0];
   if (found === undefined) throw new Error('no carrier saw a link');
   return found;

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { createLog } from '#platform/log.ts';
 import type { Call } from '#simulator/call-log.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '#simulator/start.ts';
+
+import { callLogOf, readCallLog } from './call-log.ts';
 
 export const TEST_ACCOUNT = `AC${'0123456789abcdef'.repeat(2)}`;
 export const TEST_TOKEN = 'an auth token of the tests';
@@ -81,7 +83,7 @@ export interface TestSimulator extends Simulator {
   /** Posts a text message as Twilio's API has it. */
   postSms(form: Record<string, string>, init?: RequestInit): Promise<Response>;
   /** The log as it is on disk now. */
-  logged(): Promise<Call[]>;
+  logged(): Call[];
 }
 
 /** Carriers on free ports with their own folder; without `publicUrl` there is nobody to call back. */
@@ -105,13 +107,7 @@ export async function startTestSimulator(options: Partial<SimulatorOptions> = {}
         body: new URLSearchParams(form),
         ...init,
       }),
-    logged: async () => {
-      const text = await readFile(join(dataFolder, 'simulator', 'calls.ndjson'), 'utf8');
-      return text
-        .split('\n')
-        .filter(Boolean)
-        .map((line) => JSON.parse(line) as Call);
-    },
+    logged: () => readCallLog(callLogOf(dataFolder)),
     close: async () => {
       await simulator.close();
       if (options.dataFolder === undefined) await rm(dataFolder, { recursive: true, force: true });

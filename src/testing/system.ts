@@ -11,9 +11,13 @@ import { openDatabase } from '#db/database.ts';
 import { OPEN_POLICY } from '#domain/policy.ts';
 import { freePort } from '#platform/free-port.ts';
 import { createLog } from '#platform/log.ts';
+import type { Call } from '#simulator/call-log.ts';
 import { startSimulator, type Simulator } from '#simulator/start.ts';
 import { createTenant, type NewTenant } from '#services/create-tenant.ts';
 import { migrateAll } from '#src/migrate.ts';
+import { type Answer, callApi } from './call-api.ts';
+import { callLogOf, readCallLog } from './call-log.ts';
+import { endChild } from './child.ts';
 import { createTestDatabase } from './database.ts';
 import { PASSWORD, TEST_SECRET_KEYS } from './secrets.ts';
 
@@ -41,9 +45,9 @@ export interface System {
   readonly apiProcess: () => ChildProcess;
   startWorker(): ChildProcess;
   startApi(): Promise<void>;
-  call<T = unknown>(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<{ status: number; body: T }>;
+  call<T = unknown>(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer<T>>;
   /** The calls that the carriers wrote down before they answered. */
-  calls(): { channel: string; to: string; ref: string; outcome: string; body?: string }[];
+  calls(): Call[];
   /** Polls `GET /v1/messages/{id}` until the condition holds. */
   message<T>(id: string, holds: (view: T) => boolean, timeoutMs?: number): Promise<T>;
   logs(): string;
@@ -135,16 +139,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
   };
   await ready();
 
-  const call: System['call'] = async (method, path, body, headers = {}) => {
-    const raw = typeof body === 'string';
-    const answer = await request(`${api}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${apiKey}`, ...(body === undefined || raw ? {} : { 'content-type': 'application/json' }), ...headers },
-      ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
-    });
-    const text = await answer.body.text();
-    return { status: answer.statusCode, body: (String(answer.headers['content-type']).includes('json') ? JSON.parse(text) : text) as never };
-  };
+  const call: System['call'] = (method, path, body, headers = {}) => callApi(method, `${api}${path}`, body, { key: apiKey, headers });
   return {
     api,
     apiKey,
@@ -165,11 +160,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
       await ready();
     },
     call,
-    calls: () =>
-      readFileSync(join(folder, 'simulator', 'calls.ndjson'), 'utf8')
-        .split('\n')
-        .filter(Boolean)
-        .map((line) => JSON.parse(line) as never),
+    calls: () => readCallLog(callLogOf(folder)),
     message: async <T>(id: string, holds: (view: T) => boolean, timeoutMs = 60_000) => {
       const until = performance.now() + timeoutMs;
       for (;;) {
@@ -182,20 +173,10 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     },
     logs: () => readFileSync(logFile, 'utf8'),
     close: async () => {
-      await Promise.all([apiProcess, ...workers].map((child) => endProcess(child)));
+      await Promise.all([apiProcess, ...workers].map((child) => endChild(child)));
       await simulator.close();
       await database.drop();
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-/** SIGTERM, then waits; SIGKILL after 25 s, which fails the promise of an orderly end. */
-export async function endProcess(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise<void>((done) => child.once('exit', () => done()));
-  child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), 25_000);
-  await ended;
-  clearTimeout(timer);
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { endChild } from './child.ts';
 
 /** What `npm run up` prints as its last line of starting. */
 export interface Ready {
@@ -57,15 +58,8 @@ export class Up {
 
   /** A code of null says that it had to be killed, after 30 s. */
   async end(signal: 'SIGINT' | 'SIGTERM' = 'SIGINT'): Promise<{ code: number | null; ms: number }> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return { code: this.child.exitCode, ms: 0 };
-    const from = performance.now();
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), END_MS);
-    const code = await new Promise<number | null>((done) => {
-      this.child.once('exit', done);
-      this.child.kill(signal);
-    });
-    clearTimeout(timer);
-    return { code, ms: performance.now() - from };
+    const ms = await endChild(this.child, { signal, killAfterMs: END_MS });
+    return { code: this.child.exitCode, ms };
   }
 }
 

@@ -3,8 +3,9 @@ import { chmodSync, closeSync, existsSync, fstatSync, openSync, readSync, writeF
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
-import { findProgram, startNode, startProgram, waitFor } from '#bench/processes.ts';
+import { findProgram, startNode, startProgram } from '#bench/processes.ts';
 import { freePort } from '#platform/free-port.ts';
+import { until } from '#testing/until.ts';
 import { nginxConfig } from './nginx-config.ts';
 
 /** One call as the carrier saw it. */
@@ -96,14 +97,14 @@ export async function startHttpCarrier(folder: string, plain: boolean, note: (li
     asked += 1;
     return Number(/\n\s*\d+\s+\d+\s+(\d+)/.exec(text)?.[1]) - asked;
   };
-  await waitFor(
-    'the HTTP carrier',
+  await until(
     () =>
       status().then(
         () => true,
         () => false,
       ),
     10_000,
+    'the HTTP carrier does not answer',
   );
   let seen = 0;
   return {

@@ -2,8 +2,9 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { findProgram, startNode, startProgram, waitFor } from '#bench/processes.ts';
+import { findProgram, startNode, startProgram } from '#bench/processes.ts';
 import { freePort } from '#platform/free-port.ts';
+import { until } from '#testing/until.ts';
 
 /** The mail relay on loopback: takes everything and throws it away. */
 export interface MailCarrier {
@@ -34,7 +35,7 @@ export async function startMailCarrier(folder: string, plain: boolean, note: (li
     startProgram(sink, [...user, '-c', `127.0.0.1:${port}`, '512'], { logFile, stdout, marker: `127.0.0.1:${port}` });
   }
   closeSync(stdout);
-  await waitFor('the mail carrier', () => accepts(port), 10_000);
+  await until(() => accepts(port), 10_000, 'the mail carrier does not answer');
   return {
     kind: sink === undefined ? `node ${process.version}` : 'smtp-sink (Postfix)',
     port,

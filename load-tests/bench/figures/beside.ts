@@ -1,10 +1,10 @@
 import type { Bench } from '#bench/bench.ts';
 import { draft, fanOut, LONGER_BYTES, stopMessage } from '#bench/fan-out.ts';
-import { waitFor } from '#bench/processes.ts';
 import { median } from '#bench/statistics.ts';
 import type { System, Tenant } from '#bench/system.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import type { MessageView } from '#schemas/views.ts';
+import { until } from '#testing/until.ts';
 
 export interface Beside {
   readonly system: System;
@@ -53,7 +53,7 @@ export async function besideBulk(bench: Bench, { system, crowd, bulk, tenant, au
   const { id } = await system.call<{ id: string }>(crowd, 'POST', '/v1/messages', draft({ class: 'bulk', channel: 'sms' }));
   const view = (): Promise<MessageView> => system.call<MessageView>(crowd, 'GET', `/v1/messages/${id}`);
   try {
-    await waitFor('the bulk message in flight', async () => (await view()).deliveries.accepted > Math.min(2_000, bulk / 20), 60_000);
+    await until(async () => (await view()).deliveries.accepted > Math.min(2_000, bulk / 20), 60_000, 'the bulk message is not in flight');
     const busy = await several(async () => (await view()).deliveries.pending > 0);
     return { idle, busy };
   } finally {

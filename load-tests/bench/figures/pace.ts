@@ -3,9 +3,9 @@ import { SegmentedMessage } from 'sms-segments-calculator';
 import { type Bench, startMuster } from '#bench/bench.ts';
 import { draft, stopMessage } from '#bench/fan-out.ts';
 import { seedPeople, SENDERS } from '#bench/people.ts';
-import { waitFor } from '#bench/processes.ts';
 import { busiestSecond, round } from '#bench/statistics.ts';
 import type { System, Tenant } from '#bench/system.ts';
+import { until } from '#testing/until.ts';
 
 export interface PaceRun {
   readonly unitsPerSecond: number;
@@ -78,13 +78,13 @@ async function watch(bench: Bench, system: System, tenant: Tenant, run: { rate: 
   const { id } = await system.call<{ id: string }>(tenant, 'POST', '/v1/messages', { ...message, text: { en: textOf(units) } });
   const events: { at: number; units: number }[] = [];
   try {
-    await waitFor(
-      'the first paced call',
+    await until(
       async () => {
         for (const call of await bench.http.witnessed()) events.push({ at: call.at, units });
         return events.length > 0;
       },
       20_000,
+      'there is no first paced call',
     );
     await delay(SETTLING_MS + seconds * 1000 + 300);
   } finally {

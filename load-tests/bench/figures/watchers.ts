@@ -2,9 +2,9 @@ import { Agent, type ClientRequest, get, type IncomingMessage } from 'node:http'
 import { type Bench, startMuster } from '#bench/bench.ts';
 import { draft, patience, settled } from '#bench/fan-out.ts';
 import { seedPeople, SENDERS } from '#bench/people.ts';
-import { waitFor } from '#bench/processes.ts';
 import { median, round } from '#bench/statistics.ts';
 import type { System, Tenant } from '#bench/system.ts';
+import { until } from '#testing/until.ts';
 
 export interface WatchersResult {
   readonly watchers: number;
@@ -68,12 +68,12 @@ async function run(system: System, tenant: Tenant, sends: number, count: number)
   const all: Watcher[] = [];
   try {
     for (let i = 0; i < count; i++) all.push(watch(system, tenant, id, agent));
-    await waitFor('every watcher has its first event', () => all.every((one) => one.events > 0), 30_000);
+    await until(() => all.every((one) => one.events > 0), 30_000, 'not every watcher has its first event');
     const postedAt = performance.timeOrigin + performance.now();
     await system.call(tenant, 'POST', `/v1/messages/${id}/launch`, {});
     const view = await system.message(tenant, id, (now) => now.state === 'completed' && settled(now, sends), patience(sends));
     const ms = Date.parse(view.times.completedAt ?? '') - postedAt;
-    await waitFor('every watcher sees the end', () => all.every((one) => one.ended), 10_000).catch(() => undefined);
+    await until(() => all.every((one) => one.ended), 10_000, 'not every watcher sees the end').catch(() => undefined);
     return { perSecond: (sends / ms) * 1000, events: all.reduce((sum, one) => sum + one.events, 0), sawTheEnd: all.filter((one) => one.ended).length };
   } finally {
     for (const { request } of all) request.destroy();

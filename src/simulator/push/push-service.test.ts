@@ -60,7 +60,7 @@ test("a message of the web-push library is accepted with 201 and a Location, and
   expect(answer.status).toBe(201);
   expect(answer.headers.get('location')).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/push-messages\/.+/);
   const id = idOf(subscription);
-  expect(await simulator.logged()).toMatchObject([
+  expect(simulator.logged()).toMatchObject([
     { channel: 'push', to: id, ref: `${id}/flood-1`, topic: 'flood-1', urgency: 'high', ttl: 60, outcome: 'accepted', taken: true },
   ]);
   await push(subscription, { headers: { topic: 'flood-1' }, payload: '{"title":"All clear"}' });
@@ -82,7 +82,7 @@ test.each<[string, number, Change]>([
 ])('a message %s is answered %i', async (_, status, change) => {
   const subscription = await start();
   expect((await push(subscription, change)).status).toBe(status);
-  expect(await simulator.logged()).toMatchObject([{ outcome: 'refused', taken: false, code: status }]);
+  expect(simulator.logged()).toMatchObject([{ outcome: 'refused', taken: false, code: status }]);
 });
 
 /** Somebody else's token under our key. */
@@ -118,7 +118,7 @@ test('faults: 429 with Retry-After, 5xx, a cut, silence', async () => {
   await expect(push(subscription)).rejects.toThrow('fetch failed');
   simulator.control({ push: { cutShare: 0, silentShare: 1 } });
   await expect(push(subscription, { signal: AbortSignal.timeout(200) })).rejects.toMatchObject({ name: 'TimeoutError' });
-  const outcomes = (await simulator.logged()).map(({ outcome, taken }) => [outcome, taken]);
+  const outcomes = simulator.logged().map(({ outcome, taken }) => [outcome, taken]);
   expect(outcomes).toEqual([
     ['accepted', true],
     ['throttled', false],

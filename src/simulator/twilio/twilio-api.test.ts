@@ -103,7 +103,7 @@ test.each([
   await start();
   const answer = await simulator.postSms(sms(change));
   expect([answer.status, await answer.json()]).toMatchObject([400, { code, status: 400 }]);
-  expect(await simulator.logged()).toMatchObject([{ outcome: 'refused', taken: false, code }]);
+  expect(simulator.logged()).toMatchObject([{ outcome: 'refused', taken: false, code }]);
 });
 
 test("receipts are signed so that Twilio's own check accepts them, and name the message", async () => {
@@ -118,7 +118,7 @@ test("receipts are signed so that Twilio's own check accepts them, and name the 
     expect(twilio.validateRequest(TEST_TOKEN, signature, site.url + path, form)).toBe(true);
     expect(twilio.validateRequest(TEST_TOKEN, signature, site.url + path, { ...form, MessageStatus: 'failed' })).toBe(false);
   }
-  expect(await simulator.logged()).toMatchObject([
+  expect(simulator.logged()).toMatchObject([
     { channel: 'sms', to: TO, from: FROM, ref: 'ref-1', sid, outcome: 'accepted', taken: true, body: 'Come to the school', units: 1 },
   ]);
 });
@@ -159,12 +159,12 @@ test('each call is on file before it is answered', async () => {
     Array.from({ length: 60 }, async (_, i) => {
       const answer = await simulator.postSms(sms({ To: `+1202555${1000 + i}` }));
       // Read when the head has arrived: the line must be there already.
-      const lines = await simulator.logged();
+      const lines = simulator.logged();
       const { sid } = (await answer.json()) as { sid: string };
       expect(lines.map((call) => call.sid)).toContain(sid);
     }),
   );
-  expect(new Set((await simulator.logged()).map(({ to }) => to)).size).toBe(60);
+  expect(new Set(simulator.logged().map(({ to }) => to)).size).toBe(60);
 });
 
 test('above the rate: 429 with 20429, and no second has more than the rate in it', async () => {
@@ -175,7 +175,7 @@ test('above the rate: 429 with 20429, and no second has more than the rate in it
   expect(statuses[5]?.headers.get('retry-after')).toBe('7');
   expect(await statuses[5]?.json()).toMatchObject({ code: 20429, status: 429 });
   expect((await simulator.postSms(sms({ From: '+15005550007' }))).status).toBe(201);
-  expect((await simulator.logged()).filter(({ outcome }) => outcome === 'throttled')).toHaveLength(3);
+  expect(simulator.logged().filter(({ outcome }) => outcome === 'throttled')).toHaveLength(3);
 });
 
 test('refused by share: always the same numbers, with one of the codes given', async () => {
@@ -196,7 +196,7 @@ test('server errors: taken or not by share, and those taken get receipts', async
   simulator.control({ sms: { takenShare: 1 } });
   expect((await simulator.postSms(sms({ StatusCallback: callback('taken') }))).status).toBe(502);
   expect(await receiptsOf(2)).toHaveLength(2);
-  expect(await simulator.logged()).toMatchObject([
+  expect(simulator.logged()).toMatchObject([
     { outcome: 'error', taken: false, sid: '' },
     { outcome: 'error', taken: true, ref: 'taken' },
   ]);
@@ -208,7 +208,7 @@ test('a cut connection and silence after acceptance', async () => {
   const silent = simulator.postSms(sms({ To: '+12025550002', StatusCallback: callback('s') }), { signal: AbortSignal.timeout(300) });
   await expect(silent).rejects.toMatchObject({ name: 'TimeoutError' });
   expect(await receiptsOf(2)).toHaveLength(2);
-  expect(await simulator.logged()).toMatchObject([
+  expect(simulator.logged()).toMatchObject([
     { outcome: 'cut', taken: false },
     { outcome: 'silent', taken: true },
   ]);
@@ -218,7 +218,7 @@ test('latency delays the answer, not the log', async () => {
   await start({ sms: { latencyMs: 60_000 } });
   const answer = simulator.postSms(sms(), { signal: AbortSignal.timeout(400) });
   await expect(answer).rejects.toMatchObject({ name: 'TimeoutError' });
-  expect(await simulator.logged()).toMatchObject([{ outcome: 'accepted' }]);
+  expect(simulator.logged()).toMatchObject([{ outcome: 'accepted' }]);
 });
 
 test('a reply is signed and inbound; STOP stops the carrier, START opens it again; TwiML goes to the person', async () => {
@@ -232,7 +232,7 @@ test('a reply is signed and inbound; STOP stops the carrier, START opens it agai
   await write('start');
   expect((await simulator.postSms(sms())).status).toBe(201);
   await write('HELP');
-  expect(await simulator.logged()).toMatchObject([{ code: 21610 }, { outcome: 'accepted' }, { ref: 'twiml', to: TO, from: FROM, body: 'Alerts & drills' }]);
+  expect(simulator.logged()).toMatchObject([{ code: 21610 }, { outcome: 'accepted' }, { ref: 'twiml', to: TO, from: FROM, body: 'Alerts & drills' }]);
 });
 
 test('TwiML: several messages, with and without Body', async () => {

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type pg from 'pg';
 import { type DeliveryRef, unpackRef } from '#domain/refs.ts';
 import type { Tokens } from '#platform/tokens.ts';
 import type { Call } from '#simulator/call-log.ts';
 import { DELIVERY_STATES, type DeliveryState } from '#schemas/delivery.ts';
+import { readCallLog } from '#testing/call-log.ts';
 
 /** A call of the carriers' log with the delivery that it was for. */
 export interface WitnessedCall {
@@ -77,29 +77,24 @@ function refOf(call: Call, tokens: Tokens, push: PushNames | undefined): Deliver
   return sealed && unpackRef(sealed);
 }
 
-/** Only lines that are whole: the last one may be on its way. */
 export function readCalls(file: string, tokens: Tokens, push?: PushNames): WitnessedCall[] {
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .filter((line) => line.endsWith('}'))
-    .flatMap((line) => {
-      const call = JSON.parse(line) as Call;
-      const ref = refOf(call, tokens, push);
-      if (!ref) return [];
-      const { messageId, recipientId, channel, wave } = ref;
-      return [
-        {
-          key: `${messageId}.${recipientId}.${channel}.${wave}`,
-          messageId,
-          recipientId,
-          channel,
-          at: Date.parse(call.at),
-          taken: call.taken,
-          account: call.account ?? 1,
-          body: call.body ?? call.subject ?? '',
-        },
-      ];
-    });
+  return readCallLog(file).flatMap((call) => {
+    const ref = refOf(call, tokens, push);
+    if (!ref) return [];
+    const { messageId, recipientId, channel, wave } = ref;
+    return [
+      {
+        key: `${messageId}.${recipientId}.${channel}.${wave}`,
+        messageId,
+        recipientId,
+        channel,
+        at: Date.parse(call.at),
+        taken: call.taken,
+        account: call.account ?? 1,
+        body: call.body ?? call.subject ?? '',
+      },
+    ];
+  });
 }
 
 interface RawRow {

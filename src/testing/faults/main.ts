@@ -2,13 +2,14 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { hasRedis } from '#testing/redis-server.ts';
 import { endOnSignals, unlessOver } from './leftovers.ts';
 import { MUTANTS } from './mutants.ts';
 import { commitOf, machineFacts, type Report, type RowLine } from './report.ts';
 import type { Result, Row } from './row.ts';
 import { ROWS } from './rows.ts';
 import { runMutants } from './run-mutants.ts';
-import { hasRedis, PostgresServer, RedisServer } from './servers.ts';
+import { PostgresServer, RedisServer } from './servers.ts';
 import { writeDocument } from './table.ts';
 import { World } from './world.ts';
 

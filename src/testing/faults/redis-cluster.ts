@@ -1,10 +1,12 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { freePort } from '#platform/free-port.ts';
+import { isRunning, killChild } from '#testing/child.ts';
+import { startRedisServer } from '#testing/redis-server.ts';
+import { until } from '#testing/until.ts';
 import { endsWithRunner } from './leftovers.ts';
-import { until } from './world.ts';
 
 /** Where BullMQ's keys are: its prefix is a hash tag, so all of them are in one slot. */
 const TAG = '{muster}';
@@ -20,26 +22,12 @@ async function startNode(folder: string, port: number, busPort: number): Promise
   const dir = join(folder, `redis-${port}`);
   mkdirSync(dir, { recursive: true });
   const settings = {
-    port: String(port),
-    bind: '127.0.0.1',
-    dir,
-    save: '',
-    appendonly: 'no',
     'cluster-enabled': 'yes',
     'cluster-port': String(busPort),
     'cluster-node-timeout': String(NODE_TIMEOUT_MS),
     'repl-diskless-sync-delay': '0',
   };
-  const child = spawn(
-    'redis-server',
-    Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  await new Promise<void>((done, fail) => {
-    child.stdout.on('data', (chunk: Buffer) => chunk.includes('Ready to accept connections') && done());
-    child.once('exit', (code) => fail(new Error(`redis-server ended with code ${code}`)));
-  });
-  return { port, process: child };
+  return { port, process: await startRedisServer(port, dir, settings) };
 }
 
 /** Three masters with a replica each, on loopback. */
@@ -94,7 +82,7 @@ export class RedisCluster {
 
   /** The master that has the queue's keys, as any living node sees it. */
   async #owner(): Promise<Node | undefined> {
-    for (const node of this.#nodes.filter((one) => one.process.exitCode === null && one.process.signalCode === null)) {
+    for (const node of this.#nodes.filter((one) => isRunning(one.process))) {
       const port = await this.#ask(node, async (client) => {
         const slot = Number(await client.cluster('KEYSLOT', TAG));
         const ranges = await client.cluster('SLOTS');
@@ -125,10 +113,8 @@ export class RedisCluster {
   async killMaster(): Promise<() => Promise<number>> {
     const victim = await this.#owner();
     if (!victim) throw new Error('nobody has the slot of the queue');
-    const gone = new Promise((done) => victim.process.once('exit', done));
     const started = performance.now();
-    victim.process.kill('SIGKILL');
-    await gone;
+    await killChild(victim.process);
     return async () => {
       await until(
         async () => {
@@ -144,14 +130,7 @@ export class RedisCluster {
   }
 
   async close(): Promise<void> {
-    await Promise.all(
-      this.#nodes.map(async ({ process: child }) => {
-        if (child.exitCode !== null || child.signalCode !== null) return;
-        const gone = new Promise((done) => child.once('exit', done));
-        child.kill('SIGKILL');
-        await gone;
-      }),
-    );
+    await Promise.all(this.#nodes.map((node) => killChild(node.process)));
     this.#forget();
   }
 }

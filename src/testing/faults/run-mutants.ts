@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { endChild, exited } from '#testing/child.ts';
 import { endsWithRunner } from './leftovers.ts';
 import type { Mutant } from './mutant.ts';
 import { MUTANTS } from './mutants.ts';
@@ -77,7 +78,7 @@ class Copy {
     );
     this.#running = child;
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => output.push(chunk.toString()));
-    await new Promise((done) => child.once('exit', done));
+    await exited(child);
     this.#running = undefined;
     if (!existsSync(report)) throw new Error(`the tests did not run:\n${output.join('').slice(-2_000)}`);
     const told = JSON.parse(readFileSync(report, 'utf8')) as Told;
@@ -89,13 +90,8 @@ class Copy {
   }
 
   async close(): Promise<void> {
-    const child = this.#running;
-    if (child) {
-      // Vitest ends its own Postgres in its teardown.
-      const gone = new Promise((done) => child.once('exit', done));
-      child.kill('SIGINT');
-      await gone;
-    }
+    // Vitest ends its own Postgres in its teardown.
+    if (this.#running) await endChild(this.#running, { signal: 'SIGINT', killAfterMs: 60_000 });
     rmSync(this.folder, { recursive: true, force: true });
     this.#forget();
   }

@@ -64,7 +64,8 @@ const send = (api: Api, text: string, change: object = {}) =>
   api<MessageView & { code: string }>('POST', '/messages', { ...draft(text), launch: true, ...change });
 /** Whom a carrier was called for with this text. */
 const called = async (text: string): Promise<string[]> =>
-  (await simulator.logged())
+  simulator
+    .logged()
     .filter(({ body }) => body?.includes(text))
     .map(({ to }) => to)
     .sort();

@@ -1,15 +1,14 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import pg from 'pg';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '#db/embedded-postgres.ts';
 import { freePort } from '#platform/free-port.ts';
 import { migrateAll } from '#src/migrate.ts';
+import { killChild } from '#testing/child.ts';
+import { startRedisServer } from '#testing/redis-server.ts';
+import { withClient } from '#testing/with-client.ts';
 import { endsWithRunner } from './leftovers.ts';
-
-const exited = (child: ChildProcess): Promise<void> =>
-  child.exitCode !== null || child.signalCode !== null ? Promise.resolve() : new Promise((done) => child.once('exit', () => done()));
 
 /** A durable PostgreSQL that can be crashed and started again on the same port, with a migrated template in it. */
 export class PostgresServer {
@@ -57,28 +56,16 @@ export class PostgresServer {
 
   /** Immediate shutdown: no checkpoint, every session cut; what was committed must come back from the log. */
   async crash(signal: 'SIGQUIT' | 'SIGKILL' = 'SIGQUIT'): Promise<void> {
-    const child = this.#running?.process;
-    if (!child) return;
-    child.kill(signal);
-    await exited(child);
+    if (this.#running) await killChild(this.#running.process, signal);
   }
 
   async query(database: string, text: string): Promise<void> {
-    const client = new pg.Client({ connectionString: this.urlOf(database) });
-    await client.connect();
-    try {
-      await client.query(text);
-    } finally {
-      await client.end();
-    }
+    await withClient(this.urlOf(database), (client) => client.query(text));
   }
 
   /** As PostgreSQL names it, without what it was built with. */
   async version(): Promise<string> {
-    const client = new pg.Client({ connectionString: this.urlOf('postgres') });
-    await client.connect();
-    const { rows } = await client.query<{ server_version: string }>('SHOW server_version');
-    await client.end();
+    const { rows } = await withClient(this.urlOf('postgres'), (client) => client.query<{ server_version: string }>('SHOW server_version'));
     return rows[0]?.server_version ?? 'unknown';
   }
 
@@ -94,8 +81,6 @@ export class PostgresServer {
     this.#forget();
   }
 }
-
-export const hasRedis = (): boolean => spawnSync('redis-server', ['--version']).status === 0;
 
 /** A Redis without persistence on a fixed port: killed, it comes back empty. */
 export class RedisServer {
@@ -122,21 +107,11 @@ export class RedisServer {
   }
 
   async up(): Promise<void> {
-    const child = spawn('redis-server', ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder, '--save', '', '--appendonly', 'no'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    this.#child = child;
-    await new Promise<void>((done, fail) => {
-      child.stdout.on('data', (chunk: Buffer) => chunk.includes('Ready to accept connections') && done());
-      child.once('exit', (code) => fail(new Error(`redis-server ended with code ${code}`)));
-    });
+    this.#child = await startRedisServer(this.port, this.#folder);
   }
 
   async kill(): Promise<void> {
-    const child = this.#child;
-    if (!child) return;
-    child.kill('SIGKILL');
-    await exited(child);
+    if (this.#child) await killChild(this.#child);
   }
 
   async flush(): Promise<void> {

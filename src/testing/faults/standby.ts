@@ -3,9 +3,10 @@ import { basename, join } from 'node:path';
 import pg from 'pg';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '#db/embedded-postgres.ts';
 import { freePort } from '#platform/free-port.ts';
+import { until } from '#testing/until.ts';
+import { withClient } from '#testing/with-client.ts';
 import { endsWithRunner } from './leftovers.ts';
 import type { PostgresServer } from './servers.ts';
-import { until } from './world.ts';
 
 const NAME = 'standby';
 
@@ -14,7 +15,7 @@ export interface Standby {
   /** From now on a commit of the primary is answered when it is on this one's disk. */
   synchronous(): Promise<void>;
   /** Resolves when it takes writes. */
-  promote(): Promise<void>;
+  promote(): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -64,16 +65,6 @@ export async function startStandby(primary: PostgresServer, folder: string): Pro
       primary_conninfo: `host=127.0.0.1 port=${primary.port} user=${url.username} password=${decodeURIComponent(url.password)} application_name=${NAME}`,
     },
   });
-  const own = new URL(server.url);
-  const asOwner = async (text: string): Promise<void> => {
-    const client = new pg.Client({ connectionString: own.href });
-    await client.connect();
-    try {
-      await client.query(text);
-    } finally {
-      await client.end();
-    }
-  };
   const close = async (): Promise<void> => {
     forget();
     await server.stop();
@@ -94,7 +85,7 @@ export async function startStandby(primary: PostgresServer, folder: string): Pro
       );
       await owner.end();
     },
-    promote: () => asOwner('SELECT pg_promote(true, 60)'),
+    promote: () => withClient(server.url, (client) => client.query('SELECT pg_promote(true, 60)')),
     close,
   };
 }

@@ -3,13 +3,16 @@ import { randomBytes } from 'node:crypto';
 import { openSync, readFileSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { Agent, request } from 'undici';
+import { Agent } from 'undici';
 import { readConfig } from '#platform/config.ts';
 import { PublicIds, Tokens } from '#platform/tokens.ts';
 import type { Simulator } from '#simulator/start.ts';
+import { type Answer, callApi } from '#testing/call-api.ts';
+import { callLogOf } from '#testing/call-log.ts';
+import { endChild, isRunning, killChild } from '#testing/child.ts';
+import { until } from '#testing/until.ts';
 import { check, readCalls, type Verdict, type WitnessedCall } from './check.ts';
 import { type Installation, prepareInstallation } from './installation.ts';
 import { endsWithRunner, isOver } from './leftovers.ts';
@@ -17,18 +20,13 @@ import type { PostgresServer, RedisServer } from './servers.ts';
 
 const scriptOf = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 
-export interface Answer<T = Record<string, unknown>> {
-  readonly status: number;
-  readonly body: T;
-}
-
 /** One process of the installation, and what the rows call it in `claimed_by`. */
 export interface Child {
   readonly process: ChildProcess;
   readonly name: string;
 }
 
-export const alive = (child: Child): boolean => child.process.exitCode === null && child.process.signalCode === null;
+export const alive = (child: Child): boolean => isRunning(child.process);
 
 export interface WorldOptions {
   readonly postgres: PostgresServer;
@@ -87,7 +85,7 @@ export class World {
   }
 
   get callsFile(): string {
-    return join(this.#folder, 'simulator', 'calls.ndjson');
+    return callLogOf(this.#folder);
   }
 
   #spawn(script: string, change: Record<string, string>): Child {
@@ -119,22 +117,13 @@ export class World {
     return this.#ready(child);
   }
 
-  async call<T = Record<string, unknown>>(
+  call<T = Record<string, unknown>>(
     method: string,
     path: string,
     body?: unknown,
-    { headers = {}, base = this.apiUrl, timeoutMs = 60_000 }: { headers?: Record<string, string>; base?: string; timeoutMs?: number } = {},
+    { base = this.apiUrl, timeoutMs = 60_000, headers = {} }: { headers?: Record<string, string>; base?: string; timeoutMs?: number } = {},
   ): Promise<Answer<T>> {
-    const answer = await request(`${base}${path}`, {
-      method,
-      dispatcher: this.#agent,
-      headersTimeout: timeoutMs,
-      bodyTimeout: timeoutMs,
-      headers: { authorization: `Bearer ${this.#key}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    const text = await answer.body.text();
-    return { status: answer.statusCode, body: (text.startsWith('{') ? JSON.parse(text) : {}) as T };
+    return callApi(method, `${base}${path}`, body, { key: this.#key, dispatcher: this.#agent, headers, timeoutMs });
   }
 
   /** People straight into the table: the import has tests of its own. `first` keeps addresses of several groups apart. */
@@ -233,31 +222,7 @@ export class World {
   }
 }
 
-/** SIGTERM, then waits; SIGKILL after 25 s. @returns milliseconds it took */
-export async function end(child: Child): Promise<number> {
-  if (!alive(child)) return 0;
-  const started = performance.now();
-  const gone = new Promise<void>((done) => child.process.once('exit', () => done()));
-  child.process.kill('SIGTERM');
-  const timer = setTimeout(() => child.process.kill('SIGKILL'), 25_000);
-  await gone;
-  clearTimeout(timer);
-  return performance.now() - started;
-}
+/** Asks the process to end; kills it after 25 s. @returns milliseconds it took */
+export const end = (child: Child): Promise<number> => endChild(child.process);
 
-export async function kill(child: Child, signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' = 'SIGKILL'): Promise<void> {
-  if (!alive(child)) return;
-  const gone = signal === 'SIGKILL' ? new Promise<void>((done) => child.process.once('exit', () => done())) : Promise.resolve();
-  child.process.kill(signal);
-  await gone;
-}
-
-/** Polls until the condition holds. @returns milliseconds it took */
-export async function until(holds: () => boolean | Promise<boolean>, timeoutMs: number, what: string | (() => string), everyMs = 20): Promise<number> {
-  const started = performance.now();
-  while (!(await holds())) {
-    if (performance.now() - started > timeoutMs) throw new Error(`not within ${timeoutMs} ms: ${typeof what === 'string' ? what : what()}`);
-    await delay(everyMs);
-  }
-  return performance.now() - started;
-}
+export const kill = (child: Child): Promise<void> => killChild(child.process);

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { MessageView } from '#schemas/views.ts';
 import { DELIVERY_STATES } from '#schemas/delivery.ts';
-import { endProcess, startSystem, type System } from '#testing/system.ts';
+import { endChild } from '#testing/child.ts';
+import { startSystem, type System } from '#testing/system.ts';
 
 const backends = [{ name: 'Postgres', redisUrl: '' }, ...(inject('redisUrl') ? [{ name: 'Redis', redisUrl: inject('redisUrl') }] : [])];
 
@@ -69,7 +70,7 @@ describe.each(backends)('the queue on $name', ({ redisUrl }) => {
     const leaving = system.workers.shift();
     system.startWorker();
     const started = performance.now();
-    if (leaving) await endProcess(leaving);
+    if (leaving) await endChild(leaving);
     expect(performance.now() - started).toBeLessThan(20_000);
     expect(leaving?.signalCode).toBeNull();
     const done = await system.message<MessageView>(body.id, (view) => view.state === 'completed');

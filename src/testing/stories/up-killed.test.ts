@@ -1,12 +1,13 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { request } from 'undici';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { freePort } from '#platform/free-port.ts';
-import type { Call } from '#simulator/call-log.ts';
 import type { MessageView } from '#schemas/views.ts';
+import { fromApi } from '#testing/call-api.ts';
+import { callLogOf, readCallLog } from '#testing/call-log.ts';
 import { killPart, processesOf, type Ready, Up } from '#testing/up.ts';
 
 /** Each process of `npm run up`, and then the supervisor itself, is killed amid one fan-out; the carriers' log is counted per person. */
@@ -32,23 +33,12 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function api<T>(method: string, path: string, body?: unknown): Promise<T> {
-  const answer = await request(`${ready.api}${path}`, {
-    method,
-    headers: { authorization: `Bearer ${ready.apiKey}`, 'content-type': typeof body === 'string' ? 'text/csv' : 'application/json' },
-    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-  });
-  const text = await answer.body.text();
-  if (answer.statusCode >= 400) throw new Error(`${method} ${path}: ${answer.statusCode} ${text}`);
-  return JSON.parse(text) as T;
-}
+const api = <T>(method: string, path: string, body?: unknown): Promise<T> => fromApi(method, `${ready.api}${path}`, body, { key: ready.apiKey });
 
 /** Calls that reached somebody, per address, as the carriers wrote them down before they answered. */
 function takenBy(what: 'campaign' | 'alarm'): Map<string, number> {
   const taken = new Map<string, number>();
-  for (const line of readFileSync(join(folder, 'simulator', 'calls.ndjson'), 'utf8').split('\n')) {
-    if (!line.endsWith('}')) continue;
-    const call = JSON.parse(line) as Call;
+  for (const call of readCallLog(callLogOf(folder))) {
     const ours = what === 'campaign' ? call.body?.includes(CAMPAIGN) : call.subject?.includes('Dam alarm');
     if (ours && call.taken) taken.set(call.to, (taken.get(call.to) ?? 0) + 1);
   }
@@ -74,8 +64,7 @@ const stateOf = async (id: string): Promise<MessageView['deliveries']> => (await
 
 /** What we say of each person, as the list for download has it. People's names are their numbers. */
 async function said(id: string): Promise<{ name: string; state: string }[]> {
-  const { body } = await request(`${ready.api}/messages/${id}/deliveries?format=csv`, { headers: { authorization: `Bearer ${ready.apiKey}` } });
-  const rows = parse<{ name: string; state: string }>(await body.text(), { columns: true });
+  const rows = parse<{ name: string; state: string }>(await api<string>('GET', `/messages/${id}/deliveries?format=csv`), { columns: true });
   expect(rows).toHaveLength(BULK);
   return rows.map(({ name, state }) => ({ name: name.replace(/^'/, ''), state }));
 }
@@ -85,14 +74,16 @@ async function launchBoth(): Promise<{ campaign: MessageView; alarm: MessageView
     ...Array.from({ length: BULK }, (_, n) => `k${n},+1503555${1000 + n},+1503555${1000 + n},,killed-sms,bulk`),
     ...Array.from({ length: LIFE }, (_, n) => `m${n},,,killed-${n}@muster.example,killed-mail,life`),
   ];
-  expect(await api('POST', '/recipients/import', `external_id,name,phone,email,tags,consent\n${rows.join('\n')}\n`)).toMatchObject({ created: BULK + LIFE });
+  expect(
+    await fromApi('POST', `${ready.api}/recipients/import`, `external_id,name,phone,email,tags,consent\n${rows.join('\n')}\n`, {
+      key: ready.apiKey,
+      headers: { 'content-type': 'text/csv' },
+    }),
+  ).toMatchObject({ created: BULK + LIFE });
   // Slow enough that all the kills fall into one fan-out, and nobody but us writes to anybody.
   const slow = { latencyMs: 250, latencyJitterMs: 100 };
-  await request(`${ready.simulator}/control`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ sms: slow, email: slow, second: { sms: slow, email: slow }, crowd: { answerShare: 0, stopShare: 0, bounceShare: 0 } }),
-  });
+  const crowd = { answerShare: 0, stopShare: 0, bounceShare: 0 };
+  await fromApi('POST', `${ready.simulator}/control`, { sms: slow, email: slow, second: { sms: slow, email: slow }, crowd });
   const common = { launch: true, expiresAt: new Date(Date.now() + 3_600_000).toISOString() };
   const campaign = { ...common, class: 'bulk', text: { en: CAMPAIGN }, audience: { tags: ['killed-sms'] }, channels: ['sms'] };
   const alarm = {

@@ -7,6 +7,8 @@ import { startEmbeddedPostgres } from '#db/embedded-postgres.ts';
 import { freePort } from '#platform/free-port.ts';
 import { DATABASE_FILE } from '#platform/ready.ts';
 import type { MessageView, Page } from '#schemas/views.ts';
+import { callApi } from '#testing/call-api.ts';
+import { exited } from '#testing/child.ts';
 import { killPart, processesOf, type Ready, Up } from '#testing/up.ts';
 
 describe('npm run up', () => {
@@ -27,14 +29,8 @@ describe('npm run up', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const api = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
-    const answer = await request(`${ready.api}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${ready.apiKey}`, 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    return (await answer.body.json()) as T;
-  };
+  const api = async <T>(method: string, path: string, body?: unknown): Promise<T> =>
+    (await callApi<T>(method, `${ready.api}${path}`, body, { key: ready.apiKey })).body;
   const works = () =>
     request(`${ready.console}/readyz`).then(
       async ({ statusCode, body }) => (await body.dump(), statusCode),
@@ -97,11 +93,11 @@ describe('npm run up', () => {
 
   test('refuses a second installation on the same folder, and bad settings, naming the variable', async () => {
     const second = new Up(folder, await freePort(), await freePort());
-    await new Promise((done) => second.child.once('exit', done));
+    await exited(second.child);
     expect(second.child.exitCode).toBe(78);
     expect(second.output).toMatch(/^MUSTER_DATA: .* is in use/);
     const wrong = new Up(join(folder, 'other'), 1, 2, { PORT: 'http' });
-    await new Promise((done) => wrong.child.once('exit', done));
+    await exited(wrong.child);
     expect(wrong.child.exitCode).toBe(78);
     expect(wrong.output).toMatch(/^PORT: /);
   });

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Promises, type Row } from '#testing/faults/row.ts';
 import { PostgresServer } from '#testing/faults/servers.ts';
-import { alive, until, World } from '#testing/faults/world.ts';
+import { alive, World } from '#testing/faults/world.ts';
+import { until } from '#testing/until.ts';
 
 const run = (command: string, ...args: string[]): void => {
   const { status, stderr, error } = spawnSync(command, args, { encoding: 'utf8' });

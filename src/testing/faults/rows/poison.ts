@@ -1,5 +1,6 @@
 import { Promises, type Row } from '#testing/faults/row.ts';
-import { alive, end, kill, until } from '#testing/faults/world.ts';
+import { alive, end, kill } from '#testing/faults/world.ts';
+import { until } from '#testing/until.ts';
 
 /** Rows that the import would have refused: an address with a line break, which no mail can be made for. */
 export const poisonRows: Row = {

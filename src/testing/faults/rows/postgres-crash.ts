@@ -4,7 +4,8 @@ import { Promises, type Result, type Row, type Size } from '#testing/faults/row.
 import { startStandby } from '#testing/faults/standby.ts';
 import { PostgresServer } from '#testing/faults/servers.ts';
 import { startProxy } from '#testing/faults/proxy.ts';
-import { alive, until, World } from '#testing/faults/world.ts';
+import { alive, World } from '#testing/faults/world.ts';
+import { until } from '#testing/until.ts';
 
 const LOAD: LoadOptions = { name: 'Load', clients: 2, pauseMs: 50, retryMs: 200 };
 

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Promises, type Result, type Row, type Size } from '#testing/faults/row.ts';
-import { until, type World } from '#testing/faults/world.ts';
+import type { World } from '#testing/faults/world.ts';
+import { until } from '#testing/until.ts';
 
 /** Asks the API all the time; everything but a 2xx is counted. */
 export function probe(world: World): { stop: () => Promise<{ asked: number; refused: number; slowestMs: number }> } {

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RedisCluster } from '#testing/faults/redis-cluster.ts';
 import { Promises, type Result, type Row, type Size } from '#testing/faults/row.ts';
-import { alive, until, World } from '#testing/faults/world.ts';
+import { alive, World } from '#testing/faults/world.ts';
+import { until } from '#testing/until.ts';
 import { movingAgain, probe } from './redis-away.ts';
 
 /** All keys of the queue are in one slot, so the master that has it takes the whole queue along. */

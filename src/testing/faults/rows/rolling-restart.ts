@@ -2,7 +2,8 @@ import { freePort } from '#platform/free-port.ts';
 import { show, startLoad } from '#testing/faults/load.ts';
 import { startProxy } from '#testing/faults/proxy.ts';
 import { Promises, type Row } from '#testing/faults/row.ts';
-import { end, until } from '#testing/faults/world.ts';
+import { end } from '#testing/faults/world.ts';
+import { until } from '#testing/until.ts';
 
 /** A deploy during fan-out: for each process its replacement first, then SIGTERM; a plain balancer in front of the API. */
 export const rollingRestart: Row = {

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { startProxy } from '#testing/faults/proxy.ts';
 import { Promises, type Row, seeded } from '#testing/faults/row.ts';
-import { kill, until, type World } from '#testing/faults/world.ts';
+import { kill, type World } from '#testing/faults/world.ts';
+import { until } from '#testing/until.ts';
 
 const draft = (key: string) => ({ class: 'ops', text: { en: `Key ${key}` }, audience: { all: true }, channels: ['sms'], launch: true });
 const stored = (world: World): Promise<number> => world.number(`SELECT count(*) AS n FROM messages WHERE text ->> 'en' LIKE 'Key %'`);

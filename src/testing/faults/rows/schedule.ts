@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Promises, type Row } from '#testing/faults/row.ts';
-import { until } from '#testing/faults/world.ts';
+import { until } from '#testing/until.ts';
 
 const STARTED_MS = 3_000;
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;

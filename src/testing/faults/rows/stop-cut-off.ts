@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { startProxy } from '#testing/faults/proxy.ts';
 import { Promises, type Row } from '#testing/faults/row.ts';
-import { until } from '#testing/faults/world.ts';
+import { until } from '#testing/until.ts';
 
 const SLOW_MS = 2_000;
 /** Past its lease: another worker's sweep takes for doubtful whomever it had marked. */

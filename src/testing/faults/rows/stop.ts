@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import type { Verdict } from '#testing/faults/check.ts';
 import { Promises, type Row } from '#testing/faults/row.ts';
-import { until, type World } from '#testing/faults/world.ts';
+import type { World } from '#testing/faults/world.ts';
+import { until } from '#testing/until.ts';
 
 /** Long enough for the campaign to be in full swing, short enough that the carrier's own delay does not hide ours. */
 const LATENCY = { sms: { latencyMs: 10, latencyJitterMs: 10 } };

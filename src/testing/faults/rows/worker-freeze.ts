@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Promises, type Row } from '#testing/faults/row.ts';
-import { kill, until } from '#testing/faults/world.ts';
+import { until } from '#testing/until.ts';
 
 /** A frozen process is worse than a dead one: it wakes up and believes that its batches are still its own. */
 export const workerFreeze: Row = {
@@ -14,7 +14,7 @@ export const workerFreeze: Row = {
     world.simulator.control({ sms: { latencyMs: 30, latencyJitterMs: 40 } });
     const message = await world.launch({ class: 'bulk' });
     await until(() => world.simulator.state().calls > 200, 30_000, 'no calls');
-    await kill(frozen, 'SIGSTOP');
+    frozen.process.kill('SIGSTOP');
     const stoppedAt = performance.now();
     await world.startWorker();
     // Watches every row that others have taken over: none may change under a fence that has passed.
@@ -32,7 +32,7 @@ export const workerFreeze: Row = {
       [message.id],
     );
     const frozenMs = performance.now() - stoppedAt;
-    await kill(frozen, 'SIGCONT');
+    frozen.process.kill('SIGCONT');
     await delay(5_000);
     const after = await world.pool.query<{ key: string; fence: number; state: string }>(
       `SELECT recipient_id::text AS key, fence, state::text FROM deliveries WHERE message_id = $1`,

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Promises, type Result, type Row, seeded, type Size } from '#testing/faults/row.ts';
-import { type Child, kill, until, type World } from '#testing/faults/world.ts';
+import { type Child, kill, type World } from '#testing/faults/world.ts';
+import { until } from '#testing/until.ts';
 
 /** What the worker had marked and not settled when it died: all that may be in doubt. */
 const inFlightOf = (world: World, worker: Child): Promise<number> =>
