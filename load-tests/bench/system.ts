@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { Pool } from 'undici';
-import webpush from 'web-push';
 import { type Database, openDatabase } from '#db/database.ts';
 import { OPEN_POLICY } from '#domain/policy.ts';
 import { freePort } from '#platform/free-port.ts';
@@ -15,6 +14,7 @@ import type { MessageView } from '#schemas/views.ts';
 import { createTenant, type NewSender } from '#services/create-tenant.ts';
 import { fromApi } from '#testing/call-api.ts';
 import { endChild } from '#testing/child.ts';
+import { environmentOf, newAccount } from '#testing/installation.ts';
 import { until } from '#testing/until.ts';
 import type { BenchPostgres } from './postgres.ts';
 import { startNode } from './processes.ts';
@@ -64,27 +64,6 @@ let started = 0;
 /** Of Node itself, as `npm start` and everything in deploy/ give them. */
 const OPTIONS = { api: ['--max-semi-space-size=16'], worker: ['--max-semi-space-size=24'] } as const;
 
-function environment(options: SystemOptions, databaseUrl: string, port: number, data: string, secretKeys: string): Record<string, string> {
-  const vapid = webpush.generateVAPIDKeys();
-  return {
-    PORT: String(port),
-    PUBLIC_URL: `http://127.0.0.1:${port}`,
-    MUSTER_DATA: data,
-    DATABASE_URL: databaseUrl,
-    SECRET_KEYS: secretKeys,
-    TWILIO_ACCOUNT_SID: `AC${randomBytes(16).toString('hex')}`,
-    TWILIO_AUTH_TOKEN: randomBytes(16).toString('hex'),
-    TWILIO_API_URL: options.smsUrl,
-    SMTP_URL: `smtp://127.0.0.1:${options.mailPort}`,
-    MAIL_FROM: 'Muster <muster@bench.example>',
-    VAPID_PUBLIC_KEY: vapid.publicKey,
-    VAPID_PRIVATE_KEY: vapid.privateKey,
-    PUSH_HOSTS: options.pushUrl,
-    ...(options.certificate === undefined ? {} : { NODE_EXTRA_CA_CERTS: options.certificate }),
-    ...(options.redisUrl === undefined ? {} : { REDIS_URL: options.redisUrl }),
-  };
-}
-
 export async function startSystem(options: SystemOptions): Promise<System> {
   const number = ++started;
   const folder = join(options.folder, `system-${number}`);
@@ -93,7 +72,22 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const port = await freePort();
   const api = `http://127.0.0.1:${port}`;
   const secret = randomBytes(32);
-  const env = environment(options, databaseUrl, port, folder, `a:${secret.toString('base64')}`);
+  const account = newAccount();
+  const env = {
+    ...environmentOf({
+      port,
+      dataFolder: folder,
+      databaseUrl,
+      redisUrl: options.redisUrl,
+      secretKeys: `a:${secret.toString('base64')}`,
+      account,
+      smsUrl: options.smsUrl,
+      smtpUrl: `smtp://127.0.0.1:${options.mailPort}`,
+      mailFrom: 'Muster <muster@bench.example>',
+      pushHosts: [options.pushUrl],
+    }),
+    ...(options.certificate === undefined ? {} : { NODE_EXTRA_CA_CERTS: options.certificate }),
+  };
   const execArgv = options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`];
   let processes = 0;
   const run = (name: 'api' | 'worker', script: string): { child: ChildProcess; logFile: string } => {
@@ -131,8 +125,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   return {
     api,
     queue: options.redisUrl === undefined ? 'postgres' : 'redis',
-    accountSid: env['TWILIO_ACCOUNT_SID'] ?? '',
-    authToken: env['TWILIO_AUTH_TOKEN'] ?? '',
+    ...account,
     tokens: new Tokens({ keys: [{ id: 'a', secret }] }),
     ids: new PublicIds(idKey),
     sql,

@@ -1,33 +1,26 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
-import webpush from 'web-push';
-import { openDatabase } from '#db/database.ts';
-import { OPEN_POLICY } from '#domain/policy.ts';
-import { freePort } from '#platform/free-port.ts';
-import { createLog } from '#platform/log.ts';
 import type { Call } from '#simulator/call-log.ts';
-import { startSimulator, type Simulator } from '#simulator/start.ts';
-import { createTenant, type NewTenant } from '#services/create-tenant.ts';
+import type { BehaviourChange } from '#simulator/control.ts';
+import type { Simulator } from '#simulator/start.ts';
+import type { NewTenant } from '#services/create-tenant.ts';
 import { migrateAll } from '#src/migrate.ts';
 import { type Answer, callApi } from './call-api.ts';
 import { callLogOf, readCallLog } from './call-log.ts';
 import { endChild } from './child.ts';
 import { createTestDatabase } from './database.ts';
-import { PASSWORD, TEST_SECRET_KEYS } from './secrets.ts';
-
-export type Behaviour = NonNullable<Parameters<typeof startSimulator>[0]['behaviour']>;
+import { prepareInstallation } from './installation.ts';
+import { PASSWORD } from './secrets.ts';
 
 export interface SystemOptions {
   /** Queue on this Redis; without it on Postgres. */
   redisUrl?: string;
   workers?: number;
-  behaviour?: Behaviour;
+  behaviour?: BehaviourChange;
   /** Push services of a test's own, besides the simulator's. */
   pushHosts?: readonly string[];
   tenant?: Partial<NewTenant>;
@@ -63,55 +56,14 @@ const scriptOf = (path: string): string => fileURLToPath(new URL(`../../${path}`
 export async function startSystem(options: SystemOptions = {}): Promise<System> {
   const database = await createTestDatabase();
   await migrateAll(database.url);
-  const folder = mkdtempSync(join(tmpdir(), 'muster-system-'));
-  const logFile = join(folder, 'processes.log');
-  const log = openSync(logFile, 'a');
-  const port = await freePort();
-  const bouncePort = await freePort();
-  const api = `http://127.0.0.1:${port}`;
-  const accountSid = `AC${randomBytes(16).toString('hex')}`;
-  const authToken = randomBytes(16).toString('hex');
-  mkdirSync(join(folder, 'simulator'), { recursive: true });
-  const simulator = await startSimulator({
-    dataFolder: folder,
-    publicUrl: api,
-    accountSid,
-    authToken,
-    bounceSmtpUrl: `smtp://127.0.0.1:${bouncePort}`,
-    log: createLog('simulator', 'silent'),
+  const { folder, simulator, env, api, tenantId, apiKey, email } = await prepareInstallation({
+    databaseUrl: database.url,
+    redisUrl: options.redisUrl || undefined,
     ...(options.behaviour ? { behaviour: options.behaviour } : {}),
-  });
-  const vapid = webpush.generateVAPIDKeys();
-  const env: Record<string, string> = {
-    PATH: process.env['PATH'] ?? '',
-    PORT: String(port),
-    PUBLIC_URL: api,
-    MUSTER_DATA: folder,
-    DATABASE_URL: database.url,
-    SECRET_KEYS: TEST_SECRET_KEYS,
-    TWILIO_ACCOUNT_SID: accountSid,
-    TWILIO_AUTH_TOKEN: authToken,
-    TWILIO_API_URL: simulator.url,
-    SMTP_URL: simulator.smtpUrl,
-    MAIL_FROM: 'Muster <muster@example.test>',
-    VAPID_PUBLIC_KEY: vapid.publicKey,
-    VAPID_PRIVATE_KEY: vapid.privateKey,
-    PUSH_HOSTS: [simulator.url, ...(options.pushHosts ?? [])].join(','),
-    BOUNCE_SMTP_PORT: String(bouncePort),
-    ...(options.redisUrl ? { REDIS_URL: options.redisUrl } : {}),
-  };
-  const run = (script: string): ChildProcess => spawn(process.execPath, [scriptOf(script)], { env, stdio: ['ignore', log, log, 'ipc'] });
-
-  const email = `admin-${port}@example.test`;
-  const password = PASSWORD;
-  const db = openDatabase({ url: database.url, role: 'muster_api', max: 2, name: 'test', log: createLog('test', 'silent') });
-  const { tenantId, apiKey } = await createTenant(
-    { db },
-    {
+    pushHosts: options.pushHosts ?? [],
+    bounces: true,
+    tenant: {
       name: 'Test District',
-      policy: OPEN_POLICY,
-      admin: { email, name: 'Admin', password },
-      keyMode: 'live',
       senders: [
         { channel: 'sms', name: 'SMS', address: '+12025550100' },
         { channel: 'email', name: 'Mail', address: 'Muster <muster@example.test>' },
@@ -120,8 +72,10 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
       ],
       ...options.tenant,
     },
-  );
-  await db.close();
+  });
+  const logFile = join(folder, 'processes.log');
+  const log = openSync(logFile, 'a');
+  const run = (script: string): ChildProcess => spawn(process.execPath, [scriptOf(script)], { env, stdio: ['ignore', log, log, 'ipc'] });
 
   let apiProcess = run('src/main.ts');
   const workers = Array.from({ length: options.workers ?? 1 }, () => run('workers/main.ts'));
@@ -147,7 +101,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     databaseUrl: database.url,
     simulator,
     email,
-    password,
+    password: PASSWORD,
     workers,
     apiProcess: () => apiProcess,
     startWorker: () => {

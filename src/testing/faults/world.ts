@@ -12,9 +12,9 @@ import type { Simulator } from '#simulator/start.ts';
 import { type Answer, callApi } from '#testing/call-api.ts';
 import { callLogOf } from '#testing/call-log.ts';
 import { endChild, isRunning, killChild } from '#testing/child.ts';
+import { type Installation, prepareInstallation } from '#testing/installation.ts';
 import { until } from '#testing/until.ts';
 import { check, readCalls, type Verdict, type WitnessedCall } from './check.ts';
-import { type Installation, prepareInstallation } from './installation.ts';
 import { endsWithRunner, isOver } from './leftovers.ts';
 import type { PostgresServer, RedisServer } from './servers.ts';
 
@@ -72,7 +72,7 @@ export class World {
     this.#ids = new PublicIds(installation.idKey);
     this.#folder = installation.folder;
     this.#env = installation.env;
-    this.apiUrl = installation.env['PUBLIC_URL'] ?? '';
+    this.apiUrl = installation.api;
     this.tokens = new Tokens(readConfig(installation.env).secretKeys);
     this.#log = openSync(join(installation.folder, 'processes.log'), 'a');
     this.#forget = endsWithRunner(() => this.#abandon());
@@ -81,7 +81,21 @@ export class World {
   static async create(options: WorldOptions): Promise<World> {
     const direct = await options.postgres.cloneTemplate(`w_${randomBytes(6).toString('hex')}`);
     const url = options.through?.(direct) ?? direct;
-    return new World(options, url, await prepareInstallation({ url, redisUrl: options.redisUrl ?? options.redis?.url, seed: options.seed }));
+    const installation = await prepareInstallation({
+      databaseUrl: url,
+      redisUrl: options.redisUrl ?? options.redis?.url,
+      // Receipts have a row of their own; elsewhere they would hide what the workers wrote.
+      behaviour: { seed: options.seed, sms: { receipts: { lostShare: 1 } }, second: { sms: { receipts: { lostShare: 1 } } } },
+      second: true,
+      tenant: {
+        name: 'Fault District',
+        senders: [
+          { channel: 'sms', name: 'SMS', address: '+12025550100' },
+          { channel: 'email', name: 'Mail', address: 'Muster <muster@example.test>' },
+        ],
+      },
+    });
+    return new World(options, url, installation);
   }
 
   get callsFile(): string {
