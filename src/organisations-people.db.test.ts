@@ -58,13 +58,13 @@ test('a second person is added, signs in, and approves what the first may not se
     channels: ['sms'],
     expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
   };
-  const { json: message } = await author<MessageView>('POST', '/messages', draft);
+  const { body: message } = await author<MessageView>('POST', '/messages', draft);
   const launch = () => author('POST', `/messages/${message.id}/launch`);
-  expect(await launch()).toMatchObject({ status: 409, json: { code: 'approval_required' } });
+  expect(await launch()).toMatchObject({ status: 409, body: { code: 'approval_required' } });
   const approve = async (session: BrowserSession) =>
     (await session.post(`/messages/${message.id}/approve`, { _csrf: await session.token(), audienceHash: message.audience.hash ?? '' })).text();
   expect(await approve(await signedIn(deps, one.email))).toContain('another person must');
-  expect(await launch()).toMatchObject({ status: 409, json: { code: 'approval_required' } });
+  expect(await launch()).toMatchObject({ status: 409, body: { code: 'approval_required' } });
 
   expect(await add(one, one.colleague.toUpperCase(), 'coordinator')).toMatchObject({
     code: 0,
@@ -72,7 +72,7 @@ test('a second person is added, signs in, and approves what the first may not se
     out: expect.stringMatching(/: added as coordinator\n$/),
   });
   await approve(await signedIn(deps, one.colleague));
-  expect(await launch()).toMatchObject({ status: 202, json: { state: 'live' } });
+  expect(await launch()).toMatchObject({ status: 202, body: { state: 'live' } });
   expect(await audits(one.id)).toEqual([{ actor: 'host', action: 'person.create', detail: { role: 'coordinator' } }]);
 });
 

@@ -12,6 +12,7 @@ import { getSettings } from '#services/get-settings.ts';
 import { createSignInThrottle, signIn } from '#services/sign-in.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { organisationsOf } from '#testing/organisations-command.ts';
+import { requestsOf } from '#testing/people-who-act.ts';
 import { PASSWORD } from '#testing/secrets.ts';
 
 let deps: TestDeps;
@@ -49,11 +50,7 @@ test('its administrator signs in, its key works, and it begins with the rules fo
     { actor: 'host', action: 'tenant.create' },
     { actor: 'host', action: 'key.create' },
   ]);
-  const stop = await createApp(deps).request('/v1/stop', {
-    method: 'POST',
-    headers: { authorization: `Bearer ${one.apiKey}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ scope: 'installation' }),
-  });
+  const stop = await requestsOf(createApp(deps), one.apiKey)('POST', '/stop', { scope: 'installation' });
   expect(stop.status).toBe(403);
 });
 
@@ -134,11 +131,7 @@ test('an operator is named and loses it again, and with it what the keys may do'
   const one = await organisation('--operator');
   const release = async () => {
     // A new app each time: one remembers a key for some seconds.
-    const answer = await createApp(deps).request('/v1/stop', {
-      method: 'POST',
-      headers: { authorization: `Bearer ${one.apiKey}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ scope: 'installation', release: true }),
-    });
+    const answer = await requestsOf(createApp(deps), one.apiKey)('POST', '/stop', { scope: 'installation', release: true });
     return answer.status;
   };
   expect(await release()).toBe(200);

@@ -1,20 +1,16 @@
 import { readFileSync } from 'node:fs';
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '#testing/database.ts';
+import { openTestDatabase } from '#testing/database.ts';
 import { dumpSchema } from './schema-dump.ts';
 
-let database: TestDatabase;
+let database: Awaited<ReturnType<typeof openTestDatabase>>;
 let owner: pg.Client;
 beforeAll(async () => {
-  database = await createTestDatabase();
-  owner = new pg.Client({ connectionString: database.url });
-  await owner.connect();
+  database = await openTestDatabase();
+  owner = database.owner;
 });
-afterAll(async () => {
-  await owner.end();
-  await database.drop();
-});
+afterAll(() => database.drop());
 
 const rows = async <T extends pg.QueryResultRow>(query: string): Promise<T[]> => (await owner.query<T>(query)).rows;
 

@@ -3,8 +3,8 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:f
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
 import { expect, test } from 'vitest';
+import { withClient } from '#testing/with-client.ts';
 import { startEmbeddedPostgres } from './embedded-postgres.ts';
 
 test('a port that somebody holds for a moment is tried again', async () => {
@@ -20,10 +20,8 @@ test('a port that somebody holds for a moment is tried again', async () => {
   holder.close();
   const server = await starting;
   try {
-    const client = new pg.Client({ connectionString: server.url });
-    await client.connect();
-    expect((await client.query(`SELECT current_setting('port') AS port`)).rows).toEqual([{ port: String(port) }]);
-    await client.end();
+    const { rows } = await withClient(server.url, (client) => client.query(`SELECT current_setting('port') AS port`));
+    expect(rows).toEqual([{ port: String(port) }]);
   } finally {
     await server.stop();
     rmSync(folder, { recursive: true, force: true });

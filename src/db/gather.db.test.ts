@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
-import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { withClient } from '#testing/with-client.ts';
 import { Gather } from './gather.ts';
 import { prepared } from './prepared.ts';
 
@@ -48,10 +48,7 @@ test('a connection that is lost is lost for all of them: nobody knows what was w
   const gather = new Gather(deps.db);
   const wait = prepared<object, unknown>('wait_long', () => sql`SELECT pg_sleep(20)`);
   const ends = Promise.allSettled([gather.of('1').atOnce(tenantId, (tx) => wait(tx, {})), gather.of('2').atOnce(tenantId, (tx) => tenth(tx, { n: 1 }))]);
-  const owner = new pg.Client({ connectionString: deps.databaseUrl });
-  await owner.connect();
   const terminate = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()`;
-  await expect.poll(async () => (await owner.query(terminate)).rowCount).toBe(1);
-  await owner.end();
+  await withClient(deps.databaseUrl, (owner) => expect.poll(async () => (await owner.query(terminate)).rowCount).toBe(1));
   expect((await ends).map((one) => one.status)).toEqual(['rejected', 'rejected']);
 });

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '#testing/database.ts';
+import { openTestDatabase } from '#testing/database.ts';
 
 // Two tenants with one row in every table, then the database is broken in every way that has happened to others:
 // the probe below must see a leak, or see that nothing is shown at all (fail closed). It is the probe that is tested.
@@ -21,7 +21,7 @@ const WORDS: Readonly<Record<string, string>> = {
   'inbound_texts.outcome': 'unclear',
 };
 
-let database: TestDatabase;
+let database: Awaited<ReturnType<typeof openTestDatabase>>;
 let owner: pg.Client;
 let tables: { name: string; columns: string; values: (tenant: number, n: number) => string }[];
 
@@ -54,9 +54,8 @@ const literal = (table: string, { name, type, label }: Column, tenant: number, n
 };
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  owner = new pg.Client({ connectionString: database.url });
-  await owner.connect();
+  database = await openTestDatabase();
+  owner = database.owner;
   const { rows } = await owner.query<{ name: string; columns: Column[] }>(`
     SELECT c.relname AS name, json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
           'label', (SELECT e.enumlabel FROM pg_enum e WHERE e.enumtypid = a.atttypid ORDER BY e.enumsortorder LIMIT 1)) ORDER BY a.attnum)
@@ -78,10 +77,7 @@ beforeAll(async () => {
     ] as const)
       await owner.query(`INSERT INTO ${table.name} (${table.columns}) OVERRIDING SYSTEM VALUE VALUES (${table.values(tenant, n)})`);
 });
-afterAll(async () => {
-  await owner.end();
-  await database.drop();
-});
+afterAll(() => database.drop());
 
 type Finding = 'sees another tenant' | 'changes another tenant' | 'writes into another tenant' | 'sees nothing of its own';
 

@@ -1,34 +1,30 @@
 import { createHash, randomUUID } from 'node:crypto';
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '#testing/database.ts';
+import { openTestDatabase } from '#testing/database.ts';
+import { withClient } from '#testing/with-client.ts';
 import { migrate } from './migrate.ts';
 
-let database: TestDatabase;
+let database: Awaited<ReturnType<typeof openTestDatabase>>;
 let owner: pg.Client;
 beforeAll(async () => {
-  database = await createTestDatabase();
-  owner = new pg.Client({ connectionString: database.url });
-  await owner.connect();
+  database = await openTestDatabase();
+  owner = database.owner;
 });
-afterAll(async () => {
-  await owner.end();
-  await database.drop();
-});
+afterAll(() => database.drop());
 
 async function inEmptyDatabase(work: (url: string) => Promise<void>): Promise<void> {
-  const server = new pg.Client({ connectionString: inject('ownerUrl') });
-  await server.connect();
-  const name = `m_${randomUUID().replaceAll('-', '')}`;
-  await server.query(`CREATE DATABASE ${name}`);
-  const url = new URL(inject('ownerUrl'));
-  url.pathname = `/${name}`;
-  try {
-    await work(url.href);
-  } finally {
-    await server.query(`DROP DATABASE ${name} WITH (FORCE)`);
-    await server.end();
-  }
+  await withClient(inject('ownerUrl'), async (server) => {
+    const name = `m_${randomUUID().replaceAll('-', '')}`;
+    await server.query(`CREATE DATABASE ${name}`);
+    const url = new URL(inject('ownerUrl'));
+    url.pathname = `/${name}`;
+    try {
+      await work(url.href);
+    } finally {
+      await server.query(`DROP DATABASE ${name} WITH (FORCE)`);
+    }
+  });
 }
 
 test('a second run changes nothing', async () => {
@@ -58,18 +54,17 @@ test('five processes that start at once migrate once', async () => {
 });
 
 test('a migration that fails leaves nothing of itself behind, and the next run goes on from there', async () => {
-  await inEmptyDatabase(async (url) => {
-    const client = new pg.Client({ connectionString: url });
-    await client.connect();
-    // The second migration makes this function too, and stops there.
-    await client.query('CREATE FUNCTION message_tenant(p bigint) RETURNS text LANGUAGE sql AS $$ SELECT NULL $$');
-    await expect(migrate(url)).rejects.toThrow(/message_tenant/);
-    const { rows } = await client.query<{ name: string }>('SELECT name FROM schema_migrations');
-    expect(rows).toHaveLength(1);
-    expect((await client.query(`SELECT 1 FROM pg_proc WHERE proname = 'claim_batch'`)).rowCount).toBe(0);
-    await client.query('DROP FUNCTION message_tenant(bigint)');
-    expect((await migrate(url)).length).toBeGreaterThanOrEqual(1);
-    expect((await client.query(`SELECT 1 FROM pg_proc WHERE proname = 'claim_batch'`)).rowCount).toBe(1);
-    await client.end();
-  });
+  await inEmptyDatabase((url) =>
+    withClient(url, async (client) => {
+      // The second migration makes this function too, and stops there.
+      await client.query('CREATE FUNCTION message_tenant(p bigint) RETURNS text LANGUAGE sql AS $$ SELECT NULL $$');
+      await expect(migrate(url)).rejects.toThrow(/message_tenant/);
+      const { rows } = await client.query<{ name: string }>('SELECT name FROM schema_migrations');
+      expect(rows).toHaveLength(1);
+      expect((await client.query(`SELECT 1 FROM pg_proc WHERE proname = 'claim_batch'`)).rowCount).toBe(0);
+      await client.query('DROP FUNCTION message_tenant(bigint)');
+      expect((await migrate(url)).length).toBeGreaterThanOrEqual(1);
+      expect((await client.query(`SELECT 1 FROM pg_proc WHERE proname = 'claim_batch'`)).rowCount).toBe(1);
+    }),
+  );
 });

@@ -2,7 +2,6 @@ import { sql } from 'kysely';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { claimBatch } from '#db/claim-batch.ts';
 import { type Database, openDatabase } from '#db/database.ts';
@@ -11,9 +10,11 @@ import { Incarnation, placeOf } from '#db/incarnation.ts';
 import { markSlice } from '#db/mark-slice.ts';
 import { migrate } from '#db/migrate.ts';
 import { createLog } from '#platform/log.ts';
+import { exited } from '#testing/child.ts';
 import { Bench, carriers } from '#testing/carriers.ts';
 import { createTestDatabase } from '#testing/database.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { withClient } from '#testing/with-client.ts';
 import { getMessage } from './get-message.ts';
 import { stopEverything } from './stop-everything.ts';
 
@@ -48,10 +49,9 @@ async function admitted(url: string, memory: Incarnation): Promise<Awaited<Retur
 }
 
 async function beats(url: string, memory: Incarnation, times = 1): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  for (let i = 0; i < times; i++) await memory.beat(client);
-  await client.end();
+  await withClient(url, async (client) => {
+    for (let i = 0; i < times; i++) await memory.beat(client);
+  });
 }
 
 describe('a copy of the database, taken in the middle of a fan-out', () => {
@@ -131,7 +131,7 @@ describe('one server', () => {
     expect(await admitted(server.url, memory)).toEqual(RUNNING);
     await beats(server.url, memory, 3);
     for (const end of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
-      const ended = new Promise((done) => server.process.once('exit', done));
+      const ended = exited(server.process);
       server.process.kill(end);
       await ended;
       await start();
@@ -162,10 +162,7 @@ describe('one server', () => {
   test('a data folder that was copied elsewhere is noticed by its place', async () => {
     const place = placeOf(server.folder);
     const at = async (where: string) => {
-      const client = new pg.Client({ connectionString: server.url });
-      await client.connect();
-      await new Incarnation(folder(), log).admitPlace(client, where);
-      await client.end();
+      await withClient(server.url, (client) => new Incarnation(folder(), log).admitPlace(client, where));
       return admitted(server.url, new Incarnation(folder(), log));
     };
     expect(await at(place)).toEqual(RUNNING);
@@ -183,10 +180,9 @@ describe('one server', () => {
       await server.stop();
       writeFileSync(join(data(), 'recovery.signal'), '');
       server = await startEmbeddedPostgres({ folder: home, settings: { restore_command: 'false' } });
-      const client = new pg.Client({ connectionString: server.url });
-      await client.connect();
-      await expect.poll(async () => (await client.query<{ yet: boolean }>('SELECT pg_is_in_recovery() AS yet')).rows[0]?.yet).toBe(false);
-      await client.end();
+      await withClient(server.url, (client) =>
+        expect.poll(async () => (await client.query<{ yet: boolean }>('SELECT pg_is_in_recovery() AS yet')).rows[0]?.yet).toBe(false),
+      );
     };
     await promote();
     // Whoever comes first may be new; the witness speaks a moment later.
@@ -204,10 +200,5 @@ describe('one server', () => {
   });
 
   /** As a person does. */
-  async function release(): Promise<void> {
-    const client = new pg.Client({ connectionString: server.url });
-    await client.connect();
-    await client.query('UPDATE installation SET stopped_at = NULL, stopped_by = NULL, stopped_reason = NULL');
-    await client.end();
-  }
+  const release = () => withClient(server.url, (client) => client.query('UPDATE installation SET stopped_at = NULL, stopped_by = NULL, stopped_reason = NULL'));
 });

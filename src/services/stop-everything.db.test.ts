@@ -4,6 +4,7 @@ import { claimBatch } from '#db/claim-batch.ts';
 import { createApp } from '#http/app.ts';
 import { Bench, carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { requestsOf } from '#testing/people-who-act.ts';
 import { createApiKey } from './api-keys.ts';
 import { correctMessage } from './correct-message.ts';
 import { deliverBatch } from './deliver-batch.ts';
@@ -73,12 +74,7 @@ test.each([{ scope: 'installation' }, { scope: 'tenant' }, { scope: 'channel', c
 );
 
 describe('the whole installation is its operators’ alone', () => {
-  const stop = (apiKey: string, body: object) =>
-    createApp(deps).request('/v1/stop', {
-      method: 'POST',
-      headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
+  const stop = (apiKey: string, body: object) => requestsOf(createApp(deps), apiKey)('POST', '/stop', body);
 
   test('an administrator can neither stop nor release it, and stops the own organisation', async () => {
     const { apiKey } = await deps.tenant();

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import pg from 'pg';
 import { inject } from 'vitest';
 import { withClient } from './with-client.ts';
 
@@ -9,6 +10,21 @@ export interface TestDatabase {
 }
 
 const asOwner = (sql: string): Promise<unknown> => withClient(inject('ownerUrl'), (client) => client.query(sql));
+
+/** The same with a connection of its owner, for tests of the database itself; `drop` closes it first. */
+export async function openTestDatabase(): Promise<TestDatabase & { readonly owner: pg.Client }> {
+  const { url, drop } = await createTestDatabase();
+  const owner = new pg.Client({ connectionString: url });
+  await owner.connect();
+  return {
+    url,
+    owner,
+    drop: async () => {
+      await owner.end();
+      await drop();
+    },
+  };
+}
 
 /** A database of its own for one test file: a clone of the template (50-100 ms), or of another that nobody is connected to. */
 export async function createTestDatabase(template = 'muster_template'): Promise<TestDatabase> {

@@ -2,6 +2,7 @@ import { hashApiKey, newApiKey } from '#platform/api-key.ts';
 import { hashPassword } from '#platform/password.ts';
 import type { UserRole } from '#schemas/delivery.ts';
 import { ALL_SCOPES } from '#services/create-tenant.ts';
+import type { Answer } from './call-api.ts';
 import type { TestDeps } from './deps.ts';
 import { PASSWORD } from './secrets.ts';
 
@@ -51,19 +52,28 @@ const addKey = (tx: Parameters<Parameters<TestDeps['db']['withTenant']>[1]>[0], 
     .values({ tenant_id: tenantId, name: 'key', key_hash: hashApiKey(apiKey), mode: 'live', scopes: ALL_SCOPES, user_id: userId })
     .execute();
 
-export interface Answered<T> {
-  status: number;
-  json: T;
+/** What these tests need of an app: a hono app, or anything that answers requests like one. */
+interface App {
+  request(path: string, init: RequestInit): Response | Promise<Response>;
 }
 
-/** Requests to the app as a program makes them. */
-export const apiOf =
-  (app: { request(path: string, init: RequestInit): Response | Promise<Response> }, key: string) =>
-  async <T = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<Answered<T>> => {
-    const answer = await app.request(`/v1${path}`, {
+/** Requests below /v1 with this key, as a program makes them: text goes as it is, anything else as JSON. */
+export const requestsOf =
+  (app: App, key: string) =>
+  async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Response> => {
+    const raw = typeof body === 'string';
+    return app.request(`/v1${path}`, {
       method,
-      headers: { authorization: `Bearer ${key}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      headers: { authorization: `Bearer ${key}`, ...(body === undefined || raw ? {} : { 'content-type': 'application/json' }), ...headers },
+      ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
     });
-    return { status: answer.status, json: (await answer.json()) as T };
+  };
+
+/** The same with the answer read. */
+export const apiOf =
+  (app: App, key: string) =>
+  async <T = Record<string, unknown>>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer<T>> => {
+    const answer = await requestsOf(app, key)(method, path, body, headers);
+    const text = await answer.text();
+    return { status: answer.status, body: (text === '' ? undefined : JSON.parse(text)) as T };
   };

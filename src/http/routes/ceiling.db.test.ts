@@ -8,6 +8,7 @@ import { ALL_SCOPES } from '#services/create-tenant.ts';
 import { deliverBatch } from '#services/deliver-batch.ts';
 import { Bench, carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { apiOf } from '#testing/people-who-act.ts';
 
 /** The limit of messages per person and hour, as programs and the people in the console meet it. */
 let deps: TestDeps;
@@ -27,14 +28,9 @@ beforeEach(async () => {
 });
 
 async function call<T>(method: string, path: string, body?: object): Promise<T> {
-  const response = await app.request(`/v1${path}`, {
-    method,
-    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-    ...(body ? { body: JSON.stringify(body) } : {}),
-  });
-  const answer = (await response.json()) as T;
-  expect(response.status, JSON.stringify(answer)).toBeLessThan(300);
-  return answer;
+  const answer = await apiOf(app, key)<T>(method, path, body);
+  expect(answer.status, JSON.stringify(answer.body)).toBeLessThan(300);
+  return answer.body;
 }
 
 let texts = 0;

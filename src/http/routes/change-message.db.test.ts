@@ -8,6 +8,7 @@ import { approveMessage } from '#services/approve-message.ts';
 import { changeMessage } from '#services/change-message.ts';
 import { createRecipient } from '#services/create-recipient.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { apiOf } from '#testing/people-who-act.ts';
 
 let deps: TestDeps;
 let app: ReturnType<typeof createApp>;
@@ -24,19 +25,12 @@ beforeEach(async () => {
   for (const n of [1, 2, 3]) await createRecipient(deps.as(tenantId), { phone: `+1212555010${n}`, tags: n === 1 ? ['harbour'] : [] });
 });
 
-interface Answer extends MessageView {
+interface Changed extends MessageView {
   code: string;
   errors: { field: string; code: string }[];
 }
-async function call(method: string, path: string, body?: unknown, key = apiKey): Promise<{ status: number; body: Answer }> {
-  const response = await app.request(`/v1/messages${path}`, {
-    method,
-    headers: { authorization: `Bearer ${key}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  return { status: response.status, body: (await response.json()) as Answer };
-}
-const draft = async (more: object = {}): Promise<Answer> =>
+const call = (method: string, path: string, body?: unknown, key = apiKey) => apiOf(app, key)<Changed>(method, `/messages${path}`, body);
+const draft = async (more: object = {}): Promise<Changed> =>
   (await call('POST', '', { class: 'ops', title: 'Flood', text: { en: 'Come to the hall' }, audience: { all: true }, channels: ['sms'], ...more })).body;
 const person = (userId: string): Context['actor'] => ({ label: `user:${userId}`, userId, scopes: new Set(ALL_SCOPES), mode: 'live' });
 
@@ -133,7 +127,7 @@ test('of two who change one draft, the second is told, and what the first wrote 
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
   const made = await send('POST', '', { class: 'ops', text: { en: 'Come' }, audience: { all: true }, channels: ['sms'] });
-  const { id } = (await made.json()) as Answer;
+  const { id } = (await made.json()) as Changed;
   const etag = made.headers.get('etag') ?? '';
   expect(etag).toMatch(/^"[\w-]{22}"$/);
   expect((await send('GET', `/${id}`)).headers.get('etag')).toBe(etag);
@@ -144,7 +138,7 @@ test('of two who change one draft, the second is told, and what the first wrote 
   const late = await send('PATCH', `/${id}`, { title: 'Flood' }, { 'if-match': etag });
   expect([late.status, await late.json(), late.headers.get('etag')]).toMatchObject([412, { code: 'draft_changed', etag: second }, second]);
   expect((await send('PATCH', `/${id}`, { title: 'Flood' }, { 'if-match': `W/${second}` })).status).toBe(412);
-  const shown = (await (await send('GET', `/${id}`)).json()) as Answer;
+  const shown = (await (await send('GET', `/${id}`)).json()) as Changed;
   expect([shown.title, shown.text]).toEqual([null, { en: 'Come to the hall' }]);
 
   expect((await send('PATCH', `/${id}`, { title: 'Flood' }, { 'if-match': `${etag}, ${second}` })).status).toBe(200);

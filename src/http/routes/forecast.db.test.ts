@@ -4,6 +4,7 @@ import type { Forecast, MessageView, PreviewView } from '#schemas/views.ts';
 import type { SettingsView } from '#schemas/settings.ts';
 import { Bench, carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { apiOf } from '#testing/people-who-act.ts';
 
 let deps: TestDeps;
 let app: ReturnType<typeof createApp>;
@@ -31,14 +32,7 @@ async function tenantWithRate(unitsPerSecond: number): Promise<void> {
 }
 beforeEach(() => tenantWithRate(1));
 
-async function call<T>(method: string, path: string, body?: unknown): Promise<{ status: number; body: T }> {
-  const response = await app.request(`/v1${path}`, {
-    method,
-    headers: { authorization: `Bearer ${apiKey}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  return { status: response.status, body: (await response.json()) as T };
-}
+const call = <T>(method: string, path: string, body?: unknown) => apiOf(app, apiKey)<T>(method, path, body);
 const TWO_PARTS = { en: 'x'.repeat(200) };
 const preview = async (input: object = {}): Promise<PreviewView> =>
   (await call<PreviewView>('POST', '/audiences/preview', { audience: { all: true }, channels: ['sms'], text: TWO_PARTS, ...input })).body;

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import twilio from 'twilio';
 import { createApp } from '#http/app.ts';
 import { packRef } from '#domain/refs.ts';
+import { messageInputSchema } from '#schemas/message.ts';
 import { createMessage } from '#services/create-message.ts';
 import { messageIdOf } from '#services/message-row.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
@@ -28,21 +29,11 @@ beforeAll(async () => {
   app = createApp(deps);
   ({ tenantId } = await deps.tenant());
   const ctx = deps.as(tenantId);
-  messageId = messageIdOf(
+  const { id: publicId } = await createMessage(
     ctx,
-    (
-      await createMessage(ctx, {
-        class: 'ops',
-        drill: false,
-        text: { en: 'Come' },
-        audience: { all: true },
-        channels: ['sms'],
-        answers: [],
-        share: false,
-        launch: false,
-      })
-    ).id,
+    messageInputSchema.parse({ class: 'ops', text: { en: 'Come' }, audience: { all: true }, channels: ['sms'] }),
   );
+  messageId = messageIdOf(ctx, publicId);
   await deps.db.withTenant(tenantId, async (tx) => {
     for (let i = 0; i < 200; i++) {
       const { id } = await tx

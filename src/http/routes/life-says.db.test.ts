@@ -24,26 +24,26 @@ async function office(says: object = {}) {
   return { tenantId, api, send, draft };
 }
 
-const fields = (answer: { json: { errors: { field: string }[] } }) => answer.json.errors.map((error) => error.field);
+const fields = (answer: { body: { errors: { field: string }[] } }) => answer.body.errors.map((error) => error.field);
 const SAYS = { who: 'Everybody below the dam', where: 'Low Road', instruction: 'Go uphill now' };
 
 test.each([false, true])('everything that it does not say is named at once (drill: %s)', async (drill) => {
   const { api, send } = await office();
   for (const launch of [false, true]) {
     const refused = await send({ drill, launch });
-    expect(refused).toMatchObject({ status: 422, json: { code: 'invalid_message' } });
+    expect(refused).toMatchObject({ status: 422, body: { code: 'invalid_message' } });
     expect(fields(refused)).toEqual(['says.who', 'says.where', 'says.instruction']);
   }
   // With the end missing too, all of it in one answer.
   expect(fields(await send({ drill, expiresAt: undefined, says: { who: 'All' } }))).toEqual(['expiresAt', 'says.where', 'says.instruction']);
-  expect((await api<{ items: unknown[] }>('GET', '/messages')).json.items).toEqual([]);
+  expect((await api<{ items: unknown[] }>('GET', '/messages')).body.items).toEqual([]);
   const made = await send({ drill, says: SAYS, launch: true });
-  expect(made).toMatchObject({ status: 201, json: { state: 'live', says: { en: { ...SAYS, issuer: 'River Watch' } } } });
+  expect(made).toMatchObject({ status: 201, body: { state: 'live', says: { en: { ...SAYS, issuer: 'River Watch' } } } });
 });
 
 test('other classes need no words', async () => {
   const { send } = await office();
-  expect(await send({ class: 'ops' })).toMatchObject({ status: 201, json: { says: null } });
+  expect(await send({ class: 'ops' })).toMatchObject({ status: 201, body: { says: null } });
 });
 
 test('each language says it', async () => {
@@ -52,35 +52,35 @@ test('each language says it', async () => {
   const refused = await send({ text, says: { ...SAYS, instruction: { en: 'Go uphill now' } } });
   expect(fields(refused)).toEqual(['says.instruction']);
   const made = await send({ text, says: { ...SAYS, instruction: { en: 'Go uphill now', de: 'Gehen Sie bergauf' } } });
-  expect(made.json.says?.['de']).toEqual({ ...SAYS, instruction: 'Gehen Sie bergauf', issuer: 'River Watch' });
+  expect(made.body.says?.['de']).toEqual({ ...SAYS, instruction: 'Gehen Sie bergauf', issuer: 'River Watch' });
 });
 
 test("the organisation's standing words hold where a message has none, as they were when it was written", async () => {
   const { api, send } = await office();
   const settings = await api('PATCH', '/settings', { says: { who: 'All residents', where: 'River valley', issuer: 'River Watch, +1 555 0100' } });
-  expect(settings).toMatchObject({ status: 200, json: { says: { who: 'All residents' } } });
+  expect(settings).toMatchObject({ status: 200, body: { says: { who: 'All residents' } } });
   const made = await send({ says: { where: 'Low Road', instruction: 'Go uphill' } });
   const says = { en: { who: 'All residents', where: 'Low Road', instruction: 'Go uphill', issuer: 'River Watch, +1 555 0100' } };
-  expect(made.json.says).toEqual(says);
+  expect(made.body.says).toEqual(says);
   await api('PATCH', '/settings', { says: {} });
-  expect(await api('POST', `/messages/${made.json.id}/launch`)).toMatchObject({ status: 202, json: { says } });
+  expect(await api('POST', `/messages/${made.body.id}/launch`)).toMatchObject({ status: 202, body: { says } });
 });
 
 test('a draft that becomes a life message, or gets a language, is asked for what it lacks', async () => {
   const { api, send } = await office();
-  const { json: ops } = await send({ class: 'ops' });
+  const { body: ops } = await send({ class: 'ops' });
   const change = (body: object, id = ops.id) => api<MessageView & { errors: { field: string }[] }>('PATCH', `/messages/${id}`, body);
   expect(fields(await change({ class: 'life' }))).toEqual(['says.who', 'says.where', 'says.instruction']);
-  expect(await change({ class: 'life', says: SAYS })).toMatchObject({ status: 200, json: { says: { en: SAYS } } });
-  expect(await change({ title: 'Flood' })).toMatchObject({ status: 200, json: { says: { en: SAYS } } });
+  expect(await change({ class: 'life', says: SAYS })).toMatchObject({ status: 200, body: { says: { en: SAYS } } });
+  expect(await change({ title: 'Flood' })).toMatchObject({ status: 200, body: { says: { en: SAYS } } });
   expect(fields(await change({ text: { en: 'The dam breaks.', fr: 'Le barrage cède.' } }))).toEqual(['says.who', 'says.where', 'says.instruction']);
-  expect(await change({ class: 'ops' })).toMatchObject({ status: 200, json: { says: null } });
+  expect(await change({ class: 'ops' })).toMatchObject({ status: 200, body: { says: null } });
 });
 
 test('the preview counts what is added, and nothing for words that the text has', async () => {
   const { api, draft } = await office();
   const preview = async (text: string, says: object = SAYS) =>
-    (await api<PreviewView>('POST', '/audiences/preview', { audience: draft.audience, class: 'life', channels: ['sms'], text: { en: text }, says })).json;
+    (await api<PreviewView>('POST', '/audiences/preview', { audience: draft.audience, class: 'life', channels: ['sms'], text: { en: text }, says })).body;
   const fits = 'Everybody below the dam: go uphill now, leave Low Road. River Watch. Take the path by the mill, not the bridge.';
   expect((await preview(fits)).segments).toBe(1);
   expect((await preview(fits.replace('Low Road', 'that road'))).segments).toBe(1);
@@ -89,7 +89,7 @@ test('the preview counts what is added, and nothing for words that the text has'
 
 test('a correction has place, people and issuer of the first and what to do from its own text; what was wrong is given anew', async () => {
   const { tenantId, api, send } = await office();
-  const { json: first } = await send({ says: SAYS, launch: true });
+  const { body: first } = await send({ says: SAYS, launch: true });
   // Somebody was called, so that there is somebody to correct.
   const id = deps.ids.decode('msg', first.id) ?? '';
   const people = await deps.db.withTenant(tenantId, (tx) => tx.selectFrom('recipients').select('id').execute());
@@ -97,7 +97,7 @@ test('a correction has place, people and issuer of the first and what to do from
   const corrected = await api<MessageView>('POST', `/messages/${first.id}/correct`, { text: { en: 'Stay where you are.' }, says: { where: 'Mill Street' } });
   expect(corrected).toMatchObject({
     status: 201,
-    json: { state: 'live', says: { en: { who: SAYS.who, where: 'Mill Street', instruction: 'Stay where you are.', issuer: 'River Watch' } } },
+    body: { state: 'live', says: { en: { who: SAYS.who, where: 'Mill Street', instruction: 'Stay where you are.', issuer: 'River Watch' } } },
   });
 });
 
@@ -109,9 +109,9 @@ test('a drill must not deny itself in these words either', async () => {
 test('the page for an answer says all of it, and the organisation once', async () => {
   const { tenantId, send } = await office();
   const pageOf = async (says: object): Promise<string> => {
-    const { json } = await send({ says, launch: true });
+    const { body } = await send({ says, launch: true });
     const people = await deps.db.withTenant(tenantId, (tx) => tx.selectFrom('recipients').select('id').execute());
-    const token = deps.tokens.seal('answer', { a: Number(deps.ids.decode('msg', json.id)), b: Number(people[0]?.id), extra: 0 });
+    const token = deps.tokens.seal('answer', { a: Number(deps.ids.decode('msg', body.id)), b: Number(people[0]?.id), extra: 0 });
     return (await app.request(`/r/${token}`)).text();
   };
   const page = await pageOf(SAYS);

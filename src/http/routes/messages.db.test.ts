@@ -3,6 +3,7 @@ import { createApp } from '#http/app.ts';
 import { PROBLEM_TYPE, type ProblemBody } from '#http/problem.ts';
 import type { MessageView, Page } from '#schemas/views.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { requestsOf } from '#testing/people-who-act.ts';
 
 let deps: TestDeps;
 let app: ReturnType<typeof createApp>;
@@ -24,12 +25,8 @@ beforeAll(async () => {
 });
 afterAll(() => deps.close());
 
-const call = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}, key = apiKey) =>
-  app.request(`/v1${path}`, {
-    method,
-    headers: { authorization: `Bearer ${key}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
+const call = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}, key = apiKey) =>
+  requestsOf(app, key)(method, path, body, headers);
 const view = async (response: Response) => (await response.json()) as MessageView;
 const problem = async (response: Response) => {
   expect(response.headers.get('content-type')).toBe(PROBLEM_TYPE);

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createApp } from '#http/app.ts';
 import { openDatabase } from '#db/database.ts';
+import { messageInputSchema } from '#schemas/message.ts';
 import { createMessage } from '#services/create-message.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { requestsOf } from '#testing/people-who-act.ts';
 
 let deps: TestDeps;
 beforeAll(async () => {
@@ -29,11 +31,7 @@ test('restored from a backup is degraded, until an operator releases it by the A
     deps.db.across.updateTable('installation').set({ stopped_at: new Date(), stopped_by: by, stopped_reason: 'went_back' }).execute();
   await set('restore');
   expect(await (await createApp(deps).request('/readyz')).json()).toEqual({ status: 'degraded', degraded: ['restored'] });
-  const released = await createApp(deps).request('/v1/stop', {
-    method: 'POST',
-    headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ scope: 'installation', release: true }),
-  });
+  const released = await requestsOf(createApp(deps), apiKey)('POST', '/stop', { scope: 'installation', release: true });
   expect(released.status).toBe(200);
   expect(await (await createApp(deps).request('/readyz')).json()).toEqual({ status: 'ready', degraded: [] });
 });
@@ -86,17 +84,17 @@ test('metrics count by route pattern and tell of nobody', async () => {
   await deps.db.withTenant(tenantId, (tx) =>
     tx.insertInto('recipients').values({ tenant_id: tenantId, name: 'Canary Person', phone: '+15559998877' }).execute(),
   );
-  const { id } = await createMessage(ctx, {
-    class: 'life',
-    drill: false,
-    text: { en: 'Canary text' },
-    audience: { all: true },
-    channels: ['sms'],
-    answers: [],
-    share: false,
-    launch: true,
-    expiresAt: new Date(deps.clock.now() + 3_600_000).toISOString(),
-  });
+  const { id } = await createMessage(
+    ctx,
+    messageInputSchema.parse({
+      class: 'life',
+      text: { en: 'Canary text' },
+      audience: { all: true },
+      channels: ['sms'],
+      launch: true,
+      expiresAt: new Date(deps.clock.now() + 3_600_000).toISOString(),
+    }),
+  );
   const app = createApp(deps);
   await app.request(`/v1/messages/${id}`, { headers: { authorization: `Bearer ${apiKey}` } });
   await app.request(`/nowhere/${id}?phone=%2B15559998877`);

@@ -31,11 +31,11 @@ test('the same text to some of the same people is asked about once, and sent whe
   const first = await send(text, people.slice(0, 2));
   expect(first.status).toBe(201);
   const asked = await send({ fr: '  come TO the\nhall ' }, people.slice(1));
-  expect(asked).toMatchObject({ status: 409, json: { code: 'repeated_text', messageId: first.json.id } });
+  expect(asked).toMatchObject({ status: 409, body: { code: 'repeated_text', messageId: first.body.id } });
   // Nothing was written.
-  expect((await api<{ items: unknown[] }>('GET', '/messages')).json.items).toHaveLength(1);
-  const { json: draft } = await send(text, people, { launch: false });
-  expect(await api('POST', `/messages/${draft.id}/launch`)).toMatchObject({ status: 409, json: { code: 'repeated_text' } });
+  expect((await api<{ items: unknown[] }>('GET', '/messages')).body.items).toHaveLength(1);
+  const { body: draft } = await send(text, people, { launch: false });
+  expect(await api('POST', `/messages/${draft.id}/launch`)).toMatchObject({ status: 409, body: { code: 'repeated_text' } });
   expect(await api('POST', `/messages/${draft.id}/launch`, { acknowledge: ['yes'] })).toMatchObject({ status: 422 });
   expect((await api('POST', `/messages/${draft.id}/launch`, { acknowledge: ['repeated_text'] })).status).toBe(202);
   expect((await send(text, people, { acknowledge: ['repeated_text'] })).status).toBe(201);
@@ -66,9 +66,9 @@ test('an organisation whose programs repeat on purpose has them not asked; its p
   const { tenantId, api, send } = await office();
   const text = { en: 'Hourly level: low' };
   expect((await send(text)).status).toBe(201);
-  expect((await api('PATCH', '/settings', { asksPrograms: false })).json).toMatchObject({ asksPrograms: false });
+  expect((await api('PATCH', '/settings', { asksPrograms: false })).body).toMatchObject({ asksPrograms: false });
   expect((await send(text)).status).toBe(201);
-  const { json: draft } = await send(text, undefined, { launch: false });
+  const { body: draft } = await send(text, undefined, { launch: false });
   const person = deps.as(tenantId);
   await expect(launchMessage({ ...person, actor: { ...person.actor, asked: 'always' } }, draft.id)).rejects.toMatchObject({ code: 'repeated_text' });
 });

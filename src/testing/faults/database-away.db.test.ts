@@ -1,19 +1,13 @@
 import { sql } from 'kysely';
-import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { claimBatch } from '#db/claim-batch.ts';
 import type { Database } from '#db/database.ts';
-import type { ChannelAdapter, Target } from '#domain/channel.ts';
-import { OPEN_POLICY } from '#domain/policy.ts';
-import { messageInputSchema } from '#schemas/message.ts';
-import { createMessage } from '#services/create-message.ts';
 import { deliverBatch } from '#services/deliver-batch.ts';
 import { getMessage } from '#services/get-message.ts';
-import { planWave } from '#services/plan-wave.ts';
-import { Recalls } from '#services/recalls.ts';
-import { SendPlans } from '#services/send-plan.ts';
 import { sweep } from '#services/sweep.ts';
+import { Bench, carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { withClient } from '#testing/with-client.ts';
 
 let deps: TestDeps;
 beforeAll(async () => {
@@ -21,18 +15,21 @@ beforeAll(async () => {
 });
 afterAll(() => deps.close());
 
-const campaign = () => messageInputSchema.parse({ class: 'bulk', text: { en: 'Doors open at six' }, audience: { all: true }, channels: ['sms'], launch: true });
-
-async function crowd(count: number) {
-  const { tenantId } = await deps.tenant({ policy: OPEN_POLICY });
-  await deps.db.withTenant(tenantId, (tx) =>
-    sql`INSERT INTO recipients (tenant_id, name, phone, consent)
-      SELECT ${tenantId}, 'Person', '+1202' || lpad((${tenantId} * 1000 + n)::text, 7, '0'), '{bulk}'::message_class[] FROM generate_series(1, ${count}::int) n`.execute(
-      tx,
-    ),
-  );
-  return deps.as(tenantId);
+/** A campaign by SMS to so many people, planned and not claimed yet. */
+async function campaign(count: number) {
+  const bench = await Bench.open(deps);
+  await bench.people(count, { phone: true });
+  const message = await bench.launch('bulk', { channels: ['sms'] });
+  await bench.plan();
+  const carrier = carriers();
+  const deliveries = async () => (await getMessage(bench.ctx, message.id)).deliveries;
+  return { bench, carrier, deliveries, id: message.id };
 }
+const claim = async () => {
+  const batch = await claimBatch(deps.db.across, 'bulk', 'test');
+  if (!batch) throw new Error('a batch is due');
+  return batch;
+};
 
 /** The database as it is, but the n-th piece of work for a tenant is done and its answer lost, or not done at all. */
 function unreliable(real: Database, fails: (n: number) => 'before' | 'after' | undefined): Database {
@@ -51,93 +48,60 @@ function unreliable(real: Database, fails: (n: number) => 'before' | 'after' | u
 }
 
 test('many messages at once, when the partition of their deliveries does not exist yet', async () => {
-  const ctx = await crowd(1);
+  const { tenantId } = await deps.tenant();
   const made = [];
   for (const far of [4_096, 8_192, 12_288])
     made.push(
       ...(await Promise.allSettled(
-        Array.from({ length: 6 }, () => deps.db.withTenant(ctx.tenantId, (tx) => sql`SELECT ensure_delivery_partition(${far})`.execute(tx))),
+        Array.from({ length: 6 }, () => deps.db.withTenant(tenantId, (tx) => sql`SELECT ensure_delivery_partition(${far})`.execute(tx))),
       )),
     );
   expect(made.filter((one) => one.status === 'rejected')).toEqual([]);
 });
 
 test('a connection that is lost between two statements of a transaction ends that transaction, not the process', async () => {
-  const ctx = await crowd(1);
-  const lost = deps.db.withTenant(ctx.tenantId, async (tx) => {
+  const { tenantId } = await deps.tenant();
+  const lost = deps.db.withTenant(tenantId, async (tx) => {
     const { rows } = await sql<{ pid: number }>`SELECT pg_backend_pid() AS pid`.execute(tx);
-    const owner = new pg.Client({ connectionString: deps.databaseUrl });
-    await owner.connect();
-    await owner.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
-    // Once it is gone, the client's 'error' event is out; unhandled, it would fail this run.
-    await expect.poll(async () => (await owner.query('SELECT 1 FROM pg_stat_activity WHERE pid = $1', [rows[0]?.pid])).rowCount).toBe(0);
-    await owner.end();
+    await withClient(deps.databaseUrl, async (owner) => {
+      await owner.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
+      // Once it is gone, the client's 'error' event is out; unhandled, it would fail this run.
+      await expect.poll(async () => (await owner.query('SELECT 1 FROM pg_stat_activity WHERE pid = $1', [rows[0]?.pid])).rowCount).toBe(0);
+    });
     await sql`SELECT 1`.execute(tx);
   });
   await expect(lost).rejects.toThrow(/terminat|connection/i);
-  await expect(deps.db.withTenant(ctx.tenantId, (tx) => sql`SELECT 1`.execute(tx))).resolves.toBeDefined();
+  await expect(deps.db.withTenant(tenantId, (tx) => sql`SELECT 1`.execute(tx))).resolves.toBeDefined();
 });
 
 test.each([
   ['settles that are lost', 'before'],
   ['settles whose answer is lost', 'after'],
 ] as const)('%s are written again: nobody is in doubt and nobody is called twice', async (_name, how) => {
-  const ctx = await crowd(200);
-  const message = await createMessage(ctx, campaign());
-  for (const { tenantId, waveId } of (await sweep(deps)).waves) await planWave(deps, tenantId, waveId);
-  const called: string[] = [];
+  const { bench, carrier, id } = await campaign(200);
   let failuresLeft = 3;
   // Calls have begun, so what comes next from this worker are settles, further marks and the batch's end.
-  const db = unreliable(deps.db, () => (called.length === 200 && failuresLeft-- > 0 ? how : undefined));
-  const sms: ChannelAdapter = {
-    channel: 'sms',
-    concurrency: 100,
-    prepare: () => ({
-      send: ({ address }: Target) => {
-        called.push(address);
-        return Promise.resolve({ outcome: { kind: 'accepted', providerId: address, units: 1 } });
-      },
-    }),
-    close: () => Promise.resolve(),
-  };
-  const batch = await claimBatch(deps.db.across, 'bulk', 'test');
-  if (!batch) throw new Error('a batch is due');
-  await deliverBatch({ ...deps, db, recalls: new Recalls(), plans: new SendPlans(deps, { sms }), random: () => 0, stopping: () => false }, batch);
+  const db = unreliable(deps.db, () => (carrier.calls.length === 200 && failuresLeft-- > 0 ? how : undefined));
+  await deliverBatch({ ...bench.worker(carrier), db }, await claim());
   expect(failuresLeft).toBeLessThanOrEqual(0);
-  expect(new Set(called).size).toBe(200);
-  expect(called).toHaveLength(200);
-  expect(await getMessage(ctx, message.id)).toMatchObject({ state: 'completed', deliveries: { accepted: 200, attempting: 0, unknown: 0, pending: 0 } });
+  expect(new Set(carrier.calls.map((call) => call.address)).size).toBe(200);
+  expect(carrier.calls).toHaveLength(200);
+  expect(await getMessage(bench.ctx, id)).toMatchObject({ state: 'completed', deliveries: { accepted: 200, attempting: 0, unknown: 0, pending: 0 } });
 });
 
 test('a mark whose answer is lost is taken back, and its people are called by the next claim', async () => {
-  const ctx = await crowd(200);
-  const message = await createMessage(ctx, campaign());
-  for (const { tenantId, waveId } of (await sweep(deps)).waves) await planWave(deps, tenantId, waveId);
-  const called: string[] = [];
-  const sms: ChannelAdapter = {
-    channel: 'sms',
-    concurrency: 100,
-    prepare: () => ({
-      send: ({ address }: Target) => {
-        called.push(address);
-        return Promise.resolve({ outcome: { kind: 'accepted', providerId: address, units: 1 } });
-      },
-    }),
-    close: () => Promise.resolve(),
-  };
-  const worker = { ...deps, recalls: new Recalls(), plans: new SendPlans(deps, { sms }), random: () => 0, stopping: () => false };
-  const first = await claimBatch(deps.db.across, 'bulk', 'test');
-  if (!first) throw new Error('a batch is due');
+  const { bench, carrier, deliveries } = await campaign(200);
+  const worker = bench.worker(carrier);
+  const first = await claim();
   // The worker's first piece of work is reading the plan's message, the second the mark.
   await worker.plans.of(deps.db, first);
   const db = unreliable(deps.db, (n) => (n === 1 ? 'after' : undefined));
   await expect(deliverBatch({ ...worker, db }, first)).rejects.toThrow(/shutting down/);
-  expect(called).toEqual([]);
-  expect((await getMessage(ctx, message.id)).deliveries).toMatchObject({ pending: 200, attempting: 0, unknown: 0 });
+  expect(carrier.calls).toEqual([]);
+  expect(await deliveries()).toMatchObject({ pending: 200, attempting: 0, unknown: 0 });
   await expect.poll(async () => (await sweep(deps)).lanes.has('bulk')).toBe(true);
-  for (let batch = await claimBatch(deps.db.across, 'bulk', 'test'); batch; batch = await claimBatch(deps.db.across, 'bulk', 'test'))
-    await deliverBatch(worker, batch);
-  expect(new Set(called).size).toBe(200);
-  expect(called).toHaveLength(200);
-  expect((await getMessage(ctx, message.id)).deliveries).toMatchObject({ accepted: 200 });
+  await bench.work(carrier, 'bulk');
+  expect(new Set(carrier.calls.map((call) => call.address)).size).toBe(200);
+  expect(carrier.calls).toHaveLength(200);
+  expect(await deliveries()).toMatchObject({ accepted: 200 });
 });

@@ -1,4 +1,3 @@
-import pg from 'pg';
 import webpush from 'web-push';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createEmailAdapter } from '#channels/email/adapter.ts';
@@ -19,6 +18,7 @@ import { Bench, carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { apiOf } from '#testing/people-who-act.ts';
 import { startTestSimulator, TEST_ACCOUNT, TEST_TOKEN, type TestSimulator } from '#testing/simulator.ts';
+import { withClient } from '#testing/with-client.ts';
 import { watchStops } from '#workers/stop-watch.ts';
 
 /**
@@ -43,12 +43,7 @@ afterAll(async () => {
   await Promise.all([simulator.close(), deps.close(), away.close()]);
 });
 const closers: (() => Promise<unknown>)[] = [];
-const byHand = async (statement: string): Promise<void> => {
-  const owner = new pg.Client({ connectionString: deps.databaseUrl });
-  await owner.connect();
-  await owner.query(statement);
-  await owner.end();
-};
+const byHand = (statement: string) => withClient(deps.databaseUrl, (owner) => owner.query(statement));
 afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
   // A claim takes whatever is due in its lane: nothing of one test may be left to the next.
@@ -104,7 +99,7 @@ async function underWay(channel: Channel, { listens = true, looks = true }: Watc
   const api = apiOf(app, apiKey);
   await addPeople(api, channel, people);
   simulator.control({ [channel]: { latencyMs: ANSWER_MS } });
-  const { json: message } = await api<MessageView>('POST', '/messages', {
+  const { body: message } = await api<MessageView>('POST', '/messages', {
     ...{ class: 'ops', text: { en: `Water off, ${tenantId}` }, audience: { all: true }, channels: [channel], launch: true },
   });
   const bench = Bench.at(deps, deps.as(tenantId));
@@ -116,7 +111,7 @@ async function underWay(channel: Channel, { listens = true, looks = true }: Watc
   const worker: DeliverDeps = { ...bench.worker(carriers()), plans: new SendPlans(deps, { [channel]: adapter }), recalls };
   const before = simulator.state().calls;
   const running = deliverBatch(worker, batch);
-  const deliveries = async () => (await api<MessageView>('GET', `/messages/${message.id}`)).json.deliveries;
+  const deliveries = async () => (await api<MessageView>('GET', `/messages/${message.id}`)).body.deliveries;
   await expect.poll(() => simulator.state().calls - before, { interval: 5 }).toBe(begun);
   await expect.poll(deliveries).toMatchObject({ attempting: marked, pending: people - marked });
   const db = { ...deps.db, ...(listens ? {} : { connect: away.connect }), ...(looks ? {} : { across: away.across }) };
@@ -135,8 +130,8 @@ async function addPeople(api: Api, channel: Channel, count: number): Promise<voi
   for (let i = 0; i < count; i++) {
     number += 1;
     const address = channel === 'sms' ? { phone: `+1202556${String(number).padStart(4, '0')}` } : { email: `p${number}@example.test` };
-    const { json } = await api<{ id: string }>('POST', '/recipients', { name: `Person ${number}`, ...address });
-    if (channel === 'push') expect((await api('POST', `/recipients/${json.id}/push-subscriptions`, subscriptions[i])).status).toBe(201);
+    const { body } = await api<{ id: string }>('POST', '/recipients', { name: `Person ${number}`, ...address });
+    if (channel === 'push') expect((await api('POST', `/recipients/${body.id}/push-subscriptions`, subscriptions[i])).status).toBe(201);
   }
 }
 
@@ -155,25 +150,25 @@ async function takenBack({ people, begun, bound, running, deliveries, calls }: U
 /** None of those attempts is counted, and the list says why they were not called. */
 async function listed({ api, bench, message, people, begun, marked, calls }: UnderWay): Promise<void> {
   await bench.work(carriers(), 'ops');
-  const { json } = await api<{ items: { code: string | null; attempts: number }[] }>('GET', `/messages/${message.id}/deliveries?state=cancelled&limit=100`);
-  expect(json.items).toHaveLength(people - begun);
-  expect(json.items.filter(({ code, attempts }) => code === 'not_called' && attempts === 0)).toHaveLength(marked - begun);
+  const { body } = await api<{ items: { code: string | null; attempts: number }[] }>('GET', `/messages/${message.id}/deliveries?state=cancelled&limit=100`);
+  expect(body.items).toHaveLength(people - begun);
+  expect(body.items.filter(({ code, attempts }) => code === 'not_called' && attempts === 0)).toHaveLength(marked - begun);
   expect(calls()).toBe(begun);
 }
 
 test.each(['sms', 'email', 'push'] as const)('recall: a stop takes back who is marked for %s and not called yet', async (channel) => {
   const one = await underWay(channel);
-  const { status, json } = await one.api('POST', `/messages/${one.message.id}/stop`);
-  expect([status, json]).toMatchObject([200, { inFlight: one.marked }]);
+  const { status, body } = await one.api('POST', `/messages/${one.message.id}/stop`);
+  expect([status, body]).toMatchObject([200, { inFlight: one.marked }]);
   await takenBack(one);
   await listed(one);
 });
 
 test('recall: a correction takes them back too, and goes to those alone who were called', async () => {
   const one = await underWay('sms');
-  const { status, json } = await one.api<MessageView>('POST', `/messages/${one.message.id}/correct`, { text: { en: 'Water is on again' } });
+  const { status, body } = await one.api<MessageView>('POST', `/messages/${one.message.id}/correct`, { text: { en: 'Water is on again' } });
   // Whoever was marked may have been called, as far as anybody knows in that moment.
-  expect([status, json.audience.count]).toEqual([201, one.marked]);
+  expect([status, body.audience.count]).toEqual([201, one.marked]);
   await takenBack(one);
   const carrier = carriers();
   await one.bench.work(carrier, 'ops');

@@ -1,3 +1,4 @@
+import type { Verdict } from './check.ts';
 import type { World } from './world.ts';
 
 export interface Size {
@@ -29,12 +30,30 @@ export interface Row {
   run(world: World, size: Size): Promise<Result>;
 }
 
+/** What a verdict counts, and how a row says that there were some. */
+const COUNTED = {
+  lost: (n: number) => `lost ${n}`,
+  doubled: (n: number) => `doubled ${n}`,
+  inDoubt: (n: number) => `${n} in doubt`,
+  miscounted: (n: number) => `counters differ from rows by ${n}`,
+} as const satisfies Partial<Record<keyof Verdict, (n: number) => string>>;
+
 /** Collects what did not hold. */
 export class Promises {
   readonly broken: string[] = [];
 
   hold(holds: boolean, text: string): void {
     if (!holds) this.broken.push(text);
+  }
+
+  /** Holds that the verdict counted none of these. */
+  none(verdict: Verdict, ...counted: (keyof typeof COUNTED)[]): void {
+    for (const name of counted) this.hold(verdict[name] === 0, COUNTED[name](verdict[name]));
+  }
+
+  /** The row's result: what the verdict counted unless the row counted otherwise, and the promises that were broken. */
+  result({ people, lost, doubled, inDoubt }: Verdict, told: Pick<Result, 'injected' | 'notes'> & Partial<Result>): Result {
+    return { people, lost, doubled, inDoubt, recoverMs: null, ...told, broken: this.broken };
   }
 }
 

@@ -69,12 +69,12 @@ const called = async (text: string): Promise<string[]> =>
     .filter(({ body }) => body?.includes(text))
     .map(({ to }) => to)
     .sort();
-const stateOf = async (api: Api, id: string) => (await api<MessageView>('GET', `/messages/${id}`)).json;
+const stateOf = async (api: Api, id: string) => (await api<MessageView>('GET', `/messages/${id}`)).body;
 
 test('audience: nothing is launched for nobody, and nothing starts for people who are no longer there', async () => {
   const { author, add, work, bench } = await office();
   await add(2, ['hall']);
-  expect(await send(author, 'Nobody', { audience: { tags: ['no such'] } })).toMatchObject({ status: 422, json: { errors: [{ code: 'empty_audience' }] } });
+  expect(await send(author, 'Nobody', { audience: { tags: ['no such'] } })).toMatchObject({ status: 422, body: { errors: [{ code: 'empty_audience' }] } });
   const later = await send(author, 'Later', { audience: { tags: ['hall'] }, startAt: new Date(Date.now() + 3_600_000).toISOString() });
   expect(later.status).toBe(201);
   const { tenantId } = bench.ctx;
@@ -83,7 +83,7 @@ test('audience: nothing is launched for nobody, and nothing starts for people wh
     await sql`UPDATE messages SET start_at = now() - interval '1 s' WHERE tenant_id = ${tenantId}`.execute(tx);
   });
   await work();
-  expect(await stateOf(author, later.json.id)).toMatchObject({ state: 'draft', returned: 'empty_audience' });
+  expect(await stateOf(author, later.body.id)).toMatchObject({ state: 'draft', returned: 'empty_audience' });
   expect(await called('Later')).toEqual([]);
 });
 
@@ -92,15 +92,15 @@ test('approval: who wrote or changed it cannot approve it, by whatever key, and 
   const phones = await add(3);
   const editor = await person('editor');
   const third = await person('third');
-  const { json: message } = await author<MessageView>('POST', '/messages', draft('First words'));
+  const { body: message } = await author<MessageView>('POST', '/messages', draft('First words'));
   expect((await apiOf(app, editor.apiKey)('PATCH', `/messages/${message.id}`, { text: { en: 'Second words' } })).status).toBe(200);
   const approve = (api: Api) => api('POST', `/messages/${message.id}/approve`);
   const launch = () => author('POST', `/messages/${message.id}/launch`);
   for (const own of [userId, editor.userId]) {
     const refused = await approve(apiOf(app, await addKeyOf(deps, tenantId, own)));
-    expect(refused).toMatchObject({ status: 403, json: { code: 'author_cannot_approve' } });
+    expect(refused).toMatchObject({ status: 403, body: { code: 'author_cannot_approve' } });
   }
-  expect(await launch()).toMatchObject({ status: 409, json: { code: 'approval_required' } });
+  expect(await launch()).toMatchObject({ status: 409, body: { code: 'approval_required' } });
   await work();
   expect(await called('words')).toEqual([]);
   expect((await approve(apiOf(app, third.apiKey))).status).toBe(200);
@@ -114,12 +114,12 @@ test('correction: it goes to everybody who had the first and to nobody else, who
   const had = await add(3);
   const [barred] = await add(1);
   expect((await author('POST', '/suppressions', { address: barred })).status).toBe(201);
-  const { json: first } = await send(author, 'Wrong hall');
+  const { body: first } = await send(author, 'Wrong hall');
   await work();
   expect(await called('Wrong hall')).toEqual(had);
   await deps.db.withTenant(bench.ctx.tenantId, (tx) => tx.deleteFrom('suppressions').execute());
   await add(2);
-  const { status, json: correction } = await author<MessageView>('POST', `/messages/${first.id}/correct`, { text: { en: 'Right hall' } });
+  const { status, body: correction } = await author<MessageView>('POST', `/messages/${first.id}/correct`, { text: { en: 'Right hall' } });
   expect(status).toBe(201);
   await work();
   expect(await called('Right hall')).toEqual(had);
@@ -130,7 +130,7 @@ test('correction: it goes to those too of whose calls nobody knows the outcome',
   const { author, add, work } = await office();
   const phones = await add(3);
   simulator.control({ sms: { cutShare: 1, takenShare: 1 } });
-  const { json: first } = await send(author, 'Wrong school');
+  const { body: first } = await send(author, 'Wrong school');
   await work();
   expect((await stateOf(author, first.id)).deliveries).toMatchObject({ unknown: 3 });
   simulator.control({ sms: { cutShare: 0 } });

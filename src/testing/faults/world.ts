@@ -131,6 +131,12 @@ export class World {
     return this.#ready(child);
   }
 
+  /** Starts an API and so many workers. */
+  async start({ workers }: { workers: number }): Promise<void> {
+    await this.startApi();
+    await Promise.all(Array.from({ length: workers }, () => this.startWorker()));
+  }
+
   call<T = Record<string, unknown>>(
     method: string,
     path: string,

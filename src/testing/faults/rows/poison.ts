@@ -13,8 +13,7 @@ export const poisonRows: Row = {
       world.tenantId,
     ]);
     const poisoned = await world.number(`SELECT count(*) AS n FROM recipients WHERE tenant_id = $1 AND email LIKE 'eve%'`, [world.tenantId]);
-    await world.startApi();
-    await world.startWorker();
+    await world.start({ workers: 1 });
     const message = await world.launch({ class: 'bulk', channels: ['email'] });
     await world.settled([message.id]);
     const verdict = await world.check([message.id]);
@@ -23,21 +22,15 @@ export const poisonRows: Row = {
     promises.hold(poisoned > 0, 'nobody was poisoned');
     promises.hold(verdict.states.failed === poisoned, `${verdict.states.failed} failed, ${poisoned} poisoned`);
     promises.hold(sent === people - poisoned, `${sent} of the other ${people - poisoned} were sent`);
-    promises.hold(verdict.lost === 0, `lost ${verdict.lost}`);
-    promises.hold(verdict.doubled === 0, `doubled ${verdict.doubled}`);
-    return {
+    promises.none(verdict, 'lost', 'doubled');
+    return promises.result(verdict, {
       injected: `${poisoned} rows that cannot be rendered`,
       people,
-      lost: verdict.lost,
-      doubled: verdict.doubled,
-      inDoubt: verdict.inDoubt,
-      recoverMs: null,
       notes: [
         `the others sent: ${sent} of ${people - poisoned}`,
         `codes ${[...new Set(verdict.rows.filter((row) => row.state === 'failed').map((row) => row.code))].join(', ')}`,
       ],
-      broken: promises.broken,
-    };
+    });
   },
 };
 
@@ -90,19 +83,15 @@ export const poisonProcess: Row = {
       );
     const promises = new Promises();
     promises.hold(others === people - 1, `${others} of the other ${people - 1} were sent: ${unsent.slice(0, 3).join('; ')}`);
-    promises.hold(verdict.lost === 0, `lost ${verdict.lost}`);
+    promises.none(verdict, 'lost');
     promises.hold(state?.state === 'failed', `the deadly row is ${state?.state}`);
     // A life delivery is given up after six calls; never earlier, since workers also die for other reasons.
     promises.hold(deaths <= 6, `it killed the process ${deaths} times`);
-    return {
+    return promises.result(verdict, {
       injected: 'one row that kills the process each time',
       people,
-      lost: verdict.lost,
-      doubled: verdict.doubled,
-      inDoubt: verdict.inDoubt,
       recoverMs: tookMs,
       notes: [`deaths ${deaths}, the others sent: ${others} of ${people - 1}`, `set aside as ${state?.state} (${state?.code})`],
-      broken: promises.broken,
-    };
+    });
   },
 };

@@ -22,8 +22,7 @@ async function underLoad(world: World, { short }: Size, fault: Fault): Promise<R
   const people = short ? 2_000 : 10_000;
   await world.people(people, { tag: 'many' });
   await world.people(1, { first: 500_000, tag: 'one' });
-  await world.startApi();
-  await Promise.all([world.startWorker(), world.startWorker()]);
+  await world.start({ workers: 2 });
   world.simulator.control({ sms: { latencyMs: 30, latencyJitterMs: 60 } });
   const message = await world.launch({ class: 'bulk', audience: { tags: ['many'] } });
   const load = startLoad(world, LOAD);
@@ -49,22 +48,16 @@ async function underLoad(world: World, { short }: Size, fault: Fault): Promise<R
     new Set(load.accepted.values()).size === load.keys() && loadMessages === load.keys(),
     `${load.keys()} keys, ${load.accepted.size} answers, ${loadMessages} messages`,
   );
-  promises.hold(verdict.lost === 0, `lost ${verdict.lost}`);
+  promises.none(verdict, 'lost', 'miscounted');
   promises.hold(bulk.doubled === 0, `bulk doubled ${bulk.doubled}`);
-  promises.hold(verdict.miscounted === 0, `counters differ from rows by ${verdict.miscounted}`);
   promises.hold([...world.apis, ...world.workers].every(alive), `a process ended:\n${world.tail()}`);
   promises.hold(odd.length === 0, `answers other than 503: ${show(odd)}`);
   promises.hold(recoverMs <= 10_000, `moving again only after ${Math.round(recoverMs)} ms`);
-  return {
+  return promises.result(verdict, {
     injected: fault.injected,
-    people: verdict.people,
-    lost: verdict.lost,
-    doubled: verdict.doubled,
-    inDoubt: verdict.inDoubt,
     recoverMs,
     notes: [`${ids.length} messages accepted, ${stored} there`, `${later} answers "not now"`, 'processes that ended: 0'],
-    broken: promises.broken,
-  };
+  });
 }
 
 /** Both ways in and out: somebody's message is accepted, and a carrier hears of somebody. */

@@ -38,8 +38,7 @@ async function run(world: World, { short }: Size, fault: (world: World) => Promi
   if (!redis) throw new Error('this row needs Redis');
   await world.people(people, { tag: 'many' });
   await world.people(20, { first: 500_000, tag: 'few' });
-  await world.startApi();
-  await Promise.all([world.startWorker(), world.startWorker()]);
+  await world.start({ workers: 2 });
   const api = probe(world);
   world.simulator.control({ sms: { latencyMs: 40, latencyJitterMs: 40 } });
   const message = await world.launch({ class: 'bulk', audience: { tags: ['many'] } });
@@ -54,22 +53,14 @@ async function run(world: World, { short }: Size, fault: (world: World) => Promi
   const { asked, refused, slowestMs } = await api.stop();
   const verdict = await world.check(launched);
   const promises = new Promises();
-  promises.hold(verdict.lost === 0, `lost ${verdict.lost}`);
-  promises.hold(verdict.doubled === 0, `doubled ${verdict.doubled}`);
-  promises.hold(verdict.inDoubt === 0, `${verdict.inDoubt} in doubt`);
+  promises.none(verdict, 'lost', 'doubled', 'inDoubt', 'miscounted');
   promises.hold(refused === 0, `the API refused ${refused} of ${asked}`);
   promises.hold(recoverMs <= 5_000, `moving again only after ${Math.round(recoverMs)} ms`);
-  promises.hold(verdict.miscounted === 0, `counters differ from rows by ${verdict.miscounted}`);
-  return {
+  return promises.result(verdict, {
     injected,
-    people: verdict.people,
-    lost: verdict.lost,
-    doubled: verdict.doubled,
-    inDoubt: verdict.inDoubt,
     recoverMs,
     notes: [`API errors ${refused} of ${asked}, slowest ${Math.round(slowestMs)} ms`],
-    broken: promises.broken,
-  };
+  });
 }
 
 export const redisFlush: Row = {
@@ -106,8 +97,7 @@ export const redisAbsent: Row = {
     const absentMs = size.short ? 5_000 : 60_000;
     await world.people(people, { tag: 'many' });
     await world.people(20, { first: 500_000, tag: 'few' });
-    await world.startApi();
-    await Promise.all([world.startWorker(), world.startWorker()]);
+    await world.start({ workers: 2 });
     const speed = async (): Promise<{ id: string; perSecond: number }> => {
       const started = performance.now();
       const { id } = await world.launch({ class: 'bulk', audience: { tags: ['many'] } });
@@ -133,26 +123,20 @@ export const redisAbsent: Row = {
     await world.settled(launched);
     const verdict = await world.check(launched);
     const promises = new Promises();
-    promises.hold(verdict.lost === 0, `lost ${verdict.lost}`);
-    promises.hold(verdict.doubled === 0, `doubled ${verdict.doubled}`);
+    promises.none(verdict, 'lost', 'doubled');
     promises.hold(refused === 0, `the API refused ${refused} of ${asked}`);
     promises.hold(recoverMs <= 5_000, `moving again only after ${Math.round(recoverMs)} ms`);
     promises.hold(ready.status === 200 && ready.body.degraded?.includes('redis') === true, `readiness says ${ready.status} ${JSON.stringify(ready.body)}`);
     if (!size.short)
       promises.hold(without.perSecond >= normal.perSecond / 2, `${Math.round(without.perSecond)}/s without Redis, ${Math.round(normal.perSecond)}/s with it`);
-    return {
+    return promises.result(verdict, {
       injected: `absent for ${Math.round(absent / 1000)} s`,
-      people: verdict.people,
-      lost: verdict.lost,
-      doubled: verdict.doubled,
-      inDoubt: verdict.inDoubt,
       recoverMs,
       notes: [
         `API errors ${refused} of ${asked}, slowest ${Math.round(slowestMs)} ms`,
         `${Math.round(normal.perSecond)}/s with Redis, ${Math.round(without.perSecond)}/s without`,
         'readiness: degraded',
       ],
-      broken: promises.broken,
-    };
+    });
   },
 };

@@ -33,8 +33,7 @@ async function takeover(world: World, cluster: RedisCluster, { short }: Size): P
   const people = short ? 3_000 : 10_000;
   await world.people(people, { tag: 'many' });
   await world.people(20, { first: 500_000, tag: 'few' });
-  await world.startApi();
-  await Promise.all([world.startWorker(), world.startWorker()]);
+  await world.start({ workers: 2 });
   const launched: string[] = [];
   await movingAgain(world, launched);
   await world.settled(launched);
@@ -69,26 +68,18 @@ async function takeover(world: World, cluster: RedisCluster, { short }: Size): P
   const stuck = Math.max(0, consumers - (await steady()));
   const verdict = await world.check(launched);
   const promises = new Promises();
-  promises.hold(verdict.lost === 0, `lost ${verdict.lost}`);
-  promises.hold(verdict.doubled === 0, `doubled ${verdict.doubled}`);
-  promises.hold(verdict.inDoubt === 0, `${verdict.inDoubt} in doubt`);
+  promises.none(verdict, 'lost', 'doubled', 'inDoubt', 'miscounted');
   promises.hold(refused === 0, `the API refused ${refused} of ${asked}`);
   promises.hold(stuck === 0 && consumers > 0, `${stuck} of ${consumers} consumers are stuck`);
   promises.hold(Math.max(movedMs, afterMs) <= 20_000, `moving again only after ${Math.round(Math.max(movedMs, afterMs))} ms`);
   promises.hold(backMs <= 20_000, `every consumer is back only after ${Math.round(backMs)} ms`);
   promises.hold([...world.apis, ...world.workers].every(alive), `a process ended\n${world.tail()}`);
-  promises.hold(verdict.miscounted === 0, `counters differ from rows by ${verdict.miscounted}`);
-  return {
+  return promises.result(verdict, {
     injected: 'SIGKILL of the master with the queue',
-    people: verdict.people,
-    lost: verdict.lost,
-    doubled: verdict.doubled,
-    inDoubt: verdict.inDoubt,
     recoverMs: Math.max(movedMs, afterMs),
     notes: [
       `taken over after ${(takeoverMs / 1000).toFixed(1)} s, all ${consumers} consumers back after ${(backMs / 1000).toFixed(1)} s, stuck ${stuck}`,
       `API errors ${refused} of ${asked}, slowest ${Math.round(slowestMs)} ms`,
     ],
-    broken: promises.broken,
-  };
+  });
 }

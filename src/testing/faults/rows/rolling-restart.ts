@@ -14,8 +14,7 @@ export const rollingRestart: Row = {
     const rounds = short ? 1 : 5;
     await world.people(people, { tag: 'many' });
     await world.people(1, { first: 500_000, tag: 'one' });
-    await world.startApi();
-    await world.startWorker();
+    await world.start({ workers: 1 });
     const ports = [Number(new URL(world.apiUrl).port)];
     const proxy = await startProxy({ targets: () => ports });
     world.simulator.control({ sms: { latencyMs: 40, latencyJitterMs: 40 } });
@@ -72,21 +71,12 @@ export const rollingRestart: Row = {
     const promises = new Promises();
     promises.hold(serverErrors.length === 0, `5xx: ${show(serverErrors)}`);
     promises.hold(messages === sent, `${messages} messages for ${sent} keys`);
-    promises.hold(verdict.lost === 0, `lost ${verdict.lost}`);
-    promises.hold(verdict.doubled === 0, `doubled ${verdict.doubled}`);
-    promises.hold(verdict.inDoubt === 0, `${verdict.inDoubt} in doubt`);
-    promises.hold(verdict.miscounted === 0, `counters differ from rows by ${verdict.miscounted}`);
+    promises.none(verdict, 'lost', 'doubled', 'inDoubt', 'miscounted');
     promises.hold(slowestEnd <= 20_000, `a process took ${Math.round(slowestEnd)} ms to end`);
     promises.hold(badEnds.length === 0, badEnds.join(', '));
-    return {
+    return promises.result(verdict, {
       injected: `rolling restart x ${rounds}`,
-      people: verdict.people,
-      lost: verdict.lost,
-      doubled: verdict.doubled,
-      inDoubt: verdict.inDoubt,
-      recoverMs: null,
       notes: [`5xx ${serverErrors.length} of ${sent}, ${reconnected} repeated after a closed connection`, `slowest end ${(slowestEnd / 1000).toFixed(1)} s`],
-      broken: promises.broken,
-    };
+    });
   },
 };

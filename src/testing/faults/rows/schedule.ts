@@ -14,8 +14,7 @@ export const schedulers: Row = {
     const count = short ? 50 : 1_000;
     const workers = short ? 3 : 5;
     await world.people(1);
-    await world.startApi();
-    await Promise.all(Array.from({ length: workers }, () => world.startWorker()));
+    await world.start({ workers: workers });
     const startAt = Date.now() + (short ? 4_000 : 45_000);
     const ids: string[] = [];
     for (let n = 0; n < count; n += 10)
@@ -44,25 +43,20 @@ export const schedulers: Row = {
     promises.hold(!late, 'the messages were not written in time: the row proves nothing');
     promises.hold(launches === count, `${launches} launches of ${count}`);
     promises.hold(verdict.calls.length === count, `${verdict.calls.length} calls for ${count} messages`);
-    promises.hold(verdict.lost === 0, `lost ${verdict.lost}`);
-    promises.hold(verdict.doubled === 0, `doubled ${verdict.doubled}`);
+    promises.none(verdict, 'lost', 'doubled');
     promises.hold(early === 0, `${early} calls before the start`);
     const last = Math.max(...verdict.calls.map((call) => call.at)) - startAt;
     const after = (column: string, table: string) => world.number(`SELECT extract(epoch FROM max(${column})) * 1000 - $1 AS n FROM ${table}`, [startAt]);
     const [live, planned] = [await after('launched_at', 'messages'), await after('planned_at', 'waves')];
     promises.hold(live <= STARTED_MS, `the last launch began ${live} ms after its time`);
-    return {
+    return promises.result(verdict, {
       injected: `${workers} schedulers, ${count} launches`,
       people: count,
-      lost: verdict.lost,
-      doubled: verdict.doubled,
-      inDoubt: verdict.inDoubt,
       recoverMs: last,
       notes: [
         `launched ${launches}, called ${verdict.calls.length}, early ${early}; after the start: all live ${seconds(live)}, all planned ${seconds(planned)}, last call ${seconds(last)}`,
       ],
-      broken: promises.broken,
-    };
+    });
   },
 };
 
@@ -103,20 +97,12 @@ export const clockSkew: Row = {
       ({ first: a, last }) => Math.abs(a.getTime() - started) > 600_000 || Math.abs(last.getTime() - started) > 600_000,
     ).length;
     const promises = new Promises();
-    promises.hold(verdict.lost === 0, `lost ${verdict.lost}`);
-    promises.hold(verdict.doubled === 0, `doubled ${verdict.doubled}`);
-    promises.hold(verdict.inDoubt === 0, `${verdict.inDoubt} in doubt`);
+    promises.none(verdict, 'lost', 'doubled', 'inDoubt');
     promises.hold(expired === 0, `${expired} messages expired by a wrong clock`);
     promises.hold(first >= 0 && first <= 5_000, `the scheduled message began ${first} ms after its time`);
-    return {
+    return promises.result(verdict, {
       injected: 'one worker +1 h, one -1 h',
-      people: verdict.people,
-      lost: verdict.lost,
-      doubled: verdict.doubled,
-      inDoubt: verdict.inDoubt,
-      recoverMs: null,
       notes: [`scheduled start ${first} ms after its time`, `${wrongTimes} of ${ids.length} messages show call times of the wrong clock`],
-      broken: promises.broken,
-    };
+    });
   },
 };

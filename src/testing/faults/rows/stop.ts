@@ -46,8 +46,7 @@ export const stop: Row = {
   async run(world, { short }) {
     const people = short ? 4_000 : 20_000;
     await world.people(people);
-    await world.startApi();
-    await Promise.all(Array.from({ length: short ? 1 : 2 }, () => world.startWorker()));
+    await world.start({ workers: short ? 1 : 2 });
     world.simulator.control(LATENCY);
     const watched = await watchStop(world);
     const message = await world.launch({ class: 'bulk' });
@@ -76,24 +75,18 @@ export const stop: Row = {
     promises.hold(inFlight > 0, 'nothing was in flight at the stop: the count proves nothing');
     promises.hold(body.inFlight === inFlight, `${body.inFlight} reported in flight, ${inFlight} were`);
     const { takenBack } = told(verdict, body, stoppedAt, promises);
-    promises.hold(verdict.lost === 0, `lost ${verdict.lost}`);
-    promises.hold(verdict.doubled === 0, `doubled ${verdict.doubled}`);
-    promises.hold(verdict.miscounted === 0, `counters differ from rows by ${verdict.miscounted}`);
+    promises.none(verdict, 'lost', 'doubled', 'miscounted');
     promises.hold(verdict.states.cancelled > 0, 'nothing was left to cancel');
-    return {
+    return promises.result(verdict, {
       injected: 'stop at half',
       people,
-      lost: verdict.lost,
-      doubled: verdict.doubled,
-      inDoubt: verdict.inDoubt,
       recoverMs: effectMs,
       notes: [
         `calls marked after the stop ${late}`,
         `answered in ${answered - asked} ms, last call ${Math.round(effectMs)} ms after the stop, ${Math.max(0, last - asked)} ms after the request`,
         `${body.inFlight} reported in flight, ${inFlight} were, ${takenBack} of them taken back; ${verdict.states.cancelled} cancelled`,
       ],
-      broken: promises.broken,
-    };
+    });
   },
 };
 
@@ -123,8 +116,7 @@ export const stopSlow: Row = {
   async run(world, { short }) {
     const people = short ? 1_000 : 4_000;
     await world.people(people);
-    await world.startApi();
-    await Promise.all([world.startWorker(), world.startWorker()]);
+    await world.start({ workers: 2 });
     const promises = new Promises();
     const notes: string[] = [];
     const messages: string[] = [];
@@ -171,21 +163,14 @@ export const stopSlow: Row = {
       await world.settled([message.id]);
     }
     const verdict = await world.check(messages);
-    promises.hold(verdict.lost === 0, `lost ${verdict.lost}`);
-    promises.hold(verdict.doubled === 0, `doubled ${verdict.doubled}`);
-    promises.hold(verdict.miscounted === 0, `counters differ from rows by ${verdict.miscounted}`);
+    promises.none(verdict, 'lost', 'doubled', 'miscounted', 'inDoubt');
     promises.hold(verdict.unmarked === 0, `${verdict.unmarked} calls of people who were taken back`);
-    promises.hold(verdict.inDoubt === 0, `${verdict.inDoubt} in doubt`);
-    return {
+    return promises.result(verdict, {
       injected: `stop of message, channel, tenant, installation; answers after ${SLOW_MS / 1_000} s`,
       people: all,
-      lost: verdict.lost,
-      doubled: verdict.doubled,
-      inDoubt: verdict.inDoubt,
       recoverMs: latest,
       notes,
-      broken: promises.broken,
-    };
+    });
   },
 };
 
@@ -195,8 +180,7 @@ export const correct: Row = {
   async run(world, { short }) {
     const people = short ? 4_000 : 20_000;
     await world.people(people);
-    await world.startApi();
-    await Promise.all([world.startWorker(), world.startWorker()]);
+    await world.start({ workers: 2 });
     // Some calls stay in doubt, some are refused: both matter for who may have had it.
     world.simulator.control({ sms: { ...LATENCY.sms, cutShare: 0.01, takenShare: 0.5, refusedShare: 0.02 } });
     const message = await world.launch({ class: 'ops', text: { en: 'Wrong text' } });
@@ -229,18 +213,16 @@ export const correct: Row = {
     promises.hold(late === 0, `${late} marks of the wrong text after the stop`);
     promises.hold(second.doubled === 0, `correction doubled ${second.doubled}`);
     promises.hold(verdict.miscounted + second.miscounted === 0, `counters differ from rows by ${verdict.miscounted + second.miscounted}`);
-    return {
+    return promises.result(verdict, {
       injected: 'correction at 37 %',
       people,
       lost: missing,
       doubled: second.doubled,
-      inDoubt: verdict.inDoubt,
       recoverMs: shown,
       notes: [
         `may have had it ${mayHave.size}, corrected ${corrected.size}, nobody else ${extra}`,
         `last wrong text ${Math.max(0, lastWrong)} ms after the request`,
       ],
-      broken: promises.broken,
-    };
+    });
   },
 };

@@ -52,19 +52,13 @@ export const workerFreeze: Row = {
     const verdict = await world.check([message.id]);
     const promises = new Promises();
     promises.hold(stale === 0, `${stale} stale writes`);
-    promises.hold(verdict.lost === 0, `lost ${verdict.lost}`);
-    promises.hold(verdict.doubled === 0, `doubled ${verdict.doubled}`);
-    promises.hold(verdict.miscounted === 0, `counters differ from rows by ${verdict.miscounted}`);
+    promises.none(verdict, 'lost', 'doubled', 'miscounted');
     promises.hold(verdict.calls.length >= before.calls.length, 'calls vanished');
-    return {
+    return promises.result(verdict, {
       injected: `SIGSTOP for ${Math.round(frozenMs / 1000)} s (bulk), then SIGCONT`,
       people,
-      lost: verdict.lost,
-      doubled: verdict.doubled,
-      inDoubt: verdict.inDoubt,
       recoverMs,
       notes: [`stale writes ${stale}`, `${resolved} doubts ended by the worker's own late word`, `${before.inDoubt} in doubt before SIGCONT`],
-      broken: promises.broken,
-    };
+    });
   },
 };
