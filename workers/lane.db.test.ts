@@ -9,8 +9,9 @@ import type { MessageClass } from '#schemas/delivery.ts';
 import { Recalls } from '#services/recalls.ts';
 import { SendPlans } from '#services/send-plan.ts';
 import { stopMessage } from '#services/stop-message.ts';
-import { Bench, type Carriers, carriers } from '#testing/carriers.ts';
+import { type Carriers, carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { LaneByHand } from '#testing/lane-by-hand.ts';
 import { Lane } from './lane.ts';
 
 let deps: TestDeps;
@@ -31,7 +32,7 @@ const laneOf = (carrier: Carriers, lane: MessageClass = 'life', db: Database = d
   });
 
 /** Batches of SMS under way. */
-async function claimed(one: Bench): Promise<number | undefined> {
+async function claimed(one: LaneByHand): Promise<number | undefined> {
   const { rows } = await deps.db.withTenant(one.ctx.tenantId, (tx) =>
     sql<{ n: number }>`SELECT count(*)::int AS n FROM batches WHERE tenant_id = ${one.ctx.tenantId} AND state = 'claimed' AND channel = 'sms'`.execute(tx),
   );
@@ -51,7 +52,7 @@ async function until(lane: Lane, carrier: Carriers, channel: 'sms' | 'email', co
     .toBe(count);
 }
 
-async function bench(rate: number | null): Promise<Bench> {
+async function bench(rate: number | null): Promise<LaneByHand> {
   const { tenantId } = await deps.tenant({
     policy: OPEN_POLICY,
     senders: [
@@ -59,7 +60,7 @@ async function bench(rate: number | null): Promise<Bench> {
       { channel: 'email', name: 'Mail', address: 'Muster <muster@example.test>' },
     ],
   });
-  const made = new Bench(deps, deps.as(tenantId));
+  const made = new LaneByHand(deps, deps.as(tenantId));
   await made.people(3_000);
   return made;
 }

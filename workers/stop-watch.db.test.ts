@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createSmsAdapter } from '#channels/sms/adapter.ts';
-import { type ClaimedBatch, claimBatch } from '#db/claim-batch.ts';
+import type { ClaimedBatch } from '#db/claim-batch.ts';
 import { type Database, openDatabase } from '#db/database.ts';
 import { createLog } from '#platform/log.ts';
 import { correctMessage } from '#services/correct-message.ts';
@@ -14,8 +14,9 @@ import { stopMessage } from '#services/stop-message.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { sweep } from '#services/sweep.ts';
-import { Bench, carriers } from '#testing/carriers.ts';
+import { carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { LaneByHand } from '#testing/lane-by-hand.ts';
 import { startHttp } from '#testing/loopback.ts';
 import { watchStops } from './stop-watch.ts';
 
@@ -36,7 +37,7 @@ afterAll(async () => {
 });
 
 /** The real adapter before a slow carrier, in a worker that hears of stops; or that is cut off from the database. */
-async function slowWorker(bench: Bench, listens: boolean, cutOff = false) {
+async function slowWorker(bench: LaneByHand, listens: boolean, cutOff = false) {
   const at: number[] = [];
   const carrier = await startHttp((_request, response) => {
     at.push(Date.now());
@@ -65,24 +66,23 @@ async function slowWorker(bench: Bench, listens: boolean, cutOff = false) {
 }
 
 const STOPS = {
-  'the message': async (bench: Bench, id: string) => (await stopMessage(bench.ctx, id)).inFlight,
-  'the message, by its correction': async (bench: Bench, id: string) => {
+  'the message': async (bench: LaneByHand, id: string) => (await stopMessage(bench.ctx, id)).inFlight,
+  'the message, by its correction': async (bench: LaneByHand, id: string) => {
     await correctMessage(bench.ctx, id, { kind: 'correction', text: { en: 'No' } });
     return PEOPLE;
   },
-  'the channel': async (bench: Bench) => (await stopEverything(bench.ctx, { scope: 'channel', channel: 'sms' })).inFlight,
-  'the organisation': async (bench: Bench) => (await stopEverything(bench.ctx, { scope: 'tenant' })).inFlight,
-  'the installation': async (bench: Bench) => (await stopEverything(bench.ctx, { scope: 'installation' })).inFlight,
+  'the channel': async (bench: LaneByHand) => (await stopEverything(bench.ctx, { scope: 'channel', channel: 'sms' })).inFlight,
+  'the organisation': async (bench: LaneByHand) => (await stopEverything(bench.ctx, { scope: 'tenant' })).inFlight,
+  'the installation': async (bench: LaneByHand) => (await stopEverything(bench.ctx, { scope: 'installation' })).inFlight,
 };
 
 async function stopped(stop: keyof typeof STOPS, listens: boolean) {
-  const bench = await Bench.open(deps);
+  const bench = await LaneByHand.open(deps);
   await bench.people(PEOPLE, { phone: true });
   const message = await bench.launch('ops', { channels: ['sms'] });
   const slow = await slowWorker(bench, listens);
   await bench.plan();
-  const batch = await claimBatch(deps.db.across, 'ops', 'test');
-  if (!batch) throw new Error('a batch is due');
+  const batch = await bench.claim('ops');
   const running = deliverBatch(slow.worker, batch);
   await expect.poll(() => slow.at.length).toBe(CONNECTIONS);
   const inFlight = await STOPS[stop](bench, message.id);
@@ -98,7 +98,7 @@ async function stopped(stop: keyof typeof STOPS, listens: boolean) {
   return { bench, message };
 }
 
-const codes = (bench: Bench, message: MessageView) =>
+const codes = (bench: LaneByHand, message: MessageView) =>
   deps.db.withTenant(bench.ctx.tenantId, async (tx) => {
     const { rows } = await sql<{ state: string; code: string | null; attempts: number; n: number }>`
       SELECT state::text, code, attempts, count(*)::int AS n FROM deliveries WHERE tenant_id = ${bench.ctx.tenantId} AND message_id = ${deps.ids.decode('msg', message.id)} GROUP BY 1, 2, 3 ORDER BY 1`.execute(
@@ -144,13 +144,12 @@ test.each([
 
 /** A worker that cannot ask for stops, in the midst of a message. */
 async function cutOff(klass: MessageClass, people: number) {
-  const bench = await Bench.open(deps);
+  const bench = await LaneByHand.open(deps);
   await bench.people(people, { phone: true });
   const message = await bench.launch(klass, { channels: ['sms'] });
   const slow = await slowWorker(bench, false, true);
   await bench.plan();
-  const batch = await claimBatch(deps.db.across, klass, 'test');
-  if (!batch) throw new Error('a batch is due');
+  const batch = await bench.claim(klass);
   const running = deliverBatch(slow.worker, batch);
   await expect.poll(() => slow.at.length).toBe(CONNECTIONS);
   const deliveries = () => getMessage(bench.ctx, message.id).then((view) => view.deliveries);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Bench } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { LaneByHand } from '#testing/lane-by-hand.ts';
 import { launchMessage } from './launch-message.ts';
 
 let deps: TestDeps;
@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterAll(() => deps.close());
 
 test('workers hear of a life message before anybody of it is counted, and of no other', async () => {
-  const bench = await Bench.open(deps);
+  const bench = await LaneByHand.open(deps);
   await bench.people(10);
   /** What workers were told, in order; true: of this message, once there is one. */
   const told = (id: string) =>
@@ -38,7 +38,7 @@ test('workers hear of a life message before anybody of it is counted, and of no 
 
 test('who may not send life moves nobody', async () => {
   const { tenantId } = await deps.tenant();
-  const bench = Bench.at(deps, deps.as(tenantId, { label: 'key:1', userId: null, scopes: new Set(['write', 'send:ops']), mode: 'live' }));
+  const bench = new LaneByHand(deps, deps.as(tenantId, { label: 'key:1', userId: null, scopes: new Set(['write', 'send:ops']), mode: 'live' }));
   await bench.people(1);
   deps.nudges.splice(0);
   await expect(bench.launch('life')).rejects.toMatchObject({ code: 'scope_missing' });

@@ -1,11 +1,11 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { claimBatch } from '#db/claim-batch.ts';
 import { unpackRef } from '#domain/refs.ts';
 import { DELIVERY_STATES } from '#schemas/delivery.ts';
 import type { MessageView } from '#schemas/views.ts';
-import { Bench, type CarrierCall, carriers } from '#testing/carriers.ts';
+import { type CarrierCall, carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { LaneByHand } from '#testing/lane-by-hand.ts';
 import { correctMessage } from './correct-message.ts';
 import { deliverBatch } from './deliver-batch.ts';
 import { getMessage } from './get-message.ts';
@@ -23,7 +23,7 @@ const total = (view: MessageView) => DELIVERY_STATES.reduce((sum, state) => sum 
 
 describe('a launched message', () => {
   test('calls everybody exactly once and its states sum to the audience', async () => {
-    const bench = await Bench.open(deps);
+    const bench = await LaneByHand.open(deps);
     const { ctx } = bench;
     await bench.people(2_000);
     const carrier = carriers();
@@ -40,7 +40,7 @@ describe('a launched message', () => {
   });
 
   test('life goes by every channel in parallel; who has no address is failed and listed', async () => {
-    const bench = await Bench.open(deps);
+    const bench = await LaneByHand.open(deps);
     const { ctx } = bench;
     await bench.people(30);
     await bench.people(5, {}, 500);
@@ -54,7 +54,7 @@ describe('a launched message', () => {
   });
 
   test('refused connections are tried again, throttling uses up no attempt, rejections are final', async () => {
-    const bench = await Bench.open(deps);
+    const bench = await LaneByHand.open(deps);
     const { ctx } = bench;
     await bench.people(9, { phone: true });
     const carrier = carriers((_call, n) => {
@@ -79,7 +79,7 @@ describe('a launched message', () => {
     ['ops', 2, { unresolved: 4 }],
     ['life', 6, { failed: 4 }],
   ] as const)('%s in doubt is called %i times at most', async (klass, calls, end) => {
-    const bench = await Bench.open(deps);
+    const bench = await LaneByHand.open(deps);
     const { ctx } = bench;
     await bench.people(4, { phone: true });
     const carrier = carriers(() => ({ kind: 'unknown', code: 'silence' }));
@@ -96,7 +96,7 @@ describe('a launched message', () => {
 
 describe('receipts', () => {
   test('only raise the rank, in any order, repeated, and before the settle', async () => {
-    const bench = await Bench.open(deps);
+    const bench = await LaneByHand.open(deps);
     const { ctx } = bench;
     await bench.people(6, { phone: true });
     const carrier = carriers(async (call, n) => {
@@ -125,7 +125,7 @@ describe('receipts', () => {
 
 describe('faults', () => {
   test('a lease that passed puts the marked in doubt, the rest goes on, and the stale settle changes nothing', async () => {
-    const bench = await Bench.open(deps);
+    const bench = await LaneByHand.open(deps);
     const { ctx } = bench;
     await bench.people(200, { phone: true });
     const message = await bench.launch('bulk', { channels: ['sms'] });
@@ -136,8 +136,7 @@ describe('faults', () => {
       return { kind: 'accepted', providerId: `p${n}`, units: 1 };
     });
     await bench.plan();
-    const batch = await claimBatch(deps.db.across, 'bulk', 'frozen');
-    if (!batch) throw new Error('a batch is due');
+    const batch = await bench.claim('bulk', 'frozen');
     const running = deliverBatch(bench.worker(slow), batch);
     await expect.poll(() => slow.calls.length).toBeGreaterThan(0);
     await expire(ctx.tenantId, batch.id);
@@ -157,14 +156,13 @@ describe('faults', () => {
   });
 
   test('after a stop nobody is marked, what waited is cancelled, and a correction goes to exactly those who may have had it', async () => {
-    const bench = await Bench.open(deps);
+    const bench = await LaneByHand.open(deps);
     const { ctx } = bench;
     await bench.people(750, { phone: true });
     const message = await bench.launch('ops', { channels: ['sms'] });
     const carrier = carriers();
     await bench.plan();
-    const batch = await claimBatch(deps.db.across, 'ops', 'test');
-    if (!batch) throw new Error('a batch is due');
+    const batch = await bench.claim('ops');
     await deliverBatch(bench.worker(carrier), batch);
     const stopped = await stopMessage(ctx, message.id);
     expect(stopped).toMatchObject({ inFlight: 0, cancelled: 250 });
@@ -189,7 +187,7 @@ describe('faults', () => {
 
 describe('what is refused', () => {
   test('an empty audience, an expired message, a changed audience, an unapproved crowd, a second launch', async () => {
-    const bench = await Bench.open(deps, {});
+    const bench = await LaneByHand.open(deps, {});
     const { ctx } = bench;
     await expect(bench.launch('ops')).rejects.toMatchObject({ status: 422, code: 'empty_audience' });
     await bench.people(101, { phone: true });

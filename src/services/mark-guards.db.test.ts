@@ -1,7 +1,8 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Bench, carriers } from '#testing/carriers.ts';
+import { carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { LaneByHand } from '#testing/lane-by-hand.ts';
 import { correctMessage } from './correct-message.ts';
 import { getMessage } from './get-message.ts';
 
@@ -12,10 +13,8 @@ beforeAll(async () => {
 });
 afterAll(() => deps.close());
 
-const within = (bench: Bench, statement: ReturnType<typeof sql>) => deps.db.withTenant(bench.ctx.tenantId, (tx) => statement.execute(tx));
-
-async function opened(policy?: Record<string, unknown>): Promise<Bench> {
-  const bench = await Bench.open(deps, policy);
+async function opened(policy?: Record<string, unknown>): Promise<LaneByHand> {
+  const bench = await LaneByHand.open(deps, policy);
   await bench.people(5, { phone: true });
   return bench;
 }
@@ -45,13 +44,13 @@ describe('a launched message that is changed is stopped for good, on record', ()
   ])('%s', async (_, guard, extra, change) => {
     const bench = await opened();
     const message = await bench.launch('ops', { channels: ['sms'], ...extra });
-    await within(bench, sql`UPDATE messages SET ${sql.raw(change)}`);
+    await bench.run(sql`UPDATE messages SET ${sql.raw(change)}`);
     const carrier = carriers();
     await bench.work(carrier, 'ops');
     await bench.plan();
     expect(carrier.calls).toEqual([]);
     expect(await getMessage(bench.ctx, message.id)).toMatchObject({ state: 'stopped', stoppedBy: `guard:${guard}`, deliveries: { cancelled: 5, pending: 0 } });
-    const { rows } = await within(bench, sql`SELECT detail FROM audit_log WHERE action = 'message.guard'`);
+    const rows = await bench.run(sql`SELECT detail FROM audit_log WHERE action = 'message.guard'`);
     expect(rows).toEqual([{ detail: { guard: `guard:${guard}` } }]);
   });
 });
@@ -59,9 +58,8 @@ describe('a launched message that is changed is stopped for good, on record', ()
 test('what another person approved by a key goes out, also where the author is a key of nobody', async () => {
   const bench = await opened();
   const message = await bench.launch('ops', { channels: ['sms'] });
-  await within(bench, sql`INSERT INTO api_keys (tenant_id, name, key_hash, mode) VALUES (${bench.ctx.tenantId}, 'nobody', '\\x00', 'live')`);
-  await within(
-    bench,
+  await bench.run(sql`INSERT INTO api_keys (tenant_id, name, key_hash, mode) VALUES (${bench.ctx.tenantId}, 'nobody', '\\x00', 'live')`);
+  await bench.run(
     sql`UPDATE messages SET approval_needed = true, approved_at = now(), created_by = 'key:' || (SELECT id FROM api_keys WHERE user_id IS NULL),
       changed_by = '{user:999999}', approved_by = 'key:' || (SELECT id FROM api_keys WHERE user_id IS NOT NULL)`,
   );
@@ -82,11 +80,11 @@ describe('a launched message waits, and is not lost', () => {
   ])('while %s', async (_, change, back) => {
     const bench = await opened();
     const message = await bench.launch('ops', { channels: ['sms'] });
-    await within(bench, sql.raw(change) as never);
+    await bench.run(sql.raw(change) as never);
     const carrier = carriers();
     await bench.work(carrier, 'ops');
     expect(carrier.calls).toEqual([]);
-    await within(bench, sql.raw(back) as never);
+    await bench.run(sql.raw(back) as never);
     await bench.makeDue();
     await bench.work(carrier, 'ops');
     expect(carrier.calls).toHaveLength(5);
@@ -102,22 +100,22 @@ test('nobody is sent more messages within an hour than the tenant allows; life i
     await bench.work(carriers(), klass);
     return getMessage(bench.ctx, message.id);
   };
-  const { rows } = await within(bench, sql`SELECT id FROM recipients ORDER BY id DESC LIMIT 1`);
+  const rows = await bench.run(sql`SELECT id FROM recipients ORDER BY id DESC LIMIT 1`);
   const rested = { ids: [deps.ids.encode('rcp', (rows[0] as { id: string }).id)] };
   expect((await send('life', { not: rested })).deliveries.accepted).toBe(5);
   expect((await send('ops', { not: rested })).deliveries.accepted).toBe(5);
   // Five have had two; the sixth none.
   const third = await send('bulk');
   expect(third.deliveries).toMatchObject({ accepted: 1, failed: 5 });
-  const codes = await within(bench, sql`SELECT DISTINCT code FROM deliveries WHERE state = 'failed'`);
-  expect(codes.rows).toEqual([{ code: 'hourly_ceiling' }]);
+  const codes = await bench.run(sql`SELECT DISTINCT code FROM deliveries WHERE state = 'failed'`);
+  expect(codes).toEqual([{ code: 'hourly_ceiling' }]);
   expect((await send('life')).deliveries.accepted).toBe(6);
   // A correction undoes harm and goes to everybody who had it.
   const correction = await correctMessage(bench.ctx, third.id, { kind: 'correction', text: { en: 'It is off' } });
   await bench.work(carriers(), 'bulk');
   expect((await getMessage(bench.ctx, correction.id)).deliveries.accepted).toBe(1);
   // An hour later all may be called again.
-  await within(bench, sql`UPDATE deliveries SET marked_at = marked_at - interval '1 hour'`);
+  await bench.run(sql`UPDATE deliveries SET marked_at = marked_at - interval '1 hour'`);
   expect((await send('ops')).deliveries.accepted).toBe(6);
 });
 
@@ -144,19 +142,18 @@ test('a correction calls nobody who cannot have had the first, whoever came into
   const correction = await correctMessage(bench.ctx, first.id, { kind: 'correction', text: { en: 'It is off' } });
   await bench.plan();
   const id = deps.ids.decode('msg', correction.id);
-  await within(bench, sql`UPDATE batches SET ids = ids || (SELECT max(id) FROM recipients), to_id = (SELECT max(id) FROM recipients) WHERE message_id = ${id}`);
+  await bench.run(sql`UPDATE batches SET ids = ids || (SELECT max(id) FROM recipients), to_id = (SELECT max(id) FROM recipients) WHERE message_id = ${id}`);
   const carrier = carriers();
   await bench.work(carrier, 'ops');
   expect(carrier.calls).toHaveLength(5);
-  const refused = await within(bench, sql`SELECT code FROM deliveries WHERE message_id = ${id} AND state = 'failed'`);
-  expect(refused.rows).toEqual([{ code: 'never_had_it' }]);
+  const refused = await bench.run(sql`SELECT code FROM deliveries WHERE message_id = ${id} AND state = 'failed'`);
+  expect(refused).toEqual([{ code: 'never_had_it' }]);
 
-  await within(bench, sql`UPDATE deliveries SET channel = 'email' WHERE message_id = ${deps.ids.decode('msg', first.id)}`);
+  await bench.run(sql`UPDATE deliveries SET channel = 'email' WHERE message_id = ${deps.ids.decode('msg', first.id)}`);
   const again = await correctMessage(bench.ctx, first.id, { kind: 'correction', text: { en: 'It is on' } });
-  await within(bench, sql`UPDATE recipients SET email = 'p' || id || '@example.test'`);
+  await bench.run(sql`UPDATE recipients SET email = 'p' || id || '@example.test'`);
   await bench.plan();
-  await within(
-    bench,
+  await bench.run(
     sql`UPDATE batches SET channel = 'sms', sender_id = (SELECT id FROM senders WHERE channel = 'sms' AND NOT drill) WHERE message_id = ${deps.ids.decode('msg', again.id)}`,
   );
   const late = carriers();

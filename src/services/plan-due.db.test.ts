@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Bench } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { LaneByHand } from '#testing/lane-by-hand.ts';
 import { planDue } from './plan-due.ts';
 import { FIRST_PAGE } from './plan-wave.ts';
 import { sweep } from './sweep.ts';
@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => deps.close());
 
 test('a wave whose lane gives way is left after a page, and a later sweep plans the rest', async () => {
-  const bench = await Bench.open(deps);
+  const bench = await LaneByHand.open(deps);
   const { tenantId } = bench.ctx;
   await bench.people(6 * FIRST_PAGE);
   await bench.launch('bulk', { channels: ['sms'] });
@@ -42,7 +42,7 @@ test('a wave whose lane gives way is left after a page, and a later sweep plans 
 });
 
 test('a launch plans a small audience to its end', async () => {
-  const bench = await Bench.open(deps);
+  const bench = await LaneByHand.open(deps);
   const { tenantId } = bench.ctx;
   await bench.people(1_000);
   await bench.launch('bulk', { channels: ['sms'] });

@@ -1,11 +1,11 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { claimBatch } from '#db/claim-batch.ts';
 import type { Outcome } from '#domain/outcome.ts';
 import { OPEN_POLICY } from '#domain/policy.ts';
 import type { NewSender } from '#services/create-tenant.ts';
-import { Bench, type CarrierCall, type Carriers, carriers } from '#testing/carriers.ts';
+import { type CarrierCall, type Carriers, carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { LaneByHand } from '#testing/lane-by-hand.ts';
 import { deliverBatch } from './deliver-batch.ts';
 import { getMessage } from './get-message.ts';
 import { listSenders, releaseSender } from './senders.ts';
@@ -20,9 +20,9 @@ const ONE: NewSender = { channel: 'sms', name: 'First', address: '+15550002001' 
 const TWO: NewSender = { channel: 'sms', name: 'Second', address: '+15550002002', account: 2 };
 
 /** A tenant with these senders and nothing else. */
-async function benchWith(...senders: NewSender[]): Promise<Bench> {
+async function benchWith(...senders: NewSender[]): Promise<LaneByHand> {
   const { tenantId } = await deps.tenant({ senders, policy: OPEN_POLICY });
-  return new Bench(deps, deps.as(tenantId));
+  return new LaneByHand(deps, deps.as(tenantId));
 }
 
 const ACCEPTED: Outcome = { kind: 'accepted', providerId: 'p', units: 1 };
@@ -50,10 +50,9 @@ class Ward {
 }
 
 const sms = { channels: ['sms'] };
-const statesOf = async (bench: Bench, id: string) => (await getMessage(bench.ctx, id)).deliveries;
-const inTenant = <T>(bench: Bench, query: (tenantId: number) => ReturnType<typeof sql<T>>) =>
-  deps.db.withTenant(bench.ctx.tenantId, async (tx) => (await query(bench.ctx.tenantId).execute(tx)).rows);
-const senderNames = async (bench: Bench) => new Map((await listSenders(bench.ctx)).map((sender) => [sender.name, sender]));
+const statesOf = async (bench: LaneByHand, id: string) => (await getMessage(bench.ctx, id)).deliveries;
+const inTenant = <T>(bench: LaneByHand, query: (tenantId: number) => ReturnType<typeof sql<T>>) => bench.run(query(bench.ctx.tenantId));
+const senderNames = async (bench: LaneByHand) => new Map((await listSenders(bench.ctx)).map((sender) => [sender.name, sender]));
 
 describe('a provider that fails', () => {
   test('is left alone: a campaign waits, a few people ask, and it goes on by itself', async () => {
@@ -126,16 +125,11 @@ describe('a provider that fails', () => {
       ...ward.carriers,
       channels: { ...ward.carriers.channels, sms: { ...ward.carriers.channels.sms, prepare: () => ({ send: () => new Promise(() => undefined) }) } },
     });
-    const claim = async () => {
-      const batch = await claimBatch(deps.db.across, 'bulk', 'dies');
-      if (!batch) throw new Error('a batch is due');
-      return batch;
-    };
     const leased = () => expect.poll(async () => (await probes())[0]?.s ?? 0, { timeout: 10_000 }).toBeGreaterThan(6);
     // The oldest may hold those in doubt alone, of whom a campaign calls nobody: then it gives the probe back.
-    const ended = deliverBatch(worker, await claim()).then(() => true);
+    const ended = deliverBatch(worker, await bench.claim('bulk', 'dies')).then(() => true);
     if (await Promise.race([ended, leased().then(() => false)])) {
-      void deliverBatch(worker, await claim());
+      void deliverBatch(worker, await bench.claim('bulk', 'dies'));
       await leased();
     }
     expect((await probes())[0]?.s).toBeLessThanOrEqual(10);
@@ -251,7 +245,7 @@ describe('a sender that works again', () => {
 });
 
 describe('opt-outs', () => {
-  const optOut = (bench: Bench, name: string, n: number) =>
+  const optOut = (bench: LaneByHand, name: string, n: number) =>
     inTenant(
       bench,
       (tenantId) => sql`

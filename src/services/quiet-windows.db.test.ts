@@ -2,8 +2,9 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { addToJoinWave } from '#db/join-wave.ts';
 import { clockOf } from '#domain/clock-time.ts';
-import { Bench, carriers } from '#testing/carriers.ts';
+import { carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { LaneByHand } from '#testing/lane-by-hand.ts';
 import { changeSettings } from './change-settings.ts';
 import { createRecipient } from './create-recipient.ts';
 import { getMessage } from './get-message.ts';
@@ -20,7 +21,7 @@ const clockIn = (hours: number, zone = 'UTC'): string => clockOf(deps.clock.now(
 const QUIET_NOW = () => ({ from: clockIn(-2), to: clockIn(2) });
 const QUIET_LATER = () => ({ from: clockIn(2), to: clockIn(4) });
 
-async function batchesOf(bench: Bench, messageId: string) {
+async function batchesOf(bench: LaneByHand, messageId: string) {
   const id = deps.ids.decode('msg', messageId) ?? '';
   const { rows } = await deps.db.withTenant(bench.ctx.tenantId, (tx) =>
     sql<{ zone: string | null; people: number; due_in: number; open_in: number | null }>`
@@ -29,7 +30,7 @@ async function batchesOf(bench: Bench, messageId: string) {
   );
   return rows;
 }
-const zoned = (bench: Bench, zone: string, count: number) =>
+const zoned = (bench: LaneByHand, zone: string, count: number) =>
   deps.db.withTenant(bench.ctx.tenantId, (tx) =>
     sql`UPDATE recipients SET time_zone = ${zone} WHERE tenant_id = ${bench.ctx.tenantId} AND id IN (SELECT id FROM recipients WHERE tenant_id = ${bench.ctx.tenantId} AND time_zone IS NULL ORDER BY id LIMIT ${count})`.execute(
       tx,
@@ -37,7 +38,7 @@ const zoned = (bench: Bench, zone: string, count: number) =>
   );
 
 test('a campaign waits for the morning of each person, each zone in batches of its own', async () => {
-  const bench = await Bench.open(deps);
+  const bench = await LaneByHand.open(deps);
   await bench.people(20);
   // Twelve hours apart, so that it is day where the others sleep. Etc names count west as positive.
   await zoned(bench, 'Etc/GMT-12', 8);
@@ -57,7 +58,7 @@ test('a campaign waits for the morning of each person, each zone in batches of i
 });
 
 test('what is due when the evening comes is marked for nobody and goes on in the morning', async () => {
-  const bench = await Bench.open(deps);
+  const bench = await LaneByHand.open(deps);
   await bench.people(5);
   await changeSettings(bench.ctx, { quietHours: QUIET_LATER() });
   const carrier = carriers();
@@ -81,7 +82,7 @@ test('what is due when the evening comes is marked for nobody and goes on in the
 });
 
 test('quiet hours that were taken back hold nobody any longer', async () => {
-  const bench = await Bench.open(deps);
+  const bench = await LaneByHand.open(deps);
   await bench.people(3);
   await changeSettings(bench.ctx, { quietHours: QUIET_LATER() });
   const message = await bench.launch('bulk', { channels: ['sms'], expiresAt: undefined });
@@ -96,7 +97,7 @@ test('quiet hours that were taken back hold nobody any longer', async () => {
 });
 
 test('life and operations know no quiet hours, and who joins by himself is awake', async () => {
-  const bench = await Bench.open(deps);
+  const bench = await LaneByHand.open(deps);
   await bench.people(4);
   await changeSettings(bench.ctx, { quietHours: QUIET_NOW() });
   const carrier = carriers();

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Database, openDatabase } from '#db/database.ts';
-import { Bench, carriers } from '#testing/carriers.ts';
+import { carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { LaneByHand } from '#testing/lane-by-hand.ts';
 import { rehearseDelivery } from './rehearse-delivery.ts';
 import { SendPlans } from './send-plan.ts';
 
@@ -28,7 +29,7 @@ async function plannedOn(pool: Database): Promise<string[][]> {
 }
 
 test('the first message finds every statement planned on both connections, and nobody is called before', async () => {
-  const bench = await Bench.open(deps);
+  const bench = await LaneByHand.open(deps);
   await bench.people(20);
   await bench.launch('life');
   await bench.plan();
@@ -41,7 +42,7 @@ test('the first message finds every statement planned on both connections, and n
   const claimed = await deps.db.across.selectFrom('batches').select('id').where('state', '<>', 'planned').execute();
   expect(claimed).toEqual([]);
 
-  await new Bench({ ...deps, db }, bench.ctx).work(carrier, 'life');
+  await new LaneByHand({ ...deps, db }, bench.ctx).work(carrier, 'life');
   expect(carrier.calls).toHaveLength(40);
   for (const names of await plannedOn(db)) expect(first).toEqual(expect.arrayContaining(names));
 });

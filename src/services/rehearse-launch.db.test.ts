@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Bench } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { LaneByHand } from '#testing/lane-by-hand.ts';
 import { rehearseLaunch } from './rehearse-launch.ts';
 
 let deps: TestDeps;
@@ -24,7 +24,7 @@ test('the first launch finds its statements on both connections; the rehearsal w
   expect(second).toEqual(first);
   expect(deps.nudges).toEqual([]);
 
-  const bench = await Bench.open(deps);
+  const bench = await LaneByHand.open(deps);
   await bench.people(3);
   const view = await bench.launch('life');
   expect(view.state).toBe('live');

@@ -3,7 +3,6 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { claimBatch } from '#db/claim-batch.ts';
 import { type Database, openDatabase } from '#db/database.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '#db/embedded-postgres.ts';
 import { Incarnation, placeOf } from '#db/incarnation.ts';
@@ -11,9 +10,10 @@ import { markSlice } from '#db/mark-slice.ts';
 import { migrate } from '#db/migrate.ts';
 import { createLog } from '#platform/log.ts';
 import { exited } from '#testing/child.ts';
-import { Bench, carriers } from '#testing/carriers.ts';
+import { carriers } from '#testing/carriers.ts';
 import { createTestDatabase } from '#testing/database.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { LaneByHand } from '#testing/lane-by-hand.ts';
 import { withClient } from '#testing/with-client.ts';
 import { getMessage } from './get-message.ts';
 import { stopEverything } from './stop-everything.ts';
@@ -62,20 +62,19 @@ describe('a copy of the database, taken in the middle of a fan-out', () => {
 
   test('starts stopped, with its calls in doubt; after the release life goes on, and a campaign calls nobody twice', async () => {
     await admitted(deps.databaseUrl, new Incarnation(folder(), log));
-    const bench = await Bench.open(deps);
+    const bench = await LaneByHand.open(deps);
     await bench.people(300, { phone: true });
     const [life, bulk] = [await bench.launch('life', { channels: ['sms'] }), await bench.launch('bulk', { channels: ['sms'] })];
     await bench.plan();
     for (const lane of ['life', 'bulk'] as const) {
-      const batch = await claimBatch(deps.db.across, lane, 'dies with the old server');
-      if (!batch) throw new Error('a batch is due');
+      const batch = await bench.claim(lane, 'dies with the old server');
       await markSlice(deps.db, batch, { ids: batch.ids.slice(0, 40), markedTo: 40 });
     }
     await deps.db.close();
     const restored = await createTestDatabase(new URL(deps.databaseUrl).pathname.slice(1));
     const db = processOn(restored.url, new Incarnation(folder(), log));
     const there = { ...deps, db } as TestDeps;
-    const copy = Bench.at(there, { ...bench.ctx, db });
+    const copy = new LaneByHand(there, { ...bench.ctx, db });
     expect(await stopOf(db)).toEqual(because('another_database'));
     const counts = async () => [(await getMessage(copy.ctx, life.id)).deliveries, (await getMessage(copy.ctx, bulk.id)).deliveries];
     expect(await counts()).toMatchObject([

@@ -1,9 +1,9 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { claimBatch } from '#db/claim-batch.ts';
 import { createApp } from '#http/app.ts';
-import { Bench, carriers } from '#testing/carriers.ts';
+import { carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { LaneByHand } from '#testing/lane-by-hand.ts';
 import { requestsOf } from '#testing/people-who-act.ts';
 import { createApiKey } from './api-keys.ts';
 import { correctMessage } from './correct-message.ts';
@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => deps.close());
 
 /** A message of which one call is on the way when `work` is done; the others are not marked yet. */
-async function whileCalling<T>(bench: Bench, work: () => Promise<T>): Promise<T> {
+async function whileCalling<T>(bench: LaneByHand, work: () => Promise<T>): Promise<T> {
   await bench.people(4, { phone: true });
   await bench.launch('ops', { channels: ['sms'] });
   let answer: (() => void) | undefined;
@@ -28,8 +28,7 @@ async function whileCalling<T>(bench: Bench, work: () => Promise<T>): Promise<T>
     return { kind: 'accepted', providerId: 'p', units: 1 };
   });
   await bench.plan();
-  const batch = await claimBatch(deps.db.across, 'ops', 'test');
-  if (!batch) throw new Error('a batch is due');
+  const batch = await bench.claim('ops');
   const running = deliverBatch(bench.worker(slow), batch);
   await expect.poll(() => slow.calls.length).toBe(4);
   try {
@@ -41,8 +40,8 @@ async function whileCalling<T>(bench: Bench, work: () => Promise<T>): Promise<T>
 }
 
 test('what is in flight is told for what was stopped: the channel, the organisation, or everybody', async () => {
-  const [one, other] = [await Bench.open(deps), await Bench.open(deps)];
-  const of = (bench: Bench, input: StopEverything) => stopEverything(bench.ctx, input);
+  const [one, other] = [await LaneByHand.open(deps), await LaneByHand.open(deps)];
+  const of = (bench: LaneByHand, input: StopEverything) => stopEverything(bench.ctx, input);
   await whileCalling(one, async () => {
     await whileCalling(other, async () => {
       expect(await of(one, { scope: 'channel', channel: 'email' })).toEqual({ inFlight: 0 });
@@ -58,7 +57,7 @@ test('what is in flight is told for what was stopped: the channel, the organisat
 test.each([{ scope: 'installation' }, { scope: 'tenant' }, { scope: 'channel', channel: 'sms' }] as const)(
   'nobody is called while %j holds, and everybody after its release',
   async (input) => {
-    const bench = await Bench.open(deps);
+    const bench = await LaneByHand.open(deps);
     await bench.people(3, { phone: true });
     const message = await bench.launch('ops', { channels: ['sms'] });
     await stopEverything(bench.ctx, input);
@@ -129,7 +128,7 @@ describe('the whole installation is its operators’ alone', () => {
 });
 
 test('minutes from launch to correction are shown on both, and an all clear is no correction', async () => {
-  const bench = await Bench.open(deps);
+  const bench = await LaneByHand.open(deps);
   await bench.people(2, { phone: true });
   const message = await bench.launch('ops', { channels: ['sms'] });
   await bench.work(carriers(), 'ops');

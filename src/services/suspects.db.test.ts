@@ -1,9 +1,8 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { claimBatch } from '#db/claim-batch.ts';
-import { Bench, carriers } from '#testing/carriers.ts';
+import { carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
-import { deliverBatch } from './deliver-batch.ts';
+import { LaneByHand } from '#testing/lane-by-hand.ts';
 
 let deps: TestDeps;
 beforeAll(async () => {
@@ -14,7 +13,7 @@ afterAll(() => deps.close());
 const SUSPECTS = 3;
 
 test('who was called three times by workers that died is called while nobody else of any slot is', async () => {
-  const bench = await Bench.open(deps);
+  const bench = await LaneByHand.open(deps);
   const { tenantId } = bench.ctx;
   await bench.people(1_000, { phone: true });
   const message = await bench.launch('life', { channels: ['sms'] });
@@ -51,11 +50,7 @@ test('who was called three times by workers that died is called while nobody els
     return { kind: 'accepted', providerId: 'p', units: 1 };
   });
   const worker = bench.worker(carrier);
-  const slot = async (): Promise<void> => {
-    for (let batch = await claimBatch(deps.db.across, 'life', 'test'); batch; batch = await claimBatch(deps.db.across, 'life', 'test'))
-      await deliverBatch(worker, batch);
-  };
-  await Promise.all([slot(), slot()]);
+  await Promise.all([bench.drain(worker, 'life'), bench.drain(worker, 'life')]);
   expect(together).toEqual([]);
   // The others go on together: what was waited for is given back.
   expect(most).toBeGreaterThanOrEqual(100);

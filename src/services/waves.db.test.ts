@@ -1,8 +1,9 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { addToJoinWave } from '#db/join-wave.ts';
-import { Bench, carriers } from '#testing/carriers.ts';
+import { carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { LaneByHand } from '#testing/lane-by-hand.ts';
 import { recordAnswer } from './answer.ts';
 import { getMessage } from './get-message.ts';
 import { stopMessage } from './stop-message.ts';
@@ -14,12 +15,12 @@ beforeAll(async () => {
 });
 afterAll(() => deps.close());
 
-const idsOf = async (bench: Bench): Promise<string[]> =>
+const idsOf = async (bench: LaneByHand): Promise<string[]> =>
   (await deps.db.withTenant(bench.ctx.tenantId, (tx) => tx.selectFrom('recipients').select('id').orderBy('id').execute())).map((row) => row.id);
 const messageIdOf = (publicId: string): string => deps.ids.decode('msg', publicId) ?? '';
 
 test('an escalation goes by the next channel to those who have not answered, not to who answered in between', async () => {
-  const bench = await Bench.open(deps);
+  const bench = await LaneByHand.open(deps);
   await bench.people(10);
   const message = await bench.launch('ops', {
     answers: [{ key: 'yes', label: 'Yes' }],
@@ -48,7 +49,7 @@ test('an escalation goes by the next channel to those who have not answered, not
 });
 
 test('who was not reached gets the next channel; who changed since the launch is neither added nor lost', async () => {
-  const bench = await Bench.open(deps);
+  const bench = await LaneByHand.open(deps);
   await bench.people(6);
   const message = await bench.launch('ops', { channels: { plan: [{ channels: ['sms'] }, { channels: ['email'], afterSeconds: 30, to: 'not_reached' }] } });
   const carrier = carriers((call, n) =>
@@ -63,7 +64,7 @@ test('who was not reached gets the next channel; who changed since the launch is
 });
 
 test('a scheduled message starts once, however many sweep; one missed by long goes back to a human', async () => {
-  const bench = await Bench.open(deps);
+  const bench = await LaneByHand.open(deps);
   await bench.people(3, { phone: true });
   const startAt = new Date(deps.clock.now() + 60_000).toISOString();
   const [soon, late] = [await bench.launch('ops', { startAt, expiresAt: undefined }), await bench.launch('ops', { startAt, expiresAt: undefined })];
@@ -83,7 +84,7 @@ test('a scheduled message starts once, however many sweep; one missed by long go
 });
 
 test('people who join one by one all get it, through one wave', async () => {
-  const bench = await Bench.open(deps);
+  const bench = await LaneByHand.open(deps);
   await bench.people(2, { phone: true });
   const message = await bench.launch('ops', { share: true });
   const carrier = carriers();
@@ -104,7 +105,7 @@ test('people who join one by one all get it, through one wave', async () => {
 });
 
 test('an expired message ends what it had queued, and a stopped one its later waves', async () => {
-  const bench = await Bench.open(deps);
+  const bench = await LaneByHand.open(deps);
   await bench.people(5, { phone: true });
   const expired = await bench.launch('ops');
   await bench.plan();
@@ -125,7 +126,7 @@ test('an expired message ends what it had queued, and a stopped one its later wa
 });
 
 test('ops falls back along its list for who was not reached, and lists nobody twice', async () => {
-  const bench = await Bench.open(deps);
+  const bench = await LaneByHand.open(deps);
   await bench.people(6);
   await bench.people(2, {}, 50);
   const message = await bench.launch('ops', { channels: ['sms', 'email'] });
@@ -147,7 +148,7 @@ test('ops falls back along its list for who was not reached, and lists nobody tw
 });
 
 test('a message that reaches nobody is complete all the same, and everybody is listed with the reason', async () => {
-  const bench = await Bench.open(deps);
+  const bench = await LaneByHand.open(deps);
   await bench.people(3, {});
   const message = await bench.launch('bulk');
   await bench.work(carriers(), 'bulk');
@@ -155,7 +156,7 @@ test('a message that reaches nobody is complete all the same, and everybody is l
 });
 
 test('a message stopped before anybody was planned still lists everybody as cancelled', async () => {
-  const bench = await Bench.open(deps);
+  const bench = await LaneByHand.open(deps);
   await bench.people(7, { phone: true });
   const message = await bench.launch('ops');
   await stopMessage(bench.ctx, message.id);

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { claimBatch } from '#db/claim-batch.ts';
 import { createApp } from '#http/app.ts';
 import type { DeliveryView, MessageView, Page, PreviewView } from '#schemas/views.ts';
 import { createApiKey } from '#services/api-keys.ts';
 import { createRecipient } from '#services/create-recipient.ts';
 import { ALL_SCOPES } from '#services/create-tenant.ts';
 import { deliverBatch } from '#services/deliver-batch.ts';
-import { Bench, carriers } from '#testing/carriers.ts';
+import { carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { LaneByHand } from '#testing/lane-by-hand.ts';
 import { apiOf } from '#testing/people-who-act.ts';
 
 /** The limit of messages per person and hour, as programs and the people in the console meet it. */
@@ -19,10 +19,10 @@ beforeAll(async () => {
 });
 afterAll(() => deps.close());
 
-let bench: Bench;
+let bench: LaneByHand;
 let key: string;
 beforeEach(async () => {
-  bench = await Bench.open(deps);
+  bench = await LaneByHand.open(deps);
   ({ key } = await createApiKey(bench.ctx, { name: 'test', mode: 'live', scopes: ALL_SCOPES }));
   await call('PATCH', '/settings', { hourlyCeiling: 2 });
 });
@@ -78,16 +78,16 @@ test('a mark that meets another message’s mark under way waits for it, and cou
   await bench.work(carriers(), 'ops');
   await launch({ all: true });
   await bench.plan();
-  const other = await claimBatch(deps.db.across, 'ops', 'other');
+  const other = await bench.claim('ops', 'other');
   const holder = await deps.db.connect();
   try {
     await holder.query('BEGIN');
     await holder.query(`SELECT set_config('app.tenant', $1, true)`, [String(bench.ctx.tenantId)]);
-    await holder.query('SELECT over_ceiling($1, $2, 2)', [[other?.messageId], deps.ids.decode('rcp', person.id)]);
+    await holder.query('SELECT over_ceiling($1, $2, 2)', [[other.messageId], deps.ids.decode('rcp', person.id)]);
     await holder.query(
       `INSERT INTO deliveries (message_id, recipient_id, channel, wave, tenant_id, state, attempts, marked_at)
        VALUES ($1, $2, 'sms', 0, $3, 'attempting', 1, clock_timestamp())`,
-      [other?.messageId, deps.ids.decode('rcp', person.id), bench.ctx.tenantId],
+      [other.messageId, deps.ids.decode('rcp', person.id), bench.ctx.tenantId],
     );
     const third = await launch({ all: true });
     const carrier = carriers();
@@ -118,8 +118,7 @@ test.each(['launched', 'scheduled'] as const)('a message that is %s while anothe
   await launch({ all: true });
   await bench.plan();
   const carrier = carriers();
-  const first = await claimBatch(deps.db.across, 'ops', 'first');
-  if (!first) throw new Error('a batch is due');
+  const first = await bench.claim('ops', 'first');
   const holder = await deps.db.connect();
   const within = (statement: string, values: unknown[] = []) => holder.query(statement, values);
   try {

@@ -2,8 +2,9 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createApp } from '#http/app.ts';
 import type { Forecast, MessageView, PreviewView } from '#schemas/views.ts';
 import type { SettingsView } from '#schemas/settings.ts';
-import { Bench, carriers } from '#testing/carriers.ts';
+import { carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { LaneByHand } from '#testing/lane-by-hand.ts';
 import { apiOf } from '#testing/people-who-act.ts';
 
 let deps: TestDeps;
@@ -14,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => deps.close());
 
-let bench: Bench;
+let bench: LaneByHand;
 let apiKey: string;
 let numbers = 0;
 
@@ -28,7 +29,7 @@ async function tenantWithRate(unitsPerSecond: number): Promise<void> {
     ],
   });
   apiKey = made.apiKey;
-  bench = new Bench(deps, deps.as(made.tenantId));
+  bench = new LaneByHand(deps, deps.as(made.tenantId));
 }
 beforeEach(() => tenantWithRate(1));
 

@@ -1,12 +1,12 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { claimBatch } from '#db/claim-batch.ts';
 import type { Database } from '#db/database.ts';
 import { deliverBatch } from '#services/deliver-batch.ts';
 import { getMessage } from '#services/get-message.ts';
 import { sweep } from '#services/sweep.ts';
-import { Bench, carriers } from '#testing/carriers.ts';
+import { carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { LaneByHand } from '#testing/lane-by-hand.ts';
 import { withClient } from '#testing/with-client.ts';
 
 let deps: TestDeps;
@@ -17,7 +17,7 @@ afterAll(() => deps.close());
 
 /** A campaign by SMS to so many people, planned and not claimed yet. */
 async function campaign(count: number) {
-  const bench = await Bench.open(deps);
+  const bench = await LaneByHand.open(deps);
   await bench.people(count, { phone: true });
   const message = await bench.launch('bulk', { channels: ['sms'] });
   await bench.plan();
@@ -25,11 +25,6 @@ async function campaign(count: number) {
   const deliveries = async () => (await getMessage(bench.ctx, message.id)).deliveries;
   return { bench, carrier, deliveries, id: message.id };
 }
-const claim = async () => {
-  const batch = await claimBatch(deps.db.across, 'bulk', 'test');
-  if (!batch) throw new Error('a batch is due');
-  return batch;
-};
 
 /** The database as it is, but the n-th piece of work for a tenant is done and its answer lost, or not done at all. */
 function unreliable(real: Database, fails: (n: number) => 'before' | 'after' | undefined): Database {
@@ -82,7 +77,7 @@ test.each([
   let failuresLeft = 3;
   // Calls have begun, so what comes next from this worker are settles, further marks and the batch's end.
   const db = unreliable(deps.db, () => (carrier.calls.length === 200 && failuresLeft-- > 0 ? how : undefined));
-  await deliverBatch({ ...bench.worker(carrier), db }, await claim());
+  await deliverBatch({ ...bench.worker(carrier), db }, await bench.claim('bulk'));
   expect(failuresLeft).toBeLessThanOrEqual(0);
   expect(new Set(carrier.calls.map((call) => call.address)).size).toBe(200);
   expect(carrier.calls).toHaveLength(200);
@@ -92,7 +87,7 @@ test.each([
 test('a mark whose answer is lost is taken back, and its people are called by the next claim', async () => {
   const { bench, carrier, deliveries } = await campaign(200);
   const worker = bench.worker(carrier);
-  const first = await claim();
+  const first = await bench.claim('bulk');
   // The worker's first piece of work is reading the plan's message, the second the mark.
   await worker.plans.of(deps.db, first);
   const db = unreliable(deps.db, (n) => (n === 1 ? 'after' : undefined));

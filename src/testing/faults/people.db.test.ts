@@ -1,13 +1,12 @@
 import fc from 'fast-check';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { claimBatch } from '#db/claim-batch.ts';
 import { unpackRef } from '#domain/refs.ts';
 import type { AnswerWay, MessageClass } from '#schemas/delivery.ts';
 import { recordAnswer } from '#services/answer.ts';
-import { deliverBatch } from '#services/deliver-batch.ts';
-import { Bench, carriers } from '#testing/carriers.ts';
+import { carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { LaneByHand } from '#testing/lane-by-hand.ts';
 import { addMessage, addRecipients } from '#testing/people.ts';
 
 let deps: TestDeps;
@@ -94,7 +93,7 @@ const send: fc.Arbitrary<Send> = fc.record({
 
 /** I9. By the delivery's own row as it stood at the call. */
 test('no call of a drill names a live sender, nor the reverse, even where a batch says so', async () => {
-  const bench = await Bench.open(deps);
+  const bench = await LaneByHand.open(deps);
   await bench.people(3);
   const { tenantId } = bench.ctx;
   let calls = 0;
@@ -121,9 +120,7 @@ test('no call of a drill names a live sender, nor the reverse, even where a batc
             WHERE b.tenant_id = ${tenantId} AND b.state = 'planned'`.execute(tx),
         );
       const before = calls;
-      const worker = bench.worker(carrier);
-      for (let batch = await claimBatch(deps.db.across, klass, 'test'); batch; batch = await claimBatch(deps.db.across, klass, 'test'))
-        await deliverBatch(worker, batch);
+      await bench.drain(bench.worker(carrier), klass);
       if (meddles) {
         expect(calls).toBe(before);
         refused += 1;

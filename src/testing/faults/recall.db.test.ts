@@ -3,7 +3,6 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createEmailAdapter } from '#channels/email/adapter.ts';
 import { createPushAdapter } from '#channels/push/adapter.ts';
 import { createSmsAdapter } from '#channels/sms/adapter.ts';
-import { claimBatch } from '#db/claim-batch.ts';
 import { type Database, openDatabase } from '#db/database.ts';
 import type { ChannelAdapter } from '#domain/channel.ts';
 import { OPEN_POLICY } from '#domain/policy.ts';
@@ -14,8 +13,9 @@ import type { MessageView } from '#schemas/views.ts';
 import { deliverBatch, type DeliverDeps } from '#services/deliver-batch.ts';
 import { Recalls } from '#services/recalls.ts';
 import { SendPlans } from '#services/send-plan.ts';
-import { Bench, carriers } from '#testing/carriers.ts';
+import { carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { LaneByHand } from '#testing/lane-by-hand.ts';
 import { apiOf } from '#testing/people-who-act.ts';
 import { startTestSimulator, TEST_ACCOUNT, TEST_TOKEN, type TestSimulator } from '#testing/simulator.ts';
 import { withClient } from '#testing/with-client.ts';
@@ -102,10 +102,9 @@ async function underWay(channel: Channel, { listens = true, looks = true }: Watc
   const { body: message } = await api<MessageView>('POST', '/messages', {
     ...{ class: 'ops', text: { en: `Water off, ${tenantId}` }, audience: { all: true }, channels: [channel], launch: true },
   });
-  const bench = Bench.at(deps, deps.as(tenantId));
+  const bench = new LaneByHand(deps, deps.as(tenantId));
   await bench.plan();
-  const batch = await claimBatch(deps.db.across, 'ops', 'test');
-  if (!batch) throw new Error('a batch is due');
+  const batch = await bench.claim('ops');
   const adapter = make();
   const recalls = new Recalls();
   const worker: DeliverDeps = { ...bench.worker(carriers()), plans: new SendPlans(deps, { [channel]: adapter }), recalls };

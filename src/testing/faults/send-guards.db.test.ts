@@ -1,15 +1,14 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createSmsAdapter } from '#channels/sms/adapter.ts';
-import { claimBatch } from '#db/claim-batch.ts';
 import type { ChannelAdapter } from '#domain/channel.ts';
 import { createApp } from '#http/app.ts';
 import { createLog } from '#platform/log.ts';
 import type { MessageView } from '#schemas/views.ts';
-import { deliverBatch } from '#services/deliver-batch.ts';
 import { SendPlans } from '#services/send-plan.ts';
-import { Bench, carriers } from '#testing/carriers.ts';
+import { carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { LaneByHand } from '#testing/lane-by-hand.ts';
 import { addColleague, addKeyOf, apiOf } from '#testing/people-who-act.ts';
 import { startTestSimulator, TEST_ACCOUNT, TEST_TOKEN, type TestSimulator } from '#testing/simulator.ts';
 
@@ -37,7 +36,7 @@ let number = 0;
 async function office(policy: Record<string, unknown> = {}) {
   const { tenantId, apiKey, userId } = await deps.tenant({ policy: { asksPrograms: false, ...policy } });
   const author = apiOf(app, apiKey);
-  const bench = Bench.at(deps, deps.as(tenantId));
+  const bench = new LaneByHand(deps, deps.as(tenantId));
   const add = async (count: number, tags: string[] = []): Promise<string[]> => {
     const phones: string[] = [];
     for (let i = 0; i < count; i++) {
@@ -51,9 +50,7 @@ async function office(policy: Record<string, unknown> = {}) {
   };
   const work = async (): Promise<void> => {
     await bench.plan();
-    const worker = { ...bench.worker(carriers()), plans: new SendPlans(deps, { sms }) };
-    for (let batch = await claimBatch(deps.db.across, 'ops', 'test'); batch; batch = await claimBatch(deps.db.across, 'ops', 'test'))
-      await deliverBatch(worker, batch);
+    await bench.drain({ ...bench.worker(carriers()), plans: new SendPlans(deps, { sms }) }, 'ops');
   };
   const person = (name: string) => addColleague(deps, tenantId, `${name}-${tenantId}@example.test`);
   return { tenantId, userId, author, bench, add, work, person };

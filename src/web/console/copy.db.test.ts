@@ -4,19 +4,20 @@ import { createMessage } from '#services/create-message.ts';
 import { createRecipient } from '#services/create-recipient.ts';
 import { getMessage } from '#services/get-message.ts';
 import type { BrowserSession } from '#testing/browser-session.ts';
-import { Bench, carriers } from '#testing/carriers.ts';
+import { carriers } from '#testing/carriers.ts';
 import { signedIn } from '#testing/console-session.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { LaneByHand } from '#testing/lane-by-hand.ts';
 import { addUser } from '#testing/people-who-act.ts';
 
 // A message that is written from an earlier one: whom it is for.
 
 let deps: TestDeps;
-let bench: Bench;
+let bench: LaneByHand;
 let page: BrowserSession;
 beforeAll(async () => {
   deps = await createTestDeps();
-  bench = await Bench.open(deps);
+  bench = await LaneByHand.open(deps);
   page = await signedIn(deps, await addUser(deps, bench.ctx.tenantId, 'coordinator'));
 });
 afterAll(() => deps.close());

@@ -6,9 +6,10 @@ import { getMessage } from '#services/get-message.ts';
 import { getSettings } from '#services/get-settings.ts';
 import { listMessages } from '#services/list-messages.ts';
 import type { BrowserSession } from '#testing/browser-session.ts';
-import { Bench, carriers } from '#testing/carriers.ts';
+import { carriers } from '#testing/carriers.ts';
 import { signedIn } from '#testing/console-session.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { LaneByHand } from '#testing/lane-by-hand.ts';
 
 /** What a life message must say, written, seen and corrected in the console. */
 let deps: TestDeps;
@@ -76,7 +77,7 @@ test('words for all messages are set once', async () => {
 });
 
 test('a correction shows place and people of the first message, to be changed where they were wrong', async () => {
-  const bench = Bench.at(deps, deps.as(tenantId));
+  const bench = new LaneByHand(deps, deps.as(tenantId));
   const says = { who: 'All residents', where: 'Low Road', instruction: 'Go uphill' };
   const input = { class: 'life', text: { en: 'The dam breaks.' }, says, audience: { all: true }, channels: ['sms'], launch: true };
   const expiresAt = new Date(deps.clock.now() + 3_600_000).toISOString();

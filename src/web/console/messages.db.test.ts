@@ -3,9 +3,9 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createRecipient } from '#services/create-recipient.ts';
 import { listMessages } from '#services/list-messages.ts';
 import type { BrowserSession } from '#testing/browser-session.ts';
-import { Bench } from '#testing/carriers.ts';
 import { signedIn } from '#testing/console-session.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { LaneByHand } from '#testing/lane-by-hand.ts';
 import { addUser } from '#testing/people-who-act.ts';
 
 let deps: TestDeps;
@@ -186,7 +186,7 @@ test('stopping tells what was held back; a correction waits until somebody had i
 test('a message that does not move says for whom it waits', async () => {
   const { path, html } = await draft();
   await page.post(`${path}/launch`, { _csrf: token, audienceHash: hidden(html, 'audienceHash'), count: '3', sure: 'yes' });
-  await new Bench(deps, deps.as(tenantId)).plan();
+  await new LaneByHand(deps, deps.as(tenantId)).plan();
   expect(await page.text(path)).not.toContain('Waits for');
   const set = (values: Record<string, unknown>) =>
     deps.db.withTenant(tenantId, (tx) => tx.updateTable('senders').set(values).where('channel', '=', 'sms').where('drill', '=', false).execute());

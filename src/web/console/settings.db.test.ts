@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { getSettings } from '#services/get-settings.ts';
 import type { BrowserSession } from '#testing/browser-session.ts';
-import { Bench, carriers } from '#testing/carriers.ts';
+import { carriers } from '#testing/carriers.ts';
 import { signedIn } from '#testing/console-session.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { LaneByHand } from '#testing/lane-by-hand.ts';
 
 let deps: TestDeps;
 beforeAll(async () => {
@@ -58,7 +59,7 @@ test('an administrator sets zone, language and quiet hours; what is wrong is nam
 });
 
 test('the composer says when the last person is reached, and the board sets the fact beside it', async () => {
-  const bench = new Bench(deps, deps.as(tenantId));
+  const bench = new LaneByHand(deps, deps.as(tenantId));
   await bench.people(10_000, { phone: true });
   const form = {
     _csrf: token,
