@@ -1,5 +1,6 @@
 import type { Channel, MessageClass } from '#schemas/delivery.ts';
 import type { MessageView } from '#schemas/views.ts';
+import type { HttpCarrier, WitnessedCall } from './carriers/http-carrier.ts';
 import { cpuMs, watchRss } from './processes.ts';
 import type { System, Tenant } from './system.ts';
 
@@ -83,6 +84,16 @@ export async function fanOut(system: System, tenant: Tenant, message: Record<str
   } finally {
     rss.stop();
   }
+}
+
+/**
+ * When the carrier was first called since it was asked last, in milliseconds since the epoch.
+ * @throws unless exactly `count` of the calls fit
+ */
+export async function firstWitnessed(carrier: HttpCarrier, count: number, fits: (call: WitnessedCall) => boolean = () => true): Promise<number> {
+  const calls = (await carrier.witnessed()).filter(fits);
+  if (calls.length !== count) throw new Error(`${count} people, but the carrier wrote down ${calls.length} calls of them`);
+  return calls.reduce((first, call) => Math.min(first, call.at), Number.POSITIVE_INFINITY);
 }
 
 /** Ends a message whose rest is of no interest, and waits until nothing of it is in flight. */

@@ -4,15 +4,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 
-/** Valid for localhost and 127.0.0.1, today; undefined where openssl is missing. */
-export function makeCertificate(): { key: string; cert: string } | undefined {
-  const folder = mkdtempSync(join(tmpdir(), 'muster-tls-'));
-  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+export interface CertificateFiles {
+  readonly keyFile: string;
+  readonly certFile: string;
+}
+
+/** Writes a key and a certificate into the folder, valid for localhost and 127.0.0.1, today; undefined where openssl is missing. */
+export function writeCertificate(folder: string): CertificateFiles | undefined {
+  const [keyFile, certFile] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
   const options = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost'];
   const names = 'subjectAltName=DNS:localhost,IP:127.0.0.1';
-  const made = spawnSync('openssl', ['req', '-x509', ...options, '-addext', names, '-keyout', key, '-out', cert]);
+  const made = spawnSync('openssl', ['req', '-x509', ...options, '-addext', names, '-keyout', keyFile, '-out', certFile]);
+  return made.status === 0 ? { keyFile, certFile } : undefined;
+}
+
+/** The same, read into memory. */
+export function makeCertificate(): { key: string; cert: string } | undefined {
+  const folder = mkdtempSync(join(tmpdir(), 'muster-tls-'));
   try {
-    return made.status === 0 ? { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') } : undefined;
+    const files = writeCertificate(folder);
+    return files && { key: readFileSync(files.keyFile, 'utf8'), cert: readFileSync(files.certFile, 'utf8') };
   } finally {
     rmSync(folder, { recursive: true });
   }

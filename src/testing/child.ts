@@ -5,6 +5,18 @@ export const isRunning = (child: ChildProcess): boolean => child.pid !== undefin
 /** Resolves when the process has ended; at once where it had ended before. */
 export const exited = (child: ChildProcess): Promise<void> => (isRunning(child) ? new Promise((done) => child.once('exit', () => done())) : Promise.resolve());
 
+/** The next message of a forked process. @throws with `what` when the process ends instead */
+export function nextMessage<T = unknown>(child: ChildProcess, what: string | (() => string)): Promise<T> {
+  return new Promise((done, fail) => {
+    const ended = (): void => fail(new Error(typeof what === 'string' ? what : what()));
+    child.once('exit', ended);
+    child.once('message', (message) => {
+      child.off('exit', ended);
+      done(message as T);
+    });
+  });
+}
+
 /** Asks the process to end and kills it after `killAfterMs`, which fails its promise of an orderly end. @returns the milliseconds it took */
 export async function endChild(
   child: ChildProcess,

@@ -1,12 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, closeSync, existsSync, fstatSync, openSync, readSync, writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
 import { findProgram, startNode, startProgram } from '#bench/processes.ts';
 import { freePort } from '#platform/free-port.ts';
+import { writeCertificate } from '#testing/certificate.ts';
 import { until } from '#testing/until.ts';
+import type { CarrierPorts } from './carrier-ports.ts';
 import { nginxConfig } from './nginx-config.ts';
+import { readFrom } from './read-from.ts';
 
 /** One call as the carrier saw it. */
 export interface WitnessedCall {
@@ -31,49 +34,14 @@ export interface HttpCarrier {
   witnessed(): Promise<WitnessedCall[]>;
 }
 
-export interface CarrierPorts {
-  readonly fast: number;
-  readonly witness: number;
-  readonly tls: number;
-  readonly control: number;
-}
-
-function makeCertificate(folder: string): string | undefined {
-  const openssl = findProgram('openssl');
-  if (openssl === undefined) return undefined;
-  const certificate = join(folder, 'carrier.pem');
-  const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'];
-  const made = spawnSync(
-    openssl,
-    [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-days',
-      '2',
-      '-keyout',
-      join(folder, 'carrier.key'),
-      '-out',
-      certificate,
-      ...subject,
-    ],
-    { encoding: 'utf8' },
-  );
-  return made.status === 0 ? certificate : undefined;
-}
-
 /**
  * nginx where it is installed; else the same answers from a Node process, which costs more and says so.
  * @param plain the Node process although nginx is there
  */
 export async function startHttpCarrier(folder: string, plain: boolean, note: (line: string) => void): Promise<HttpCarrier> {
   const ports: CarrierPorts = { fast: await freePort(), witness: await freePort(), tls: await freePort(), control: await freePort() };
-  const certificate = makeCertificate(folder);
-  if (certificate === undefined) note('openssl is not installed: push goes over plain HTTP, and web-push (HTTPS only) is not measured');
+  const tls = writeCertificate(folder);
+  if (tls === undefined) note('openssl is not installed: push goes over plain HTTP, and web-push (HTTPS only) is not measured');
   const log = join(folder, 'witness.log');
   const nginx = plain ? undefined : findProgram('nginx');
   const logFile = join(folder, 'carrier.log');
@@ -81,12 +49,12 @@ export async function startHttpCarrier(folder: string, plain: boolean, note: (li
     note(
       `${plain ? 'nginx was left out' : 'nginx is not installed'}: the SMS and push carrier is a Node process, which takes more of the machine than nginx would`,
     );
-    startNode('load-tests/bench/carriers/http-main.ts', [JSON.stringify({ ports, log, certificate, key: join(folder, 'carrier.key') })], { logFile });
+    startNode('load-tests/bench/carriers/http-main.ts', [JSON.stringify({ ports, log, tls })], { logFile });
   } else {
     const config = join(folder, 'nginx.conf');
     // The worker process runs as nobody when we are root, and only its master opens logs and keys.
     chmodSync(folder, 0o755);
-    writeFileSync(config, nginxConfig({ folder, ports, log, tls: certificate !== undefined }));
+    writeFileSync(config, nginxConfig({ folder, ports, log, tls }));
     startProgram(nginx, ['-p', folder, '-c', config, '-e', logFile], { logFile, marker: config });
   }
   let asked = 0;
@@ -111,10 +79,10 @@ export async function startHttpCarrier(folder: string, plain: boolean, note: (li
     kind: nginx === undefined ? `node ${process.version}` : `nginx ${versionOf(nginx)}`,
     url: `http://127.0.0.1:${ports.fast}`,
     witnessUrl: `http://127.0.0.1:${ports.witness}`,
-    tls: certificate === undefined ? undefined : { url: `https://127.0.0.1:${ports.tls}`, certificate },
+    tls: tls && { url: `https://127.0.0.1:${ports.tls}`, certificate: tls.certFile },
     count: status,
     witnessed: async () => {
-      // The log is written in lumps, 100 ms apart at most.
+      // The log is written in lumps, 100 ms apart at most. They end within a line at times, but not 300 ms after the last call.
       await delay(300);
       const fresh = readFrom(log, seen);
       seen += fresh.length;
@@ -124,16 +92,6 @@ export async function startHttpCarrier(folder: string, plain: boolean, note: (li
       });
     },
   };
-}
-
-/** Lumps end within a line at times, but not 300 ms after the last call. */
-function readFrom(file: string, position: number): string {
-  if (!existsSync(file)) return '';
-  const handle = openSync(file, 'r');
-  const bytes = Buffer.alloc(fstatSync(handle).size - position);
-  readSync(handle, bytes, 0, bytes.length, position);
-  closeSync(handle);
-  return bytes.toString('latin1');
 }
 
 const versionOf = (nginx: string): string => /nginx\/([\d.]+)/.exec(spawnSync(nginx, ['-v'], { encoding: 'utf8' }).stderr)?.[1] ?? '';

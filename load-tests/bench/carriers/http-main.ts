@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { createWriteStream, readFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import type { CarrierPorts } from './http-carrier.ts';
+import type { CertificateFiles } from '#testing/certificate.ts';
+import type { CarrierPorts } from './carrier-ports.ts';
 import { messageBody } from './nginx-config.ts';
 
 // Stands in for nginx where that is not installed: the same answers, the same counter, the same log.
-const { ports, log, certificate, key } = JSON.parse(process.argv[2] ?? '{}') as { ports: CarrierPorts; log: string; certificate?: string; key: string };
+const { ports, log, tls } = JSON.parse(process.argv[2] ?? '{}') as { ports: CarrierPorts; log: string; tls?: CertificateFiles };
 process.on('disconnect', () => process.exit(0));
 
 let requests = 0;
@@ -33,8 +34,7 @@ const answer =
 const keepAlive = { keepAliveTimeout: 600_000, requestTimeout: 0 };
 createServer(keepAlive, answer(false)).listen(ports.fast, '127.0.0.1');
 createServer(keepAlive, answer(true)).listen(ports.witness, '127.0.0.1');
-if (certificate !== undefined)
-  createSecureServer({ ...keepAlive, cert: readFileSync(certificate), key: readFileSync(key) }, answer(false)).listen(ports.tls, '127.0.0.1');
+if (tls) createSecureServer({ ...keepAlive, cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) }, answer(false)).listen(ports.tls, '127.0.0.1');
 createServer((_request, response) => {
   requests += 1;
   response.end(`Active connections: 1 \nserver accepts handled requests\n ${requests} ${requests} ${requests} \n`);

@@ -1,10 +1,11 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findProgram, startNode, startProgram } from '#bench/processes.ts';
 import { freePort } from '#platform/free-port.ts';
 import { until } from '#testing/until.ts';
+import { readFrom } from './read-from.ts';
 
 /** The mail relay on loopback: takes everything and throws it away. */
 export interface MailCarrier {
@@ -58,11 +59,4 @@ const accepts = (port: number): Promise<boolean> =>
   });
 
 /** `sess=1 quit=0 mesg=3` is written again and again; the last one counts. */
-function lastCount(file: string): number {
-  const size = statSync(file).size;
-  const tail = Buffer.alloc(Math.min(size, 200));
-  const handle = openSync(file, 'r');
-  readSync(handle, tail, 0, tail.length, size - tail.length);
-  closeSync(handle);
-  return Number([...tail.toString('latin1').matchAll(/mesg=(\d+)\r/g)].at(-1)?.[1] ?? 0);
-}
+const lastCount = (file: string): number => Number([...readFrom(file, -200).matchAll(/mesg=(\d+)\r/g)].at(-1)?.[1] ?? 0);

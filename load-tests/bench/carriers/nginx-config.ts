@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import type { CarrierPorts } from './http-carrier.ts';
+import type { CertificateFiles } from '#testing/certificate.ts';
+import type { CarrierPorts } from './carrier-ports.ts';
 
 /** Twilio's Message resource, with the fields that its SDK reads. */
 export const messageBody = (sid: string, segments: number): string =>
@@ -31,7 +32,7 @@ export interface NginxOptions {
   readonly ports: CarrierPorts;
   /** Where calls of the witness port are written down. */
   readonly log: string;
-  readonly tls: boolean;
+  readonly tls: CertificateFiles | undefined;
 }
 
 /**
@@ -44,13 +45,15 @@ export function nginxConfig({ folder, ports, log, tls }: NginxOptions): string {
     location / { default_type application/json; return 201 '${messageBody('SM$request_id', 1)}'; }
     location /two/ { default_type application/json; return 201 '${messageBody('SM$request_id', 2)}'; }
     location /push/ { add_header Location "/message/$request_id" always; return 201 ""; }`;
-  const secure = `
+  const secure = tls
+    ? `
   server {
     listen 127.0.0.1:${ports.tls} ssl backlog=1024;
-    ssl_certificate ${join(folder, 'carrier.pem')};
-    ssl_certificate_key ${join(folder, 'carrier.key')};
+    ssl_certificate ${tls.certFile};
+    ssl_certificate_key ${tls.keyFile};
     ssl_protocols TLSv1.2 TLSv1.3;${answers}
-  }`;
+  }`
+    : '';
   return `daemon off;
 worker_processes 1;
 worker_rlimit_nofile 8192;
@@ -77,7 +80,7 @@ http {
   server {
     listen 127.0.0.1:${ports.control};
     location = /status { stub_status; }
-  }${tls ? secure : ''}
+  }${secure}
 }
 `;
 }

@@ -1,5 +1,6 @@
 import { startNode } from '#bench/processes.ts';
 import { freePort } from '#platform/free-port.ts';
+import { nextMessage } from '#testing/child.ts';
 
 export interface ThrottledCall {
   readonly at: number;
@@ -10,16 +11,13 @@ export interface ThrottledCall {
 export async function startThrottlingCarrier(perSecond: number, logFile: string): Promise<{ url: string; calls(): Promise<ThrottledCall[]> }> {
   const port = await freePort();
   const child = startNode('load-tests/bench/carriers/throttling-main.ts', [String(port), String(perSecond)], { logFile });
-  await new Promise<void>((ready, fail) => {
-    child.once('message', () => ready());
-    child.once('exit', () => fail(new Error('the throttling carrier ended')));
-  });
+  const next = <T>(): Promise<T> => nextMessage(child, 'the throttling carrier ended');
+  await next();
   return {
     url: `http://127.0.0.1:${port}`,
-    calls: () =>
-      new Promise((done) => {
-        child.once('message', (calls) => done(calls as ThrottledCall[]));
-        child.send('calls');
-      }),
+    calls: () => {
+      child.send('calls');
+      return next<ThrottledCall[]>();
+    },
   };
 }

@@ -1,7 +1,7 @@
-import type { ChildProcess } from 'node:child_process';
 import { startNode } from '#bench/processes.ts';
 import type { SubscriptionKeys } from '#bench/people.ts';
 import type { Channel } from '#schemas/delivery.ts';
+import { nextMessage } from '#testing/child.ts';
 
 /** What a contestant is told at its start. */
 export interface ContestantConfig {
@@ -43,7 +43,11 @@ export async function startContestant(
 ): Promise<RunningContestant> {
   const env = options.certificate === undefined ? {} : { NODE_EXTRA_CA_CERTS: options.certificate };
   const child = startNode('load-tests/bench/contestants/main.ts', [kind], { env, logFile: options.logFile });
-  const ask = (message: unknown): Promise<ContestantReply> => answerOf(child, message, options.logFile);
+  const ask = (message: object): Promise<ContestantReply> => {
+    const reply = nextMessage<ContestantReply>(child, `a contestant ended; its output is in ${options.logFile}`);
+    child.send(message);
+    return reply;
+  };
   const ready = await ask({ config });
   if ('error' in ready) throw new Error(`${kind} ${config.channel}: ${ready.error}`);
   return {
@@ -53,18 +57,6 @@ export async function startContestant(
       return reply;
     },
   };
-}
-
-function answerOf(child: ChildProcess, message: unknown, logFile: string): Promise<ContestantReply> {
-  return new Promise((done, fail) => {
-    const ended = (): void => fail(new Error(`a contestant ended; its output is in ${logFile}`));
-    child.once('exit', ended);
-    child.once('message', (reply) => {
-      child.off('exit', ended);
-      done(reply as ContestantReply);
-    });
-    child.send(message as object);
-  });
 }
 
 /** Runs `work(0)` to `work(count - 1)`, `lanes` of them at a time. */

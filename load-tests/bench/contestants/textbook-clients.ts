@@ -6,7 +6,7 @@ import { prepareTemplate } from '#channels/fill.ts';
 import { CONNECTIONS } from '#channels/sms/constants.ts';
 import type { ContestantConfig } from './contestant.ts';
 import { contentOf, slotsOf } from './content.ts';
-import type { TextbookJob } from './textbook.ts';
+import type { TextbookJob } from './textbook-job.ts';
 
 interface Client {
   /** @returns the provider's id */

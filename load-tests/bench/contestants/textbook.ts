@@ -5,15 +5,8 @@ import { CONNECTIONS } from '#channels/sms/constants.ts';
 import type { Contestant, ContestantConfig } from './contestant.ts';
 import { contentOf, slotsOf, tokenOf } from './content.ts';
 import { textbookEmail, textbookPush, textbookSms } from './textbook-clients.ts';
+import type { TextbookJob } from './textbook-job.ts';
 import { prepareTemplate } from '#channels/fill.ts';
-
-/** What one job carries: the usual way is to put the whole message into it. */
-export interface TextbookJob {
-  readonly recipient: number;
-  readonly address: string;
-  readonly link: string;
-  readonly text: string;
-}
 
 const TABLE = `CREATE TABLE IF NOT EXISTS textbook_deliveries (
   message_id bigint NOT NULL, recipient_id bigint NOT NULL, state text NOT NULL, provider_id text,

@@ -10,6 +10,7 @@ import type { System, Tenant } from '#bench/system.ts';
 import { systemClock } from '#platform/clock.ts';
 import { freePort } from '#platform/free-port.ts';
 import { pageNonce } from '#services/page-nonce.ts';
+import { nextMessage } from '#testing/child.ts';
 
 export interface AnswersResult {
   readonly answers: number;
@@ -96,9 +97,6 @@ async function startPlainServer(bench: Bench): Promise<Pool> {
   const port = await freePort();
   const args = [String(port), await bench.postgres.createDatabase()];
   const child = startNode('load-tests/bench/contestants/answers-main.ts', args, { logFile: join(bench.folder, 'plain-answers.log') });
-  await new Promise<void>((ready, fail) => {
-    child.once('message', () => ready());
-    child.once('exit', () => fail(new Error('the plain answer server ended')));
-  });
+  await nextMessage(child, 'the plain answer server ended');
   return new Pool(`http://127.0.0.1:${port}`, { connections: LANES });
 }

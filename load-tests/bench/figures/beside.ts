@@ -1,5 +1,5 @@
 import type { Bench } from '#bench/bench.ts';
-import { draft, fanOut, LONGER_BYTES, stopMessage } from '#bench/fan-out.ts';
+import { draft, fanOut, firstWitnessed, LONGER_BYTES, stopMessage } from '#bench/fan-out.ts';
 import { median } from '#bench/statistics.ts';
 import type { System, Tenant } from '#bench/system.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
@@ -32,9 +32,8 @@ export async function besideBulk(bench: Bench, { system, crowd, bulk, tenant, au
     bench.checkTime();
     await bench.http.witnessed();
     const { postedAt, ms } = await fanOut(system, tenant, draft({ class: rest.class, channel: 'sms', audience, longer: true }), count);
-    const calls = (await bench.http.witnessed()).filter((call) => call.bytes > LONGER_BYTES);
-    if (calls.length !== count) throw new Error(`${count} people, but the carrier wrote down ${calls.length} calls of that length`);
-    return { first: calls.reduce((earliest, call) => Math.min(earliest, call.at), Number.POSITIVE_INFINITY) - postedAt, all: ms };
+    const first = await firstWitnessed(bench.http, count, (call) => call.bytes > LONGER_BYTES);
+    return { first: first - postedAt, all: ms };
   };
   /** As many as fit while `during` holds, up to `rounds`. */
   const several = async (during: () => Promise<boolean>): Promise<{ first: number; all: number }> => {

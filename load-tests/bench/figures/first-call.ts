@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Bench, startMuster } from '#bench/bench.ts';
-import { draft, fanOut } from '#bench/fan-out.ts';
+import { draft, fanOut, firstWitnessed } from '#bench/fan-out.ts';
 import { seedPeople, SENDERS } from '#bench/people.ts';
 import { percentile, round } from '#bench/statistics.ts';
 
@@ -40,9 +40,7 @@ export async function firstCall(bench: Bench): Promise<FirstCallResult> {
       }
       await delay(PAUSE_MS);
       const { postedAt, answeredMs } = await send();
-      const calls = await bench.http.witnessed();
-      if (calls.length !== audience) throw new Error(`${audience} people, but the carrier wrote down ${calls.length} calls`);
-      firsts.push(calls.reduce((first, call) => Math.min(first, call.at), Number.POSITIVE_INFINITY) - postedAt);
+      firsts.push((await firstWitnessed(bench.http, audience)) - postedAt);
       answered.push(answeredMs);
     }
     bench.say(`first call: p50 ${percentile(firsts, 0.5).toFixed(0)} ms, p99 ${percentile(firsts, 0.99).toFixed(0)} ms`);

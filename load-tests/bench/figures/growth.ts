@@ -1,5 +1,5 @@
 import { type Bench, startMuster } from '#bench/bench.ts';
-import { draft, type FanOut, fanOut } from '#bench/fan-out.ts';
+import { draft, type FanOut, fanOut, firstWitnessed } from '#bench/fan-out.ts';
 import { seedPeople, SENDERS } from '#bench/people.ts';
 import { median, round } from '#bench/statistics.ts';
 
@@ -35,9 +35,7 @@ export async function growth(bench: Bench): Promise<GrowthResult> {
     bench.say(`growth: ${large} deliveries …`);
     await bench.http.witnessed();
     const many = await fanOut(system, tenant, draft({ channel: 'sms' }), large);
-    const calls = await bench.http.witnessed();
-    if (calls.length !== large) throw new Error(`${large} people, but the carrier wrote down ${calls.length} calls`);
-    const first = calls.reduce((earliest, call) => Math.min(earliest, call.at), Number.POSITIVE_INFINITY);
+    const first = await firstWitnessed(bench.http, large);
     for (let i = 0; i < rounds; i++) smalls.push(await sendSmall());
     const smallMicros = (median(smalls.map((one) => one.ms)) * 1000) / small;
     const smallCpu = median(smalls.map((one) => one.workerCpuMs)) / small;

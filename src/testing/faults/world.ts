@@ -11,7 +11,7 @@ import { PublicIds, Tokens } from '#platform/tokens.ts';
 import type { Simulator } from '#simulator/start.ts';
 import { type Answer, callApi } from '#testing/call-api.ts';
 import { callLogOf } from '#testing/call-log.ts';
-import { endChild, isRunning, killChild } from '#testing/child.ts';
+import { endChild, isRunning, killChild, nextMessage } from '#testing/child.ts';
 import { type Installation, prepareInstallation } from '#testing/installation.ts';
 import { until } from '#testing/until.ts';
 import { check, readCalls, type Verdict, type WitnessedCall } from './check.ts';
@@ -111,10 +111,7 @@ export class World {
   }
 
   async #ready(child: Child): Promise<Child> {
-    await new Promise<void>((done, fail) => {
-      child.process.once('message', () => done());
-      child.process.once('exit', (code, signal) => fail(new Error(`a process ended before it was ready (${signal ?? code}):\n${this.tail()}`)));
-    });
+    await nextMessage(child.process, () => `a process ended before it was ready (${child.process.signalCode ?? child.process.exitCode}):\n${this.tail()}`);
     return child;
   }
 

@@ -22,7 +22,7 @@ interface Result {
 
 /** Each of them for a few seconds against an installation that the runner starts; no statement about speed. */
 describe.runIf(k6.status === 0)('the load tests', () => {
-  const out = mkdtempSync(join(tmpdir(), 'muster-load-out-'));
+  let out = '';
   let output = '';
   let code: number | null = null;
   const resultOf = (name: string, extension: string): string => {
@@ -32,6 +32,7 @@ describe.runIf(k6.status === 0)('the load tests', () => {
   };
 
   beforeAll(async () => {
+    out = mkdtempSync(join(tmpdir(), 'muster-load-out-'));
     const child = spawn(process.execPath, ['load-tests/run.ts', 'all', '--quick', '--start', '--out', out], {
       cwd: root,
       env: { PATH: process.env['PATH'], HOME: process.env['HOME'] },

@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { Promises, type Result, type Row, type Size } from '#testing/faults/row.ts';
+import { nextMessage } from '#testing/child.ts';
 import type { World } from '#testing/faults/world.ts';
 import { trouble } from './provider.ts';
 
@@ -13,10 +14,7 @@ const BACKLOG = 4;
 async function blackHole(world: World, size: Size): Promise<Result> {
   const proxy = fork(PROXY, [new URL(world.simulator.url).port, String(BACKLOG)]);
   try {
-    const url = await new Promise<string>((done, fail) => {
-      proxy.once('message', (said) => done(said as string));
-      proxy.once('exit', () => fail(new Error('the proxy ended')));
-    });
+    const url = await nextMessage<string>(proxy, 'the proxy ended');
     return await trouble(world, size, {
       injected: `no answer and no connection, ${size.short ? '3 s' : '30 s'}`,
       begin: () => proxy.kill('SIGSTOP'),
