@@ -5,7 +5,7 @@ import { createSignInThrottle, signIn } from '#services/sign-in.ts';
 import type { BrowserSession } from '#testing/browser-session.ts';
 import { signedIn } from '#testing/console-session.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
-import { organisationsOf } from '#testing/organisations-command.ts';
+import { newOrganisation, organisationsOf } from '#testing/organisations-command.ts';
 import { addRecipients } from '#testing/people.ts';
 import { addKeyOf, apiOf } from '#testing/people-who-act.ts';
 import { PASSWORD } from '#testing/secrets.ts';
@@ -20,14 +20,9 @@ afterAll(() => deps.close());
 
 const organisations = organisationsOf(() => deps);
 
-let made = 0;
-/** An organisation with a name and an administrator that no other test has. */
-async function organisation(): Promise<{ id: number; apiKey: string; name: string; email: string; colleague: string }> {
-  made += 1;
-  const [name, email] = [`Relief ${made}`, `admin-${made}@relief.example`];
-  const { code, out } = await organisations(['create', '--name', name, '--admin-email', email, '--password-stdin', '--json']);
-  expect(code).toBe(0);
-  return { ...(JSON.parse(out) as { id: number; apiKey: string }), name, email, colleague: `colleague-${made}@relief.example` };
+async function organisation() {
+  const one = await newOrganisation(organisations);
+  return { ...one, colleague: `colleague-of-${one.email}` };
 }
 
 const add = (to: { name: string }, email: string, role: string, ...flags: string[]) =>

@@ -11,7 +11,7 @@ import { DATABASE_FILE } from '#platform/ready.ts';
 import { getSettings } from '#services/get-settings.ts';
 import { createSignInThrottle, signIn } from '#services/sign-in.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
-import { organisationsOf } from '#testing/organisations-command.ts';
+import { newOrganisation, organisationsOf } from '#testing/organisations-command.ts';
 import { requestsOf } from '#testing/people-who-act.ts';
 import { PASSWORD } from '#testing/secrets.ts';
 
@@ -23,15 +23,7 @@ afterAll(() => deps.close());
 
 const organisations = organisationsOf(() => deps);
 
-let made = 0;
-/** An organisation with a name and an administrator that no other test has. */
-async function organisation(...flags: string[]): Promise<{ id: number; apiKey: string; name: string; email: string }> {
-  made += 1;
-  const [name, email] = [`Rescue ${made}`, `admin-${made}@rescue.example`];
-  const { code, out, err } = await organisations(['create', '--name', name, '--admin-email', email, '--password-stdin', '--json', ...flags]);
-  expect([code, err]).toEqual([0, '']);
-  return { ...(JSON.parse(out) as { id: number; apiKey: string }), name, email };
-}
+const organisation = (...flags: string[]) => newOrganisation(organisations, ...flags);
 
 const audits = (tenantId: number) =>
   deps.db.withTenant(tenantId, (tx) =>

@@ -40,6 +40,11 @@ export class Agenda {
     );
   }
 
+  /** Resolves after so many milliseconds; at once for 0. What is dropped by `clear` never resolves. */
+  wait(ms: number): Promise<void> {
+    return ms > 0 ? new Promise((done) => this.after(ms, done)) : Promise.resolve();
+  }
+
   /** Resolves when nothing waits and nothing is under way. */
   idle(): Promise<void> {
     return new Promise((done) => {

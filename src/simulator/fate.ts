@@ -11,6 +11,16 @@ export interface Fate {
   readonly latencyMs: number;
 }
 
+/** The fate of a call that was wrong by itself: no behaviour has a say in it. */
+export const refused = (code: string | number): Fate => ({ outcome: 'refused', taken: false, code, latencyMs: 0 });
+
+/** A fate as the log has it. */
+export const logged = ({ outcome, taken, code }: Fate): Pick<Call, 'outcome' | 'taken' | 'code'> => ({
+  outcome,
+  taken,
+  ...(code === undefined ? {} : { code }),
+});
+
 interface Used {
   entries: { at: number; units: number }[];
   sum: number;

@@ -27,3 +27,14 @@ export const organisationsOf =
     });
     return ran;
   };
+
+let made = 0;
+
+/** Creates an organisation with a name and an administrator that no other test has. */
+export async function newOrganisation(organisations: ReturnType<typeof organisationsOf>, ...flags: string[]) {
+  made += 1;
+  const [name, email] = [`Relief ${made}`, `admin-${made}@relief.example`];
+  const { code, out, err } = await organisations(['create', '--name', name, '--admin-email', email, '--password-stdin', '--json', ...flags]);
+  if (code !== 0 || err !== '') throw new Error(`create ended with ${code}: ${err}`);
+  return { ...(JSON.parse(out) as { id: number; apiKey: string }), name, email };
+}

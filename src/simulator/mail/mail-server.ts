@@ -102,7 +102,7 @@ export class MailServer {
     } catch {
       return done(refusal(451, '4.3.0 The call log cannot be written'));
     }
-    await this.#wait(fate.latencyMs);
+    await world.agenda.wait(fate.latencyMs);
     done(refusal(Number(code), text));
   }
 
@@ -139,7 +139,7 @@ export class MailServer {
       return done(refusal(451, '4.3.0 The call log cannot be written'));
     }
     for (const { to, fate } of recipients) if (fate.taken) this.#carry(to, from, raw, headers);
-    await this.#wait(Math.max(0, ...recipients.map(({ fate }) => fate.latencyMs)));
+    await this.#world.agenda.wait(Math.max(0, ...recipients.map(({ fate }) => fate.latencyMs)));
     const outcomes = new Set(recipients.map(({ fate }) => fate.outcome));
     if (outcomes.has('silent')) return;
     if (outcomes.has('cut')) return void this.#sockets.get(session.remotePort)?.destroy();
@@ -183,10 +183,6 @@ export class MailServer {
 
   #now(): string {
     return new Date(this.#world.clock.now()).toISOString();
-  }
-
-  #wait(ms: number): Promise<void> {
-    return ms === 0 ? Promise.resolve() : new Promise((done) => this.#world.agenda.after(ms, done));
   }
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Fate } from '#simulator/fate.ts';
+import { type Fate, logged, refused } from '#simulator/fate.ts';
 import type { Answer, Reply, Request } from '#simulator/http.ts';
 import type { World } from '#simulator/world.ts';
 import { decryptPush } from './decrypt.ts';
@@ -36,9 +36,7 @@ export class PushService {
     const topic = header(request, 'topic');
     const ttl = header(request, 'ttl');
     const broken = this.#refusal(id, request, now);
-    const fate: Fate = broken
-      ? { outcome: 'refused', taken: false, code: broken.status, latencyMs: 0 }
-      : world.fates.draw(world.behaviour, world.chance, { channel: 'push', to: id, from: '', units: 1 });
+    const fate: Fate = broken ? refused(broken.status) : world.fates.draw(world.behaviour, world.chance, { channel: 'push', to: id, from: '', units: 1 });
     this.#sids += 1;
     const sid = fate.taken ? `${this.#sidPrefix}${this.#sids.toString(16)}` : '';
     await world.calls.append({
@@ -48,16 +46,14 @@ export class PushService {
       ref: topic === undefined ? id : `${id}/${topic}`,
       from: '',
       sid,
-      outcome: fate.outcome,
-      taken: fate.taken,
-      ...(fate.code === undefined ? {} : { code: fate.code }),
+      ...logged(fate),
       ...(topic === undefined ? {} : { topic }),
       urgency: header(request, 'urgency') ?? 'normal',
       ...(ttl === undefined ? {} : { ttl: Number(ttl) }),
       bytes: request.body.length,
     });
     if (fate.taken) this.#show(id, request.body, topic, now);
-    if (fate.latencyMs > 0) await new Promise<void>((done) => world.agenda.after(fate.latencyMs, done));
+    await world.agenda.wait(fate.latencyMs);
     return broken ?? this.#answer(fate, sid, Number(ttl), request);
   }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type Account, smsOf } from '#simulator/control.ts';
 import { type Answer, json, type Reply, type Request } from '#simulator/http.ts';
-import type { Fate } from '#simulator/fate.ts';
+import { type Fate, logged, refused } from '#simulator/fate.ts';
 import type { World } from '#simulator/world.ts';
 import { judge, sendReceipts } from './receipts.ts';
 import { countSegments } from './segments.ts';
@@ -84,10 +84,7 @@ export class TwilioApi {
     const units = countSegments(body);
     if (account === 2) this.#ofSecond.add(from);
     const refusal = this.#refusal({ to, from, body, callback });
-    const fate: Fate =
-      refusal === undefined
-        ? world.fates.draw(world.behaviour, world.chance, { channel: 'sms', to, from, units, account })
-        : { outcome: 'refused', taken: false, code: refusal, latencyMs: 0 };
+    const fate: Fate = refusal === undefined ? world.fates.draw(world.behaviour, world.chance, { channel: 'sms', to, from, units, account }) : refused(refusal);
     const message: TwilioMessage | undefined = fate.taken
       ? {
           sid: this.newSid(),
@@ -115,16 +112,14 @@ export class TwilioApi {
       from,
       ...(account === 2 ? { account } : {}),
       sid: message?.sid ?? '',
-      outcome: fate.outcome,
-      taken: fate.taken,
-      ...(fate.code === undefined ? {} : { code: fate.code }),
+      ...logged(fate),
       body,
       units,
     });
     // The answer shows the message as it was when it was made, so it is written before receipts can move it on.
     const answer = this.#answer(fate, message, { to, from, callback, account });
     if (message) await this.#carry(message);
-    if (fate.latencyMs > 0) await new Promise<void>((done) => world.agenda.after(fate.latencyMs, done));
+    await world.agenda.wait(fate.latencyMs);
     return answer;
   }
 

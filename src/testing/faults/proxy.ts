@@ -20,6 +20,13 @@ export interface ProxyOptions {
   readonly backlog?: number;
 }
 
+/** The same database or server by way of the proxy. */
+export function throughProxy(url: string, proxy: Proxy): string {
+  const changed = new URL(url);
+  changed.port = new URL(proxy.url).port;
+  return changed.href;
+}
+
 /** A TCP proxy that loses answers of the API, spreads connections over several processes, or cuts one off from its database. */
 export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   let cuts = 0;

@@ -3,7 +3,7 @@ import { type Load, type LoadOptions, show, startLoad } from '#testing/faults/lo
 import { Promises, type Result, type Row, type Size } from '#testing/faults/row.ts';
 import { startStandby } from '#testing/faults/standby.ts';
 import { PostgresServer } from '#testing/faults/servers.ts';
-import { startProxy } from '#testing/faults/proxy.ts';
+import { startProxy, throughProxy } from '#testing/faults/proxy.ts';
 import { alive, World } from '#testing/faults/world.ts';
 import { until } from '#testing/until.ts';
 
@@ -94,14 +94,9 @@ export const postgresFailover: Row = {
     const standby = await startStandby(primary, outer.postgres.sibling('standby'));
     let port = primary.port;
     const proxy = await startProxy({ targets: () => [port] });
-    const through = (url: string): string => {
-      const changed = new URL(url);
-      changed.port = new URL(proxy.url).port;
-      return changed.href;
-    };
     let world: World | undefined;
     try {
-      world = await World.create({ postgres: primary, redis: outer.redis, seed: size.seed, through });
+      world = await World.create({ postgres: primary, redis: outer.redis, seed: size.seed, through: (url) => throughProxy(url, proxy) });
       await standby.synchronous();
       const strike = async (): Promise<void> => {
         await primary.crash('SIGKILL');

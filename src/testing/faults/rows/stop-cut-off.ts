@@ -1,9 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { startProxy } from '#testing/faults/proxy.ts';
+import { startProxy, throughProxy } from '#testing/faults/proxy.ts';
 import { Promises, type Row } from '#testing/faults/row.ts';
-import { until } from '#testing/until.ts';
+import { SLOW_MS, slowCampaign } from '#testing/faults/slow-campaign.ts';
 
-const SLOW_MS = 2_000;
 /** Past its lease: another worker's sweep takes for doubtful whomever it had marked. */
 const CUT_MS = 15_000;
 /** Five looks at the rows without an answer, the one under way, and what a busy machine adds. */
@@ -17,17 +16,10 @@ export const stopCutOff: Row = {
     const people = short ? 3_000 : 6_000;
     await world.people(people);
     await world.startApi();
-    const database = new URL(world.databaseUrl);
-    const port = Number(database.port);
+    const port = Number(new URL(world.databaseUrl).port);
     const proxy = await startProxy({ targets: () => [port] });
-    database.port = new URL(proxy.url).port;
-    await world.startWorker({ DATABASE_URL: database.href });
-    // Fast first: then as many are marked ahead as ever when it becomes slow.
-    world.simulator.control({ sms: { latencyMs: 0, latencyJitterMs: 0 } });
-    const message = await world.launch({ class: 'bulk' });
-    await until(() => world.simulator.state().calls >= people / 2, 60_000, 'half is not reached', 1);
-    world.simulator.control({ sms: { latencyMs: SLOW_MS } });
-    await delay(SLOW_MS / 4);
+    await world.startWorker({ DATABASE_URL: throughProxy(world.databaseUrl, proxy) });
+    const message = await slowCampaign(world, people / 2);
     const cutAt = Date.now();
     proxy.cut();
     const { body } = await world.call<{ inFlight: number }>('POST', `/v1/messages/${message.publicId}/stop`);

@@ -3,6 +3,7 @@ import pg from 'pg';
 import type { Verdict } from '#testing/faults/check.ts';
 import { Promises, type Row } from '#testing/faults/row.ts';
 import type { World } from '#testing/faults/world.ts';
+import { SLOW_MS, slowCampaign } from '#testing/faults/slow-campaign.ts';
 import { until } from '#testing/until.ts';
 
 /** Long enough for the campaign to be in full swing, short enough that the carrier's own delay does not hide ours. */
@@ -107,8 +108,6 @@ async function stopByHand(world: World, messageId: string): Promise<{ body: { in
   return { body: { inFlight: await world.number(`SELECT count(*) AS n FROM deliveries WHERE message_id = $1 AND state = 'attempting'`, [messageId]) } };
 }
 
-const SLOW_MS = 2_000;
-
 /** Stops one thing after the other, each in the midst of a campaign on a carrier that takes 2 s for each answer. */
 export const stopSlow: Row = {
   name: 'stop-slow',
@@ -122,14 +121,8 @@ export const stopSlow: Row = {
     const messages: string[] = [];
     let [latest, all] = [0, 0];
     for (const level of ['message', 'channel', 'tenant', 'installation'] as const) {
-      // Fast first: then as many are marked ahead as ever when it becomes slow.
-      world.simulator.control({ sms: { latencyMs: 0, latencyJitterMs: 0 } });
-      const from = world.simulator.state().calls;
-      const message = await world.launch({ class: 'bulk' });
+      const message = await slowCampaign(world, people / 10);
       messages.push(message.id);
-      await until(() => world.simulator.state().calls >= from + people / 10, 60_000, 'a tenth is not reached', 5);
-      world.simulator.control({ sms: { latencyMs: SLOW_MS } });
-      await delay(SLOW_MS / 4);
       const { body } = await (level === 'message'
         ? world.call<{ inFlight: number }>('POST', `/v1/messages/${message.publicId}/stop`)
         : level === 'installation'
