@@ -93,6 +93,21 @@ async function demoSubscriptions(simulator: string, count: number): Promise<{ en
   return answer.items;
 }
 
+/** Writes down where everything is, for the commands beside it, and tells the person. */
+function announce({ dataFolder }: UpConfig, secrets: UpSecrets, env: Record<string, string>, simulator: string): void {
+  const url = env['PUBLIC_URL'] ?? '';
+  const ready = { console: url, api: `${url}/v1`, apiKey: secrets.apiKey, simulator };
+  writeFileSync(join(dataFolder, 'ready.json'), `${JSON.stringify(ready)}\n`, { mode: 0o600 });
+  say(`
+Muster is running.
+  Console     ${url}   sign in as ${secrets.consoleEmail} with password ${secrets.consolePassword}
+  Carriers    ${simulator}   what the simulated phones, browsers and mailboxes received
+  Queue       ${env['REDIS_URL'] ? 'Redis' : 'Postgres (set REDIS_URL to use Redis)'}
+  Data, logs  ${dataFolder}
+  End with Ctrl-C.
+READY ${JSON.stringify(ready)}`);
+}
+
 /** Set while ending: everything that was started is being stopped. */
 let ending: Promise<void> | undefined;
 let endAll: (() => Promise<void>) | undefined;
@@ -145,18 +160,7 @@ async function up(): Promise<void> {
     saveSecrets(config.dataFolder, secrets);
   }
   await Promise.all([launch('api', './main.ts', env, ['--max-semi-space-size=16']), launch('worker', '../workers/main.ts', env, ['--max-semi-space-size=24'])]);
-  const url = env['PUBLIC_URL'] ?? '';
-  if (ending) return;
-  const ready = { console: url, api: `${url}/v1`, apiKey: secrets.apiKey, simulator };
-  writeFileSync(join(config.dataFolder, 'ready.json'), `${JSON.stringify(ready)}\n`, { mode: 0o600 });
-  say(`
-Muster is running.
-  Console     ${url}   sign in as ${secrets.consoleEmail} with password ${secrets.consolePassword}
-  Carriers    ${simulator}   what the simulated phones, browsers and mailboxes received
-  Queue       ${env['REDIS_URL'] ? 'Redis' : 'Postgres (set REDIS_URL to use Redis)'}
-  Data, logs  ${config.dataFolder}
-  End with Ctrl-C.
-READY ${JSON.stringify(ready)}`);
+  if (!ending) announce(config, secrets, env, simulator);
 }
 
 try {

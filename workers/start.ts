@@ -30,37 +30,46 @@ export interface RunningWorker {
   close(): Promise<void>;
 }
 
+interface OpenLane {
+  readonly name: MessageClass;
+  readonly lane: Lane;
+  readonly db: Database;
+  readonly carriers: Channels;
+  readonly plans: SendPlans;
+}
+
+/**
+ * Each lane has connections of its own, to the database and to the carriers: a life message queued behind the 750 calls
+ * that a campaign may have marked on the same 32 connections, at 100 ms an answer for three seconds.
+ */
+function openLane({ deps, config, log, admit }: Runtime, name: MessageClass, courtesy: Courtesy, recalls: Recalls): OpenLane {
+  const db = openDatabase({
+    url: config.databaseUrl,
+    role: 'muster_worker',
+    max: SLOTS[name] * 2 + 1,
+    name: `muster-worker-${name}`,
+    log,
+    admit,
+    keysOnly: true,
+  });
+  const carriers = createChannels(config, log);
+  const plans = new SendPlans(deps, carriers);
+  const beforeMark = name === 'life' ? courtesy.lifeMarks : name === 'bulk' ? courtesy.giveWay : () => undefined;
+  const workerName = `${hostname()}:${process.pid}`;
+  const lane = new Lane({ lane: name, slots: SLOTS[name], db, workerName, deps: { ...deps, recalls, plans, random: Math.random, beforeMark }, log });
+  return { name, lane, db, carriers, plans };
+}
+
 /** One worker process: lanes, planner, closer and sweep. Any number may run, on any hosts. */
 export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
   const { deps, config, log } = runtime;
-  const workerName = `${hostname()}:${process.pid}`;
-  // Connections of its own for each lane: a life message queued behind the 750 calls that a campaign may have marked on
-  // the same 32 connections, at 100 ms an answer for three seconds.
-  const channels: Channels[] = [];
-  const databases: Database[] = [];
-  const lanes = new Map<MessageClass, Lane>();
   const courtesy = new Courtesy();
   const recalls = new Recalls();
   const stops = await watchStops(deps, recalls);
-  let rehearsed = Promise.resolve();
-  for (const lane of config.workerLanes) {
-    const db = openDatabase({
-      url: config.databaseUrl,
-      role: 'muster_worker',
-      max: SLOTS[lane] * 2 + 1,
-      name: `muster-worker-${lane}`,
-      log,
-      admit: runtime.admit,
-      keysOnly: true,
-    });
-    databases.push(db);
-    const carriers = createChannels(config, log);
-    channels.push(carriers);
-    const plans = new SendPlans(deps, carriers);
-    if (lane === 'life') rehearsed = rehearsal(log, () => rehearseDelivery(db, plans, lane));
-    const beforeMark = lane === 'life' ? courtesy.lifeMarks : lane === 'bulk' ? courtesy.giveWay : () => undefined;
-    lanes.set(lane, new Lane({ lane, slots: SLOTS[lane], db, workerName, deps: { ...deps, recalls, plans, random: Math.random, beforeMark }, log }));
-  }
+  const open = config.workerLanes.map((name) => openLane(runtime, name, courtesy, recalls));
+  const lanes = new Map(open.map(({ name, lane }) => [name, lane]));
+  const life = open.find(({ name }) => name === 'life');
+  const rehearsed = life && rehearsal(log, () => rehearseDelivery(life.db, life.plans, life.name));
   let stopping = false;
   const beforePage = async (lane: MessageClass): Promise<boolean> => {
     if (lane === 'bulk') await courtesy.giveWay();
@@ -91,20 +100,18 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
   const forgetting = tick(FORGET_MS, runtime, 'forgetting', () => forgetOld(deps), 0);
   await rehearsed;
   // A claim on each connection: what the server compiles for it is of the connection too.
-  lanes.get('life')?.wake();
-  lanes.get('life')?.wake();
+  life?.lane.wake();
+  life?.lane.wake();
   log.info({ lanes: config.workerLanes, queue: config.redisUrls.length > 0 ? 'redis' : 'postgres' }, 'worker started');
   return {
     close: async () => {
       stopping = true;
       const deadline = new Promise<void>((done) => setTimeout(done, DRAIN_MS).unref());
-      await Promise.race([
-        Promise.all([sweeping.close(), forgetting.close(), consumers.close(), ...[...lanes.values()].map((lane) => lane.drain())]),
-        deadline,
-      ]);
+      const drained = Promise.all([sweeping.close(), forgetting.close(), consumers.close(), ...open.map(({ lane }) => lane.drain())]);
+      await Promise.race([drained, deadline]);
       await stops.close();
-      await Promise.allSettled(channels.flatMap((lane) => Object.values(lane)).map((channel) => channel.close()));
-      await Promise.allSettled(databases.map((db) => db.close()));
+      await Promise.allSettled(open.flatMap(({ carriers }) => Object.values(carriers)).map((channel) => channel.close()));
+      await Promise.allSettled(open.map(({ db }) => db.close()));
     },
   };
 }

@@ -64,6 +64,55 @@ let started = 0;
 /** Of Node itself, as `npm start` and everything in deploy/ give them. */
 const OPTIONS = { api: ['--max-semi-space-size=16'], worker: ['--max-semi-space-size=24'] } as const;
 
+/** Starts the processes of one system, each with a log of its own, and waits until each says that it has started. */
+class Processes {
+  readonly #system: number;
+  readonly #folder: string;
+  readonly #env: Record<string, string>;
+  readonly #profile: string | undefined;
+  #started = 0;
+
+  constructor(system: number, folder: string, env: Record<string, string>, profile: string | undefined) {
+    this.#system = system;
+    this.#folder = folder;
+    this.#env = env;
+    this.#profile = profile;
+  }
+
+  async start(name: 'api' | 'worker', script: string): Promise<ChildProcess> {
+    this.#started += 1;
+    const logFile = join(this.#folder, `${name}-${this.#started}.log`);
+    const profile = `${name}-${this.#system}-${this.#started}.cpuprofile`;
+    const profiling = this.#profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${this.#profile}`, `--cpu-prof-name=${profile}`];
+    const child = startNode(script, [], { env: this.#env, logFile, execArgv: [...OPTIONS[name], ...profiling] });
+    const words = `${name} started`;
+    await until(
+      () => {
+        const log = readFileSync(logFile, 'utf8');
+        if (child.exitCode !== null) throw new Error(`${words}: it ended:\n${log.slice(-2_000)}`);
+        return log.includes(words);
+      },
+      30_000,
+      `it does not say "${words}"`,
+    );
+    return child;
+  }
+}
+
+async function idKeyOf(sql: pg.Pool): Promise<Buffer> {
+  const { rows } = await sql.query<{ id_key: Buffer }>('SELECT id_key FROM installation');
+  const idKey = rows[0]?.id_key;
+  if (!idKey) throw new Error('the installation has no key');
+  return idKey;
+}
+
+async function addTenant(db: Database, senders: readonly NewSender[]): Promise<Tenant> {
+  const name = `bench-${randomBytes(6).toString('hex')}`;
+  const admin = { email: `${name}@bench.example`, name: 'Bench', password: randomBytes(12).toString('hex') };
+  const { tenantId, apiKey } = await createTenant({ db }, { name, policy: OPEN_POLICY, admin, keyMode: 'live', senders: [...senders] });
+  return { id: tenantId, apiKey };
+}
+
 export async function startSystem(options: SystemOptions): Promise<System> {
   const number = ++started;
   const folder = join(options.folder, `system-${number}`);
@@ -88,38 +137,18 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     }),
     ...(options.certificate === undefined ? {} : { NODE_EXTRA_CA_CERTS: options.certificate }),
   };
-  const execArgv = options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`];
-  let processes = 0;
-  const run = (name: 'api' | 'worker', script: string): { child: ChildProcess; logFile: string } => {
-    const logFile = join(folder, `${name}-${++processes}.log`);
-    const named = execArgv.length === 0 ? [] : [...execArgv, `--cpu-prof-name=${name}-${number}-${processes}.cpuprofile`];
-    return { child: startNode(script, [], { env, logFile, execArgv: [...OPTIONS[name], ...named] }), logFile };
-  };
-  const whenStarted = async ({ child, logFile }: ReturnType<typeof run>, words: string): Promise<ChildProcess> => {
-    await until(
-      () => {
-        if (child.exitCode !== null) throw new Error(`${words}: it ended:\n${readFileSync(logFile, 'utf8').slice(-2_000)}`);
-        return readFileSync(logFile, 'utf8').includes(words);
-      },
-      30_000,
-      `it does not say "${words}"`,
-    );
-    return child;
-  };
   const sql = new pg.Pool({ connectionString: databaseUrl, max: 4 });
   sql.on('error', () => undefined);
-  const db: Database = openDatabase({ url: databaseUrl, role: 'muster_api', max: 2, name: 'bench', log: createLog('bench', 'silent') });
-  const apiProcess = await whenStarted(run('api', 'src/main.ts'), 'api started');
+  const db = openDatabase({ url: databaseUrl, role: 'muster_api', max: 2, name: 'bench', log: createLog('bench', 'silent') });
+  const processes = new Processes(number, folder, env, options.profile);
+  const apiProcess = await processes.start('api', 'src/main.ts');
   const workers: ChildProcess[] = [];
   const setWorkers = async (count: number): Promise<void> => {
     for (const worker of workers.splice(count)) await endChild(worker);
-    while (workers.length < count) workers.push(await whenStarted(run('worker', 'workers/main.ts'), 'worker started'));
+    while (workers.length < count) workers.push(await processes.start('worker', 'workers/main.ts'));
   };
   await setWorkers(options.workers ?? 1);
   const pool = new Pool(api, { connections: 4 });
-  const { rows } = await sql.query<{ id_key: Buffer }>('SELECT id_key FROM installation');
-  const idKey = rows[0]?.id_key;
-  if (!idKey) throw new Error('the installation has no key');
   const call = <T>(tenant: Tenant, method: string, path: string, body?: unknown): Promise<T> =>
     fromApi(method, `${api}${path}`, body, { key: tenant.apiKey, dispatcher: pool });
   return {
@@ -127,33 +156,29 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     queue: options.redisUrl === undefined ? 'postgres' : 'redis',
     ...account,
     tokens: new Tokens({ keys: [{ id: 'a', secret }] }),
-    ids: new PublicIds(idKey),
+    ids: new PublicIds(await idKeyOf(sql)),
     sql,
     apiPid: apiProcess.pid,
     workerPids: () => workers.map((worker) => worker.pid),
     setWorkers,
-    addTenant: async (senders) => {
-      const name = `bench-${randomBytes(6).toString('hex')}`;
-      const admin = { email: `${name}@bench.example`, name: 'Bench', password: randomBytes(12).toString('hex') };
-      const policy = OPEN_POLICY;
-      const { tenantId, apiKey } = await createTenant({ db }, { name, policy, admin, keyMode: 'live', senders: [...senders] });
-      return { id: tenantId, apiKey };
-    },
+    addTenant: (senders) => addTenant(db, senders),
     call,
-    message: async (tenant, id, holds, timeoutMs) => {
-      const until = performance.now() + timeoutMs;
-      for (;;) {
-        const view = await call<MessageView>(tenant, 'GET', `/v1/messages/${id}`);
-        if (holds(view)) return view;
-        if (performance.now() > until)
-          throw new Error(`message not as awaited within ${Math.round(timeoutMs / 1000)} s: ${JSON.stringify({ state: view.state, ...view.deliveries })}`);
-        // Each look costs the installation some 5 ms, and the end is `completedAt`, however late it is seen.
-        await delay(200);
-      }
-    },
+    message: (tenant, id, holds, timeoutMs) => untilMessage(() => call<MessageView>(tenant, 'GET', `/v1/messages/${id}`), holds, timeoutMs),
     close: async () => {
       await Promise.all([apiProcess, ...workers].map((child) => endChild(child)));
       await Promise.allSettled([pool.destroy(), sql.end(), db.close()]);
     },
   };
+}
+
+/** Polls the message until the condition holds. Each look costs the installation some 5 ms, and the end is `completedAt`, however late it is seen. */
+async function untilMessage(look: () => Promise<MessageView>, holds: (view: MessageView) => boolean, timeoutMs: number): Promise<MessageView> {
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    const view = await look();
+    if (holds(view)) return view;
+    if (performance.now() > end)
+      throw new Error(`message not as awaited within ${Math.round(timeoutMs / 1000)} s: ${JSON.stringify({ state: view.state, ...view.deliveries })}`);
+    await delay(200);
+  }
 }

@@ -11,7 +11,7 @@ import type { NewTenant } from '#services/create-tenant.ts';
 import { migrateAll } from '#src/migrate.ts';
 import { type Answer, callApi } from './call-api.ts';
 import { callLogOf, readCallLog } from './call-log.ts';
-import { endChild } from './child.ts';
+import { endChild, isRunning } from './child.ts';
 import { createTestDatabase } from './database.ts';
 import { prepareInstallation } from './installation.ts';
 import { PASSWORD } from './secrets.ts';
@@ -47,6 +47,38 @@ export interface System {
   close(): Promise<void>;
 }
 
+/** Resolves when the API takes requests. @throws with the end of the log when its process ends, or after half a minute */
+async function untilReady(api: string, child: ChildProcess, logFile: string): Promise<void> {
+  for (let i = 0; i < 300 && isRunning(child); i++) {
+    const ok = await request(`${api}/readyz`).then(
+      async ({ statusCode, body }) => (await body.dump(), statusCode === 200),
+      () => false,
+    );
+    if (ok) return;
+    await delay(100);
+  }
+  throw new Error(`the API did not become ready:\n${readFileSync(logFile, 'utf8').slice(-3_000)}`);
+}
+
+/** Polls a message until the condition holds. @throws with what it saw last and the end of the log */
+async function untilMessage<T>(look: () => Promise<Answer<T>>, holds: (view: T) => boolean, timeoutMs: number, logFile: string): Promise<T> {
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    const { body } = await look();
+    if (holds(body)) return body;
+    if (performance.now() > end) throw new Error(`not reached within ${timeoutMs} ms: ${JSON.stringify(body)}\n${readFileSync(logFile, 'utf8').slice(-2_000)}`);
+    await delay(50);
+  }
+}
+
+/** The usual senders, live for every channel and one for drills by SMS. */
+const SENDERS: NewTenant['senders'] = [
+  { channel: 'sms', name: 'SMS', address: '+12025550100' },
+  { channel: 'email', name: 'Mail', address: 'Muster <muster@example.test>' },
+  { channel: 'push', name: 'Push', address: '' },
+  { channel: 'sms', name: 'SMS drill', address: '+12025550199', drill: true },
+];
+
 const scriptOf = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
 /**
@@ -62,16 +94,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     ...(options.behaviour ? { behaviour: options.behaviour } : {}),
     pushHosts: options.pushHosts ?? [],
     bounces: true,
-    tenant: {
-      name: 'Test District',
-      senders: [
-        { channel: 'sms', name: 'SMS', address: '+12025550100' },
-        { channel: 'email', name: 'Mail', address: 'Muster <muster@example.test>' },
-        { channel: 'push', name: 'Push', address: '' },
-        { channel: 'sms', name: 'SMS drill', address: '+12025550199', drill: true },
-      ],
-      ...options.tenant,
-    },
+    tenant: { name: 'Test District', senders: SENDERS, ...options.tenant },
   });
   const logFile = join(folder, 'processes.log');
   const log = openSync(logFile, 'a');
@@ -79,18 +102,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
 
   let apiProcess = run('src/main.ts');
   const workers = Array.from({ length: options.workers ?? 1 }, () => run('workers/main.ts'));
-  const ready = async (): Promise<void> => {
-    for (let i = 0; i < 300; i++) {
-      const ok = await request(`${api}/readyz`).then(
-        async ({ statusCode, body }) => (await body.dump(), statusCode === 200),
-        () => false,
-      );
-      if (ok) return;
-      if (apiProcess.exitCode !== null) break;
-      await delay(100);
-    }
-    throw new Error(`the API did not become ready:\n${readFileSync(logFile, 'utf8').slice(-3_000)}`);
-  };
+  const ready = () => untilReady(api, apiProcess, logFile);
   await ready();
 
   const call: System['call'] = (method, path, body, headers = {}) => callApi(method, `${api}${path}`, body, { key: apiKey, headers });
@@ -115,16 +127,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     },
     call,
     calls: () => readCallLog(callLogOf(folder)),
-    message: async <T>(id: string, holds: (view: T) => boolean, timeoutMs = 60_000) => {
-      const until = performance.now() + timeoutMs;
-      for (;;) {
-        const { body } = await call<T>('GET', `/v1/messages/${id}`);
-        if (holds(body)) return body;
-        if (performance.now() > until)
-          throw new Error(`not reached within ${timeoutMs} ms: ${JSON.stringify(body)}\n${readFileSync(logFile, 'utf8').slice(-2_000)}`);
-        await delay(50);
-      }
-    },
+    message: (id, holds, timeoutMs = 60_000) => untilMessage(() => call('GET', `/v1/messages/${id}`), holds, timeoutMs, logFile),
     logs: () => readFileSync(logFile, 'utf8'),
     close: async () => {
       await Promise.all([apiProcess, ...workers].map((child) => endChild(child)));

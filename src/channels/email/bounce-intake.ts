@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import { SMTPServer, type SMTPServerDataStream, type SMTPServerSession } from 'smtp-server';
+import { SMTPServer, type SMTPServerDataStream, type SMTPServerOptions, type SMTPServerSession } from 'smtp-server';
 import type { Log } from '#platform/log.ts';
 import { INTAKE } from './constants.ts';
 import { type Bounce, readReport } from './dsn.ts';
@@ -25,6 +25,19 @@ export interface BounceIntake {
 
 /** The local part that we put into the envelope of every message: `bounce+` and a token of 34 characters. */
 const RETURN_PATH = /^bounce\+([0-9a-z]{2}[0-9a-f]{32})@/i;
+
+const SETTINGS: SMTPServerOptions = {
+  name: 'muster',
+  disabledCommands: ['AUTH', 'STARTTLS'],
+  disableReverseLookup: true,
+  size: INTAKE.maxBytes,
+  rejectOversized: true,
+  maxClients: INTAKE.maxClients,
+  maxRecipients: 5,
+  socketTimeout: INTAKE.socketTimeoutMs,
+  closeTimeout: 1_000,
+  logger: false,
+};
 
 const refused = (code: number, text: string): Error => Object.assign(new Error(text), { responseCode: code });
 
@@ -53,16 +66,7 @@ export async function startBounceIntake(options: BounceIntakeOptions): Promise<B
   };
 
   const server = new SMTPServer({
-    name: 'muster',
-    disabledCommands: ['AUTH', 'STARTTLS'],
-    disableReverseLookup: true,
-    size: INTAKE.maxBytes,
-    rejectOversized: true,
-    maxClients: INTAKE.maxClients,
-    maxRecipients: 5,
-    socketTimeout: INTAKE.socketTimeoutMs,
-    closeTimeout: 1_000,
-    logger: false,
+    ...SETTINGS,
     onRcptTo({ address }, _session, done) {
       if (refOf(address) !== undefined) return done();
       counts.refused++;

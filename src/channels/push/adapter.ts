@@ -38,65 +38,82 @@ interface Push {
   readonly recall: Recall | undefined;
 }
 
-/** Web push (RFC 8030, 8291, 8292) to every subscription of a person; the best outcome counts. */
-export function createPushAdapter(options: PushAdapterOptions): ChannelAdapter<PushContent> {
-  const clock = options.clock ?? systemClock;
-  const deadlineMs = options.deadlineMs ?? DEADLINE_MS;
-  const origins = new PushOrigins({ deadlineMs, resolve: options.resolve });
-  const authorization = createVapid(options.vapid, clock);
-  const inFlight = new InFlight();
-  const encryption = new Encryption();
-  const standings = { real: new Standing(), test: new Standing() };
+/** Sends one push after the other; what it keeps between them is connections, keys and who may be called. */
+class PushSender {
+  readonly #options: PushAdapterOptions;
+  readonly #clock: Clock;
+  readonly #origins: PushOrigins;
+  readonly #authorization: (origin: string) => string;
+  readonly #encryption = new Encryption();
+  readonly #standings = { real: new Standing(), test: new Standing() };
 
-  const locate = (endpoint: string): { origin: PushOrigin; path: string; name: string } | undefined => {
+  constructor(options: PushAdapterOptions, deadlineMs: number) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#origins = new PushOrigins({ deadlineMs, resolve: options.resolve });
+    this.#authorization = createVapid(options.vapid, this.#clock);
+  }
+
+  async sendAll(subscriptions: readonly PushSubscriptionKeys[], push: Push): Promise<SendResult> {
+    const outcomes = await Promise.all(subscriptions.map((one) => this.#sendOne(one, push)));
+    const goneSubscriptions = subscriptions.filter((_, i) => outcomes[i]?.kind === 'gone').map((one) => one.id);
+    const outcome = bestOutcome(outcomes) ?? { kind: 'gone', code: 'no_subscription', reason: 'subscription_gone' };
+    return goneSubscriptions.length > 0 ? { outcome, goneSubscriptions } : { outcome };
+  }
+
+  /** As most people have one, it goes without the arrays: they were 1.6 of the 19 KB of garbage that a push is. */
+  async sendOnly(one: PushSubscriptionKeys, push: Push): Promise<SendResult> {
+    const outcome = await this.#sendOne(one, push);
+    return outcome.kind === 'gone' ? { outcome, goneSubscriptions: [one.id] } : { outcome };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#origins.close(), this.#encryption.close()]);
+  }
+
+  #locate(endpoint: string): { origin: PushOrigin; path: string; name: string } | undefined {
     const at = endpoint.indexOf('/', 'https://'.length);
     const name = endpoint.slice(0, at);
-    const known = at > 0 && isPlainPath(endpoint, at) ? origins.known(name) : undefined;
+    const known = at > 0 && isPlainPath(endpoint, at) ? this.#origins.known(name) : undefined;
     if (known) return { origin: known, path: endpoint.slice(at), name };
     try {
-      const url = assertAllowedEndpoint(endpoint, options.allowedHosts);
-      return { origin: origins.open(url.origin, isTestOrigin(url, options.allowedHosts)), path: url.pathname + url.search, name: url.origin };
+      const { allowedHosts } = this.#options;
+      const url = assertAllowedEndpoint(endpoint, allowedHosts);
+      return { origin: this.#origins.open(url.origin, isTestOrigin(url, allowedHosts)), path: url.pathname + url.search, name: url.origin };
     } catch (error) {
       if (error instanceof Problem) return undefined;
       throw error;
     }
-  };
+  }
 
-  const sendOne = async (subscription: PushSubscriptionKeys, { payload, fields, recall }: Push): Promise<Outcome> => {
-    const body = await encryption.encrypt(payload, subscription);
+  async #sendOne(subscription: PushSubscriptionKeys, { payload, fields, recall }: Push): Promise<Outcome> {
+    const body = await this.#encryption.encrypt(payload, subscription);
     if (!body) return { kind: 'rejected', code: 'bad_subscription_keys', addressInvalid: true };
     // Not before: meanwhile others might have taken its place.
-    const place = locate(subscription.endpoint);
+    const place = this.#locate(subscription.endpoint);
     if (!place) return { kind: 'rejected', code: 'endpoint_refused', addressInvalid: true };
-    const reply = await place.origin.post({ fields, path: place.path, authorization: authorization(place.name), body, recall });
+    const reply = await place.origin.post({ fields, path: place.path, authorization: this.#authorization(place.name), body, recall });
     if (reply.kind === 'reply') {
       const { location } = reply.headers;
       const outcome = statusOutcome(
         reply.status,
-        retryAfterMs(reply.headers['retry-after'], clock.now(), RETRY_AFTER_MS),
+        retryAfterMs(reply.headers['retry-after'], this.#clock.now(), RETRY_AFTER_MS),
         typeof location === 'string' ? location.slice(0, 200) : null,
       );
-      const standing = place.origin.trusted ? standings.test : standings.real;
+      const standing = place.origin.trusted ? this.#standings.test : this.#standings.real;
       if (outcome.kind === 'accepted') standing.accepted();
       return outcome.kind === 'misconfigured' ? standing.judge(subscription.endpoint, outcome) : outcome;
     }
     if (reply.code === 'EPRIVATE') return { kind: 'rejected', code: 'endpoint_private' };
     return failureOutcome(reply);
-  };
+  }
+}
 
-  const sendAll = async (subscriptions: readonly PushSubscriptionKeys[], push: Push): Promise<SendResult> => {
-    const outcomes = await Promise.all(subscriptions.map((one) => sendOne(one, push)));
-    const goneSubscriptions = subscriptions.filter((_, i) => outcomes[i]?.kind === 'gone').map((one) => one.id);
-    const outcome = bestOutcome(outcomes) ?? { kind: 'gone', code: 'no_subscription', reason: 'subscription_gone' };
-    return goneSubscriptions.length > 0 ? { outcome, goneSubscriptions } : { outcome };
-  };
-
-  /** As most people have one, it goes without the arrays: they were 1.6 of the 19 KB of garbage that a push is. */
-  const sendOnly = async (one: PushSubscriptionKeys, push: Push): Promise<SendResult> => {
-    const outcome = await sendOne(one, push);
-    return outcome.kind === 'gone' ? { outcome, goneSubscriptions: [one.id] } : { outcome };
-  };
-
+/** Web push (RFC 8030, 8291, 8292) to every subscription of a person; the best outcome counts. */
+export function createPushAdapter(options: PushAdapterOptions): ChannelAdapter<PushContent> {
+  const deadlineMs = options.deadlineMs ?? DEADLINE_MS;
+  const inFlight = new InFlight();
+  const sender = new PushSender(options, deadlineMs);
   return {
     channel: 'push',
     concurrency: CONCURRENCY,
@@ -119,7 +136,7 @@ export function createPushAdapter(options: PushAdapterOptions): ChannelAdapter<P
           const only = subscriptions.length === 1 ? subscriptions[0] : undefined;
           inFlight.begin();
           try {
-            return await (only ? sendOnly(only, push) : sendAll(subscriptions, push));
+            return await (only ? sender.sendOnly(only, push) : sender.sendAll(subscriptions, push));
           } finally {
             inFlight.end();
           }
@@ -128,7 +145,7 @@ export function createPushAdapter(options: PushAdapterOptions): ChannelAdapter<P
     },
     async close() {
       await inFlight.drain(deadlineMs);
-      await Promise.all([origins.close(), encryption.close()]);
+      await sender.close();
     },
   };
 }

@@ -2,8 +2,47 @@ import { freePort } from '#platform/free-port.ts';
 import { show, startLoad } from '#testing/faults/load.ts';
 import { startProxy } from '#testing/faults/proxy.ts';
 import { Promises, type Row } from '#testing/faults/row.ts';
-import { end } from '#testing/faults/world.ts';
+import { type Child, end, type World } from '#testing/faults/world.ts';
 import { until } from '#testing/until.ts';
+
+/** How the processes that were replaced ended. */
+interface Ends {
+  slowestMs: number;
+  /** Those that did not end with code 0. */
+  readonly bad: string[];
+}
+
+async function endWell(ends: Ends, name: string, child: Child | undefined): Promise<void> {
+  if (!child) return;
+  ends.slowestMs = Math.max(ends.slowestMs, await end(child));
+  if (child.process.exitCode !== 0) ends.bad.push(`${name} ${child.process.exitCode ?? child.process.signalCode}`);
+}
+
+/**
+ * Starts a new API in front of the old one, then ends the old one. The first API also stands behind the carriers'
+ * callbacks and the runner's own calls, so it leaves in the last round only.
+ * @param ports where the balancer sends connections, in order
+ */
+async function replaceApi(world: World, ports: number[], ends: Ends, lastRound: boolean): Promise<void> {
+  const port = await freePort();
+  await world.startApi({ PORT: String(port) });
+  if (lastRound) {
+    ports.splice(0, ports.length, port);
+    return endWell(ends, 'API', world.apis[0]);
+  }
+  ports.unshift(port);
+  ports.splice(2);
+  if (world.apis.length < 3) return;
+  ports.splice(1, 1, Number(new URL(world.apiUrl).port));
+  const [replaced] = world.apis.splice(1, 1);
+  await endWell(ends, 'API', replaced);
+}
+
+async function replaceWorker(world: World, ends: Ends): Promise<void> {
+  const old = world.workers.shift();
+  await world.startWorker();
+  await endWell(ends, 'worker', old);
+}
 
 /** A deploy during fan-out: for each process its replacement first, then SIGTERM; a plain balancer in front of the API. */
 export const rollingRestart: Row = {
@@ -20,43 +59,16 @@ export const rollingRestart: Row = {
     world.simulator.control({ sms: { latencyMs: 40, latencyJitterMs: 40 } });
     const load = startLoad(world, { name: 'Roll', clients: 3, pauseMs: 30, retryMs: 50, base: proxy.url });
     const launched: string[] = [];
-    let slowestEnd = 0;
-    const badEnds: string[] = [];
+    const ends: Ends = { slowestMs: 0, bad: [] };
     for (let round = 0; round < rounds; round++) {
       const before = world.simulator.state().calls;
-      launched.push(
-        (
-          await world.launch({ class: 'bulk', audience: { tags: ['many'] }, text: { en: `Round ${round}` } }).catch(async () => {
-            throw new Error(`a launch was refused\n${world.tail()}`);
-          })
-        ).id,
-      );
+      const { id } = await world.launch({ class: 'bulk', audience: { tags: ['many'] }, text: { en: `Round ${round}` } }).catch((error: Error) => {
+        throw new Error(`a launch was refused\n${world.tail()}`, { cause: error });
+      });
+      launched.push(id);
       await until(() => world.simulator.state().calls > before + 300, 60_000, 'no calls');
-      const port = await freePort();
-      const [oldApi] = world.apis;
-      await world.startApi({ PORT: String(port) });
-      ports.unshift(port);
-      if (ports.length > 2) ports.length = 2;
-      if (oldApi && round < rounds - 1) {
-        // The first API also stands behind the carriers' callbacks and the runner's own calls: it leaves in the end.
-        const other = world.apis[1];
-        if (world.apis.length > 2 && other) {
-          world.apis.splice(1, 1);
-          ports.splice(1, 1, Number(new URL(world.apiUrl).port));
-          slowestEnd = Math.max(slowestEnd, await end(other));
-          if (other.process.exitCode !== 0) badEnds.push(`API ${other.process.exitCode ?? other.process.signalCode}`);
-        }
-      } else if (oldApi) {
-        ports.splice(0, ports.length, port);
-        slowestEnd = Math.max(slowestEnd, await end(oldApi));
-        if (oldApi.process.exitCode !== 0) badEnds.push(`API ${oldApi.process.exitCode ?? oldApi.process.signalCode}`);
-      }
-      const oldWorker = world.workers.shift();
-      await world.startWorker();
-      if (oldWorker) {
-        slowestEnd = Math.max(slowestEnd, await end(oldWorker));
-        if (oldWorker.process.exitCode !== 0) badEnds.push(`worker ${oldWorker.process.exitCode ?? oldWorker.process.signalCode}`);
-      }
+      await replaceApi(world, ports, ends, round === rounds - 1);
+      await replaceWorker(world, ends);
       await world.settled(launched);
     }
     await load.stop();
@@ -72,11 +84,14 @@ export const rollingRestart: Row = {
     promises.hold(serverErrors.length === 0, `5xx: ${show(serverErrors)}`);
     promises.hold(messages === sent, `${messages} messages for ${sent} keys`);
     promises.none(verdict, 'lost', 'doubled', 'inDoubt', 'miscounted');
-    promises.hold(slowestEnd <= 20_000, `a process took ${Math.round(slowestEnd)} ms to end`);
-    promises.hold(badEnds.length === 0, badEnds.join(', '));
+    promises.hold(ends.slowestMs <= 20_000, `a process took ${Math.round(ends.slowestMs)} ms to end`);
+    promises.hold(ends.bad.length === 0, ends.bad.join(', '));
     return promises.result(verdict, {
       injected: `rolling restart x ${rounds}`,
-      notes: [`5xx ${serverErrors.length} of ${sent}, ${reconnected} repeated after a closed connection`, `slowest end ${(slowestEnd / 1000).toFixed(1)} s`],
+      notes: [
+        `5xx ${serverErrors.length} of ${sent}, ${reconnected} repeated after a closed connection`,
+        `slowest end ${(ends.slowestMs / 1000).toFixed(1)} s`,
+      ],
     });
   },
 };

@@ -13,6 +13,15 @@ const inFlightOf = (world: World, worker: Child): Promise<number> =>
 const claimedBy = (world: World, worker: Child): Promise<number> =>
   world.number(`SELECT count(*) AS n FROM batches WHERE state = 'claimed' AND claimed_by = $1`, [worker.name]);
 
+/** One of the workers that are in the midst of calls; any where none is. */
+async function busyWorker(world: World, random: () => number): Promise<Child> {
+  const busy: Child[] = [];
+  for (const worker of world.workers) if ((await inFlightOf(world, worker)) > 0) busy.push(worker);
+  const one = busy[Math.floor(random() * busy.length)] ?? world.workers[0];
+  if (!one) throw new Error('no worker is left');
+  return one;
+}
+
 async function run(world: World, { short, seed }: Size, klass: 'bulk' | 'life'): Promise<Result> {
   const random = seeded(seed);
   const people = short ? 3_000 : 10_000;
@@ -36,10 +45,7 @@ async function run(world: World, { short, seed }: Size, klass: 'bulk' | 'life'):
     );
     if ((await world.open([message.id], klass === 'life')) === 0) break;
     await delay(random() * 300);
-    const busy = [];
-    for (const worker of world.workers) if ((await inFlightOf(world, worker)) > 0) busy.push(worker);
-    const victim = busy[Math.floor(random() * busy.length)] ?? world.workers[0];
-    if (!victim) throw new Error('no worker is left');
+    const victim = await busyWorker(world, random);
     await kill(victim);
     done += 1;
     inFlight += await inFlightOf(world, victim);
