@@ -19,13 +19,13 @@ export const options: Options = optionsOf(
 const tokens = new SharedArray<string>('tokens', () => JSON.parse(open(plan.tokensFile)) as string[]);
 const taken = new Counter('answers_taken');
 
-/** Of ten people six come, three do not, one comes later. */
+/** Six of ten people say that they come, three that they do not, and one that they come later. */
 const keyOf = (number: number): string => (number % 10 < 6 ? 'yes' : number % 10 < 9 ? 'no' : 'later');
 
 export function answer(): void {
   const number = turn();
   const token = tokens[number];
-  // The executor starts one more than it was asked for when the end falls on a beat.
+  // The executor starts one iteration more than it was asked for when the end falls on an arrival.
   if (token === undefined) return;
   const url = `${plan.site}/r/${token}`;
   const headers = browserHeaders(number);

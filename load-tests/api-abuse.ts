@@ -9,7 +9,10 @@ export { handleSummary } from './lib/summary.ts';
 
 const answers5xx = new Counter('answers_5xx');
 
-/** Bad bodies, bad keys, oversize, unknown fields, at a rate; beside them somebody who does everything right and must not suffer. */
+/**
+ * Wrong bodies, keys, sizes and fields arrive at a rate, and beside them one client does everything right and must not
+ * suffer.
+ */
 export const options: Options = optionsOf(
   {
     abuse: arrivals('abuse', Math.max(plan.rate * plan.seconds, ABUSES.length), plan.seconds),
@@ -19,10 +22,10 @@ export const options: Options = optionsOf(
   { answers_5xx: ['count==0'] },
 );
 
-/** Answers of 4xx are what is asked for here; "failed" is everything else. */
+/** An answer of 4xx is what this script wants; every other answer counts as failed. */
 const REFUSED = http.expectedStatuses({ min: 400, max: 499 });
 
-/** RFC 9457: the type of the answer, a status that is the answer's own, and Muster's stable code. */
+/** RFC 9457 names the type of the answer and wants its status in the body; the stable code is Muster's own. */
 function isProblem(answer: Answered): boolean {
   if (!String(answer.headers['Content-Type']).startsWith('application/problem+json')) return false;
   const { status, code } = JSON.parse(textOf(answer)) as { status?: unknown; code?: unknown };

@@ -9,14 +9,14 @@ export { handleSummary } from './lib/summary.ts';
 
 const watchSeconds = Math.min(plan.seconds, plan.quick ? 3 : 60);
 
-/** Campaigns through the API to the carriers, one after the other, while a few people watch what they reached. */
+/** Campaigns go through the API to the carriers, one after the other, while a few people watch what they reached. */
 export const options: Options = optionsOf(
   {
     campaigns: { executor: 'per-vu-iterations', exec: 'campaign', vus: 1, iterations: plan.campaigns, maxDuration: `${plan.seconds}s`, gracefulStop: '10s' },
     watchers: arrivals('watch', plan.rate * watchSeconds, watchSeconds),
   },
   ['launch', 'poll', 'watch'],
-  // A campaign that was cut off by the time limit has launched but not been counted here.
+  // A campaign that was cut off by the time limit was launched and is not counted here.
   { campaigns_completed: [`count==${plan.campaigns}`] },
 );
 
@@ -26,7 +26,7 @@ const fanOutMs = new Trend('fan_out_ms', false);
 const perSecond = new Trend('deliveries_per_second', false);
 const firstCallMs = new Trend('first_call_ms', false);
 
-/** Each kind in turn: how it is sent, and how many deliveries one person gets by it. */
+/** The kinds that take turns: how each is sent, and how many deliveries one person gets by it. */
 const KINDS = [
   { class: 'ops', channels: ['sms'], each: 1 },
   { class: 'ops', channels: ['email'], each: 1 },
@@ -78,7 +78,7 @@ function untilCompleted(id: string): MessageView | undefined {
   return undefined;
 }
 
-/** By the times that Muster itself keeps, so that polling costs no precision. */
+/** Measures by the times that Muster itself keeps, so that polling costs no precision. */
 function measure({ times }: MessageView, people: number): void {
   const at = (time: string | null): number => (time === null ? Number.NaN : Date.parse(time));
   const took = at(times.lastCallAt) - at(times.launchedAt);

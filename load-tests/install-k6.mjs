@@ -1,17 +1,17 @@
-// Plain JavaScript that an old Node runs too, so that CI can start it before anything is installed.
+// This is plain JavaScript that an old Node runs too, so that CI can start it before anything is installed.
 //   node load-tests/install-k6.mjs           finds k6 v2 or builds it; prints its path
 //   node load-tests/install-k6.mjs --find    finds it only
-// Ends with 1 and one plain sentence when there is none.
+// It ends with 1 and one plain sentence when there is none.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** The newest whose source the Go module proxy serves to everybody; raise it together with @types/k6. */
+/** The newest version whose source the Go module proxy serves to everybody; raise it together with @types/k6. */
 const VERSION = 'v2.2.0';
 const MODULE = 'go.k6.io/k6/v2';
-/** k6 v2's own go.mod asks for it. */
+/** The version of Go that k6 v2's own go.mod asks for. */
 const GO_MINOR = 25;
-/** 2.5 minutes on two cores; a machine that swaps shall end too. */
+/** Building takes 2.5 minutes on two cores, and a machine that swaps must come to an end too. */
 const BUILD_TIMEOUT_MS = 20 * 60_000;
 
 const program = process.platform === 'win32' ? 'k6.exe' : 'k6';
@@ -27,8 +27,8 @@ function find() {
 }
 
 /**
- * Builds the pinned version from the module proxy. Not `go install`: that also asks for the list of all versions, which a
- * proxy that holds single versions does not have; building the module in its own folder takes the very versions that k6's go.sum names.
+ * Builds the pinned version from the module proxy. `go install` would also ask for the list of all versions, which a proxy
+ * that holds single versions does not have. Building the module in its own folder takes the versions that k6's go.sum names.
  */
 function build() {
   const version = /^go1\.(\d+)/.exec(goEnv('GOVERSION'));
@@ -45,7 +45,7 @@ function build() {
   const folder = goFolder();
   mkdirSync(folder, { recursive: true });
   const path = join(folder, program);
-  // Renamed when it is whole: somebody may be looking for it meanwhile.
+  // The file is renamed when it is whole, since another process may be looking for it meanwhile.
   const half = `${path}.${process.pid}`;
   go(['-C', source, 'build', '-buildvcs=false', '-trimpath', '-o', half, '.'], 'ignore');
   renameSync(half, path);

@@ -8,7 +8,7 @@ export { handleSummary } from './lib/summary.ts';
 
 const every = plan.seconds / plan.campaigns;
 
-/** `plan.campaigns` of a kind, evenly over the run; each iteration may last as long as its message takes. */
+/** Spreads `plan.campaigns` of a kind evenly over the run; each iteration may last as long as its message takes. */
 const spread = (exec: string, startSeconds: number): Scenario => ({
   executor: 'constant-arrival-rate',
   exec,
@@ -57,7 +57,7 @@ function send(sent: Sent): MessageView | undefined {
       body: {
         class: sent.class,
         text: { en: `Load ${sent.class} ${plan.run} ${turn()}: the bridge is closed, use the ferry.` },
-        // In the text already, so that nothing is added to it but the issuer and the end.
+        // These words stand in the text already, so that only the issuer and the end are added to it.
         ...(sent.class === 'life' ? { says: { who: `Load ${sent.class} ${plan.run}`, where: 'the bridge', instruction: 'use the ferry' } } : {}),
         audience: { tags: [sent.tag] },
         channels: sent.channels,
@@ -94,7 +94,7 @@ export function life(): void {
   lifeDoneMs.add(sinceLaunch(done, done.times.lastCallAt));
 }
 
-/** The same few hundred people again and again, with a changed name: an import that mostly updates. Nobody is sent anything. */
+/** Imports the same few hundred people again and again with a changed name, so that it mostly updates. They are sent nothing. */
 export function importPeople(): void {
   const rows = Array.from(
     { length: IMPORT_ROWS },

@@ -50,7 +50,7 @@ function wishOf(args: string[]): Wish | undefined {
   };
 }
 
-/** Path of k6, built where Go is there. Its own words say what is missing. */
+/** Path of k6, which is built where Go is installed; the installer's own words say what is missing. */
 function k6Path(): string | undefined {
   const found = spawnSync(process.execPath, [fileURLToPath(new URL('./install-k6.mjs', import.meta.url))], {
     encoding: 'utf8',
@@ -59,11 +59,11 @@ function k6Path(): string | undefined {
   return found.status === 0 ? found.stdout.trim() : undefined;
 }
 
-/** Set at Ctrl-C or SIGTERM: k6 is ended, then what was started. */
+/** Aborted at Ctrl-C or SIGTERM; then k6 is ended first, and what was started after it. */
 const interrupted = new AbortController();
 
 async function runAll(wish: Wish, k6: string): Promise<boolean> {
-  // Wrong settings are told before anything starts.
+  // Wrong settings are reported before anything starts.
   const planned = wish.names.map((name) => ({ name, settings: settingsOf(name, wish.quick, process.env) }));
   if (wish.start) say('Starting an installation …');
   const target: Installation = wish.start ? await startInstallation(process.env['REDIS_URL']) : runningInstallation(process.env['MUSTER_DATA'] || './.muster');
@@ -79,7 +79,7 @@ async function runAll(wish: Wish, k6: string): Promise<boolean> {
       ok &&= result.ok;
     }
   } finally {
-    // A running installation gets its lively crowd back.
+    // An installation that ran before gets its lively crowd back.
     if (behaviour !== undefined && !target.own) await client.control('POST', '', behaviour);
     await target.close();
   }

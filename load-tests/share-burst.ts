@@ -9,7 +9,10 @@ export { handleSummary } from './lib/summary.ts';
 
 const third = Math.max(1, Math.floor(plan.seconds / 3));
 
-/** A message goes around: visitors grow to a peak, stay, and lose interest. One in ten joins by push, as far as there are browsers. */
+/**
+ * A message is passed on: visitors grow to a peak, stay, and lose interest. One in ten joins by push, as far as there are
+ * browsers.
+ */
 export const options: Options = optionsOf(
   {
     visitors: {

@@ -20,7 +20,7 @@ export interface Bench {
   note(line: string): void;
   /** Throws when the time allowed is over, so that what was measured so far is still reported. */
   checkTime(): void;
-  /** Of the time allowed. */
+  /** What is left of the time allowed, in milliseconds. */
   msLeft(): number;
 }
 
@@ -32,7 +32,7 @@ export class OutOfTime extends Error {
 
 export const pushUrlOf = ({ http }: Bench): string => http.tls?.url ?? http.url;
 
-/** Starts Muster, on Redis where it is there, with the carriers of this run. */
+/** Starts Muster with the carriers of this run, and with its queue on Redis where Redis is installed. */
 export function startMuster(bench: Bench, options: { queue?: 'redis' | 'postgres'; smsUrl?: string; workers?: number } = {}): Promise<System> {
   return startSystem({
     postgres: bench.postgres,

@@ -8,14 +8,14 @@ export interface Draft {
   readonly class?: MessageClass;
   readonly channel: Channel;
   readonly audience?: unknown;
-  /** More text, by which the carrier's log tells this message from others. */
+  /** Adds text, so that the carrier's log tells this message from others by its length. */
   readonly longer?: boolean;
   readonly launch?: boolean;
 }
 
 let composed = 0;
 
-/** A call to help as people send it: a personal link, two answers. Each text differs, and all have one length. */
+/** A call for help as people send it, with a personal link and two answers. No two texts are equal, and all have one length. */
 export function draft({ class: klass = 'bulk', channel, audience = { all: true }, longer = false, launch = true }: Draft): Record<string, unknown> {
   const number = String(++composed).padStart(6, '0');
   const more = longer ? ` ${'Bring boots, a torch and something warm. '.repeat(8)}` : '';
@@ -40,11 +40,11 @@ export const LONGER_BYTES = 600;
 
 export interface FanOut {
   readonly id: string;
-  /** Milliseconds since the epoch, at the POST. */
+  /** When the POST was sent, in milliseconds since the epoch. */
   readonly postedAt: number;
-  /** Until the POST was answered. */
+  /** Milliseconds until the POST was answered. */
   readonly answeredMs: number;
-  /** From the POST until the last row was settled and the message complete. */
+  /** Milliseconds from the POST until the last row was settled and the message complete. */
   readonly ms: number;
   readonly perSecond: number;
   /** CPU time of all workers. */
@@ -58,7 +58,7 @@ export const settled = (view: MessageView, count: number): boolean => {
   return pending === 0 && attempting === 0 && Object.values(rest).reduce((sum, n) => sum + n, 0) === count;
 };
 
-/** Time enough for 300 deliveries a second; a run that is slower than that has failed. */
+/** Milliseconds that a fan-out may take, which is enough at 300 deliveries a second; a slower run has failed. */
 export const patience = (count: number): number => 30_000 + count * 3.3;
 
 /**

@@ -1,18 +1,18 @@
 import { readFileSync, rmSync } from 'node:fs';
 
-// Started by the benchmark: when that is gone without a word, ends the servers that it had started.
+// The benchmark starts this process, which ends the benchmark's servers when the benchmark is gone without ending them.
 const watched: { pid: number; marker: string }[] = [];
 
 process.on('message', (message: { pid: number; marker: string }) => watched.push(message));
 process.on('disconnect', () => {
   for (const { pid, marker } of watched.reverse()) {
     try {
-      // A pid may have been given to somebody else meanwhile.
+      // The system may have given the pid to another process meanwhile.
       if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').includes(marker)) process.kill(pid, 'SIGTERM');
     } catch {
-      // Gone already.
+      // The process is gone already.
     }
   }
-  // They write a last time while they end.
+  // The servers write to the folder once more while they end.
   setTimeout(() => rmSync(process.argv[2] ?? '', { recursive: true, force: true }), 5_000);
 });

@@ -14,7 +14,7 @@ export interface LoadResult {
   readonly latencies: readonly number[];
   /** Answers outside 2xx. */
   readonly refused: number;
-  /** Of an open loop: not sent, because too many were waiting. */
+  /** Requests of an open loop that were not sent, because too many were waiting. */
   readonly dropped: number;
 }
 
@@ -24,7 +24,7 @@ async function once(pool: Pool, { method, path, headers, body }: LoadRequest): P
   return answer.statusCode >= 200 && answer.statusCode < 300;
 }
 
-/** Closed model: `lanes` requests at a time, each lane sends when its last one is answered. */
+/** Closed model: `lanes` requests are under way at a time, and each lane sends its next request when its last one is answered. */
 export async function closedLoop(pool: Pool, requests: readonly LoadRequest[], lanes: number): Promise<LoadResult> {
   const latencies: number[] = [];
   let refused = 0;
@@ -42,10 +42,13 @@ export async function closedLoop(pool: Pool, requests: readonly LoadRequest[], l
   return { ms, perSecond: (requests.length / ms) * 1000, latencies, refused, dropped: 0 };
 }
 
-/** What may wait for an answer at a time. */
+/** How many requests may wait for an answer at a time. */
 const MAX_WAITING = 5_000;
 
-/** Open model: constant arrival, whatever the answers do. Latency counts from when a request was due, not sent. */
+/**
+ * Open model: requests arrive at a constant rate, however slow the answers are. Latency counts from when a request was due,
+ * not from when it was sent.
+ */
 export async function openLoop(pool: Pool, requests: readonly LoadRequest[], perSecond: number): Promise<LoadResult> {
   const latencies: number[] = [];
   let refused = 0;

@@ -15,7 +15,7 @@ export interface Machine {
   readonly smsAndPushCarrier: string;
   readonly mailCarrier: string;
   readonly commit: string | null;
-  /** One-minute load before the first figure: above a tenth of the cores somebody else was at work. */
+  /** One-minute load before the first figure. Above a tenth of the cores something else was at work. */
   readonly loadBefore: number;
 }
 
@@ -39,7 +39,7 @@ export function machineFacts(parts: Pick<Machine, 'postgres' | 'postgresSettings
   };
 }
 
-/** For file names: `amd-epyc-2`. */
+/** The machine's name as file names have it: `amd-epyc-2`. */
 export const machineName = (machine: Machine): string =>
   `${machine.cpu
     .toLowerCase()

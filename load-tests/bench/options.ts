@@ -16,7 +16,7 @@ export const FIGURES = [
 ] as const;
 export type FigureName = (typeof FIGURES)[number];
 
-/** Everything that has a size. A full run; `--quick` and `--tiny` change some. */
+/** Every size of a full run; `--quick` and `--tiny` change some. */
 const FULL = {
   /** Measured rounds of each contestant; medians are taken over them. */
   rounds: 3,
@@ -24,17 +24,20 @@ const FULL = {
   sms: 100_000,
   email: 30_000,
   push: 20_000,
-  /** People of a message whose first call is waited for, and how often. */
+  /** First call: how many people the message goes to, and how many times it is measured. */
   audience: 10_000,
   tries: 20,
-  /** Growth: cost of a delivery at `large` against `small`. */
+  /** Growth: the cost of a delivery at `large` is compared with that at `small`. */
   small: 10_000,
   large: 1_000_000,
-  /** Lanes and fair share: bulk in flight, and the life message or small tenant beside it. */
+  /**
+   * Lanes and fair share: how many people are in flight by bulk, and how many the life message or the small tenant beside it
+   * has.
+   */
   bulk: 1_000_000,
   life: 10_000,
   few: 1_000,
-  /** Pace: units per second, worker processes, and for how long each is watched. */
+  /** Pace: units per second, worker processes, and the seconds for which each combination is watched. */
   paceRates: [50, 100, 400],
   paceWorkers: [1, 2, 4],
   paceSeconds: 30,
@@ -48,13 +51,13 @@ const FULL = {
 };
 export type Sizes = typeof FULL;
 
-/** Ends within two minutes on two cores. */
+/** Sizes with which a run ends within two minutes on two cores. */
 const QUICK: Partial<Sizes> = { sms: 8_000, email: 4_000, push: 2_500, audience: 2_000, tries: 20 };
 const QUICK_FIGURES: readonly FigureName[] = ['throughput', 'firstCall'];
-/** What is under way then still ends, and processes and servers need a few seconds for that. */
+/** What is under way at this time still comes to its end, and processes and servers need a few seconds to end. */
 const QUICK_BUDGET_MS = 95_000;
 
-/** Shows that everything runs and counts agree; its figures say nothing. */
+/** Sizes that only show that everything runs and that counts agree; the figures say nothing. */
 const TINY: Sizes = {
   rounds: 1,
   sms: 300,
@@ -84,11 +87,11 @@ export interface Options {
   readonly sizes: Sizes;
   readonly json: boolean;
   readonly save: boolean;
-  /** Also without Redis, although it is there. */
+  /** False leaves Redis out although it is installed. */
   readonly redis: boolean;
-  /** Node processes as carriers, although nginx and smtp-sink are there. */
+  /** Takes Node processes as carriers although nginx and smtp-sink are installed. */
   readonly nodeCarriers: boolean;
-  /** After this nothing more is begun. */
+  /** Milliseconds after which nothing more is begun. */
   readonly budgetMs: number;
   /** Folder for `--cpu-prof` of the worker and API processes. */
   readonly profile: string | undefined;

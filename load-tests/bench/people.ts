@@ -8,7 +8,10 @@ export interface SubscriptionKeys {
   readonly auth: string;
 }
 
-/** So many different keys that nobody gains by keeping imported ones; making one for each person would take longer than sending. */
+/**
+ * There are so many different keys that a contestant gains nothing by caching imported keys. One for each person would take
+ * longer to make than to send to.
+ */
 const DIFFERENT_KEYS = 500;
 
 export function browserKeys(): SubscriptionKeys[] {
@@ -24,13 +27,13 @@ export interface People {
   readonly channel: Channel;
   /** Origin of the push endpoints. */
   readonly pushUrl?: string;
-  /** The first so many also carry the tag `first`, for smaller audiences out of the same table. */
+  /** So many of the people also carry the tag `first`, for smaller audiences out of the same table. */
   readonly first?: number;
 }
 
 /**
- * People straight into the table, with consent to everything and, beside them, suppressions of others, so that every
- * check of the mark has something to look through.
+ * Writes people straight into the table, with consent to everything, and suppressions of other people beside them, so that
+ * every check of the mark has something to look through.
  */
 export async function seedPeople(system: System, tenant: Tenant, people: People): Promise<void> {
   const { channel, count } = people;

@@ -16,7 +16,7 @@ export interface BenchPostgres {
 const DURABLE = ['fsync', 'synchronous_commit', 'full_page_writes'];
 const REPORTED = [...DURABLE, 'shared_buffers', 'max_wal_size', 'wal_compression'];
 
-/** The embedded server with its own settings, in a folder of its own: nothing of an installation is touched. */
+/** Starts the embedded server with its own settings in a folder of its own; no installation is touched. */
 export async function startPostgres(folder: string): Promise<BenchPostgres> {
   const server = await startEmbeddedPostgres({ folder: join(folder, 'database') });
   onEndAll(server.process, async () => {

@@ -6,22 +6,22 @@ import { endChild } from '#testing/child.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** First of the usual places; servers live in sbin, which is not on everybody's PATH. */
+/** Path of a program: the first of the usual places that has it. Servers live in sbin, which is not on everybody's PATH. */
 export function findProgram(name: string): string | undefined {
   const folders = ['/usr/sbin', '/usr/local/sbin', ...(process.env['PATH'] ?? '').split(':'), '/opt/homebrew/bin'];
   return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
 }
 
-/** Everything started here, so that nothing outlives the run. */
+/** Everything that was started here and how it is ended, so that nothing outlives the run. */
 const running = new Map<ChildProcess, () => Promise<unknown>>();
 /** What a carrier or a contestant may take to end. */
 const KILL_AFTER_MS = 15_000;
 let guard: ChildProcess | undefined;
 
 /**
- * Ends what we started also when we are killed with SIGKILL: a process of its own that is told each pid and notices our
- * end by its closed channel. Our Node children notice it the same way by themselves.
- * @param folder of this run, removed by the guard when we cannot
+ * Starts a process that ends what we started when we are killed with SIGKILL: it is told each pid, and notices our end when
+ * its channel closes. Our Node children notice it the same way by themselves.
+ * @param folder folder of this run, which the guard removes when we cannot
  */
 export function startGuard(folder: string): void {
   guard = fork(join(ROOT, 'load-tests/bench/guard.ts'), [folder], { detached: true, stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
@@ -34,7 +34,7 @@ export function guardPid(pid: number | undefined, marker: string): void {
   if (pid !== undefined && guard?.connected) guard.send({ pid, marker });
 }
 
-/** Has `endAll` end something that was started elsewhere. */
+/** Makes `endAll` end a process that was started elsewhere. */
 export function onEndAll(child: ChildProcess, end: () => Promise<unknown>): void {
   running.set(child, end);
   child.once('exit', () => running.delete(child));
@@ -43,7 +43,7 @@ export function onEndAll(child: ChildProcess, end: () => Promise<unknown>): void
 export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** Output goes here; nowhere without it. */
+  /** File that the output is appended to; without it the output is dropped. */
   readonly logFile?: string;
   readonly marker?: string;
   readonly stdout?: number;
@@ -62,7 +62,7 @@ export function startProgram(path: string, args: readonly string[], options: Sta
   return child;
 }
 
-/** A Node process of ours with a channel to it, by which it notices our end. */
+/** Starts a Node process of ours with a channel, by which it notices our end. */
 export function startNode(script: string, args: readonly string[], options: StartOptions & { execArgv?: readonly string[] } = {}): ChildProcess {
   const log = options.logFile === undefined ? 'inherit' : openSync(options.logFile, 'a');
   const child = fork(join(ROOT, script), [...args], {
@@ -74,7 +74,7 @@ export function startNode(script: string, args: readonly string[], options: Star
   return child;
 }
 
-/** Newest first, so that a database ends after those who use it. */
+/** Ends everything, the newest first, so that a database ends after the processes that use it. */
 export async function endAll(): Promise<void> {
   for (const [child, end] of [...running].reverse()) {
     running.delete(child);
@@ -83,7 +83,7 @@ export async function endAll(): Promise<void> {
   guard?.kill('SIGTERM');
 }
 
-/** USER_HZ: 100 on every Linux that Node supports, whatever the kernel's own tick is. */
+/** USER_HZ is 100 on every Linux that Node supports, whatever the kernel's own tick is. */
 const TICK_MS = 10;
 
 const statOf = (pid: number | string): string[] | undefined => {

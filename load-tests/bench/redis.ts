@@ -9,7 +9,7 @@ export interface BenchRedis {
   readonly url: string;
 }
 
-/** A Redis of our own that keeps nothing; undefined where none is installed. */
+/** Starts a Redis of our own that keeps nothing on disk; undefined where none is installed. */
 export async function startRedis(folder: string): Promise<BenchRedis | undefined> {
   const path = findProgram('redis-server');
   if (path === undefined) return undefined;

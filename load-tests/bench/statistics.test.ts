@@ -20,7 +20,7 @@ test('a window of one second begins with any event and does not hold the next se
   expect(busiestSecond([])).toBe(0);
   expect(busiestSecond(at(0, 1000, 2000))).toBe(1);
   expect(busiestSecond(at(0, 999, 1000))).toBe(2);
-  // Not aligned to whole seconds, and not in order.
+  // The window is not aligned to whole seconds, and the events are not in order.
   expect(busiestSecond(at(1400, 600, 700, 1500, 2600))).toBe(4);
   expect(
     busiestSecond([

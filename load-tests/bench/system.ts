@@ -32,7 +32,7 @@ export interface System {
   readonly authToken: string;
   readonly tokens: Tokens;
   readonly ids: PublicIds;
-  /** Owner's connections: for what a user cannot see. */
+  /** Connections of the database's owner, for what a user of the API cannot see. */
   readonly sql: pg.Pool;
   readonly apiPid: number | undefined;
   workerPids(): (number | undefined)[];
@@ -54,14 +54,14 @@ export interface SystemOptions {
   readonly smsUrl: string;
   readonly mailPort: number;
   readonly pushUrl: string;
-  /** PEM file that the worker trusts besides the system's. */
+  /** PEM file of a certificate that the worker trusts besides the system's. */
   readonly certificate: string | undefined;
   readonly profile: string | undefined;
 }
 
 let started = 0;
 
-/** Of Node itself, as `npm start` and everything in deploy/ give them. */
+/** Options of Node itself, as `npm start` and everything in deploy/ give them. */
 const OPTIONS = { api: ['--max-semi-space-size=16'], worker: ['--max-semi-space-size=24'] } as const;
 
 /** Starts the processes of one system, each with a log of its own, and waits until each says that it has started. */
@@ -171,7 +171,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   };
 }
 
-/** Polls the message until the condition holds. Each look costs the installation some 5 ms, and the end is `completedAt`, however late it is seen. */
+/**
+ * Polls the message until the condition holds. It polls seldom: each look costs the installation some 5 ms, and the end is the
+ * message's own `completedAt`, however late it is seen.
+ */
 async function untilMessage(look: () => Promise<MessageView>, holds: (view: MessageView) => boolean, timeoutMs: number): Promise<MessageView> {
   const end = performance.now() + timeoutMs;
   for (;;) {

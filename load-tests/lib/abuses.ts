@@ -2,13 +2,13 @@
 export interface Abuse {
   readonly about: string;
   readonly method: string;
-  /** From the root of the site. */
+  /** Path from the root of the site. */
   readonly path: string;
   readonly body?: string;
   readonly headers?: Record<string, string>;
-  /** Statuses that are right; always below 500. */
+  /** The statuses that are right, which are always below 500. */
   readonly statuses: readonly number[];
-  /** Without the run's own key. */
+  /** The request goes without the run's own key. */
   readonly keyless?: boolean;
 }
 
@@ -16,7 +16,7 @@ const JSON_TYPE = { 'Content-Type': 'application/json' };
 const message = (change: object): string =>
   JSON.stringify({ class: 'ops', text: { en: 'Never sent' }, audience: { tags: ['nobody-has-this-tag'] }, channels: ['sms'], ...change });
 
-/** A body of the message that is wrong in one field: 422, naming it. */
+/** A message whose body is wrong in one field, which the answer, a 422, must name. */
 const wrong = (about: string, change: object): Abuse => ({
   about,
   method: 'POST',
@@ -36,7 +36,7 @@ const broken = (about: string, body: string, statuses: readonly number[] = [400,
   statuses,
 });
 
-/** Wrong keys: 401 until the address has tried too many, then 429. */
+/** Wrong keys are answered 401 until the address has tried too many, and 429 from then on. */
 const badKey = (about: string, authorization: string | undefined): Abuse => ({
   about,
   method: 'GET',

@@ -18,17 +18,20 @@ interface Facts {
   readonly tag: string;
 }
 
-/** What stands outside k6: preparing, and comparing k6's own counts with what Muster and the carriers hold afterwards. */
+/** What happens outside k6: it prepares, and compares k6's own counts with what Muster and the carriers hold afterwards. */
 interface Case {
   prepare(facts: Facts): Promise<Prepared>;
-  /** One line for each thing that does not add up. `callsBefore`: of the carriers, before k6 started. */
+  /**
+   * @param facts `callsBefore` is the carriers' count before k6 started.
+   * @returns one line for each thing that does not add up
+   */
   verify(facts: Facts & Prepared & { summary: Summary; callsBefore: number; own: boolean }): Promise<string[]>;
 }
 
 const nothing = (): Promise<Prepared> => Promise.resolve({});
 const differs = (what: string, is: number, should: number): string[] => (is === should ? [] : [`${what}: ${is}, and it should be ${should}`]);
 
-/** The links as the people get them: read from what the carriers wrote down. */
+/** The tokens of the links as the people get them, read from what the carriers wrote down. */
 async function answerTokens({ client, settings, run, tag }: Facts, share: boolean): Promise<{ messageId: string; tokens: string[] }> {
   const sent = await client.send({
     class: 'ops',
@@ -48,7 +51,7 @@ async function answerTokens({ client, settings, run, tag }: Facts, share: boolea
   return { messageId: sent.id, tokens };
 }
 
-/** Every delivery that was launched reached the carriers, each once. On a shared installation others call them too. */
+/** Holds that every delivery that was launched reached the carriers once. On a shared installation others call them too. */
 async function verifyCalls({ client, summary, callsBefore, own }: Parameters<Case['verify']>[0]): Promise<string[]> {
   const expected = summary.counters['deliveries_expected'] ?? 0;
   const made = (await client.calls()) - callsBefore;
@@ -74,7 +77,7 @@ async function verifyAnswers({ client, settings, summary, messageId = '' }: Para
 async function verifySpread({ client, summary, messageId = '', callsBefore, own }: Parameters<Case['verify']>[0]): Promise<string[]> {
   const { visits_counted: visits = 0, joins_taken: joins = 0 } = summary.counters;
   const view = await client.api<MessageView>('GET', `/messages/${messageId}`);
-  // Whoever joins gets the message at once.
+  // People who join get the message at once.
   const made = await client.until(
     async () => (await client.calls()) - callsBefore,
     (calls) => calls >= joins,

@@ -19,7 +19,7 @@ export class Client {
     return fromApi('GET', `${this.#to.site}${path}`, undefined, { headers: { accept: 'text/html' } });
   }
 
-  /** `/control…` of the simulated carriers. */
+  /** A request to `/control…` of the simulated carriers. */
   control<T>(method: 'GET' | 'POST', path = '', body?: unknown): Promise<T> {
     return fromApi(method, `${this.#to.simulator}/control${path}`, body);
   }

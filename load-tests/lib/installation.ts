@@ -11,9 +11,9 @@ export interface Installation {
   readonly site: string;
   readonly apiKey: string;
   readonly simulator: string;
-  /** Nobody else uses it, so that every call of the carriers is ours. */
+  /** True when nobody else uses the installation, so that every call of the carriers is ours. */
   readonly own: boolean;
-  /** Ends what was started for this run; nothing where it ran before. */
+  /** Ends what was started for this run; an installation that ran before goes on. */
   close(): Promise<void>;
 }
 
@@ -30,7 +30,7 @@ function checked(ready: Partial<Ready>): Ready {
     throw new Error('ready.json does not name console, apiKey and simulator: start the installation again with npm run up');
   for (const url of [site, simulator])
     if (!isLoopbackUrl(url)) throw new Error(`${url} is not on this machine: load tests go to loopback (127.0.0.0/8, ::1, localhost) alone`);
-  // Muster lets a test key reach simulated senders alone, whatever the installation is set up with.
+  // With a test key Muster reaches simulated senders alone, whatever the installation is set up with.
   if (!apiKey.startsWith('mu_test_'))
     throw new Error('the API key is a live one: load tests take test keys (mu_test_…) alone, which reach simulated carriers only');
   return { console: site.replace(/\/+$/, ''), apiKey, simulator: simulator.replace(/\/+$/, '') };
@@ -44,13 +44,16 @@ export function runningInstallation(dataFolder: string): Installation {
   return { site: ready.console, apiKey: ready.apiKey, simulator: ready.simulator, own: false, close: () => Promise.resolve() };
 }
 
-/** `npm run up` on free ports with a folder of its own, gone afterwards. Redis only where `redisUrl` names one. */
+/**
+ * Starts `npm run up` on free ports with a folder of its own, which is removed afterwards. Its queue is on Redis only where
+ * `redisUrl` names one.
+ */
 export async function startInstallation(redisUrl: string | undefined): Promise<Installation> {
   const folder = mkdtempSync(join(tmpdir(), 'muster-load-'));
-  // As root the database runs as another user, who must be able to enter.
+  // When we are root, the database runs as another user, who must be able to enter the folder.
   chmodSync(folder, 0o755);
   const extra = { LOG_LEVEL: 'warn', ...(redisUrl ? { REDIS_URL: redisUrl } : {}) };
-  // Ctrl-C must reach us alone, who end k6 first.
+  // Ctrl-C must reach this process alone, which ends k6 first.
   const up = new Up(folder, await freePort(), await freePort(), extra, { ownGroup: true });
   const close = async (): Promise<void> => {
     await up.end('SIGTERM');

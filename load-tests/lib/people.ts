@@ -2,10 +2,10 @@ import { parsePhoneNumberFromString } from 'libphonenumber-js/max';
 import type { Page } from '#schemas/views.ts';
 import type { Client } from './client.ts';
 
-/** Area codes of the demo people, whose numbers must stay theirs. */
+/** Area codes of the demo people, whose numbers these people must not take. */
 const TAKEN = new Set(['212', '305', '312', '404', '415', '503', '617', '702', '808', '907', '202']);
 
-/** +1 NXX 555 0100-0199: kept for fiction in every area, so that nobody's telephone ever rings. */
+/** Numbers that are kept for fiction in every area, +1 NXX 555 0100-0199, so that nobody's telephone ever rings. */
 export function fictionalPhones(count: number): string[] {
   const areas = Array.from({ length: 789 }, (_, i) => String(201 + i)).filter(
     (area) => !TAKEN.has(area) && /^(FIXED_LINE_OR_MOBILE|MOBILE)$/.test(parsePhoneNumberFromString(`+1${area}5550100`)?.getType() ?? ''),
@@ -14,7 +14,7 @@ export function fictionalPhones(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `+1${areas[Math.floor(i / 100)] ?? ''}55501${String(i % 100).padStart(2, '0')}`);
 }
 
-/** The few whom life messages go to; they alone have browsers, since each takes a request of its own. */
+/** How many people life messages go to. They alone have browsers, since each browser takes a request of its own. */
 const LIFE_PEOPLE = 20;
 
 export interface Tags {
@@ -23,7 +23,7 @@ export interface Tags {
 }
 
 /**
- * Imports the people of a run: the same ones each time, with this run's tags instead of the last one's. All have a
+ * Imports the people of a run. They are the same each time, with this run's tags instead of the last run's, and all have a
  * telephone and a mailbox that do not exist. @returns how many got the second tag and a browser
  */
 export async function importPeople(client: Client, count: number, { tag, lifeTag }: Tags): Promise<number> {

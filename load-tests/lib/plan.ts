@@ -1,7 +1,7 @@
-/** What one load test does, handed from run.ts to the k6 script as a file. */
+/** What one load test does; run.ts hands it to the k6 script as a file. */
 export interface LoadPlan extends Settings {
   readonly name: LoadName;
-  /** Of this run: in tags, texts and file names. */
+  /** Name of this run, which stands in tags, texts and file names. */
   readonly run: string;
   readonly quick: boolean;
   /** Base address without a slash at the end; the API is below /v1. */
@@ -10,9 +10,9 @@ export interface LoadPlan extends Settings {
   readonly apiKey: string;
   /** Tag of everybody imported for this run. */
   readonly tag: string;
-  /** Tag of the few whom a life message goes to. */
+  /** Tag of the few people whom a life message goes to. */
   readonly lifeTag: string;
-  /** How many those are; they alone have browsers that take push. */
+  /** How many people have that tag; they alone have browsers that take push. */
   readonly lifePeople: number;
   /** JSON list of answer or share links' tokens; '' where the script needs none. */
   readonly tokensFile: string;
@@ -20,13 +20,13 @@ export interface LoadPlan extends Settings {
   readonly subscriptionsFile: string;
   /** Where the script leaves its summary. */
   readonly summaryFile: string;
-  /** Launched before the script starts; '' where it launches its own. */
+  /** Message that was launched before the script starts; '' where the script launches its own. */
   readonly messageId: string;
 }
 
 export interface Settings {
   readonly people: number;
-  /** Requests or people a second at the peak; each script says of what. */
+  /** Requests or people a second at the peak; which of them, each script says. */
   readonly rate: number;
   readonly seconds: number;
   readonly campaigns: number;
@@ -37,7 +37,7 @@ export interface Settings {
 export const LOAD_NAMES = ['fan-out', 'acknowledge-storm', 'share-burst', 'mixed-day', 'api-abuse'] as const;
 export type LoadName = (typeof LOAD_NAMES)[number];
 
-/** For two cores that the whole system and k6 share; raise them by environment on bigger machines. */
+/** Settings for two cores that the whole system and k6 share; raise them by environment on bigger machines. */
 const FULL: Readonly<Record<LoadName, Settings>> = {
   'fan-out': { people: 2_000, rate: 20, seconds: 120, campaigns: 8, p95Ms: 1_000 },
   'acknowledge-storm': { people: 6_000, rate: 2, seconds: 60, campaigns: 1, p95Ms: 1_000 },
@@ -46,7 +46,7 @@ const FULL: Readonly<Record<LoadName, Settings>> = {
   'api-abuse': { people: 10, rate: 100, seconds: 30, campaigns: 1, p95Ms: 1_000 },
 };
 
-/** A few seconds each, slow enough for any machine: every path once, no statement about speed. */
+/** Settings for a few seconds each, slow enough for any machine: every path is taken once, and nothing is said about speed. */
 const QUICK: Readonly<Record<LoadName, Settings>> = {
   'fan-out': { people: 60, rate: 3, seconds: 20, campaigns: 4, p95Ms: 10_000 },
   'acknowledge-storm': { people: 60, rate: 1, seconds: 4, campaigns: 1, p95Ms: 10_000 },
@@ -55,7 +55,7 @@ const QUICK: Readonly<Record<LoadName, Settings>> = {
   'api-abuse': { people: 10, rate: 20, seconds: 5, campaigns: 1, p95Ms: 10_000 },
 };
 
-/** No run takes longer or more than this, whatever it is told. People: as many as there are numbers kept for fiction. */
+/** Bounds that hold whatever a run is told. There are no more people than numbers that are kept for fiction. */
 const BOUNDS: Readonly<Record<keyof Settings, readonly [least: number, most: number, about: string]>> = {
   people: [10, 30_000, 'how many people are imported and sent to'],
   rate: [1, 2_000, 'requests, visitors or watchers a second'],
@@ -66,7 +66,7 @@ const BOUNDS: Readonly<Record<keyof Settings, readonly [least: number, most: num
 
 const nameOf = (key: string): string => `LOAD_${key.replace(/(?=[A-Z])/g, '_').toUpperCase()}`;
 
-/** Defaults of a script with what the environment says instead. Throws one line that names the variable. */
+/** The defaults of a script, changed by what the environment says. @throws one line that names the variable */
 export function settingsOf(name: LoadName, quick: boolean, env: Readonly<Record<string, string | undefined>>): Settings {
   const settings = { ...(quick ? QUICK : FULL)[name] };
   for (const [key, [least, most]] of Object.entries(BOUNDS) as [keyof Settings, readonly [number, number, string]][]) {
@@ -79,7 +79,7 @@ export function settingsOf(name: LoadName, quick: boolean, env: Readonly<Record<
   return settings;
 }
 
-/** For --help: one line a variable. */
+/** One line for each variable, as --help shows them. */
 export const settingsHelp = (): string =>
   Object.entries(BOUNDS)
     .map(([key, [least, most, about]]) => `  ${nameOf(key).padEnd(16)} ${about} (${least}-${most})`)

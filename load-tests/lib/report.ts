@@ -14,14 +14,14 @@ export interface Result extends Summary {
 const escape = (text: unknown): string => String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 const short = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toFixed(1));
 
-/** As wide as a page on a phone allows while the words in it stay readable. */
+/** The figures are as wide as a page on a phone allows while their words stay readable. */
 const W = 480;
 const H = 160;
 
 /** A line over the seconds of the run, with its highest value written at the side. */
 function course(title: string, samples: readonly Sample[], value: (sample: Sample) => number): string {
   const most = Math.max(0, ...samples.map(value));
-  // A few quick iterations fall between two samples: a line at nothing would say that nobody was there.
+  // A few quick iterations fall between two samples, and a line at zero would say that there were none.
   if (most === 0) return '';
   const last = Math.max(1, samples.at(-1)?.at ?? 1);
   const points = samples.map((sample) => `${((sample.at / last) * W).toFixed(1)},${(H - (value(sample) / most) * (H - 10)).toFixed(1)}`).join(' ');
@@ -50,11 +50,11 @@ svg{width:100%;height:auto}svg text{font-size:15px;fill:currentColor}line{stroke
 @media(max-width:30rem){table{font-size:.8rem}td,th{padding:.2rem}}
 .good{color:#15803d}.bad{color:#b91c1c;font-weight:600}`;
 
-/** `first_call_ms` as a person says it; its unit heads the table. */
+/** `first_call_ms` as a person says it, without the unit, which heads the table. */
 const plainName = (name: string): string => name.replace(/_(?:ms|per_second)$/, '').replaceAll('_', ' ');
 const isRate = (name: string): boolean => name.endsWith('_per_second');
 
-/** Rates and times are never in one table: 300 a second is no 300 ms. */
+/** Rates and times stand in separate tables, since 300 a second is not 300 ms. */
 function figureTable(unit: string, rows: Record<string, Figures>): string {
   if (Object.keys(rows).length === 0) return '';
   return `<div class="scroll"><table><thead><tr><th>${unit}</th><th>count</th><th>median</th><th>p95</th><th>p99</th><th>max</th></tr></thead><tbody>${figureRows(rows)}</tbody></table></div>`;

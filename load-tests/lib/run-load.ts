@@ -27,10 +27,10 @@ export interface LoadRun {
   readonly say: (line: string) => void;
 }
 
-/** What a script may take beyond its own seconds: the slowest messages, setting up, the summary. */
+/** Seconds that a script may take beyond its own, for the slowest messages, for setting up and for the summary. */
 const GRACE_SECONDS = 180;
 
-/** Carriers without delays and people who keep still, so that every answer and call is the script's. */
+/** Carriers without delays and people who do nothing, so that every answer and call is the script's. */
 const QUIET = {
   sms: { latencyMs: 0, latencyJitterMs: 0, receipts: { delaySeconds: 0, spread: 0, undeliveredShare: 0 } },
   push: { latencyMs: 0, latencyJitterMs: 0, displaySeconds: 0, beaconShare: 0 },
@@ -54,7 +54,7 @@ export async function runLoad(load: LoadRun): Promise<Result> {
     const callsBefore = await client.calls();
     const startedAt = new Date().toISOString();
     const { code, faults, samples } = await runK6(load, writePlan(folder, plan));
-    // 99: thresholds were crossed; which ones, the summary says.
+    // 99 says that thresholds were crossed; the summary names them.
     const problems = code === 0 || code === 99 ? [] : [`k6 ended with ${code}`];
     if (!existsSync(plan.summaryFile)) throw new Error(`${name}: k6 left no summary and ended with ${code}:\n${faults.join('\n')}`);
     const summary = JSON.parse(readFileSync(plan.summaryFile, 'utf8')) as Summary;
@@ -100,7 +100,7 @@ async function runK6({ name, k6, settings, stop, say }: LoadRun, planFile: strin
   const port = await freePort();
   const script = fileURLToPath(new URL(`../${name}.ts`, import.meta.url));
   const child = spawn(k6, ['run', '--quiet', '--no-color', '--no-usage-report', '--address', `127.0.0.1:${port}`, script], {
-    // Nothing of the outside: no reports of use, no extensions fetched, no proxies.
+    // k6 must not reach outside: it sends no reports of use, fetches no extensions and uses no proxies.
     env: {
       PATH: process.env['PATH'],
       HOME: process.env['HOME'],
@@ -109,7 +109,7 @@ async function runK6({ name, k6, settings, stop, say }: LoadRun, planFile: strin
       K6_AUTO_EXTENSION_RESOLUTION: 'false',
     },
     stdio: ['ignore', 'inherit', 'pipe'],
-    // Ctrl-C must reach us alone, who pass it on once.
+    // Ctrl-C must reach this process alone, which passes it on once.
     detached: true,
   });
   const ended = new AbortController();
@@ -124,7 +124,7 @@ async function runK6({ name, k6, settings, stop, say }: LoadRun, planFile: strin
       say(line);
     }
   });
-  // k6 ends its iterations at the first, and itself at the second.
+  // k6 ends its iterations at the first SIGINT, and itself at the second.
   const interrupt = (): void => void child.kill('SIGINT');
   stop.addEventListener('abort', interrupt);
   const tooLong = setTimeout(() => child.kill('SIGKILL'), (settings.seconds + GRACE_SECONDS) * 1000);

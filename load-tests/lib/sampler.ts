@@ -25,12 +25,12 @@ async function totals(url: string): Promise<Totals | undefined> {
     const requests = of('http_reqs', 'count');
     return { requests, ms: of('http_req_duration', 'avg') * requests, vus: of('vus', 'value') };
   } catch {
-    // k6 is not listening yet or no longer.
+    // k6 does not listen yet, or no longer.
     return undefined;
   }
 }
 
-/** Reads k6's own control port once a second: a course over time costs the load generator next to nothing that way. */
+/** Reads k6's own control port once a second, which costs the load generator next to nothing. */
 export async function sampleUntil(url: string, stop: AbortSignal): Promise<Sample[]> {
   const samples: Sample[] = [];
   const start = performance.now();

@@ -18,8 +18,8 @@ function readPlan(): LoadPlan {
 export const plan = readPlan();
 
 /**
- * What all scripts demand: every check holds, no answer of the wrong kind, no iteration dropped (an open model that falls
- * behind measures nothing), and a 95th percentile for each kind of request named in `requests`.
+ * All scripts demand that every check holds, that no answer is of the wrong kind, that no iteration is dropped (an open model
+ * that falls behind measures nothing), and that each kind of request named in `requests` keeps its 95th percentile.
  */
 export function optionsOf(scenarios: Record<string, Scenario>, requests: readonly string[], thresholds: Options['thresholds'] = {}): Options {
   return {
@@ -38,14 +38,14 @@ export function optionsOf(scenarios: Record<string, Scenario>, requests: readonl
   };
 }
 
-/** Enough VUs for answers of two seconds from the start, and of five when it gets worse. */
+/** There are enough VUs for answers of two seconds from the start, and of five seconds when it gets worse. */
 export const vusFor = (perSecond: number) => ({
   preAllocatedVUs: Math.min(400, Math.max(10, perSecond * 2)),
   maxVUs: Math.min(1_000, Math.max(50, perSecond * 5)),
   gracefulStop: '15s',
 });
 
-/** Open model: people come when they come, however slow the answers get. `count` arrivals evenly over `seconds`. */
+/** Open model: `count` people arrive evenly over `seconds`, however slow the answers get. */
 export const arrivals = (exec: string, count: number, seconds: number): Scenario => ({
   executor: 'constant-arrival-rate',
   exec,
@@ -56,13 +56,13 @@ export const arrivals = (exec: string, count: number, seconds: number): Scenario
 });
 
 interface Call {
-  /** Groups requests in the figures. */
+  /** Name under which the figures group this request. */
   readonly name: string;
   readonly body?: object | string;
   readonly headers?: Record<string, string>;
 }
 
-/** One call of the API with the run's key. Keys of idempotency are left to those who repeat. */
+/** One call of the API with the run's key. It has no Idempotency-Key, since the scripts repeat no request. */
 export function api(method: 'GET' | 'POST', path: string, { name, body, headers = {} }: Call): Answered {
   return http.request(method, `${plan.site}/v1${path}`, body === undefined || typeof body === 'string' ? (body ?? null) : JSON.stringify(body), {
     headers: { Authorization: `Bearer ${plan.apiKey}`, ...(typeof body === 'object' ? { 'Content-Type': 'application/json' } : {}), ...headers },
@@ -74,7 +74,7 @@ export function api(method: 'GET' | 'POST', path: string, { name, body, headers 
 /** The body as text; '' where there is none. */
 export const textOf = ({ body }: Answered): string => (typeof body === 'string' ? body : '');
 
-/** The message that was answered with; anything else is said in the log. */
+/** The message of an answer; an answer without one is written to the log. */
 export function viewOf(answer: Answered): MessageView | undefined {
   if (answer.status >= 200 && answer.status < 300) return answer.json() as unknown as MessageView;
   console.warn(`${answer.request.method} ${answer.request.url} was answered ${answer.status}: ${textOf(answer).slice(0, 300)}`);
@@ -90,7 +90,7 @@ const sum = (counts: MessageView['deliveries']): number => Object.values(counts)
 export const allReached = (view: MessageView, expected: number): boolean =>
   sum(view.deliveries) === expected && view.deliveries.accepted + view.deliveries.delivered === expected;
 
-/** A page as a phone asks for it; every number is another browser. */
+/** Headers of a phone that asks for a page; every number is another browser. */
 export const browserHeaders = (number: number): Record<string, string> => ({
   'User-Agent': `Mozilla/5.0 (Linux; Android 15; Build ${plan.run}-${number}) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36`,
   Accept: 'text/html,application/xhtml+xml;q=0.9,*/*;q=0.8',

@@ -10,7 +10,7 @@ export interface Figures {
   readonly max: number;
 }
 
-/** What a run was and what came of it; the JSON in load-tests/results/. */
+/** What a run was and what came of it, as the JSON in load-tests/results/ has it. */
 export interface Summary {
   readonly name: string;
   readonly run: string;
@@ -38,7 +38,7 @@ interface Group {
 }
 
 const REQUEST = /^http_req_duration\{name:(.+)\}$/;
-/** k6's own; what people read of them is in `requests`. */
+/** Metrics of k6's own; those that people read are in `requests`. */
 const BUILT_IN = /^(http_req_|http_reqs|iteration_|vus|data_|group_|grpc_|ws_|browser_)/;
 
 const figuresOf = ({ values = {} }: Metric): Figures => ({
@@ -56,7 +56,10 @@ const checksOf = ({ checks = [], groups = [] }: Group): { name: string; passes: 
   ...groups.flatMap(checksOf),
 ];
 
-/** Reads what k6 hands to handleSummary. Fields that another k6 leaves out become zero, and a run without checks does not pass. */
+/**
+ * Reads what k6 hands to handleSummary. Fields that another k6 leaves out become zero, and a run without checks does not
+ * pass.
+ */
 export function summaryOf(plan: LoadPlan, data: unknown): Summary {
   const {
     metrics = {},
@@ -88,7 +91,7 @@ export function summaryOf(plan: LoadPlan, data: unknown): Summary {
   };
 }
 
-/** What is wrong with a run besides failed thresholds: k6 lets a script pass that asked and checked nothing. */
+/** What is wrong with a run besides crossed thresholds, since k6 lets a script pass that asked and checked nothing. */
 export function emptinessOf(summary: Summary): string[] {
   return [
     ...(summary.checks.some(({ passes }) => passes > 0) ? [] : ['no check was made']),

@@ -15,18 +15,21 @@ import { readFrom } from './read-from.ts';
 export interface WitnessedCall {
   /** Arrival, milliseconds since the epoch. */
   readonly at: number;
-  /** Bytes of the request's body, as its header says: texts of different length tell messages apart unread. */
+  /**
+   * Bytes of the request's body, as its header says: two messages with texts of different length can be told apart without
+   * reading them.
+   */
   readonly bytes: number;
 }
 
 /** The SMS provider and push service on loopback: answers 201 with an id of its own, in Twilio's shape. */
 export interface HttpCarrier {
   readonly kind: string;
-  /** Writes nothing down. */
+  /** Calls to this address are not written down. */
   readonly url: string;
-  /** Writes each call down. A path `/two` before the API's own says "num_segments": "2". */
+  /** Each call to this address is written down. The path `/two` before the API's own makes the answer say "num_segments": "2". */
   readonly witnessUrl: string;
-  /** TLS; undefined where no certificate could be made. */
+  /** The same behind TLS; undefined where no certificate could be made. */
   readonly tls: { readonly url: string; readonly certificate: string } | undefined;
   /** Requests answered since the start, by the carrier's own count. */
   count(): Promise<number>;
@@ -35,8 +38,8 @@ export interface HttpCarrier {
 }
 
 /**
- * nginx where it is installed; else the same answers from a Node process, which costs more and says so.
- * @param plain the Node process although nginx is there
+ * Starts nginx where it is installed. Elsewhere a Node process gives the same answers, which costs more and is noted.
+ * @param plain takes the Node process although nginx is installed
  */
 export async function startHttpCarrier(folder: string, plain: boolean, note: (line: string) => void): Promise<HttpCarrier> {
   const ports: CarrierPorts = { fast: await freePort(), witness: await freePort(), tls: await freePort(), control: await freePort() };
@@ -82,7 +85,7 @@ export async function startHttpCarrier(folder: string, plain: boolean, note: (li
     tls: tls && { url: `https://127.0.0.1:${ports.tls}`, certificate: tls.certFile },
     count: status,
     witnessed: async () => {
-      // The log is written in lumps, 100 ms apart at most. They end within a line at times, but not 300 ms after the last call.
+      // nginx flushes its log every 100 ms at the latest. A flush may end within a line, but not 300 ms after the last call.
       await delay(300);
       const fresh = readFrom(log, seen);
       seen += fresh.length;

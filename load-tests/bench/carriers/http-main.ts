@@ -6,7 +6,7 @@ import type { CertificateFiles } from '#testing/certificate.ts';
 import type { CarrierPorts } from './carrier-ports.ts';
 import { messageBody } from './nginx-config.ts';
 
-// Stands in for nginx where that is not installed: the same answers, the same counter, the same log.
+// This process stands in for nginx where nginx is not installed: it gives the same answers and keeps the same counter and log.
 const { ports, log, tls } = JSON.parse(process.argv[2] ?? '{}') as { ports: CarrierPorts; log: string; tls?: CertificateFiles };
 process.on('disconnect', () => process.exit(0));
 

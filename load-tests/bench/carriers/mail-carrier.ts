@@ -16,8 +16,8 @@ export interface MailCarrier {
 }
 
 /**
- * Postfix's smtp-sink where it is installed; else a Node process that says the same words.
- * @param plain the Node process although smtp-sink is there
+ * Starts Postfix's smtp-sink where it is installed. Elsewhere a Node process gives the same replies.
+ * @param plain takes the Node process although smtp-sink is installed
  */
 export async function startMailCarrier(folder: string, plain: boolean, note: (line: string) => void): Promise<MailCarrier> {
   const port = await freePort();
@@ -31,7 +31,7 @@ export async function startMailCarrier(folder: string, plain: boolean, note: (li
     );
     startNode('load-tests/bench/carriers/mail-main.ts', [String(port), counter], { logFile });
   } else {
-    // -c: a running counter on stdout; -u: demanded of root.
+    // -c prints a running counter on stdout; -u is required of root.
     const user = process.getuid?.() === 0 ? ['-u', 'nobody'] : [];
     startProgram(sink, [...user, '-c', `127.0.0.1:${port}`, '512'], { logFile, stdout, marker: `127.0.0.1:${port}` });
   }
@@ -41,7 +41,7 @@ export async function startMailCarrier(folder: string, plain: boolean, note: (li
     kind: sink === undefined ? `node ${process.version}` : 'smtp-sink (Postfix)',
     port,
     count: async () => {
-      // Its line of the last message may be on the way.
+      // The counter's line of the last message may not have been written yet.
       await delay(50);
       return lastCount(counter);
     },

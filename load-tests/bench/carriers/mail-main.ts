@@ -1,7 +1,7 @@
 import { createWriteStream } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 
-// Stands in for smtp-sink where Postfix is not installed: takes every message and says so in the same counter line.
+// This process stands in for smtp-sink where Postfix is not installed: it takes every message and writes the same counter line.
 const [port, counter] = process.argv.slice(2);
 process.on('disconnect', () => process.exit(0));
 const counts = createWriteStream(counter ?? '/dev/null', { flags: 'a' });
@@ -30,7 +30,7 @@ function converse(socket: Socket): void {
   });
 }
 
-/** @returns whether the message itself follows */
+/** @returns whether the message's content follows */
 function reply(socket: Socket, line: string): boolean {
   const verb = line.slice(0, 4).toUpperCase();
   if (verb === 'DATA') socket.write('354 End data with <CR><LF>.<CR><LF>\r\n');

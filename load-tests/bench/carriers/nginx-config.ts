@@ -37,7 +37,7 @@ export interface NginxOptions {
 
 /**
  * One worker process that answers from memory. `$request_id` is 16 random bytes in hex, which is the form of a SID.
- * The counter of stub_status is the carrier's own count; the access log, in lumps, its own witness of times.
+ * The counter of stub_status is the carrier's own count, and the buffered access log its own record of times.
  */
 export function nginxConfig({ folder, ports, log, tls }: NginxOptions): string {
   const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${join(folder, kind)};`).join(' ');

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { messageBody } from './nginx-config.ts';
 
-// A few hundred calls a second at most, so that a Node process is quick enough and its judgement easy to read.
+// It gets a few hundred calls a second at most, so a Node process is quick enough, and how it decides is easy to read.
 const [port, perSecond] = process.argv.slice(2).map(Number);
 process.on('disconnect', () => process.exit(0));
 

@@ -2,7 +2,7 @@ import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
 import pg from 'pg';
 
-// Answers as a first version would write them: one INSERT for each request, committed before the reply.
+// It stores answers as a first version would: one INSERT for each request, committed before the reply.
 const [port, databaseUrl] = process.argv.slice(2);
 const pool = new pg.Pool({ connectionString: databaseUrl, max: 16 });
 await pool.query(

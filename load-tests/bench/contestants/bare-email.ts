@@ -5,8 +5,8 @@ import { type Contestant, type ContestantConfig, inLanes } from './contestant.ts
 import { PlainSession } from './plain-session.ts';
 
 /**
- * nodemailer's SMTPConnection, kept open, with MIME that was built once and only its slots filled. Body and final dot
- * are held together, so that they leave in one write: it is quicker than nodemailer's plain `send`.
+ * nodemailer's SMTPConnection is kept open; MIME is built once, and only its slots are filled for each message. Body and
+ * final dot are held back together so that they leave in one write, which is quicker than nodemailer's plain `send`.
  */
 export async function bareEmail(config: ContestantConfig): Promise<Contestant> {
   const sessions = await Promise.all(Array.from({ length: CONNECTIONS }, () => PlainSession.open(config.mailPort)));

@@ -9,8 +9,8 @@ import { contentOf, slotsOf, tokenOf } from './content.ts';
 import { callFor } from './undici-call.ts';
 
 /**
- * Encryption (Muster's own on threads, the best known here), VAPID signed once, undici's dispatch on
- * kept-open connections. As many in flight as Muster has.
+ * Encryption is Muster's own, on threads, because nothing faster is known here. VAPID is signed once, and undici's dispatch
+ * uses connections that are kept open. As many calls are in flight as Muster has.
  */
 export async function barePush(config: ContestantConfig): Promise<Contestant> {
   const pool = new Pool(config.pushUrl, { connections: CONNECTIONS_PER_ORIGIN, pipelining: 1, keepAliveTimeout: 60_000 });

@@ -6,7 +6,10 @@ import { type Contestant, type ContestantConfig, inLanes } from './contestant.ts
 import { contentOf, slotsOf, tokenOf } from './content.ts';
 import { callFor } from './undici-call.ts';
 
-/** undici's dispatch on kept-open connections, one request on each: no SDK, no database, no queue. */
+/**
+ * undici's dispatch sends one request at a time on each connection that is kept open; there is no SDK, no database and no
+ * queue.
+ */
 export async function bareSms(config: ContestantConfig): Promise<Contestant> {
   const pool = new Pool(config.smsUrl, { connections: CONNECTIONS, pipelining: 1, keepAliveTimeout: 60_000, allowH2: false });
   const { body } = contentOf('sms');

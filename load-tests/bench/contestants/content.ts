@@ -33,7 +33,7 @@ export function contentOf(channel: Channel): SmsContent | EmailContent | PushCon
   );
 }
 
-/** A number as 23 characters, the length of our sealed tokens; sealing itself is Muster's own cost. */
+/** A number as 23 characters, the length of a sealed token. Only Muster pays for the sealing itself. */
 export const tokenOf = (i: number): string => `a${String(i).padStart(22, '0')}`;
 
 export const slotsOf = (i: number): SlotValues => ({

@@ -11,9 +11,9 @@ export interface ContestantConfig {
   readonly pushUrl: string;
   readonly vapid: { readonly publicKey: string; readonly privateKey: string };
   readonly keys: readonly SubscriptionKeys[];
-  /** Of the textbook stack. */
+  /** Database of the textbook stack. */
   readonly databaseUrl: string;
-  /** Undefined: its queue runs on Postgres. */
+  /** Queue of the textbook stack; undefined when it runs on Postgres. */
   readonly redisUrl: string | undefined;
 }
 
@@ -35,7 +35,7 @@ export interface RunningContestant {
   run(count: number): Promise<ContestantRun>;
 }
 
-/** A contestant in a process of its own, kept over all rounds as Muster's processes are. */
+/** Starts a contestant in a process of its own, which is kept over all rounds, as Muster's processes are. */
 export async function startContestant(
   kind: 'bare' | 'textbook',
   config: ContestantConfig,

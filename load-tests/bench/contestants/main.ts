@@ -4,7 +4,7 @@ import { bareSms } from './bare-sms.ts';
 import type { Contestant, ContestantConfig, ContestantReply } from './contestant.ts';
 import { textbook } from './textbook.ts';
 
-// One contestant: told its configuration, then again and again how many to send.
+// This process is one contestant: it is told its configuration first, and then, for each round, how many messages to send.
 const BARE = { sms: bareSms, email: bareEmail, push: barePush } as const;
 let contestant: Contestant | undefined;
 

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import SMTPConnection, { type SMTPEnvelope } from 'nodemailer/lib/smtp-connection';
 
-/** The message as nodemailer wants a stream, held back until its final dot is written too. */
+/** The message as the stream that nodemailer wants; it is held back until its final dot is written too. */
 class Body extends Readable {
   readonly #message: string;
   readonly #socket: Socket | false | null;

@@ -14,7 +14,7 @@ interface Client {
   close(): Promise<void>;
 }
 
-/** twilio's own RequestClient (axios), told of another address; nothing else of it is changed. */
+/** twilio's own RequestClient (axios) with another address; nothing else of it is changed. */
 export function textbookSms(config: ContestantConfig): Client {
   const { host, protocol } = new URL(config.smsUrl);
   class LoopbackClient extends twilio.RequestClient {
@@ -36,7 +36,7 @@ export function textbookSms(config: ContestantConfig): Client {
   };
 }
 
-/** nodemailer's pool, MIME built for each message. */
+/** nodemailer's pool, which builds the MIME of each message anew. */
 export function textbookEmail(config: ContestantConfig): Client {
   const transport = nodemailer.createTransport({
     pool: true,
@@ -66,7 +66,10 @@ export function textbookEmail(config: ContestantConfig): Client {
   };
 }
 
-/** web-push's sendNotification: encryption and a VAPID signature for each, Node's https client with its kept-open agent. */
+/**
+ * web-push's sendNotification, which encrypts and signs each message and sends it by Node's https client and its keep-alive
+ * agent.
+ */
 export function textbookPush(config: ContestantConfig): Client {
   const { title, body, ttlSeconds, topic } = contentOf('push');
   const fill = { title: prepareTemplate(title), body: prepareTemplate(body) };

@@ -1,4 +1,4 @@
-/** What one job carries: the usual way is to put the whole message into it. */
+/** What one job carries. The usual way is to put the whole message into it. */
 export interface TextbookJob {
   readonly recipient: number;
   readonly address: string;

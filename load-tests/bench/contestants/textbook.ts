@@ -12,12 +12,13 @@ const TABLE = `CREATE TABLE IF NOT EXISTS textbook_deliveries (
   message_id bigint NOT NULL, recipient_id bigint NOT NULL, state text NOT NULL, provider_id text,
   created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz, PRIMARY KEY (message_id, recipient_id))`;
 
-/** addBulk in lumps of this many: one at a time would be slower still. */
+/** Jobs are added this many at a time with addBulk; adding them one by one would be slower still. */
 const ADD = 1_000;
 
 /**
- * What the manuals of these libraries lead to: one BullMQ job per recipient, the library's default client, one INSERT
- * before and one UPDATE after the call, each its own transaction. As many jobs at a time as the others have connections.
+ * This is what the manuals of these libraries lead to: one BullMQ job for each recipient, the library's default client, one
+ * INSERT before and one UPDATE after the call, each in its own transaction. As many jobs run at a time as the others have
+ * connections.
  */
 export async function textbook(config: ContestantConfig): Promise<Contestant> {
   const clients = { sms: textbookSms, email: textbookEmail, push: textbookPush };

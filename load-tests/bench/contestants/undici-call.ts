@@ -1,6 +1,6 @@
 import type { Dispatcher, Pool } from 'undici';
 
-/** One POST by undici's own handlers: the cheapest way it has. Rejects unless the answer is 201. */
+/** One POST by undici's own handlers, which is the cheapest way it has. Rejects unless the answer is 201. */
 export const callFor = (pool: Pool, request: { path: string; headers: Record<string, string>; body: string | Buffer }): Promise<string> =>
   new Promise((done, fail) => {
     let status = 0;

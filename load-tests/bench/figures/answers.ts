@@ -14,7 +14,7 @@ import { nextMessage } from '#testing/child.ts';
 
 export interface AnswersResult {
   readonly answers: number;
-  /** Answers a second, each reply sent after its commit. */
+  /** Answers a second; each reply is sent after its commit. */
   readonly perSecond: number | null;
   /** The same process answering `/livez`. */
   readonly emptyRoutePerSecond: number | null;
@@ -22,16 +22,16 @@ export interface AnswersResult {
   readonly oneInsertEachPerSecond: number | null;
   readonly ratioToEmptyRoute: number | null;
   readonly ratioToOneInsertEach: number | null;
-  /** At a constant 70 % of `perSecond`. */
+  /** 99th percentile of the answer time at a constant 70 % of `perSecond`. */
   readonly p99Ms: number | null;
   readonly dropped: number;
 }
 
-/** Connections, each with one request at a time. */
+/** Connections; each has one request at a time. */
 const LANES = 64;
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
 
-/** People answer on the page: closed loop for the rate, then a constant arrival for the delay. */
+/** People answer on the page. A closed loop measures the rate, and then a constant arrival measures the delay. */
 export async function answers(bench: Bench): Promise<AnswersResult> {
   const count = bench.sizes.answers;
   const system = await startMuster(bench);
@@ -75,7 +75,7 @@ export async function answers(bench: Bench): Promise<AnswersResult> {
   }
 }
 
-/** A fresh message, answered once by everybody; every reply must have its row. */
+/** Everybody answers a fresh message once; every reply must have its row. */
 async function answerAll(system: System, tenant: Tenant, count: number, load: (requests: readonly LoadRequest[]) => Promise<LoadResult>): Promise<LoadResult> {
   const { id } = await fanOut(system, tenant, draft({ class: 'ops', channel: 'sms' }), count);
   const messageId = Number(system.ids.decode('msg', id));
@@ -92,7 +92,7 @@ async function answerAll(system: System, tenant: Tenant, count: number, load: (r
   return result;
 }
 
-/** Hono, node-server and pg as Muster has them, but one INSERT a request. */
+/** Starts hono, node-server and pg as Muster has them, but with one INSERT for each request. */
 async function startPlainServer(bench: Bench): Promise<Pool> {
   const port = await freePort();
   const args = [String(port), await bench.postgres.createDatabase()];

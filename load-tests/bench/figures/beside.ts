@@ -8,7 +8,7 @@ import { until } from '#testing/until.ts';
 
 export interface Beside {
   readonly system: System;
-  /** Who sends the huge bulk message, and to how many. */
+  /** The tenant that sends the huge bulk message, to `bulk` people. */
   readonly crowd: Tenant;
   readonly bulk: number;
   /** The message that must not suffer. */
@@ -16,7 +16,7 @@ export interface Beside {
   readonly class: MessageClass;
   readonly audience: unknown;
   readonly count: number;
-  /** Measured times, idle and beside. */
+  /** How many times it is measured on an idle installation, and as often beside the bulk message. */
   readonly rounds: number;
 }
 
@@ -35,7 +35,7 @@ export async function besideBulk(bench: Bench, { system, crowd, bulk, tenant, au
     const first = await firstWitnessed(bench.http, count, (call) => call.bytes > LONGER_BYTES);
     return { first: first - postedAt, all: ms };
   };
-  /** As many as fit while `during` holds, up to `rounds`. */
+  /** Measures as many as fit while `during` holds, and `rounds` at most. */
   const several = async (during: () => Promise<boolean>): Promise<{ first: number; all: number }> => {
     const runs: { first: number; all: number }[] = [];
     for (let i = 0; i < rounds; i++) {

@@ -12,8 +12,8 @@ export interface FairShareResult {
 }
 
 /**
- * In multiples of the usual rounds: each takes a tenth of a second and differs from the next by half, and in the first
- * seconds of a huge message its people are still being planned.
+ * This figure takes a multiple of the usual rounds: a round takes a tenth of a second and differs from the next by half, and
+ * in the first seconds of a huge message its people are still being planned.
  */
 const ROUNDS = 3;
 

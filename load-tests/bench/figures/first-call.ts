@@ -11,12 +11,12 @@ export interface FirstCallResult {
   readonly p50: number | null;
   readonly p99: number | null;
   readonly max: number | null;
-  /** Until the POST itself was answered. */
+  /** Milliseconds until the POST itself was answered. */
   readonly answeredP50: number | null;
   readonly queue: 'redis' | 'postgres';
 }
 
-/** The installation is idle: what the message before has left to do (its close, its forecast, a vacuum) is over. */
+/** After this pause the installation is idle: what the message before left to do (its close, its forecast, a vacuum) is over. */
 const PAUSE_MS = 1_000;
 /** Fewer tries say nothing. */
 const FEWEST = 5;

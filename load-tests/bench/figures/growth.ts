@@ -6,13 +6,13 @@ import { median, round } from '#bench/statistics.ts';
 export interface GrowthResult {
   readonly small: number;
   readonly large: number;
-  /** Microseconds of wall time a delivery, one worker. */
+  /** Microseconds of wall time for each delivery, with one worker. */
   readonly smallMicros: number | null;
   readonly largeMicros: number | null;
   readonly ratio: number | null;
   /** The same for the worker's CPU time. */
   readonly cpuRatio: number | null;
-  /** From the POST to the first call, audience `large`. */
+  /** Milliseconds from the POST to the first call, for the audience `large`. */
   readonly firstCallMs: number | null;
   /** Peak of the worker's memory during `large`, and its median in the second and in the last tenth of the time. */
   readonly rssMb: number | null;
@@ -20,7 +20,10 @@ export interface GrowthResult {
   readonly rssMbLate: number | null;
 }
 
-/** Does a delivery cost more when there are many? The small audience is a part of the same table, before and after. */
+/**
+ * Does a delivery cost more when there are many? The small audience is part of the same table, and is measured before and
+ * after.
+ */
 export async function growth(bench: Bench): Promise<GrowthResult> {
   const { small, large, rounds } = bench.sizes;
   const system = await startMuster(bench, { smsUrl: bench.http.witnessUrl });

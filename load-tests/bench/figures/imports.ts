@@ -10,13 +10,13 @@ export interface ImportsResult {
   readonly rowsPerSecond: number | null;
   /** Peak memory of the API process. */
   readonly rssMb: number | null;
-  /** The same file once more, when nothing changes. */
+  /** Rate of the same file once more, when nothing changes. */
   readonly againRowsPerSecond: number | null;
 }
 
 const LINES = 1_000;
 
-/** A file as people have it: every column filled, names with commas in quotes. */
+/** A file as people have it: every column is filled, and names with commas are quoted. */
 function* csv(rows: number): Generator<string> {
   yield 'external_id,name,phone,email,locale,time_zone,lat,lon,tags,skills,consent\n';
   for (let from = 0; from < rows; from += LINES) {

@@ -10,7 +10,7 @@ export interface LanesResult {
   readonly firstCallMs: number | null;
   readonly idleMs: number | null;
   readonly ms: number | null;
-  /** Time until the life message's last row, beside bulk against idle. */
+  /** Time until the life message's last row beside bulk, divided by the same time on an idle installation. */
   readonly ratio: number | null;
 }
 

@@ -14,7 +14,7 @@ export interface PaceRun {
   readonly unitsPerMessage: number;
   /** Units that arrived in the watched time, as a share of what the rate allows. */
   readonly share: number | null;
-  /** Most units in any window of one second. */
+  /** The most units in any window of one second. */
   readonly busiestSecond: number;
 }
 
@@ -23,12 +23,12 @@ export interface PaceResult {
   readonly runs: readonly PaceRun[];
 }
 
-/** Not watched: the first second holds the start, and a full budget may be spent at once. */
+/** This time is not watched, since the first second holds the start, and a full budget may be spent at once. */
 const SETTLING_MS = 2_000;
-/** Of the run with a text of two segments. */
+/** Rate and workers of the run whose text has two segments. */
 const TWO_SEGMENTS = { rate: 100, workers: 1 };
 
-/** A paced sender with several workers; the carrier's own log of times decides. */
+/** Several workers share the pace of one sender; the carrier's own log of times decides. */
 export async function pace(bench: Bench): Promise<PaceResult> {
   const { paceRates, paceWorkers, paceSeconds } = bench.sizes;
   const runs: PaceRun[] = [];
@@ -59,10 +59,10 @@ async function pacedTenant(system: System, rate: number, seconds: number): Promi
   return tenant;
 }
 
-/** The texts as they arrive, but for the token; their segments are counted by another's library. */
+/** The text as it arrives, with another token; a library that is not ours counts its segments. */
 function textOf(units: number): string {
   const text = `Pace: sandbags at the north gate at 18:00${units > 1 ? `, ${'bring boots and a torch, '.repeat(4)}` : ''}. {{link}}`;
-  // 23 characters of token, and at most 8 for a mark and its line.
+  // The token has 23 characters, and a repeat code with its line break at most 8.
   const arrives = text.replace('{{link}}', `http://127.0.0.1:10000/r/${'x'.repeat(23)}`) + 'x'.repeat(8);
   const counted = new SegmentedMessage(arrives).segmentsCount;
   if (counted !== units) throw new Error(`the text of ${units} segments has ${counted}`);

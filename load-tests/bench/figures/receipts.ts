@@ -12,21 +12,21 @@ import type { MessageView } from '#schemas/views.ts';
 
 export interface ReceiptsResult {
   readonly sends: number;
-  /** Signed callbacks a second, each answered after its commit, with nothing else going on. */
+  /** Signed callbacks a second while nothing else goes on; each is answered after its commit. */
   readonly perSecond: number | null;
   readonly fanOutPerSecond: number | null;
   readonly fanOutWithReceiptsPerSecond: number | null;
   /** 1 - with / without. */
   readonly slowdown: number | null;
-  /** Receipts that were committed while the fan-out ran, for each send; the aim is 2. */
+  /** Receipts that were committed while the fan-out ran, divided by the sends; the aim is 2. */
   readonly perSend: number | null;
 }
 
 const LANES = 64;
-/** Of the two receipts a send: the last people's come after the fan-out. */
+/** Receipts for each send that are enough: there are two, and those of the last people come after the fan-out. */
 const ENOUGH = 1.7;
 
-/** Receipts alone, then two for each send while the fan-out runs. */
+/** Measures receipts alone, and then two for each send while the fan-out runs. */
 export async function receipts(bench: Bench): Promise<ReceiptsResult> {
   const sends = bench.sizes.receipts;
   const system = await startMuster(bench);
@@ -68,7 +68,7 @@ export async function receipts(bench: Bench): Promise<ReceiptsResult> {
   }
 }
 
-/** As Twilio signs: the address, then each field's name and value in the order of names, HMAC-SHA1. */
+/** Twilio signs the address, followed by each field's name and value in the order of names, by HMAC-SHA1. */
 function receipt(system: System, messageId: string, recipientId: string, status: 'sent' | 'delivered'): LoadRequest {
   const ref = system.tokens.seal('receipt', packRef({ messageId, recipientId, channel: 'sms', wave: 0 }));
   const fields = { AccountSid: system.accountSid, MessageSid: `SM${recipientId.padStart(32, '0')}`, MessageStatus: status, SmsStatus: status };
@@ -90,7 +90,7 @@ async function deliverAll(system: System, pool: Pool, id: string, people: readon
   return result.perSecond;
 }
 
-/** People whose rows are written are told to be sent, then delivered; the front of a message is a few batches wide. */
+/** Receipts stay this many people behind the message's front, which is a few batches wide, so that each finds its row written. */
 const BEHIND = 1_500;
 
 async function withReceipts(system: System, pool: Pool, tenant: Tenant, people: readonly string[]): Promise<{ perSecond: number; perSend: number }> {

@@ -8,18 +8,19 @@ export interface ScaleOutResult {
   readonly onePerSecond: number | null;
   readonly twoPerSecond: number | null;
   readonly ratio: number | null;
-  /** Worker CPU time per message, two workers together against one. */
+  /** Worker CPU time for each message with two workers, divided by the same with one. */
   readonly cpuRatio: number | null;
 }
 
 /**
- * Fan-outs for each process before one is measured. A new process compiles and optimises while it sends, some 30 us a message
- * of the first 10,000 and 15 of the next, and the second worker is new in every round: after one fan-out, of which it had sent half, two
- * workers took 1.16 to 1.31 times the CPU of one, and 1.07 when each of them had sent as much as that one.
+ * Each process sends this many fan-outs before one is measured. A new process compiles and optimises while it sends: that
+ * costs some 30 us for each of the first 10,000 messages and 15 us for each of the next. The second worker is new in every
+ * round. After a single fan-out, of which it had sent half, two workers took 1.16 to 1.31 times the CPU of one; when each of
+ * them had sent as much as that one, they took 1.07 times.
  */
 const WARMING = 2;
 
-/** A second worker process against one alone, in turn, by SMS. */
+/** Measures two worker processes against one alone, in turn, by SMS. */
 export async function scaleOut(bench: Bench): Promise<ScaleOutResult> {
   const sends = bench.sizes.sms;
   const system = await startMuster(bench);

@@ -12,11 +12,11 @@ export interface ThrottledResult {
   readonly people: number;
   /** Share of requests refused after the first ten seconds. */
   readonly refusedShareAfter: number | null;
-  /** After which second fewer than 2 % of what followed were refused; null: never. */
+  /** The second after which fewer than 2 % of all further calls were refused; null when there was none. */
   readonly convergedAfterSeconds: number | null;
   /** People whom the provider never took a message for. */
   readonly lost: number;
-  /** Messages that the provider took although the person had one. */
+  /** Messages that the provider took for people who had one already. */
   readonly twice: number;
   readonly seconds: number | null;
 }

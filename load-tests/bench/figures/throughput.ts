@@ -12,7 +12,7 @@ import type { Channel } from '#schemas/delivery.ts';
 export interface ChannelResult {
   readonly sends: number;
   readonly rounds: number;
-  /** Muster on Redis where it is there, else on the Postgres queue. */
+  /** Queue of the figures below: Redis where it is installed, else Postgres. */
   readonly queue: 'redis' | 'postgres';
   readonly perSecond: number | null;
   readonly bareLoopPerSecond: number | null;
@@ -35,24 +35,24 @@ interface Round {
   readonly cpuMs: number;
   readonly rssMb: number;
 }
-/** Sent before the first round, so that no contestant is measured while it compiles. */
+/** Messages that each contestant sends before the first round, so that none is measured while it compiles. */
 const WARM_UP = 10_000;
 /** Fewer than this say nothing. */
 const FEWEST = 300;
 
 interface Contender {
   run(count: number): Promise<Round>;
-  /** Told once, after the warm-up, how many a round sends. */
+  /** Is called once after the warm-up, with the number of messages of a round. */
   settle(count: number): Promise<void>;
 }
 
-/** Three contestants a channel, one after the other in turn, each round checked against the carrier's own count. */
+/** Three contestants for each channel take turns; each round is checked against the carrier's own count. */
 export async function throughput(bench: Bench): Promise<Partial<Record<Channel, ChannelResult>>> {
   const systems: System[] = [];
   for (const queue of bench.redis ? (['redis', 'postgres'] as const) : (['postgres'] as const)) systems.push(await startMuster(bench, { queue }));
   const results: Partial<Record<Channel, ChannelResult>> = {};
   try {
-    // Other figures want their time too.
+    // A part of the time is left to the other figures.
     const end = bench.options.figures.length > 1 ? bench.msLeft() * 0.25 : 0;
     for (const [i, channel] of ORDER.entries()) {
       bench.checkTime();
@@ -96,7 +96,7 @@ async function measure(bench: Bench, channel: Channel, systems: readonly System[
   const rounds = new Map<string, Round[]>([...contenders.keys()].map((name) => [name, []]));
   try {
     for (let turn = 0; turn < bench.sizes.rounds; turn++) {
-      // Each begins one round, so that none is always the one after the textbook's database work.
+      // The order rotates, so that no contestant always follows the textbook's database work.
       const names = [...contenders];
       for (const [name, contender] of [...names.slice(turn % names.length), ...names.slice(0, turn % names.length)]) {
         const round = await once(name, contender, sends);

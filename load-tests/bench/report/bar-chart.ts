@@ -4,7 +4,10 @@ export interface BarGroup {
   readonly bars: readonly { readonly name: string; readonly value: number | null; readonly ours?: boolean }[];
 }
 
-/** Narrow: a README on a phone of 360 px shows it at three quarters, and the words can still be read. */
+/**
+ * The chart is narrow, so that its words can still be read in a README on a phone of 360 px, which shows it at three
+ * quarters.
+ */
 const WIDTH = 480;
 const LEFT = 178;
 const RIGHT = 76;
@@ -13,14 +16,14 @@ const GAP = 6;
 
 const escape = (text: string): string => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 
-/** Light and dark alike: a README is shown on both. */
+/** The chart has colours for light and for dark pages, since a README is shown on both. */
 const STYLE = `<style>
   text { font: 13px system-ui, sans-serif; fill: #24292f } .title { font-size: 16px; font-weight: 600 } .group { font-weight: 600 } .foot { font-size: 12px; opacity: .8 }
   .bar { fill: #8c959f } .ours { fill: #0969da }
   @media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .bar { fill: #6e7681 } .ours { fill: #4493f8 } }
 </style>`;
 
-/** Horizontal bars, each group on a scale of its own, with the number beside each bar and a description for readers. */
+/** Horizontal bars with the number beside each, and a description for screen readers; each group has a scale of its own. */
 export function barChart(title: string, groups: readonly BarGroup[], foot: string): string {
   const parts: string[] = [];
   let y = 34;

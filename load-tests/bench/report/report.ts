@@ -18,7 +18,7 @@ import type { watchers } from '#bench/figures/watchers.ts';
 
 type Result<F extends (...args: never[]) => Promise<unknown>> = Awaited<ReturnType<F>>;
 
-/** The JSON object that `--json` prints and `results/` keeps. A figure that was not asked for is not there. */
+/** The JSON object that `--json` prints and `results/` keeps. A figure that was not asked for is missing. */
 export interface Report extends Partial<Result<typeof throughput>> {
   readonly at: string;
   readonly mode: Options['mode'];

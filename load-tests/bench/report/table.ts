@@ -105,7 +105,7 @@ function verdict({ value, target }: Row, mode: Report['mode']): string {
   return (target.is === '>=' ? value >= target.than : value <= target.than) ? 'met' : 'missed';
 }
 
-/** For people: each figure beside its target. */
+/** The report as people read it, with each figure beside its target. */
 export function table(report: Report): string {
   const cells = rowsOf(report).map((row) => [
     row.name,
