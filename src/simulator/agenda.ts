@@ -1,4 +1,4 @@
-/** Width of one slot: a million waiting receipts cost some thousand timers, not a million. */
+/** Width of one slot. Slots make a million waiting receipts cost some thousand timers instead of a million. */
 const SLOT_MS = 5;
 
 /** Something to do later; a promise that it returns counts as under way until it settles, and should not reject. */
@@ -11,7 +11,7 @@ export class Agenda {
   readonly #timers = new Map<number, NodeJS.Timeout>();
   #waiting = 0;
   #open = 0;
-  /** What was under way before a `clear` is no longer counted. */
+  /** Rises with each `clear`, so that what was under way before is no longer counted. */
   #generation = 0;
   #idlers: (() => void)[] = [];
 

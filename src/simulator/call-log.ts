@@ -12,12 +12,12 @@ export interface Call {
   /** Phone number, mail address, or push subscription id. */
   readonly to: string;
   /**
-   * The caller's own name of the delivery. SMS: last path segment of StatusCallback; e-mail: what stands after + in
-   * the return path, else the Message-ID; push: subscription id, and / Topic where one was given.
+   * The caller's own name of the delivery. It is the last path segment of StatusCallback for SMS, what stands after + in the
+   * return path (else the Message-ID) for e-mail, and the subscription id, with / and the Topic where one was given, for push.
    */
   readonly ref: string;
   readonly from: string;
-  /** 2: by the second account or relay; absent: by the first. */
+  /** 2 when the second account or relay was called; absent for the first. */
   readonly account?: 2;
   /** The carrier's name of the message; '' where none was made. */
   readonly sid: string;
@@ -26,20 +26,20 @@ export interface Call {
   readonly taken: boolean;
   /** The refusal's code; absent when accepted. */
   readonly code?: string | number;
-  /** SMS: the text. */
+  /** The text of an SMS. */
   readonly body?: string;
-  /** SMS: segments. */
+  /** The segments of an SMS. */
   readonly units?: number;
   readonly subject?: string;
   readonly messageId?: string;
   readonly topic?: string;
-  /** Push: RFC 8030 Urgency and TTL as sent; the payload is encrypted, its size is what the carrier knows. */
+  /** Urgency and TTL (RFC 8030) of a push as they were sent. The payload is encrypted, so the carrier knows only its size. */
   readonly urgency?: string;
   readonly ttl?: number;
   readonly bytes?: number;
 }
 
-/** Kept in memory for the page. */
+/** How many calls stay in memory for the page. */
 const LATEST = 200;
 
 export interface CallFilter {
@@ -49,8 +49,8 @@ export interface CallFilter {
 }
 
 /**
- * The witness: a call is on file before it is answered. Calls of one turn of the event loop go out in one
- * write. Not synced: it must survive a killed process, not a lost machine.
+ * The record that tests hold against our tables: a call is in the file before it is answered. The calls of one iteration of
+ * the event loop go out in one write. The file is not synced, since it must survive a killed process and not a lost machine.
  */
 export class CallLog {
   readonly path: string;
@@ -71,7 +71,7 @@ export class CallLog {
     return new CallLog(path, openSync(path, 'a'));
   }
 
-  /** Calls logged by this process. */
+  /** How many calls this process has logged. */
   get count(): number {
     return this.#count;
   }
@@ -83,7 +83,7 @@ export class CallLog {
 
   /** Resolves once the line is in the file. Rejects when it could not be written: then the call must not be accepted. */
   append(call: Call): Promise<void> {
-    // The number of a closed file may by now be another file's.
+    // The number of a closed file may belong to another file by now.
     if (this.#closed) return Promise.reject(new Error('the call log is closed'));
     this.#count += 1;
     this.#latest.push(call);
@@ -101,7 +101,7 @@ export class CallLog {
     this.#waiters = [];
     if (lines.length === 0) return;
     try {
-      // Into the page cache only, so quicker than the two thread switches of an asynchronous write.
+      // This writes to the page cache only, which is quicker than the two thread switches of an asynchronous write.
       appendFileSync(this.#file, `${lines.join('\n')}\n`);
       for (const waiter of waiters) waiter.done();
     } catch (error) {
@@ -118,7 +118,7 @@ export class CallLog {
       if (!call || !fits(call, filter)) continue;
       total += 1;
       items.push(call);
-      // Dropping the older half now and then keeps this linear.
+      // Dropping the older half from time to time keeps this linear.
       if (items.length >= 2 * limit) items.splice(0, items.length - limit);
     }
     return { total, items: limit === 0 ? [] : items.slice(-limit) };
@@ -132,7 +132,7 @@ export class CallLog {
     this.#latest = [];
   }
 
-  /** May be called again. */
+  /** Closes the file. It may be called again. */
   close(): void {
     if (this.#closed) return;
     this.#flush();
@@ -150,7 +150,7 @@ function parseCall(line: string): Call | undefined {
   try {
     return JSON.parse(line) as Call;
   } catch {
-    // The last line of a process that was killed while writing.
+    // A process that was killed while it wrote leaves such a last line.
     return undefined;
   }
 }

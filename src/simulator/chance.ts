@@ -1,6 +1,6 @@
 /**
- * Seeded chance. `next` is a stream (mulberry32) for faults of the moment; `of` depends on the seed and the given
- * words alone, so the same person meets the same luck in whatever order calls arrive.
+ * Seeded chance. `next` is a stream (mulberry32) for faults of the moment. `of` depends on the seed and the given words alone,
+ * so that the same person has the same luck in whatever order calls arrive.
  */
 export class Chance {
   readonly #seed: number;

@@ -6,9 +6,9 @@ import type { Controls } from './controls.ts';
 
 const subscriptionsSchema = z.strictObject({
   count: z.int().min(1).max(10_000),
-  /** Numbers from here on, to get the same ones again; otherwise new ones. */
+  /** Number of the first subscription, which brings the same ones again; without it they are new. */
   first: z.int().min(1).max(900_000_000).optional(),
-  /** VAPID public key that alone may send to them. */
+  /** VAPID public key that alone may send to these subscriptions. */
   applicationServerKey: z
     .string()
     .regex(/^[A-Za-z0-9_-]{87}$/, 'must be 65 bytes in URL-safe base64')
@@ -31,7 +31,7 @@ const callsSchema = z.strictObject({
   limit: z.coerce.number().int().min(0).max(100_000).default(1000),
 });
 
-/** 422 with one entry for each field that is wrong. */
+/** A 422 with one entry for each field that is wrong. */
 function refuse(error: z.ZodError): Answer {
   const errors = error.issues.flatMap((issue) => {
     const path = issue.path.map(String);
@@ -54,7 +54,7 @@ async function withBody<T>(request: Request, schema: z.ZodType<T>, act: (value: 
   return parsed.success ? act(parsed.data) : refuse(parsed.error);
 }
 
-/** `/control…`: what people and tests tell the simulated carriers. */
+/** Answers `/control…`, by which people and tests tell the simulated carriers what to do. */
 export async function controlApi(controls: Controls, request: Request): Promise<Answer> {
   switch (request.path) {
     case '/control':

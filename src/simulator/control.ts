@@ -8,24 +8,24 @@ const milliseconds = z.int().min(0).max(600_000);
 const faults = {
   /** Time before the answer. */
   latencyMs: milliseconds,
-  /** Up to this much more, evenly drawn. */
+  /** Up to this much is added, evenly drawn. */
   latencyJitterMs: milliseconds,
-  /** Units (SMS: segments) in any one-second window; above it 429 or 421. null: no limit. */
+  /** Units (segments for SMS) in any window of one second; further calls are answered 429 or 421. null sets no limit. */
   perSecond: z.number().positive().nullable(),
   /** Whether the limit holds for each sender or for the channel as a whole. */
   per: z.enum(['sender', 'channel']),
-  /** Sent with a 429; null sends none. */
+  /** Retry-After of a 429; null sends none. */
   retryAfterSeconds: z.int().min(0).max(3600).nullable(),
-  /** Share of addresses refused; the same address is refused every time. */
+  /** Share of addresses that are refused; the same address is refused every time. */
   refusedShare: share,
-  /** Share of calls answered 5xx (mail: 451 after the final dot). */
+  /** Share of calls that are answered 5xx; mail is answered 451 after the final dot. */
   errorShare: share,
   errorStatus: z.int().min(500).max(599),
   /** Share of calls whose connection is cut once the body has arrived. */
   cutShare: share,
   /** Share of calls that are taken and never answered. */
   silentShare: share,
-  /** Of errors and cuts: the share that was taken all the same, so that the person gets it. */
+  /** Share of errors and cuts whose message was taken all the same, so that the person gets it. */
   takenShare: share,
 };
 
@@ -38,11 +38,11 @@ const smsSchema = z.strictObject({
   receipts: z.strictObject({
     /** Median time to the final receipt; `sent` comes in the first tenth of it. */
     delaySeconds: seconds,
-    /** 0: always the median; 1: a third of them later than 1.6 times the median. */
+    /** 0 makes every delay the median; with 1 a third of them are later than 1.6 times the median. */
     spread: z.number().min(0).max(3),
     undeliveredShare: share,
     failedShare: share,
-    /** Share for which no final receipt ever comes, as some carriers do. */
+    /** Share of messages for which no final receipt ever comes, as with some carriers. */
     lostShare: share,
     /** ErrorCode of undelivered and failed. */
     errorCodes: z.array(z.int().min(10_000).max(99_999)).min(1),
@@ -56,7 +56,7 @@ const smsSchema = z.strictObject({
 
 const pushSchema = z.strictObject({
   ...faults,
-  /** HTTP statuses to draw from: 404 and 410 mean gone, 413 too big, 403 wrong key. */
+  /** HTTP statuses to draw from. 404 and 410 mean that the subscription is gone, 413 too big, 403 wrong key. */
   refusedCodes: z.array(z.int().min(400).max(499)).min(1),
   /** Time until the browser shows what was accepted. */
   displaySeconds: seconds,
@@ -76,23 +76,23 @@ const crowdSchema = z.strictObject({
   /** Share of people who answer at all. */
   answerShare: share,
   delay: z.strictObject({ medianSeconds: seconds, spread: z.number().min(0).max(3), maxSeconds: seconds }),
-  /** Weights by answer key, or by position ("1" is the first button). Empty: all alike. */
+  /** Weights by answer key, or by position ("1" is the first button). All answers are alike where this is empty. */
   choices: z.record(z.string().max(40), z.number().min(0)),
-  /** Of those who got an SMS: the share that replies by text instead of opening the page. */
+  /** Share of those with an SMS who reply by text instead of opening the page. */
   bySmsShare: share,
-  /** Of those who got a push: the share that taps a button of the notification instead of opening the page. */
+  /** Share of those with a push who tap a button of the notification instead of opening the page. */
   byActionShare: share,
-  /** Of those who answered: the share that passes the link on. */
+  /** Share of those who answered who pass the link on. */
   shareShare: share,
-  /** How many people open a passed-on link, at most; evenly drawn from 1. */
+  /** How many people open a link that was passed on, at most; the number is evenly drawn from 1. */
   visitsPerShare: z.int().min(1).max(50),
-  /** Of those visitors: the share that joins. */
+  /** Share of those visitors who join. */
   joinShare: share,
-  /** Of the joiners: the share that joins by text message where the page offers it. */
+  /** Share of the joiners who join by text message where the page offers it. */
   joinBySmsShare: share,
-  /** Of the joiners: the share that joins by push where the page offers it. */
+  /** Share of the joiners who join by push where the page offers it. */
   joinByPushShare: share,
-  /** People who join at most, so that a spreading message ends. */
+  /** How many people join at most, so that a spreading message comes to an end. */
   maxGuests: z.int().min(0).max(1_000_000),
   /** Share of people who send STOP (SMS) or unsubscribe (e-mail). */
   stopShare: share,
@@ -104,14 +104,14 @@ const robotsSchema = z.strictObject({
   /** Share of messages whose links a preview robot opens (HEAD, then GET). */
   share,
   withinSeconds: seconds,
-  /** They follow the links of the pages too, hidden ones included. */
+  /** True when robots follow the links of the pages too, hidden ones included. */
   deep: z.boolean(),
 });
 
 /** What one address does, whatever the shares say. */
 const overrideSchema = z.strictObject({
   fate: z.enum(['taken', 'refused', 'throttled', 'error', 'cut', 'silent']).optional(),
-  /** For refused: the code as in `refusedCodes` of the channel. */
+  /** Code of a refusal, as in `refusedCodes` of the channel. */
   code: z.union([z.string(), z.number()]).optional(),
   receipt: z.enum(['delivered', 'undelivered', 'failed', 'none']).optional(),
   bounces: z.boolean().optional(),
@@ -126,9 +126,9 @@ export const behaviourSchema = z.strictObject({
   email: emailSchema,
   crowd: crowdSchema,
   robots: robotsSchema,
-  /** The second account: its SMS and its mail relay have a health of their own. */
+  /** The second account, whose SMS and mail relay fail by themselves. */
   second: z.strictObject({ sms: smsSchema, email: emailSchema }),
-  /** By phone number, mail address (lower case) or push subscription id. */
+  /** What single addresses do, by phone number, mail address (lower case) or push subscription id. */
   addresses: z.record(z.string().max(320), overrideSchema),
 });
 export type Behaviour = z.infer<typeof behaviourSchema>;
@@ -151,7 +151,7 @@ export const changeSchema = z.strictObject({
   crowd: crowdSchema.extend({ delay: crowdSchema.shape.delay.partial() }).partial().optional(),
   robots: robotsSchema.partial().optional(),
   second: z.strictObject({ sms: smsChange, email: emailChange }).partial().optional(),
-  /** Added to those there; null takes one away. */
+  /** Addresses to add to those that are there; null takes one away. */
   addresses: z.record(z.string().max(320), overrideSchema.nullable()).optional(),
 });
 export type BehaviourChange = z.infer<typeof changeSchema>;
@@ -188,7 +188,7 @@ const quietSms: Behaviour['sms'] = {
 };
 const quietEmail: Behaviour['email'] = { ...noFaults, refusedCodes: ['550 5.1.1 No such mailbox'], bounceDelaySeconds: 0 };
 
-/** Carriers without a fault and people who stay quiet: the start of every test. */
+/** Carriers without a fault and people who do nothing, as every test starts. */
 export const QUIET: Behaviour = {
   seed: 1,
   sms: quietSms,
@@ -217,7 +217,7 @@ export const QUIET: Behaviour = {
 const LIVELY_SMS: BehaviourChange['sms'] = { latencyMs: 20, latencyJitterMs: 60, receipts: { delaySeconds: 2, spread: 0.6, undeliveredShare: 0.02 } };
 const LIVELY_EMAIL: BehaviourChange['email'] = { latencyMs: 10, latencyJitterMs: 30, bounceDelaySeconds: 5 };
 
-/** What somebody who tries Muster meets: most people answer within two minutes, a few pass it on, some mail bounces. */
+/** What a person who tries Muster meets: most people answer within two minutes, a few pass the message on, some mail bounces. */
 export const LIVELY: BehaviourChange = {
   sms: LIVELY_SMS,
   push: { latencyMs: 10, latencyJitterMs: 30, displaySeconds: 1, beaconShare: 0.9 },

@@ -14,7 +14,10 @@ export interface Controls {
   behaviour(): Behaviour;
   /** @returns the behaviour that is in force from now on */
   control(change: BehaviourChange): Behaviour;
-  /** Back to the behaviour of the start; what waits is dropped, what people said and got is forgotten. `calls`: empties the log too. */
+  /**
+   * Goes back to the behaviour of the start, drops what waits, and forgets what people said and got. `calls` empties the log
+   * too.
+   */
   reset(options?: { calls?: boolean }): Promise<void>;
   calls(filter?: CallFilter, limit?: number): Promise<{ total: number; items: Call[] }>;
   /** New browsers' subscriptions, as `PushSubscription.toJSON()` gives them. */
@@ -23,6 +26,9 @@ export interface Controls {
   text(text: Text): Promise<number>;
   /** Resolves when no receipt, bounce, answer or visit is to come or under way. */
   idle(): Promise<void>;
-  /** `waiting`: receipts, answers and other things to come or under way; `callbacks`: webhooks under way; `awake`: whether anybody reacts. */
+  /**
+   * `waiting` counts receipts, answers and other things to come or under way, `callbacks` the webhooks under way; `awake`
+   * says whether anybody reacts.
+   */
   state(): { calls: number; waiting: number; callbacks: number; awake: boolean };
 }

@@ -2,16 +2,16 @@ import { type Chance, pick } from './chance.ts';
 import { type Account, type Behaviour, emailOf, type SimulatedChannel, smsOf } from './control.ts';
 import type { Call } from './call-log.ts';
 
-/** What becomes of one call. `taken`: the person gets it. */
+/** What becomes of one call. The person gets the message when it is `taken`. */
 export interface Fate {
   readonly outcome: Call['outcome'];
   readonly taken: boolean;
-  /** Of a refusal: as in `refusedCodes`. */
+  /** Code of a refusal, as in `refusedCodes`. */
   readonly code?: string | number;
   readonly latencyMs: number;
 }
 
-/** The fate of a call that was wrong by itself: no behaviour has a say in it. */
+/** The fate of a call that was wrong by itself, so that no behaviour decides about it. */
 export const refused = (code: string | number): Fate => ({ outcome: 'refused', taken: false, code, latencyMs: 0 });
 
 /** A fate as the log has it. */
@@ -26,7 +26,7 @@ interface Used {
   sum: number;
 }
 
-/** Units used in the last second, by sender. A sliding window, so that no window of one second exceeds the rate. */
+/** Units used in the last second, by sender. The window slides, so that no window of one second exceeds the rate. */
 export class RateWindow {
   readonly #used = new Map<string, Used>();
 
@@ -92,7 +92,7 @@ export class Fates {
       !this.#rates.take(`${call.channel} ${account} ${rules.per === 'sender' ? call.from : ''}`, call.units, rules.perSecond, this.#now())
     )
       return fate('throttled', false);
-    // By address, not by call: who does not exist now will not exist at the next attempt either.
+    // Refusals go by address, not by call: an address that does not exist now will not exist at the next attempt either.
     if (rules.refusedShare > 0 && chance.of('refused', call.to) < rules.refusedShare)
       return fate('refused', false, pick<string | number>(rules.refusedCodes, chance.of('refusal', call.to)));
     const luck = chance.next();

@@ -3,10 +3,10 @@ import { Agent, request } from 'undici';
 import type { Log } from '#platform/log.ts';
 import { errorCode } from './error-code.ts';
 
-/** How many callbacks are under way at once; the rest waits its turn, as a carrier's would. */
+/** How many callbacks are under way at once; the rest waits, as with a real carrier. */
 const CONCURRENCY = 64;
 
-/** undici's errors that mean: nobody listened, so nothing was handed over. */
+/** undici's errors which say that nobody listened, so that nothing was handed over. */
 const NOT_CONNECTED = new Set(['ECONNREFUSED', 'UND_ERR_CONNECT_TIMEOUT', 'ENOTFOUND']);
 
 export interface TwilioAccount {
@@ -15,7 +15,7 @@ export interface TwilioAccount {
 }
 
 export interface HookAnswer {
-  /** 0 when nobody answered. */
+  /** HTTP status of the answer, 0 when nobody answered. */
   readonly status: number;
   readonly body: string;
 }
@@ -43,12 +43,15 @@ export class Hooks {
     this.#log = log;
   }
 
-  /** Webhooks handed in and not yet answered. */
+  /** How many webhooks were handed in and are not answered yet. */
   get open(): number {
     return this.#open;
   }
 
-  /** Signed with the token of the account that it names. Never rejects. One more attempt when nobody listened; any answer, also an error, counts as delivered, as at Twilio. */
+  /**
+   * Posts a webhook, signed with the token of the account that it names. It never rejects, and tries once more when nobody
+   * listened. Any answer counts as delivered, also an error, as with Twilio.
+   */
   async post(url: string, params: Readonly<Record<string, string>>): Promise<HookAnswer> {
     const authToken = this.#accounts.find(({ accountSid }) => accountSid === params['AccountSid'])?.authToken ?? '';
     const headers = {
@@ -70,7 +73,7 @@ export class Hooks {
   }
 
   async #once(url: string, headers: Record<string, string>, body: string): Promise<HookAnswer> {
-    // 15 s is Twilio's own limit for a webhook.
+    // Twilio's own limit for a webhook is 15 s.
     const answer = await request(url, { method: 'POST', headers, body, dispatcher: this.#agent, headersTimeout: 15_000, bodyTimeout: 15_000 });
     return { status: answer.statusCode, body: await answer.body.text() };
   }

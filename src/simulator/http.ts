@@ -15,10 +15,10 @@ export interface Answer {
   readonly body?: string;
 }
 
-/** `cut`: the connection is torn down; `silent`: nothing is ever sent. */
+/** `cut` tears the connection down, and `silent` sends nothing ever. */
 export type Reply = Answer | 'cut' | 'silent';
 
-/** Larger than any message of the three channels, small enough to hold. */
+/** This is larger than any message of the three channels, and small enough to hold in memory. */
 const MAX_BODY_BYTES = 1_048_576;
 
 export const json = (status: number, value: unknown, headers: Record<string, string> = {}): Answer => ({
@@ -54,7 +54,8 @@ export function send(response: ServerResponse, reply: Reply): void {
     return;
   }
   const body = reply.body ?? '';
-  // Answers to pipelined calls that are released in the same turn go out in one packet: a write costs 13 us.
+  // Answers to pipelined calls that are released in one iteration of the event loop go out in one packet, since a write costs
+  // 13 us.
   const { socket } = response;
   if (socket && !socket.writableCorked) {
     socket.cork();

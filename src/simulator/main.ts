@@ -4,7 +4,7 @@ import { LIVELY } from './control.ts';
 import { errorCode } from './error-code.ts';
 import { startSimulator } from './start.ts';
 
-/** Closing takes no longer than this, whatever hangs. */
+/** Closing takes no longer than this, whatever hangs. In milliseconds. */
 const CLOSE_MS = 4500;
 
 function configOrExit(): SimulatorConfig {
@@ -17,8 +17,8 @@ function configOrExit(): SimulatorConfig {
   }
 }
 
-// The parent died: nobody else would end this process, also not one that is still starting. `connected` is false where it
-// died before, and undefined where there is none.
+// When the parent dies, nobody else ends this process, even while it is still starting. `connected` is false where the parent
+// died before this line, and undefined where there is no parent.
 let orphaned = process.connected === false;
 let started = false;
 let closing = false;
@@ -30,7 +30,7 @@ process.once('disconnect', () => {
 const config = configOrExit();
 const log = createLog('simulator', config.logLevel);
 
-/** A port that is taken is the installation's mistake, not ours: one line, no stack. */
+/** A port that is taken is a mistake of the installation, not of ours, so it is told in one line without a stack. */
 function refuse(error: unknown): never {
   log.fatal({ code: errorCode(error) }, `the simulator cannot start: ${error instanceof Error ? error.message : String(error)}`);
   process.exit(1);

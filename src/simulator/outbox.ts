@@ -4,17 +4,20 @@ import type { SimulatedChannel } from './control.ts';
 export interface OutboxItem {
   readonly at: number;
   readonly channel: SimulatedChannel;
-  /** `in`: the person got it; `out`: the person sent it. */
+  /** `in` for what the person got, `out` for what the person sent. */
   readonly direction: 'in' | 'out';
   readonly other: string;
   readonly subject?: string;
-  /** Read only when somebody looks: a mail is parsed and a push decrypted here. */
+  /** The text, which is read only when somebody looks, since a mail is parsed and a push decrypted for it. */
   readonly text: () => Promise<string> | string;
-  /** Push: a later one with the same topic replaces it (RFC 8030 section 5.4). */
+  /** Topic of a push; a later push with the same topic replaces it (RFC 8030 section 5.4). */
   readonly topic?: string;
 }
 
-/** People remembered, latest first to be kept, and messages kept for each: for people who look, not for the record. */
+/**
+ * How many people are remembered, the latest first, and how many messages of each. They are for people who look, not for the
+ * record.
+ */
 const MAX_PEOPLE = 2000;
 const MAX_ITEMS = 30;
 

@@ -14,7 +14,10 @@ export interface Parts {
   readonly controls: Controls;
 }
 
-/** The one HTTP server of the simulated carriers. Written on node:http alone: it must outrun what it measures. */
+/**
+ * The one HTTP server of the simulated carriers. It is written on node:http alone, since it must be faster than what it
+ * measures.
+ */
 export function requestListener(parts: Parts): RequestListener {
   return (message, response) => {
     void (async () => {
@@ -22,7 +25,7 @@ export function requestListener(parts: Parts): RequestListener {
         const body = await readBody(message);
         send(response, body ? await route(parts, requestOf(message, body)) : problem(413, 'too_large', 'The body is larger than 1 MB.'));
       } catch (error) {
-        // A client that leaves early is its own affair; anything else is a fault of ours, and the call is not accepted.
+        // A client may leave early; every other error is a fault of ours, and the call is not accepted.
         if (message.destroyed && !message.complete) return;
         parts.world.log.error({ err: error }, 'a request failed');
         if (!response.headersSent) send(response, problem(500, 'internal', 'The simulator failed.'));
@@ -69,5 +72,5 @@ async function writeAs(controls: Controls, request: Request): Promise<Reply> {
 
 const forbidden = problem(403, 'cross_site', 'Another site may not do this.');
 
-/** A form of another website, opened in the browser of somebody who tries Muster, must not write messages here. */
+/** A form of another website, open in the browser of a person who tries Muster, must not write messages here. */
 const fromElsewhere = ({ headers, method }: Request): boolean => method !== 'GET' && /^(cross-site|same-site)$/.test(String(headers['sec-fetch-site'] ?? ''));

@@ -23,7 +23,7 @@ import { TwilioApi } from './twilio/twilio-api.ts';
 import type { Installation, World } from './world.ts';
 
 export interface SimulatorOptions {
-  /** 0 (default): any free port. */
+  /** Port of the HTTP server; 0, the default, takes any free one. */
   readonly port?: number;
   readonly smtpPort?: number;
   readonly host?: string;
@@ -33,18 +33,18 @@ export interface SimulatorOptions {
   readonly publicUrl: string;
   readonly accountSid: string;
   readonly authToken: string;
-  /** A second account and a second mail relay, with a health of their own (`second` of the behaviour). */
+  /** A second account and a second mail relay, which fail by themselves (`second` of the behaviour). */
   readonly second?: { readonly accountSid: string; readonly authToken: string; readonly smtpPort?: number } | undefined;
-  /** Where bounce mails are handed in; without it nothing bounces by mail. */
+  /** Address where bounce mails are handed in; without it nothing bounces by mail. */
   readonly bounceSmtpUrl?: string | undefined;
-  /** On top of carriers without a fault and a quiet crowd. */
+  /** Changes carriers that have no fault and a crowd that does nothing. */
   readonly behaviour?: BehaviourChange;
   readonly log: Log;
   readonly clock?: Clock;
 }
 
 export interface Simulator extends Controls {
-  /** Of the Twilio-shaped API, the push service, `/control` and the page for people. */
+  /** Address of the Twilio-shaped API, the push service, `/control` and the page for people. */
   readonly url: string;
   readonly smtpUrl: string;
   /** The second relay, where there is one. */

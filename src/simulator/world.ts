@@ -10,7 +10,7 @@ import type { Outbox } from './outbox.ts';
 
 /** What the simulated carriers need to know of the installation they serve. */
 export interface Installation {
-  /** One, or two with a health of their own each. */
+  /** One account, or two, each of which fails by itself. */
   readonly accounts: readonly [TwilioAccount, ...TwilioAccount[]];
   /** Where Muster's hooks and pages are; without a trailing slash. */
   readonly publicUrl: string;
@@ -21,9 +21,9 @@ export interface Arrival {
   readonly channel: SimulatedChannel;
   /** Phone number, mail address or push subscription id. */
   readonly to: string;
-  /** SMS: the number to reply to. Mail: the envelope's return path. */
+  /** The number to reply to for an SMS, the envelope's return path for a mail. */
   readonly from: string;
-  /** Mail only: the List-Unsubscribe address where one-click was offered (RFC 8058). */
+  /** The List-Unsubscribe address of a mail that offers one-click (RFC 8058). */
   readonly oneClickUrl?: string | undefined;
   /** Everything readable: the text, or the parts of a mail, or the decrypted payload. */
   readonly text: string;
@@ -31,7 +31,7 @@ export interface Arrival {
 
 /** The people at the other end. */
 export interface People {
-  /** False when nobody reacts to anything: then nothing needs to be decrypted or parsed for them. */
+  /** False when nobody reacts to anything, so that nothing needs to be decrypted or parsed for them. */
   readonly awake: boolean;
   arrived(arrival: Arrival): void;
 }
@@ -46,9 +46,9 @@ export interface World {
   readonly fates: Fates;
   readonly outbox: Outbox;
   readonly hooks: Hooks;
-  /** Nobody, until the crowd is made. */
+  /** Holds nobody until the crowd is made. */
   people: People;
-  /** In force now; changed by `POST /control`. */
+  /** The behaviour in force, which `POST /control` changes. */
   behaviour: Behaviour;
   chance: Chance;
 }

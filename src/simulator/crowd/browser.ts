@@ -29,13 +29,13 @@ export class Browser {
     return this.#fetch('GET', url, undefined, { 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' });
   }
 
-  /** What a link preview does: looks, and never presses anything. */
+  /** Looks at a page as a link preview does, which never presses anything. */
   async preview(url: string): Promise<Page> {
     await this.#fetch('HEAD', url, undefined, { 'user-agent': ROBOT });
     return this.#fetch('GET', url, undefined, { 'user-agent': ROBOT });
   }
 
-  /** What scripts and service workers do: JSON is asked for; a body of fields goes as a form, any other as JSON. */
+  /** Sends what scripts and service workers send. It asks for JSON; a body of fields goes as a form, any other as JSON. */
   script(method: 'GET' | 'POST', url: string, body?: URLSearchParams | object): Promise<Page> {
     const type = body instanceof URLSearchParams ? 'application/x-www-form-urlencoded' : 'application/json';
     const text = body === undefined ? undefined : body instanceof URLSearchParams ? body.toString() : JSON.stringify(body);

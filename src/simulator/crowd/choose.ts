@@ -1,6 +1,6 @@
 /**
- * One of the answers by weight. Weights name a key, or else a position ("1" is the first); what they do not name has
- * no weight. Where no weight fits, all are alike.
+ * Chooses one of the answers by weight. Weights name a key, or else a position ("1" is the first); an answer that they do not
+ * name has no weight. All answers are alike where no weight fits.
  *
  * @param luck 0 <= luck < 1
  */

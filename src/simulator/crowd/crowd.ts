@@ -6,14 +6,14 @@ import { chooseAnswer } from './choose.ts';
 import { Guests, type Subscribe } from './guests.ts';
 import { type Form, formsIn, type Links, linksIn } from './page-forms.ts';
 
-/** People remembered as having reacted: one person gets the same link over several channels. */
+/** How many reactions are remembered, since one person gets the same link over several channels and reacts once. */
 const MAX_SEEN = 500_000;
-/** A page that is down is tried again like this, then given up. */
+/** Waits before a page that is down is tried again; after the last one it is given up. */
 const RETRY_SECONDS = [3, 10, 30];
 
 /**
- * The people who get the messages. Luck hangs on the path of the answer link, which is one for each person and message over all
- * channels, so a run with the same seed and the same people ends the same way.
+ * The people who get the messages. Their luck depends on the path of the answer link, which is the same for a person and a
+ * message on all channels, so a run with the same seed and the same people ends the same way.
  */
 export class Crowd implements People {
   readonly #world: World;
@@ -97,7 +97,10 @@ export class Crowd implements People {
     if (share !== undefined && chance.of('share', person) < crowd.shareShare) this.#guests.invite(share);
   }
 
-  /** Taps a button of the notification, as Muster's service worker sends it. @returns false when there is none or it failed */
+  /**
+   * Taps a button of the notification, as Muster's service worker sends it.
+   * @returns false when there is no button or the tap failed
+   */
   async #tap(arrival: Arrival, link: string, told: string | undefined, person: string): Promise<boolean> {
     const { behaviour, chance } = this.#world;
     const key = told ?? chooseAnswer(actionsOf(arrival.text), behaviour.crowd.choices, chance.of('choice', person));

@@ -4,7 +4,7 @@ import type { World } from '#simulator/world.ts';
 import type { Browser } from './browser.ts';
 import { formsIn, joinTextIn, shareDataIn } from './page-forms.ts';
 
-/** North American area codes; with 555 behind them the numbers are well formed and nobody's mobile phone. */
+/** North American area codes; with 555 behind them the numbers are well formed and belong to no mobile phone. */
 const AREAS = ['201', '202', '203', '205', '206', '207', '208', '209', '210', '212', '213', '214', '215', '216', '217', '218', '219', '224', '225', '228'];
 
 /** Makes a browser's push subscription for the page's application server key. */
@@ -19,7 +19,7 @@ export class Guests {
   readonly #browser: Browser;
   readonly #text: (text: Text) => Promise<number>;
   readonly #known = new Set<string>();
-  /** Other people in every run, although each run starts counting at nought. */
+  /** Makes the people differ from run to run, although each run starts to count at zero. */
   readonly #run: number;
   readonly #subscribe: Subscribe;
   #made = 0;

@@ -7,7 +7,7 @@ export interface Button {
 /** A form as a browser without scripts sees it. */
 export interface Form {
   readonly method: string;
-  /** As written; '' means the page itself. */
+  /** Address as it is written; '' means the page itself. */
   readonly action: string;
   /** Values that are sent without anybody doing anything: hidden fields, defaults, checked boxes. */
   readonly fields: Readonly<Record<string, string>>;
@@ -39,7 +39,7 @@ interface Draft {
   buttons: Button[];
 }
 
-/** Enough of HTML for pages that are written by hand and closed properly. */
+/** Reads enough of HTML for pages that are written by hand and closed properly. */
 export function formsIn(html: string): Form[] {
   const forms: Draft[] = [];
   let open: Draft | undefined;
@@ -103,7 +103,7 @@ export interface Links {
   readonly all: readonly string[];
 }
 
-/** The installation's own links in a text or page; nobody here opens any other. */
+/** The installation's own links in a text or page; people here open no others. */
 export function linksIn(text: string, publicUrl: string): Links {
   const base = publicUrl.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   const found = [...text.matchAll(new RegExp(`(?:${base}|(?<=(?:href|action)="))/[rsu]/[A-Za-z0-9_~/-]+`, 'g'))].map(([link]) =>

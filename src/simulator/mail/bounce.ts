@@ -11,7 +11,7 @@ const REASONS = [
 ] as const;
 
 export interface Bounced {
-  /** The envelope sender, where the notice goes; empty: then none is sent (RFC 5321 section 4.5.5). */
+  /** The envelope sender, to which the notice goes; no notice is sent where it is empty (RFC 5321 section 4.5.5). */
   readonly returnPath: string;
   readonly to: string;
   readonly messageId: string;

@@ -39,7 +39,7 @@ export class MailServer {
       size: MAX_MAIL_BYTES,
       logger: false,
       disabledCommands: ['STARTTLS'],
-      // Any user name and password will do, and none as well.
+      // Any user name and password are taken, and a client without them too.
       authOptional: true,
       allowInsecureAuth: true,
       authMethods: ['PLAIN', 'LOGIN'],
@@ -54,7 +54,7 @@ export class MailServer {
       onRcptTo: (address, session, done) => void this.#recipient(address.address, session, done),
       onData: (stream, session, done) => void this.#data(stream, session, done),
     });
-    // Clients may vanish at any time; that is their right.
+    // Clients may vanish at any time, which is no fault.
     this.#server.on('error', (error: Error) => this.#world.log.debug({ code: errorCode(error) }, 'a mail connection ended with an error'));
     this.#server.server.on('connection', (socket: Socket) => {
       const port = socket.remotePort ?? 0;
@@ -107,7 +107,7 @@ export class MailServer {
   }
 
   async #data(stream: SMTPServerDataStream, session: SMTPServerSession, done: Callback): Promise<void> {
-    // A client that goes away in the middle has handed over nothing; there is nobody to answer.
+    // A client that goes away in the middle has handed over nothing, and nobody is left to answer.
     const raw = await collect(stream).catch(() => undefined);
     if (!raw) return;
     if (stream.sizeExceeded) return done(refusal(552, '5.3.4 The message is too big'));
@@ -206,7 +206,7 @@ function readable(mail: ParsedMail): string {
 
 async function collect(stream: SMTPServerDataStream): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  // What exceeds the size is read and dropped, so that the refusal can be sent.
+  // Bytes beyond the size are read and dropped, so that the refusal can be sent.
   for await (const chunk of stream as AsyncIterable<Buffer>) if (stream.byteLength <= MAX_MAIL_BYTES) chunks.push(chunk);
   return Buffer.concat(chunks);
 }

@@ -40,7 +40,7 @@ const page = async (title: string, body: Markup | Promise<Markup>): Promise<Answ
 const personPath = (address: string): string => `/person/${encodeURIComponent(address)}`;
 const clock = (at: number | string): string => new Date(at).toISOString().slice(11, 19);
 
-/** Enough to know a message again in a list. */
+/** The start of a text, enough to recognise a message in a list. */
 const firstWords = (text: string): string => {
   const line = text.trim().replaceAll(/\s+/g, ' ');
   return line.length > 70 ? `${line.slice(0, 70).replace(/[\uD800-\uDBFF]$/, '')}…` : line;
@@ -59,7 +59,7 @@ const textForm = (action: string, from: Markup, to: string): Markup => html`
   </form>
 `;
 
-/** Everybody who got something lately, the latest calls, and a form to write as anybody. */
+/** The page of everybody who got something lately, with the latest calls and a form to write as anybody. */
 export async function frontPage(outbox: Outbox, calls: readonly Call[], total: number): Promise<Answer> {
   const people = await Promise.all(
     outbox
@@ -116,7 +116,7 @@ export async function frontPage(outbox: Outbox, calls: readonly Call[], total: n
   );
 }
 
-/** One person's messages, oldest first, and the reply box. */
+/** The page of one person's messages, oldest first, with the reply box. */
 export async function personPage(outbox: Outbox, address: string): Promise<Answer> {
   const items = await Promise.all(outbox.of(address).map(async (item) => ({ ...item, words: await item.text() })));
   const number = items.findLast((item) => item.channel === 'sms')?.other ?? '';
@@ -139,7 +139,7 @@ ${item.subject ? html`<strong>${item.subject}</strong>\n` : ''}${linked(item.wor
   );
 }
 
-/** After a text was written: back to the person, or what went wrong. */
+/** Answers a text that was written: it goes back to the person, or says what went wrong. */
 export const textSent = (address: string, status: number): Answer | Promise<Answer> =>
   status >= 200 && status < 300
     ? { status: 303, headers: { location: personPath(address) } }

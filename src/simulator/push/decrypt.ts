@@ -5,12 +5,13 @@ const TAG_BYTES = 16;
 const KEY_BYTES = 65;
 
 /**
- * Opens a push message: RFC 8188 (aes128gcm, one or more records) under the keys of RFC 8291.
- * Throws when it was not made for these keys.
+ * Opens a push message, which is RFC 8188 (aes128gcm, one or more records) under the keys of RFC 8291.
+ * @throws when it was not made for these keys
  */
 export function decryptPush(body: Buffer, { ecdh, auth }: SubscriptionKeys): Buffer {
   if (body.length < 21 + KEY_BYTES) throw new Error('the body is too short for an aes128gcm header');
-  // Header of RFC 8188 section 2.1: salt 16, record size 4, key id length 1, key id (the sender's public key).
+  // The header of RFC 8188 section 2.1 holds the salt (16 bytes), the record size (4), the key id's length (1) and the key
+  // id, which is the sender's public key.
   const salt = body.subarray(0, 16);
   const recordSize = body.readUInt32BE(16);
   const idLength = body[20] ?? 0;
@@ -31,7 +32,7 @@ export function decryptPush(body: Buffer, { ecdh, auth }: SubscriptionKeys): Buf
 function openRecord(record: Buffer, key: Buffer, nonce: Buffer, sequence: number): Buffer {
   if (record.length <= TAG_BYTES) throw new Error('a record is shorter than its tag');
   const iv = Buffer.from(nonce);
-  // The record's number goes into the last bytes; four of them are enough for 4096 bytes.
+  // The record's number goes into the last bytes of the nonce; four of them are enough for 4096 bytes.
   iv.writeUInt32BE((iv.readUInt32BE(8) ^ sequence) >>> 0, 8);
   const decipher = createDecipheriv('aes-128-gcm', key, iv);
   decipher.setAuthTag(record.subarray(-TAG_BYTES));

@@ -30,7 +30,7 @@ interface Change {
   signal?: AbortSignal;
 }
 
-/** Encrypted and signed by the web-push library. */
+/** A message that the web-push library encrypted and signed. */
 function push(subscription: SubscriptionJson, change: Change = {}): Promise<Response> {
   const { publicKey, privateKey } = change.keys ?? VAPID;
   const { keys, endpoint } = subscription;

@@ -6,7 +6,7 @@ import { decryptPush } from './decrypt.ts';
 import { keyMark, type Subscriptions } from './subscriptions.ts';
 import { VapidCheck } from './vapid.ts';
 
-/** RFC 8030 section 7.2: at least 4096 bytes must be taken; the large push services take no more. */
+/** RFC 8030 section 7.2 says that at least 4096 bytes must be taken; the large push services take no more. */
 const MAX_PAYLOAD = 4096;
 const URGENCIES = new Set(['very-low', 'low', 'normal', 'high']);
 
@@ -62,7 +62,7 @@ export class PushService {
     const known = this.subscriptions.find(id);
     if (!known) return text(404, 'no such subscription');
     const ttl = header(request, 'ttl');
-    // RFC 8030 section 5.2: a missing TTL is answered 400.
+    // RFC 8030 section 5.2 says that a missing TTL is answered 400.
     if (ttl === undefined || !/^\d{1,10}$/.test(ttl)) return text(400, 'TTL is missing or not a number of seconds');
     const topic = header(request, 'topic');
     if (topic !== undefined && !/^[A-Za-z0-9_-]{1,32}$/.test(topic)) return text(400, 'Topic must be 1 to 32 characters of URL-safe base64');
@@ -94,7 +94,7 @@ export class PushService {
     }
   }
 
-  /** The browser shows it; opened only for people who look or react, because a key agreement costs 100 us. */
+  /** The browser shows the message. It is decrypted only for people who look or react, because a key agreement costs 100 us. */
   #show(id: string, body: Buffer, topic: string | undefined, at: number): void {
     const world = this.#world;
     const open = (): string => {
@@ -111,7 +111,7 @@ export class PushService {
   }
 }
 
-/** A declarative payload as the browser shows it; any other as it is. */
+/** A declarative payload as the browser shows it; any other payload stays as it is. */
 function readable(payload: string): string {
   try {
     const { notification } = JSON.parse(payload) as { notification?: { title?: string; body?: string; navigate?: string; actions?: { title?: string }[] } };
@@ -128,5 +128,5 @@ const header = (request: Request, name: string): string | undefined => {
   return Array.isArray(value) ? value[0] : value;
 };
 
-/** What the endpoint was given out with: the service's own address as the client calls it. */
+/** The origin that the endpoint was given out with, which is the service's own address as the client calls it. */
 const originOf = (request: Request): string => `http://${request.headers.host ?? ''}`;

@@ -2,13 +2,13 @@ import { readFile, writeFile } from 'node:fs/promises';
 import type { SubscriptionJson, Subscriptions } from './subscriptions.ts';
 
 export interface IssueRequest {
-  /** Number of the first one; without it they are new. */
+  /** Number of the first subscription; without it they are new. */
   readonly first?: number | undefined;
   readonly applicationServerKey?: string | undefined;
   readonly origin: string;
 }
 
-/** Gives out subscriptions. The last number is kept in a file, so that a restart gives out new ones. */
+/** Gives out subscriptions. The last number is kept in a file, so that new ones are given out after a restart. */
 export class SubscriptionDesk {
   readonly #path: string;
   readonly #subscriptions: Subscriptions;
@@ -30,7 +30,7 @@ export class SubscriptionDesk {
     const made: SubscriptionJson[] = [];
     for (let n = 0; n < count; n++) {
       made.push(this.#subscriptions.json(this.#subscriptions.id(from + n, applicationServerKey), origin));
-      // 50 us each: let calls through in between.
+      // Each subscription takes 50 us, so calls are let through in between.
       if (n % 100 === 99) await new Promise<void>((done) => setImmediate(done));
     }
     return made;

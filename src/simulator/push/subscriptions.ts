@@ -9,14 +9,14 @@ export interface SubscriptionJson {
 
 export interface SubscriptionKeys {
   readonly ecdh: ECDH;
-  /** 16 bytes. */
+  /** The auth secret, 16 bytes. */
   readonly auth: Buffer;
 }
 
 /**
- * Browsers' subscriptions, each made from its id alone: nothing is stored, so a simulator that was restarted still
- * knows those it gave out, and a million of them cost nothing. An id is `<number>-<check>`, with `-<key>` behind it
- * where the subscription is bound to one application server (RFC 8292 section 4.2).
+ * Browsers' subscriptions. Each is made from its id alone and none is stored, so a simulator that was restarted still knows
+ * those that it gave out, and a million of them cost nothing. An id is `<number>-<check>`, with `-<key>` behind it where the
+ * subscription is bound to one application server (RFC 8292 section 4.2).
  */
 export class Subscriptions {
   readonly #key: Buffer;
@@ -40,7 +40,7 @@ export class Subscriptions {
 
   keys(id: string): SubscriptionKeys {
     const ecdh = createECDH('prime256v1');
-    // A hash is a valid private key but for one chance in 2^32; then the next one is.
+    // A hash is a valid private key but for one chance in 2^32, and in that case the next hash is.
     for (let n = 0; ; n++) {
       try {
         ecdh.setPrivateKey(this.#derive(`private ${n}`, id));

@@ -1,6 +1,6 @@
 import { createPublicKey, verify } from 'node:crypto';
 
-/** RFC 8292 section 2: a token may live for a day at most. */
+/** RFC 8292 section 2 lets a token live for a day at most. */
 const MAX_LIFE_SECONDS = 86_400;
 const CACHED = 5000;
 
@@ -14,7 +14,7 @@ const refuse = (status: 401 | 403, reason: string): VapidVerdict => ({ ok: false
 export class VapidCheck {
   readonly #known = new Map<string, VapidVerdict>();
 
-  /** @param origin of the push resource, which the token's audience must name; `now` in milliseconds */
+  /** @param origin origin of the push resource, which the token's audience must name. @param now milliseconds since the epoch */
   check(header: string | undefined, origin: string, now: number): VapidVerdict {
     if (header === undefined) return refuse(401, 'Authorization is missing');
     const id = `${origin} ${header}`;

@@ -3,21 +3,21 @@ import type { World } from '#simulator/world.ts';
 import { countSegments } from './segments.ts';
 import type { TwilioApi } from './twilio-api.ts';
 
-// Twilio's default keywords for long codes (twilio.com/docs/messaging/tutorials/advanced-opt-out).
+// These are Twilio's default keywords for long codes (twilio.com/docs/messaging/tutorials/advanced-opt-out).
 const STOP = /^(stop|stopall|unsubscribe|end|quit|cancel|optout|revoke)$/i;
 const START = /^(start|yes|unstop)$/i;
 
 export interface Text {
-  /** The person. */
+  /** Phone number of the person. */
   readonly from: string;
-  /** The number written to. */
+  /** The number that the person writes to. */
   readonly to: string;
   readonly body: string;
 }
 
 /**
- * A person writes a text message: Twilio's own opt-out first, then the webhook, then whatever the webhook answers
- * in TwiML goes to the person.
+ * A person writes a text message. Twilio's own opt-out comes first, then the webhook, and what the webhook answers in TwiML
+ * goes to the person.
  * @returns the HTTP status that Muster's hook answered, 0 when nobody did
  */
 export async function writeText(world: World, api: TwilioApi, text: Text): Promise<number> {
@@ -66,7 +66,7 @@ export async function writeText(world: World, api: TwilioApi, text: Text): Promi
   return answer.status;
 }
 
-/** Answers in TwiML are messages like any other: logged, and not delivered to a person who has opted out. */
+/** Answers in TwiML are messages like any other: they are logged, and not delivered to a person who has opted out. */
 async function deliverTwiml(world: World, api: TwilioApi, message: Text): Promise<void> {
   const at = world.clock.now();
   const stopped = api.optedOut.has(`${message.from} ${message.to}`);

@@ -6,7 +6,7 @@ import type { TwilioMessage, TwilioStatus } from './twilio-message.ts';
 /** An early receipt waits at most this long for Muster's answer before the 201 goes out all the same. */
 const EARLY_LIMIT_MS = 1000;
 
-/** What the carrier will say of one message, decided when it is taken. */
+/** What the carrier will say of one message, which is decided when the message is taken. */
 export interface Verdict {
   readonly final: 'delivered' | 'undelivered' | 'failed' | 'none';
   readonly errorCode: number | null;
@@ -18,7 +18,7 @@ export function judge(world: World, message: TwilioMessage): Verdict {
   const { receipts } = smsOf(world.behaviour, message.account);
   const { chance } = world;
   const override = world.behaviour.addresses[message.to]?.receipt;
-  // By number: a phone that is off stays off for the next message of this run.
+  // Luck goes by number: a phone that is off stays off for the next message of this run.
   const luck = chance.of('receipt', message.to);
   const { failedShare, undeliveredShare, lostShare } = receipts;
   const drawn =
@@ -61,7 +61,7 @@ interface Step {
   readonly atMs: number;
 }
 
-/** `failed` never left Twilio, so it has no `sent` before it. */
+/** A message that `failed` never left Twilio, so no `sent` comes before. */
 function stepsOf(verdict: Verdict): Step[] {
   const sent: Step = { status: 'sent', atMs: verdict.delayMs / 10 };
   if (verdict.final === 'none') return [sent];
@@ -71,7 +71,7 @@ function stepsOf(verdict: Verdict): Step[] {
 
 type Order = World['behaviour']['sms']['receipts']['order'];
 
-/** The statuses in another order, at the times of the natural one. */
+/** The statuses in another order, at the times of the natural order. */
 function reorder(steps: readonly Step[], order: Order, world: World): Step[] {
   if (order === 'natural' || (order === 'shuffled' && world.chance.next() < 0.5)) return [...steps];
   const statuses = steps.map((step) => step.status).reverse();
@@ -105,7 +105,7 @@ export async function sendReceipts(world: World, message: TwilioMessage, verdict
     await Promise.race([all, new Promise<void>((done) => world.agenda.after(EARLY_LIMIT_MS, done))]);
     return;
   }
-  // A receipt is posted only after the one before it was answered: over several connections they could overtake.
+  // A receipt is posted only after the one before it was answered, since they could overtake each other over several connections.
   let before = Promise.resolve();
   natural.forEach((step, i) =>
     world.agenda.after(step.atMs, () => {

@@ -39,7 +39,7 @@ const receiptsOf = (count: number): Promise<{ status: string; code: string | und
     .until(count, ({ path }) => path.startsWith('/hooks/twilio/status/'))
     .then((visits) => visits.map(({ form }) => ({ status: form.MessageStatus ?? '', code: form.ErrorCode })));
 
-/** The official SDK, its requests sent to the simulator. */
+/** The official SDK, whose requests go to the simulator. */
 function sdk(password = TEST_TOKEN): ReturnType<typeof twilio> {
   const httpClient = new twilio.RequestClient();
   httpClient.request = async <T>(options: Parameters<typeof httpClient.request<T>>[0]) => {
@@ -158,7 +158,7 @@ test('each call is on file before it is answered', async () => {
   await Promise.all(
     Array.from({ length: 60 }, async (_, i) => {
       const answer = await simulator.postSms(sms({ To: `+1202555${1000 + i}` }));
-      // Read when the head has arrived: the line must be there already.
+      // The log is read when the head of the answer has arrived: the line must be there already.
       const lines = simulator.logged();
       const { sid } = (await answer.json()) as { sid: string };
       expect(lines.map((call) => call.sid)).toContain(sid);

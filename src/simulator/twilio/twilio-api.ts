@@ -11,7 +11,7 @@ import { messageJson, MessageStore, type TwilioMessage } from './twilio-message.
 const E164 = /^\+[1-9]\d{6,14}$/;
 /** E.164, a short code, or up to 11 letters and digits. */
 const SENDER = /^(\+[1-9]\d{6,14}|\d{3,8}|[A-Za-z0-9 ]{1,11})$/;
-/** Stands for whichever number a Messaging Service picks; Twilio's own test number. */
+/** Stands for the number that a Messaging Service picks; it is Twilio's own test number. */
 const SERVICE_NUMBER = '+15005550006';
 const MAX_BODY = 1600;
 
@@ -22,9 +22,9 @@ export class TwilioApi {
   readonly optedOut = new Set<string>();
   readonly #world: World;
   readonly #doors: readonly { account: Account; authorization: string; base: string }[];
-  /** Numbers that the second account has called from: they are its own. */
+  /** Numbers that the second account has called from, which makes them its own. */
   readonly #ofSecond = new Set<string>();
-  /** Unique over restarts: the prefix is random, the rest counts. */
+  /** Message ids are unique over restarts, since the prefix is random and the rest counts. */
   readonly #sidPrefix = randomBytes(10).toString('hex');
   #sids = 0;
 
@@ -44,7 +44,7 @@ export class TwilioApi {
     this.#ofSecond.clear();
   }
 
-  /** Whose number it is. */
+  /** The account that a number belongs to. */
   accountOf(number: string): Account {
     return this.#ofSecond.has(number) ? 2 : 1;
   }
@@ -156,7 +156,7 @@ export class TwilioApi {
     }
   }
 
-  /** From here on it is the carrier's: receipts, and the person's phone. */
+  /** From here on the carrier has the message: it sends receipts and reaches the person's phone. */
   async #carry(message: TwilioMessage): Promise<void> {
     const world = this.#world;
     this.store.add(message);

@@ -7,17 +7,17 @@ interface TwilioError {
 
 /** What Twilio answers, by its own code (twilio.com/docs/api/errors). `value` is the offending value. */
 const ERRORS: Readonly<Record<number, TwilioError>> = {
-  // Wrong account sid or token.
+  // The account SID or the token is wrong.
   20003: { status: 401, message: () => 'Authenticate' },
   20004: { status: 405, message: () => 'Method not allowed' },
   20404: { status: 404, message: (path) => `The requested resource ${path} was not found` },
-  // More requests at once than the account may have.
+  // There are more requests at once than the account may have.
   20429: { status: 429, message: () => 'Too Many Requests' },
   20500: { status: 500, message: () => 'Internal Server Error' },
   20503: { status: 503, message: () => 'Service Unavailable' },
   21211: { status: 400, message: (to) => `The 'To' number ${to} is not a valid phone number.` },
   21212: { status: 400, message: (from) => `The 'From' number ${from} is not a valid phone number, shortcode, or alphanumeric sender ID.` },
-  // Geographic permission.
+  // The account may not send to this country.
   21408: { status: 400, message: (to) => `Permission to send an SMS has not been enabled for the region indicated by the 'To' number: ${to}.` },
   21602: { status: 400, message: () => 'Message body is required.' },
   21603: { status: 400, message: () => "A 'From' phone number is required." },
@@ -44,7 +44,7 @@ export const MAGIC_NUMBERS: Readonly<Record<string, number>> = {
   '+15005550009': 21614,
 };
 
-/** The body that Twilio answers an error with: {code, message, more_info, status}. */
+/** The body of an error as Twilio has it: {code, message, more_info, status}. */
 export function twilioError(code: number, value = '', headers: Record<string, string> = {}): Answer {
   const { status, message } = ERRORS[code] ?? { status: 400, message: () => `Error ${code}` };
   return json(status, { code, message: message(value), more_info: `https://www.twilio.com/docs/errors/${code}`, status }, headers);

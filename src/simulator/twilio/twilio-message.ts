@@ -21,7 +21,7 @@ export interface TwilioMessage {
   errorCode: number | null;
 }
 
-/** RFC 2822 in GMT, as Twilio writes times: `Thu, 24 Aug 2023 05:01:45 +0000`. */
+/** A time as Twilio writes it, by RFC 2822 in GMT: `Thu, 24 Aug 2023 05:01:45 +0000`. */
 const rfc2822 = (at: number): string => new Date(at).toUTCString().replace('GMT', '+0000');
 
 /** The 20 properties of Twilio's Message resource (api.v2010.account.message in its OpenAPI). */
@@ -53,7 +53,7 @@ export function messageJson(message: TwilioMessage): Record<string, unknown> {
   };
 }
 
-/** Twilio keeps messages for good; here the latest are enough to reconcile a doubtful send. */
+/** Twilio keeps messages for ever; here the latest are enough to find out what became of a doubtful send. */
 const MAX_KEPT = 300_000;
 
 export class MessageStore {
