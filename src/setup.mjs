@@ -1,4 +1,4 @@
-// Plain JavaScript that an old Node runs too: brings Node 24 and everything else through npm, then hands over to it.
+// This is plain JavaScript that an old Node runs too: it brings Node 24 and everything else through npm, then hands over to it.
 //   node src/setup.mjs <script.ts> [arguments]     node src/setup.mjs --run <npm script>
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -13,7 +13,7 @@ const lock = join(root, 'package-lock.json');
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 const ownIsNew = major > 24 || (major === 24 && minor >= 7);
 const brought = join(modules, '.bin', 'node');
-/** The Node that npm brought; on machines it brings none for, our own where it is new enough. */
+/** The Node that npm brought; on machines that it brings none for, our own Node where it is new enough. */
 const node = () => (existsSync(brought) ? brought : ownIsNew ? process.execPath : undefined);
 
 if (major < 20) {
@@ -26,14 +26,14 @@ const wanted = createHash('sha256').update(readFileSync(lock)).digest('hex');
 function installed() {
   if (!existsSync(modules) || !node()) return false;
   if (existsSync(stamp)) return readFileSync(stamp, 'utf8') === wanted;
-  // Installed by hand: npm's own record is as new as the lock file.
+  // Somebody has installed by hand when npm's own record is as new as the lock file.
   const record = join(modules, '.package-lock.json');
   return existsSync(record) && statSync(record).mtimeMs >= statSync(lock).mtimeMs;
 }
 
 if (!installed()) {
   process.stderr.write('Installing what is missing (about a minute) …\n');
-  // Scripts of packages are not run: nothing of ours needs one, and none gets the chance.
+  // Scripts of packages are not run, since nothing here needs one.
   const npm = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['inherit', 2, 'inherit'] });
   if (npm.status !== 0) {
     process.stderr.write(`npm ci failed${npm.error ? `: ${npm.error.message}` : ''}\n`);
@@ -52,7 +52,8 @@ const child =
   first === '--run'
     ? spawn('npm', ['run', '--silent', ...rest], { cwd: root, stdio: 'inherit', env })
     : spawn(node(), [join(root, first), ...rest], { cwd: root, stdio: 'inherit', env });
-// Ctrl-C reaches the child by itself; a signal to us alone is passed on. We end when it has ended.
+// Ctrl-C reaches the child by itself, and a signal to this process alone is passed on. This process ends when the child has
+// ended.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => child.kill('SIGTERM'));
 process.on('SIGHUP', () => child.kill('SIGTERM'));

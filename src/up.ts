@@ -32,7 +32,7 @@ function lockFolder(folder: string): string {
   return file;
 }
 
-/** Environment of the children: what the person set wins; the rest is made to fit together. */
+/** Environment of the child processes. What the person has set wins, and the rest is made to fit together. */
 async function environmentFor(config: UpConfig, secrets: UpSecrets, databaseUrl: string) {
   const simulator = `http://127.0.0.1:${config.simulatorPort}`;
   const smtpPort = await freePort();
@@ -66,10 +66,10 @@ async function environmentFor(config: UpConfig, secrets: UpSecrets, databaseUrl:
     PORT: String(config.port),
     HOST: config.host,
   };
-  // The simulator plays its own account, whoever else's the installation may be set up for.
+  // The simulator plays an account of its own, whatever account the installation may be set up for.
   const simulatorEnv = {
     ...env,
-    // Whoever the console is open to, the played carriers are for this machine alone.
+    // The simulated carriers are open to this machine alone, even where the console is open to others.
     HOST: '127.0.0.1',
     SIMULATOR_PORT: String(config.simulatorPort),
     SIMULATOR_SMTP_PORT: String(smtpPort),
@@ -108,7 +108,7 @@ Muster is running.
 READY ${JSON.stringify(ready)}`);
 }
 
-/** Set while ending: everything that was started is being stopped. */
+/** Set while everything that was started is being stopped. */
 let ending: Promise<void> | undefined;
 let endAll: (() => Promise<void>) | undefined;
 
@@ -123,7 +123,8 @@ async function up(): Promise<void> {
   const end = (): Promise<void> => {
     ending ??= (async () => {
       say('\nEnding …');
-      // Nothing new comes in, then what has begun is finished, then the carriers, then the database.
+      // API and workers end first, so that nothing new comes in and what has begun is finished; then the carriers end, then
+      // the database.
       await Promise.all(children.slice(1).map((child) => child.stop(7_000)));
       await children[0]?.stop(1_000);
       await postgres?.stop();
@@ -141,7 +142,8 @@ async function up(): Promise<void> {
     postgres = new SupervisedPostgres(config.dataFolder, say);
     databaseUrl = (await postgres.start()).url;
   }
-  // Its address holds a password: for the commands beside it, and printed nowhere. Of a database from elsewhere it is not kept.
+  // The commands beside it need the address, which holds a password and is printed nowhere. The address of a database from
+  // elsewhere is not kept.
   writeFileSync(join(config.dataFolder, DATABASE_FILE), `${JSON.stringify({ url: postgres ? databaseUrl : null })}\n`, { mode: 0o600 });
   await migrateAll(databaseUrl);
   if (postgres) await admitPlace(databaseUrl, postgres.place, config.dataFolder, log);

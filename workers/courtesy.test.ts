@@ -30,7 +30,7 @@ test('bulk waits while life marks, goes on at once when it does not, and is neve
   );
   flow.abort();
   await life;
-  // One of them each half second, not all of them.
+  // One of them goes on each half second, not all of them.
   expect(passed[0]).toBeGreaterThanOrEqual(490);
   expect((passed[1] ?? 0) - (passed[0] ?? 0)).toBeGreaterThanOrEqual(490);
   expect((passed[2] ?? 0) - (passed[1] ?? 0)).toBeGreaterThanOrEqual(490);

@@ -1,27 +1,31 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { monotonicMs } from '#platform/clock.ts';
 
-/** After life has marked somebody: so long it is in full flow and can use the whole process. */
+/** Milliseconds after a mark of the life lane during which it is in full flow and can use the whole process. */
 const FLOWING_MS = 100;
-/** After a nudge for life, which is sent as soon as somebody asks for a launch: counting its people and writing it down take so long. */
+/**
+ * Milliseconds from a nudge for life, which is sent as soon as a launch is asked for, until its people are counted and it is
+ * written down.
+ */
 const COMING_MS = 200;
-/** Looked at again this often. */
+/** How often a mark or page that waits looks again. */
 const STEP_MS = 10;
-/** One mark or page of campaigns goes on beside life this often: their claims stay alive and their own expiry may be near. */
+/** How often one mark or page of a campaign goes on beside life: its claims must stay alive, and its own expiry may be near. */
 const ONE_EVERY_MS = 500;
 
 /**
- * Bulk gives way to life: at its next mark, at the next page that is planned. Asked is not whether life has work but whether
- * it moves: life that waits for a slow carrier costs this process nothing, and nobody else has to wait for it.
+ * Bulk gives way to life at its next mark and at the next page that is planned. What counts is not whether the life lane has
+ * work but whether it moves: a life message that waits for a slow carrier costs this process nothing, so nothing else has to
+ * wait for it.
  */
 export class Courtesy {
   #until = Number.NEGATIVE_INFINITY;
   #oneAt = Number.NEGATIVE_INFINITY;
 
-  /** Before each mark of the life lane. */
+  /** Is called before each mark of the life lane. */
   readonly lifeMarks = (): void => this.#flow(FLOWING_MS);
 
-  /** Life has work, or will have it in a moment. */
+  /** Is called when the life lane has work, or will have it in a moment. */
   readonly lifeComes = (): void => this.#flow(COMING_MS);
 
   #flow(ms: number): void {
@@ -34,7 +38,7 @@ export class Courtesy {
     return monotonicMs() < this.#until;
   }
 
-  /** Before each mark of the bulk lane, and each page planned for it. */
+  /** Is called before each mark of the bulk lane, and before each page that is planned for it. */
   readonly giveWay = async (): Promise<void> => {
     for (let now = monotonicMs(); now < this.#until; now = monotonicMs()) {
       if (now >= this.#oneAt) {

@@ -3,10 +3,10 @@ import type { Deps } from '#services/context.ts';
 import type { Unforecast } from '#services/plan-due.ts';
 import { storeForecast } from '#services/store-forecast.ts';
 
-/** Half of the time between two sweeps. */
+/** Milliseconds for forecasts between two sweeps, which is half of the time between them. */
 const SPEND_MS = 500;
 
-/** Forecasts that wait until nothing is due. Those of a process that ends are never made; their messages show none. */
+/** Forecasts that wait until nothing is due. A process that ends makes the waiting ones never, and their messages show none. */
 export class LaterForecasts {
   readonly #deps: Deps;
   readonly #waiting: Unforecast[] = [];

@@ -31,7 +31,7 @@ const laneOf = (carrier: Carriers, lane: MessageClass = 'life', db: Database = d
     log: deps.log,
   });
 
-/** Batches of SMS under way. */
+/** How many batches of SMS are under way. */
 async function claimed(one: LaneByHand): Promise<number | undefined> {
   const { rows } = await deps.db.withTenant(one.ctx.tenantId, (tx) =>
     sql<{ n: number }>`SELECT count(*)::int AS n FROM batches WHERE tenant_id = ${one.ctx.tenantId} AND state = 'claimed' AND channel = 'sms'`.execute(tx),
@@ -73,7 +73,7 @@ test('a carrier that does not answer keeps the other channels of its lane waitin
   await one.launch('life', { channels: ['sms', 'email'] });
   await one.plan();
   await until(lane, carrier, 'email', 3_000);
-  // What a crash would leave in doubt is bounded as ever.
+  // What a crash would leave in doubt is bounded as before.
   expect(carrier.calls.filter((call) => call.channel === 'sms').length).toBeLessThanOrEqual(750);
   silence.resolve(ACCEPTED);
   await until(lane, carrier, 'sms', 3_000);
@@ -82,7 +82,7 @@ test('a carrier that does not answer keeps the other channels of its lane waitin
 
 test('a large message by one sender that moves on does not keep another sender waiting', async () => {
   const one = await bench(null);
-  // Answers take 0.1 to 1 s: several seconds of SMS, with somebody done at every moment.
+  // Answers take 0.1 to 1 s, so there are several seconds of SMS during which a call ends at every moment.
   const carrier = carriers(async (call, n) => {
     if (call.channel === 'sms') await delay(100 + (n % 10) * 100);
     return ACCEPTED;

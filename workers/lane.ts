@@ -8,24 +8,30 @@ import { deliverBatch, type DeliverDeps } from '#services/deliver-batch.ts';
 
 export interface LaneOptions {
   lane: MessageClass;
-  /** Batches delivered at once by this process, not counting those that wait for a slow carrier or a slow sender's turn. */
+  /** How many batches this process delivers at once, not counting those that wait for a slow carrier or a slow sender's pace. */
   slots: number;
-  /** The lane's own pool: what bulk exhausts, life does not miss. */
+  /** The lane's own pool: when bulk exhausts its pool, life still has its connections. */
   db: Database;
   workerName: string;
   deps: Omit<DeliverDeps, 'db' | 'stopping' | 'moved'>;
   log: Log;
 }
 
-/** A claim that has neither marked nor settled anybody for this long only waits: it costs nothing, and holds up nobody else. */
+/**
+ * A claim that has neither marked nor settled a delivery for this long only waits: it costs nothing, and nothing else has to
+ * wait for it.
+ */
 const SLOW_MS = 1_000;
-/** While one sender is busy its lane looks for others' work this often besides each nudge; a look costs a claim that finds nothing. */
+/**
+ * While one sender is busy, its lane looks for other senders' work this often, besides each nudge. A look costs a claim that
+ * finds nothing.
+ */
 const LOOK_MS = 100;
-/** The lane was idle: its second slot looks for work once the first one has marked somebody, or so much later. */
+/** When the lane was idle, its second slot looks for work once the first one has marked a slice, or so much later. */
 const APART_MS = 6;
-/** Claims at most, in multiples of the slots: each is kept alive by a write every three seconds. */
+/** Claims at most, in multiples of the slots, since each claim is kept alive by a write every three seconds. */
 const CLAIMS = 8;
-/** Messages to a few people each that one slot delivers together. */
+/** How many messages to a few people each one slot delivers together. */
 const SMALL = 32;
 
 interface Held {
@@ -37,9 +43,10 @@ interface Held {
  * The slots of one lane in this process. A nudge wakes one idle slot; a slot claims and delivers batches until there
  * are none, and wakes a neighbour whenever it found one, so a big message has all slots busy within a few claims.
  *
- * One sender holds all the slots at most, and others are claimed beside it: with four slots for all, a message by a number
- * that sends one a second kept everything else of its lane waiting for a quarter of an hour, and ten thousand SMS at 320 a
- * second the e-mails for half a minute. Claims that only wait (a provider takes 30 s for each answer) count for nobody.
+ * One sender holds all the slots at most, and batches of other senders are claimed beside it. When there were four slots for
+ * all, a message from a number that sends one a second kept everything else of its lane waiting for a quarter of an hour, and
+ * ten thousand SMS at 320 a second kept the e-mails waiting for half a minute. Claims that only wait, because a provider takes
+ * 30 s for each answer, take up no slot.
  */
 export class Lane {
   readonly #options: LaneOptions;
@@ -50,7 +57,7 @@ export class Lane {
   #stopping = false;
   #idle: (() => void) | undefined;
   #lookedAt = Number.NEGATIVE_INFINITY;
-  /** A claim beside slots that are all taken is under way; `again`: somebody was told of work since it began. */
+  /** A claim beside slots that are all taken is under way; `again` says that a nudge came since it began. */
   #beside: 'no' | 'looking' | 'again' = 'no';
 
   constructor(options: LaneOptions) {
@@ -59,7 +66,7 @@ export class Lane {
     this.#deps = { ...options.deps, db: options.db, stopping: () => this.#stopping };
   }
 
-  /** There may be work, of anybody. */
+  /** Is told that there may be work, by any sender. */
   wake(): void {
     if (this.#stopping || !this.#hasRoom(1)) return;
     const beside = this.#busy >= this.#options.slots;
@@ -80,8 +87,8 @@ export class Lane {
   }
 
   /**
-   * One look at a time: while a campaign of 40,000 was planned, each of its pages woke the lane sixteen times, and four claims
-   * that found nothing ran beside each other, 2 to 20 ms each, where marks and settles wanted the database.
+   * The lane looks for work once at a time: while a campaign of 40,000 was planned, each of its pages woke the lane sixteen
+   * times, and four claims that found nothing ran beside each other, 2 to 20 ms each, while marks and settles needed the database.
    */
   #lookedBeside(): void {
     const again = this.#beside === 'again';
@@ -89,7 +96,7 @@ export class Lane {
     if (again) this.wake();
   }
 
-  /** There was work: there may be more, at times of others. */
+  /** Is called when work was found, since there may be more, sometimes by other senders. */
   #wakeNext(): void {
     const now = monotonicMs();
     if (this.#busy >= this.#options.slots && now - this.#lookedAt < LOOK_MS) return;
@@ -97,7 +104,10 @@ export class Lane {
     this.wake();
   }
 
-  /** Whether so many more may be at work: neither those who only wait count, nor those of a sender that holds all the slots it may. */
+  /**
+   * Whether so many more claims may be at work. Claims that only wait do not count, nor those of a sender that holds all the
+   * slots it may.
+   */
   #hasRoom(more: number): boolean {
     const { slots } = this.#options;
     const busy = this.#busy + more;
@@ -124,7 +134,7 @@ export class Lane {
         if (!first) return;
         const held: Held = { senderId: first.senderId, movedAt: monotonicMs() };
         this.#held.add(held);
-        // The first mark after a pause has the machine for itself: a neighbour's claim beside it costs it 2 ms.
+        // The first mark after a pause has the machine for itself, since another slot's claim beside it costs it 2 ms.
         let neighbour: NodeJS.Timeout | undefined;
         if (this.#busy === 1) neighbour = setTimeout(() => this.#wakeNext(), APART_MS);
         else this.#wakeNext();
@@ -136,12 +146,12 @@ export class Lane {
         }
       }
     } catch (error) {
-      // The claim's lease passes and the sweep hands the batch to somebody else; what was marked is in doubt until then.
+      // The claim's lease passes, and the sweep hands the batch to another claim; what was marked is in doubt until then.
       log.error({ lane, error: (error as Error).message, code: (error as { code?: string }).code }, 'slot failed');
     }
   }
 
-  /** Small ones side by side, sharing transactions; one that fails does not end the others. */
+  /** Delivers small batches side by side, which share transactions; one that fails does not end the others. */
   async #deliver(batches: readonly ClaimedBatch[], moved: () => void): Promise<void> {
     const [first, ...others] = batches;
     if (!first) return;
@@ -151,7 +161,7 @@ export class Lane {
     if (failed) throw failed.reason;
   }
 
-  /** Claims nothing more, lets what is marked be sent and settled. */
+  /** Claims nothing more, and lets what is marked be sent and settled. */
   async drain(): Promise<void> {
     this.#stopping = true;
     if (this.#busy > 0) await new Promise<void>((done) => (this.#idle = done));

@@ -19,11 +19,14 @@ import { LaterForecasts } from './forecasts.ts';
 import { Lane } from './lane.ts';
 import { watchStops } from './stop-watch.ts';
 
-/** Batches in flight per lane and process. Four overlap mark, send and settle; more only make the doubt of a crash larger. */
+/**
+ * Batches in flight for each lane and process. With four of them mark, send and settle overlap; more only leave more in doubt
+ * after a crash.
+ */
 const SLOTS: Record<MessageClass, number> = { life: 4, ops: 4, bulk: 4 };
 const SWEEP_MS = 1_000;
 const FORGET_MS = 3_600_000;
-/** SIGTERM to exit; what is not settled by then is in doubt and found by the sweep. */
+/** Milliseconds from SIGTERM to the exit. What is not settled by then is in doubt, and the sweep finds it. */
 const DRAIN_MS = 18_000;
 
 export interface RunningWorker {
@@ -75,7 +78,7 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
     if (lane === 'bulk') await courtesy.giveWay();
     return true;
   };
-  // The sweep does not wait: leases would pass meanwhile. It comes again.
+  // The sweep does not wait, since leases would pass meanwhile; it comes again.
   const unlessLifeMoves = (lane: MessageClass): Promise<boolean> => Promise.resolve(lane !== 'bulk' || !courtesy.lifeMoves);
   const handlers: Handlers = {
     plan: ({ tenantId, waveId }) => planWave(deps, tenantId, waveId, { stopping: () => stopping, beforePage }),
@@ -84,7 +87,7 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
   for (const [name, lane] of lanes)
     handlers[deliverJob(name)] = ({ messageId }) => {
       if (name === 'life') courtesy.lifeComes();
-      // Null: one is only coming, and a claim would find nothing while it is written.
+      // null says that a message is only coming: a claim would find nothing while it is written.
       if (messageId !== null) lane.wake();
       return Promise.resolve();
     };
@@ -96,10 +99,10 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
     forecasts.add(await planDue(deps, found.waves, { stopping: () => stopping, beforePage: unlessLifeMoves, wake: (lane) => lanes.get(lane)?.wake() }));
     if (found.waves.length === 0 && found.lanes.size === 0 && !stopping) await forecasts.some();
   });
-  // At the start too: a process that is renewed each hour would never come to it.
+  // This runs at the start too, since a process that is replaced every hour would never reach its time.
   const forgetting = tick(FORGET_MS, runtime, 'forgetting', () => forgetOld(deps), 0);
   await rehearsed;
-  // A claim on each connection: what the server compiles for it is of the connection too.
+  // The life lane claims on two connections now, since what the server compiles for a claim belongs to its connection.
   life?.lane.wake();
   life?.lane.wake();
   log.info({ lanes: config.workerLanes, queue: config.redisUrls.length > 0 ? 'redis' : 'postgres' }, 'worker started');

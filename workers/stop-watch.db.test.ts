@@ -20,7 +20,7 @@ import { LaneByHand } from '#testing/lane-by-hand.ts';
 import { startHttp } from '#testing/loopback.ts';
 import { watchStops } from './stop-watch.ts';
 
-/** Answers take so long, and there are so few connections, that those who were marked would be called for half a minute. */
+/** Answers take so long, and connections are so few, that calling everybody who is marked would take half a minute. */
 const ANSWER_MS = 1_500;
 const CONNECTIONS = 4;
 const PEOPLE = 100;
@@ -36,7 +36,7 @@ afterAll(async () => {
   await deps.close();
 });
 
-/** The real adapter before a slow carrier, in a worker that hears of stops; or that is cut off from the database. */
+/** The real adapter before a slow carrier, in a worker that hears of stops, or in one that is cut off from the database. */
 async function slowWorker(bench: LaneByHand, listens: boolean, cutOff = false) {
   const at: number[] = [];
   const carrier = await startHttp((_request, response) => {
@@ -54,7 +54,7 @@ async function slowWorker(bench: LaneByHand, listens: boolean, cutOff = false) {
   const recalls = new Recalls();
   const db = listens ? deps.db : { ...deps.db, connect: () => Promise.reject(new Error('no connection to listen on')) };
   const watch = await watchStops({ ...deps, db: cutOff ? { ...db, across: away.across } : db }, recalls);
-  // As many marked ahead as ever: a stop must hold also where the carrier has only just become slow.
+  // As many are marked ahead as ever, since a stop must also hold where the carrier has only just become slow.
   const plans = new SendPlans(deps, { sms: { ...sms, concurrency: PEOPLE } });
   const worker: DeliverDeps = { ...bench.worker(carriers()), plans, recalls };
   const close = async (): Promise<void> => {
@@ -88,7 +88,7 @@ async function stopped(stop: keyof typeof STOPS, listens: boolean) {
   const inFlight = await STOPS[stop](bench, message.id);
   const stoppedAt = Date.now();
   const waiting = () => getMessage(bench.ctx, message.id).then(({ deliveries }) => deliveries);
-  // Long before the carrier has answered anybody.
+  // This happens long before the carrier has answered any call.
   await expect.poll(waiting, { interval: 20, timeout: 1_000 }).toMatchObject({ attempting: CONNECTIONS, pending: PEOPLE - CONNECTIONS });
   await running;
   await slow.close();
@@ -113,7 +113,7 @@ test.each([
   ['the message, by its correction', true],
 ] as const)('a stop of %s takes back who was marked and not called, however slow the carrier (listening: %s)', async (stop, listens) => {
   const { bench, message } = await stopped(stop, listens);
-  // Closes what was stopped, and sends the correction.
+  // The lane closes what was stopped, and sends the correction.
   await bench.work(carriers(), 'ops');
   expect(await codes(bench, message)).toEqual([
     { state: 'accepted', code: null, attempts: 1, n: CONNECTIONS },

@@ -2,9 +2,15 @@ import type { Deps } from '#services/context.ts';
 import { createListener } from '#services/listen.ts';
 import { type Recalls, STOPS } from '#services/recalls.ts';
 
-/** Beside the notification: a connection can be dead without anybody knowing. A stop takes effect within a second all the same. */
+/**
+ * How often the rows are read besides the notifications: a connection can be dead without anybody knowing, and a stop must
+ * take effect within a second all the same.
+ */
 const LOOK_MS = 400;
-/** Looks without an answer, and no mark made meanwhile: 2 s. Restarts of a database are as long, and end by themselves. */
+/**
+ * Looks without an answer before everything counts as stopped, where no mark succeeds meanwhile. They take 2 s, which is as
+ * long as the restart of a database that ends by itself.
+ */
 const LOOKS_MISSED = 5;
 
 /** Hears of stops on a connection of its own, and looks at the rows while anything is claimed. */

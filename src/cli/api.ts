@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CliConfig } from '#platform/cli-config.ts';
 
-/** The API refused; its words and fields are for the person at the terminal. */
+/** The API refused a request; its words and fields are for the person at the terminal. */
 export class Refusal extends Error {
   readonly status: number;
   readonly code: string;
@@ -21,7 +21,7 @@ export class Unreachable extends Error {}
 export interface ApiRequest {
   method?: 'GET' | 'POST';
   json?: unknown;
-  /** A body as it is, such as a file that streams. */
+  /** A body that is sent as it is, such as a file that streams. */
   body?: ReadableStream<Uint8Array>;
   type?: string;
   headers?: Record<string, string>;
@@ -37,8 +37,8 @@ export interface Api {
 }
 
 /**
- * The API with its key. Each POST carries an Idempotency-Key, so one whose answer was lost is safely repeated; a
- * streamed body is sent once only.
+ * The API with its key. Each POST carries an Idempotency-Key, so that a POST whose answer was lost can be repeated safely; a
+ * streamed body is sent only once.
  */
 export function openApi({ api, key }: CliConfig): Api {
   async function once(path: string, request: ApiRequest, idempotencyKey: string | undefined): Promise<Response> {
@@ -70,7 +70,7 @@ export function openApi({ api, key }: CliConfig): Api {
     const tries = request.body === undefined ? TRIES : 1;
     for (let attempt = 1; ; attempt++) {
       const response = await once(path, request, idempotencyKey).catch(async (error: unknown) => {
-        // A refused connection was never heard: there is nothing to wait for.
+        // Nobody heard a connection that was refused, so there is nothing to wait for.
         if (attempt === tries || !(error instanceof Unreachable) || /ECONNREFUSED|ENOTFOUND/.test(error.message)) throw error;
         return undefined;
       });

@@ -129,7 +129,7 @@ test('preview, send, watch, list, export and stop, end to end', async () => {
   const watched = muster(['watch', id]);
   const stopped = await muster(['stop', id]);
   expect([stopped.code, stopped.out]).toEqual([0, expect.stringMatching(/^stopped: \d+ cancelled, 0 already in flight\n$/)]);
-  // No worker runs here, so the last cancellations are written as its sweep would.
+  // No worker runs here, so the test writes the last cancellations as a worker's sweep would.
   const ctx = deps.as(tenantId);
   await inTenant(ctx, async (tx) => {
     await tx.updateTable('delivery_counts').set({ pending: '0' }).execute();

@@ -14,7 +14,7 @@ export function textOf(flags: Flags): Record<string, string> {
 }
 
 /**
- * Whom it is for: `--to all`, `--to tag:a,b` (any of them), `--to skill:x`, `--to id:rcp_…`, `--to near:lat,lon,km`;
+ * The audience: `--to all`, `--to tag:a,b` (any of them), `--to skill:x`, `--to id:rcp_…`, `--to near:lat,lon,km`;
  * several `--to` narrow it down. `--audience` takes the API's own expression as JSON, or @file.
  */
 export function audienceOf(flags: Flags): unknown {
@@ -55,7 +55,7 @@ export function saysOf(flags: Flags): Record<string, string> {
   return Object.fromEntries(Object.entries(given).flatMap(([part, words]) => (words === undefined ? [] : [[part, words]])));
 }
 
-/** Of a message, what decides whom it reaches, how long its texts are and how long it takes. */
+/** The parts of a message that decide whom it reaches, how long its texts are and how long it takes. */
 const PREVIEWED = new Set(['audience', 'class', 'drill', 'channels', 'text', 'says', 'answers', 'share', 'startAt', 'expiresAt']);
 
 /** The same message as `send` would post, as far as a preview looks at it; the text may still be missing. */

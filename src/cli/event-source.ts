@@ -2,10 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Api, Refusal } from './api.ts';
 
 const RETRY_MS = 1_000;
-/** Tries in a row without a single event. */
+/** How many connections in a row may fail without an event before the watcher gives up. */
 const TRIES = 10;
 
-/** Events of a server-sent stream, across reconnections: each resumes after the last event seen. */
+/** Events of a server-sent stream, across reconnections: each connection resumes after the last event that was seen. */
 export async function* events(api: Api, path: string, signal: AbortSignal): AsyncGenerator<unknown> {
   let lastId: string | undefined;
   for (let failures = 0; !signal.aborted; ) {

@@ -1,21 +1,21 @@
 import type { Environment } from '#platform/config.ts';
 import type { Api } from './api.ts';
 
-/** What a command may touch of the outside. */
+/** Everything outside of itself that a command may use. */
 export interface Io {
   readonly env: Environment;
   out(text: string): void;
   err(text: string): void;
   readonly stdin: NodeJS.ReadableStream & { isTTY?: boolean };
-  /** Columns of the terminal; undefined when the output is none. */
+  /** Columns of the terminal; undefined when the output is not a terminal. */
   readonly columns: number | undefined;
-  /** Asks a person; undefined when there is none at the terminal. */
+  /** Asks the person at the terminal; undefined when there is nobody. */
   ask(question: string): Promise<string | undefined>;
   /** Ends with Ctrl-C. */
   readonly signal: AbortSignal;
 }
 
-/** Wrong words on the command line: exit code 2. */
+/** The command line is wrong, which ends the command with exit code 2. */
 export class UsageError extends Error {}
 
 export interface CommandInput {

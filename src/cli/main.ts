@@ -4,11 +4,11 @@ import { run } from './run.ts';
 
 const interrupted = new AbortController();
 process.on('SIGINT', () => {
-  // A second Ctrl-C means now.
+  // A second Ctrl-C ends the command at once.
   if (interrupted.signal.aborted) process.exit(130);
   interrupted.abort();
 });
-// A reader such as head that has enough is no fault.
+// It is no fault when a reader such as head has read enough.
 process.stdout.on('error', (error: { code?: string }) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 process.exitCode = await run(process.argv.slice(2), {

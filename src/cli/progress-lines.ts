@@ -5,14 +5,14 @@ import type { MessageView } from '#schemas/views.ts';
 const number = new Intl.NumberFormat('en');
 const PARTS = ' ▏▎▍▌▋▊▉';
 
-/** `███▌   ` with eighths of a character. */
+/** A bar such as `███▌   `, in eighths of a character. */
 export function bar(share: number, width: number): string {
   const eighths = Math.round(Math.min(Math.max(share, 0), 1) * width * 8);
   const full = Math.floor(eighths / 8);
   return ('█'.repeat(full) + (eighths % 8 > 0 ? PARTS[eighths % 8] : '')).padEnd(width);
 }
 
-/** How far a message has come: deliveries whose call has been made or that need none, of all. */
+/** How far a message has come: the share of deliveries whose call has been made or that need none. */
 export function progressOf({ deliveries, audience }: Pick<MessageView, 'deliveries' | 'audience'>): { done: number; total: number } {
   const planned = Object.values(deliveries).reduce((sum, n) => sum + n, 0);
   return { done: planned - deliveries.pending - deliveries.attempting, total: Math.max(planned, audience.count ?? 0) };
@@ -33,7 +33,7 @@ function paceText({ forecast, fact, state }: MessageView): string {
   return `last call ${state === 'live' ? 'so far ' : ''}after ${formatDuration(fact.seconds)}${expected}${sms}`;
 }
 
-/** What people pay for by the piece; of the other channels a unit is a message, and those are counted already. */
+/** SMS segments, which people pay for one by one. A unit of the other channels is a message, and messages are counted already. */
 const segmentsOf = (rows: readonly { readonly channel: Channel; readonly units: number }[]): number =>
   rows.reduce((sum, row) => sum + (row.channel === 'sms' ? row.units : 0), 0);
 
@@ -56,11 +56,11 @@ export function progressLines(view: MessageView, columns: number): string[] {
 /** One line for logs and pipes. */
 export function plainLine(view: MessageView): string {
   const { done, total } = progressOf(view);
-  // Only at the end: a line that changes with every second says nothing in a log.
+  // Times are told only at the end: a line that changes every second says nothing in a log.
   const pace = isOver(view) ? paceText(view) : '';
   return `${view.state} ${done}/${total} calls: ${some(view.deliveries)} | answers: ${some(view.answers)}${pace === '' ? '' : ` | ${pace}`}`;
 }
 
-/** Nothing more will be called. */
+/** True when nobody will be called any more. */
 export const isOver = (view: MessageView): boolean =>
   (view.state === 'completed' || view.state === 'stopped' || view.state === 'expired') && view.deliveries.pending + view.deliveries.attempting === 0;

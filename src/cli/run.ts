@@ -6,7 +6,7 @@ import { allClear, correct, exportList, importPeople, list, preview, release, se
 import { type Command, type Flags, type Io, UsageError } from './io.ts';
 import { watch } from './watch.ts';
 
-/** 69 and 78 as in sysexits.h. */
+/** Exit codes; 69 and 78 are those of sysexits.h. */
 export const EXIT = { ok: 0, refused: 1, usage: 2, unreachable: 69, config: 78 } as const;
 
 const HELP = `muster: send one message to many people, and watch what comes of it
@@ -154,7 +154,7 @@ function explain(error: unknown, io: Io): number {
     return EXIT.config;
   }
   if (error instanceof Refusal) {
-    // Where the sentence is the list of fields once more, the list alone says it.
+    // Where the sentence only repeats the list of fields, the list alone is shown.
     const told = error.errors.length > 0 && error.errors.every(({ detail }) => error.message.includes(detail));
     io.err(`muster: ${told ? 'refused' : error.message} (${error.status} ${error.code})\n`);
     for (const { field, detail } of error.errors) io.err(`  ${flagOf(field)}: ${detail}\n`);

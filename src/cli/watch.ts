@@ -34,7 +34,7 @@ function redraw(io: Io, columns: number): (view: MessageView) => void {
   let drawn = 0;
   return (view) => {
     const lines = progressLines(view, columns);
-    // Up over what was drawn before, then each line cleared to its end.
+    // The cursor goes up over what was drawn before, and each line is cleared to its end.
     io.out(`${drawn > 0 ? `\u001b[${drawn}A` : ''}${lines.map((line) => `\r${line}\u001b[K\n`).join('')}`);
     drawn = lines.length;
   };

@@ -5,7 +5,7 @@ const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 
 const base62 = (length: number): string => {
   let text = '';
-  // Rejection above 247 keeps the 62 digits equally likely.
+  // Bytes above 247 are dropped, so that the 62 digits stay equally likely.
   while (text.length < length) for (const byte of randomBytes(length)) if (byte < 248 && text.length < length) text += ALPHABET[byte % 62];
   return text;
 };
@@ -17,13 +17,16 @@ const checksum = (text: string): string => {
   return out;
 };
 
-/** `mu_live_` or `mu_test_`, 6 characters that name it, 32 secret ones, 6 of CRC-32 so that secret scanners can match it. */
+/**
+ * A new key: `mu_live_` or `mu_test_`, 6 characters that name it, 32 secret ones, and 6 of CRC-32 so that secret scanners can
+ * match it.
+ */
 export function newApiKey(mode: 'live' | 'test'): string {
   const body = `mu_${mode}_${base62(38)}`;
   return body + checksum(body);
 }
 
-/** Cheap refusal of anything that is no key of ours, before the database is asked. */
+/** Refuses cheaply, before the database is asked, what cannot be a key of ours. */
 export function looksLikeApiKey(text: string): boolean {
   return /^mu_(live|test)_[0-9A-Za-z]{44}$/.test(text) && checksum(text.slice(0, -6)) === text.slice(-6);
 }

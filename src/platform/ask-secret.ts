@@ -4,19 +4,19 @@ import { Writable } from 'node:stream';
 export interface Terminal {
   readonly input: NodeJS.ReadableStream;
   readonly output: NodeJS.WritableStream;
-  /** Ctrl-C. */
+  /** The character that Ctrl-C sends. */
   interrupted(): void;
 }
 
-/** One line that a person types, without showing it; undefined for Ctrl-C and Ctrl-D, which are no secret. */
+/** Reads one line that a person types, without showing it; undefined after Ctrl-C or Ctrl-D, which are no secret. */
 export function askSecret({ input, output, interrupted }: Terminal, question: string): Promise<string | undefined> {
   output.write(question);
-  // readline shows what is typed, so that its output goes nowhere.
+  // readline writes what is typed to its output, so its output goes nowhere.
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const prompt = createInterface({ input, output: nowhere, terminal: true, historySize: 0 });
   return new Promise((done) => {
     const end = (line: string | undefined): void => {
-      // Before the close, which is told too.
+      // This comes before the close, which also reports itself.
       done(line);
       prompt.close();
     };

@@ -13,7 +13,7 @@ export interface CliConfig {
  */
 export function readCliConfig(env: Environment, flags: { api?: string | undefined; key?: string | undefined }): CliConfig {
   const given = { api: flags.api ?? (env['MUSTER_API'] || undefined), key: flags.key ?? (env['MUSTER_KEY'] || undefined) };
-  // Half of it from elsewhere would send a key to an address that it is not for.
+  // Address and key are taken from one place: otherwise a key would be sent to an address that it is not for.
   const ready = given.api === undefined && given.key === undefined ? readReady(env) : undefined;
   const { api = ready?.api, key = ready?.apiKey } = given;
   const problems: string[] = [];

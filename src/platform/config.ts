@@ -119,11 +119,11 @@ type Parsed = z.infer<typeof schema>;
 
 export interface TwilioAccount {
   readonly accountSid: string;
-  /** The one that calls. */
+  /** The token that calls to the provider carry. */
   readonly authToken: string;
-  /** All that a webhook may be signed with: two while one is replaced. */
+  /** Every token that a webhook may be signed with; there are two while one is replaced. */
   readonly authTokens: readonly string[];
-  /** Without a trailing slash. */
+  /** Base address without a slash at the end. */
   readonly apiUrl: string;
 }
 
@@ -135,16 +135,16 @@ export interface Config {
   readonly dataFolder: string;
   readonly databaseUrl: string;
   readonly redisUrls: readonly string[];
-  /** Without a trailing slash. */
+  /** Base address without a slash at the end. */
   readonly publicUrl: string;
   readonly secretKeys: KeyRing;
   readonly twilio: TwilioAccount | undefined;
-  /** The second account, of senders with `account = 2`. */
+  /** The second account, which senders with `account = 2` use. */
   readonly twilio2: TwilioAccount | undefined;
   readonly smtpUrl: string | undefined;
   readonly smtpUrl2: string | undefined;
   readonly mailFrom: string;
-  /** Where bounces to the return path come in; undefined: not taken. */
+  /** Port where bounces to the return path come in; undefined when bounces are not taken. */
   readonly bounceSmtpPort: number | undefined;
   readonly vapid: { readonly publicKey: string; readonly privateKey: string; readonly subject: string } | undefined;
   readonly pushHosts: readonly string[];
@@ -153,7 +153,7 @@ export interface Config {
   readonly logLevel: Parsed['LOG_LEVEL'];
 }
 
-/** The environment is wrong: `problems` holds one line a variable. The process ends with exit code 78 (EX_CONFIG). */
+/** The environment is wrong; `problems` holds one line for each variable. The process ends with exit code 78 (EX_CONFIG). */
 export class ConfigError extends Error {
   readonly problems: readonly string[];
   constructor(problems: readonly string[]) {
@@ -165,7 +165,7 @@ export class ConfigError extends Error {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The process's own environment; nobody else reads it. Empty values count as unset. */
+/** The process's own environment, which only this file reads. Empty values count as unset. */
 export const processEnvironment = (): Environment => process.env;
 
 function parse(env: Environment): Parsed {
@@ -178,7 +178,7 @@ function parse(env: Environment): Parsed {
 const publicUrlOf = (raw: Parsed): string =>
   (raw.PUBLIC_URL ?? `http://${raw.HOST.includes(':') ? `[${raw.HOST}]` : raw.HOST}:${raw.PORT}`).replace(/\/+$/, '');
 
-/** For `up`, which makes what is missing before the rest starts. */
+/** Settings of `up`, which makes what is missing before the rest starts. */
 export function readUpConfig(
   env: Environment,
 ): Pick<Config, 'port' | 'host' | 'simulatorPort' | 'dataFolder' | 'logLevel'> & { databaseUrl: string | undefined } {
@@ -254,13 +254,13 @@ export interface SimulatorConfig {
   /** Where Muster's hooks and pages are; without a trailing slash. */
   readonly publicUrl: string;
   readonly twilio: Pick<TwilioAccount, 'accountSid' | 'authToken'>;
-  /** A second account and a second relay, with a health of their own. */
+  /** A second account and a second relay, which can fail by themselves. */
   readonly second: (Pick<TwilioAccount, 'accountSid' | 'authToken'> & { readonly smtpPort: number }) | undefined;
   readonly bounceSmtpUrl: string | undefined;
   readonly logLevel: Parsed['LOG_LEVEL'];
 }
 
-/** For the simulated carriers, which know no database and no keys. */
+/** Settings of the simulated carriers, which know no database and no keys. */
 export function readSimulatorConfig(env: Environment): SimulatorConfig {
   const raw = parse(env);
   const twilio = accountOf(raw.TWILIO_ACCOUNT_SID, raw.TWILIO_AUTH_TOKEN, '');

@@ -5,7 +5,10 @@ const STEPS = [
   { seconds: 1, sign: 's' },
 ] as const;
 
-/** For people, to two steps: "5 h 33 min", "3 min 20 s", "45 s". Signs of SI and ISO 80000, the same in every language. */
+/**
+ * A duration as people read it, in its two largest units: "5 h 33 min", "3 min 20 s", "45 s". The signs are those of SI and
+ * ISO 80000, which are the same in every language.
+ */
 export function formatDuration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
   const at = STEPS.findIndex((step) => whole >= step.seconds);

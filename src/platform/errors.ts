@@ -30,11 +30,11 @@ export class Problem extends Error {
   }
 }
 
-/** 422 about one field. */
+/** A 422 about one field. */
 export const invalidField = (field: string, code: string, detail: string): Problem => new Problem(422, code, detail, { errors: [{ field, code, detail }] });
 
-/** 404 for an id that names nothing this tenant can see. */
+/** A 404 for an id that names nothing this tenant can see. */
 export const notFound = (what: string): Problem => new Problem(404, 'not_found', `No such ${what}.`);
 
-/** 409: the row is in a state that does not allow this. */
+/** A 409: the row is in a state that does not allow this. */
 export const conflict = (code: string, detail: string, extra: Record<string, unknown> = {}): Problem => new Problem(409, code, detail, { extra });

@@ -11,16 +11,16 @@ export interface RunningProcess {
 }
 
 /**
- * Runs one process of the installation: `--help`, the environment checked before anything listens (exit 78 with one
- * line a variable), an orderly end on SIGTERM, SIGINT or when the supervisor is gone.
+ * Runs one process of the installation. It answers `--help`, checks the environment before anything listens (exit 78 with one
+ * line for each variable), and ends in order on SIGTERM, on SIGINT or when the supervisor is gone.
  */
 export async function runProcess(name: string, start: (env: Environment) => Promise<RunningProcess>): Promise<void> {
   if (process.argv.includes('--help') || process.argv.includes('-h')) {
     process.stdout.write(`muster ${name}\n\nEnvironment:\n${environmentHelp()}\n`);
     return;
   }
-  // A supervisor that is killed while this process starts must not leave it behind for ever: the pipe may be closed by now
-  // (false; undefined: nobody supervises), or before this process is ready.
+  // A supervisor that is killed while this process starts must not leave it behind for ever. Its pipe may be closed by now, in
+  // which case `connected` is false (it is undefined where nobody supervises), or close before this process is ready.
   let orphaned = process.connected === false;
   let end = (_why: string): void => undefined;
   process.once('disconnect', () => {
@@ -44,7 +44,7 @@ export async function runProcess(name: string, start: (env: Environment) => Prom
     if (ending) return;
     ending = true;
     running.log.info({ why }, 'ending');
-    // 20 s is the promise; a little less leaves time for the log line.
+    // The promise is 20 s; a little less leaves time for the log line.
     const late = setTimeout(() => {
       running.log.error('did not end in time');
       process.exit(1);

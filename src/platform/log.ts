@@ -37,15 +37,16 @@ export function createLog(name: string, level: string): Log {
 }
 
 /**
- * The same log without the redaction, for lines whose fields are all named where they are written, and none as the
- * redaction knows: looking through the line of every request for what cannot be in it was 5 us of an answer's 190.
+ * The same log without the redaction. It is for lines whose fields are all named where they are written, and have no name that
+ * the redaction looks for: looking through the line of every request for what cannot be in it took 5 us of an answer's 190.
  */
 export const unredacted = (log: Log): Log => log.child({}, { redact: [] });
 
 /**
- * Written before the process comes to anything else, and not in the background: what is left for the exit is tried for ever
- * where nobody reads any more (sonic-boom 4.2.1, flushSync), and a process whose supervisor was killed then never ended. The
- * lines of one turn of the event loop are one write: answers that were committed together were 10 us of writing each.
+ * Lines are written before the process does anything else, not in the background. What is left for the exit is tried for ever
+ * where nobody reads any more (sonic-boom 4.2.1, flushSync), so a process whose supervisor had been killed never ended. The
+ * lines of one iteration of the event loop go out in one write: before, each of the answers that were committed together cost
+ * 10 us of writing.
  */
 const linesOfATurn = (): DestinationStream => (lines ??= openLines());
 
@@ -66,7 +67,7 @@ function openLines(): DestinationStream & { flushSync(): void } {
       if (waiting === '') setImmediate(flushSync);
       waiting += line;
     },
-    // Asked by pino after a fatal line.
+    // pino calls this after a fatal line.
     flushSync,
   };
 }

@@ -1,6 +1,6 @@
 import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
 
-// OWASP password storage: argon2id, 19 MiB, 2 passes, 1 lane.
+// The OWASP cheat sheet on password storage asks for argon2id with 19 MiB, 2 passes and 1 lane.
 const PARAMETERS = { memory: 19_456, passes: 2, parallelism: 1 } as const;
 
 const hash = (password: string, nonce: Buffer): Promise<Buffer> =>

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Environment } from './config.ts';
 
-/** What `npm run up` leaves in its folder for the commands beside it; each file is its owner's alone. */
+/** What `npm run up` leaves in its folder for the commands beside it; only the owner can read these files. */
 export interface ReadyFile {
   /** Address with its /v1. */
   readonly api: string;

@@ -11,12 +11,12 @@ import {
 } from 'node:crypto';
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
-/** By character code. */
+/** Value of each digit by its character code. */
 const VALUE: readonly (number | undefined)[] = Array.from({ length: 128 }, (_, code) => {
   const value = ALPHABET.indexOf(String.fromCharCode(code));
   return value === -1 ? undefined : value;
 });
-/** 128 bits in base62. */
+/** Digits of 128 bits in base62. */
 const BLOCK_CHARS = 22;
 
 /** What a sealed block is for; a token of one purpose is refused for every other. */
@@ -25,15 +25,15 @@ export type Purpose = 'answer' | 'share' | 'unsubscribe' | 'receipt' | 'bounce' 
 const PURPOSE_BYTE: Record<string, number> = { answer: 1, share: 2, unsubscribe: 3, receipt: 4, bounce: 5, beacon: 6, join: 7 };
 
 export interface Sealed {
-  /** At most 2^40 - 1. */
+  /** A number of at most 2^40 - 1. */
   readonly a: number;
-  /** At most 2^40 - 1. */
+  /** A number of at most 2^40 - 1. */
   readonly b: number;
-  /** At most 2^16 - 1: small extra facts such as channel and wave. */
+  /** At most 2^16 - 1; holds small extra facts such as channel and wave. */
   readonly extra: number;
 }
 
-/** Writes 16 bytes of plain block at `at`: purpose 1, a 5, b 5, extra 2, zero check 3 bytes. */
+/** Writes the 16 bytes of a plain block at `at`: purpose (1 byte), a (5), b (5), extra (2) and zeros for the check (3). */
 function packInto(block: Buffer, at: number, purposeByte: number, { a, b, extra }: Sealed): void {
   if (a >= 2 ** 40 || b >= 2 ** 40) throw new RangeError('a sealed number has 40 bits');
   block[at] = purposeByte;
@@ -50,25 +50,28 @@ function pack(purposeByte: number, sealed: Sealed): Buffer {
   return block;
 }
 
-/** Per key one cipher each way, kept: setting one up for each token cost 18-28 us of 20 (a fifth of a worker's time), a kept one about 1 us. */
+/**
+ * Each key keeps one cipher for each direction. Setting one up for each token cost 18-28 us, nearly all of the 20 that a seal
+ * took and a fifth of a worker's time; a kept one costs about 1 us.
+ */
 const ciphers = new WeakMap<KeyObject, { seal: Cipheriv; open: Decipheriv }>();
 
 function crypt(key: KeyObject, block: Buffer, seal: boolean): Buffer {
   let pair = ciphers.get(key);
   if (!pair) {
-    // One block a token, so ECB is the plain block cipher: no second block to leak a pattern, and no state between two.
+    // A token is one block, so ECB is the plain block cipher: no second block can leak a pattern, and no state stays between two.
     pair = { seal: createCipheriv('aes-128-ecb', key, null).setAutoPadding(false), open: createDecipheriv('aes-128-ecb', key, null).setAutoPadding(false) };
     ciphers.set(key, pair);
   }
   return (seal ? pair.seal : pair.open).update(block);
 }
 
-/** 62^6: six digits at a time, since a remainder of 16 more bits is still exact in a double. */
+/** 62^6. Six digits are taken at a time, since a remainder of 16 more bits is still exact in a double. */
 const SIX_DIGITS = 56_800_235_584;
 const THREE_DIGITS = 238_328;
 const limbs = new Float64Array(8);
 
-/** Writes the 16 bytes at `at` as 22 digits at `to`. Big integers do the same in four times the time, and left 2 KB of garbage. */
+/** Writes the 16 bytes at `at` as 22 digits at `to`. Big integers took four times as long and left 2 KB of garbage. */
 function writeBase62(block: Buffer, at: number, out: Buffer, to: number): void {
   for (let i = 0; i < 8; i++) limbs[i] = block.readUInt16BE(at + 2 * i);
   for (let end = to + BLOCK_CHARS; end > to; end -= 6) {
@@ -101,7 +104,7 @@ function digitsOf(text: string, from: number, to: number): number {
   return n;
 }
 
-/** The way back of `writeBase62`; undefined for other characters and for more than 128 bits. */
+/** The inverse of `writeBase62`; undefined for other characters and for more than 128 bits. */
 function fromBase62(text: string): Buffer | undefined {
   if (text.length !== BLOCK_CHARS) return undefined;
   limbs.fill(0);
@@ -132,7 +135,7 @@ function openBlock(block: Buffer, purposeByte: number): Sealed | undefined {
 }
 
 export interface KeyRing {
-  /** First key seals; all open. */
+  /** The first key seals, and every key opens. */
   readonly keys: readonly { readonly id: string; readonly secret: Buffer }[];
 }
 
@@ -155,7 +158,7 @@ export class Tokens {
     return first.mark + toBase62(crypt(derive(first, purpose), pack(byteOf(purpose), value), true));
   }
 
-  /** As `seal` for a whole slice: one call of the cipher instead of one each (1.6 us). */
+  /** Seals a whole slice as `seal` does, with one call of the cipher instead of one for each token (1.6 us). */
   sealMany(purpose: Purpose, values: readonly Sealed[]): string[] {
     const first = this.#ring[0];
     if (!first) throw new Error('the key ring is empty');
@@ -174,7 +177,7 @@ export class Tokens {
     return key && open(derive(key, purpose), byteOf(purpose), token.slice(1));
   }
 
-  /** As `seal`, but 34 characters that survive lower-casing: for mail addresses. */
+  /** Seals as `seal` does, to 34 characters that survive lower-casing, for mail addresses. */
   sealLower(purpose: Purpose, value: Sealed): string {
     const first = this.#ring[0];
     if (!first) throw new Error('the key ring is empty');
@@ -195,7 +198,7 @@ export class Tokens {
     return hmac(derive(first, `mac:${purpose}`), text);
   }
 
-  /** The same text under every key of the ring, first key first: for looking up what may have been stored under an older one. */
+  /** The hashes of a text under every key of the ring, first key first, to find what was stored under an older key. */
   macs(purpose: string, text: string): Buffer[] {
     return this.#ring.map((key) => hmac(derive(key, `mac:${purpose}`), text));
   }
@@ -221,7 +224,7 @@ interface Pads {
 }
 
 const pads = new WeakMap<KeyObject, Pads>();
-/** Of a text in `Pads.inner`: an address of the longest kind and what stands before it. */
+/** The longest text that fits into `Pads.inner`: an address of the longest kind and what stands before it. */
 const TEXT_ROOM = 512;
 
 function padsOf(key: KeyObject): Pads {
@@ -230,7 +233,7 @@ function padsOf(key: KeyObject): Pads {
     const bytes = key.export();
     const inner = Buffer.alloc(HASH_BLOCK + TEXT_ROOM, 0x36);
     const outer = Buffer.alloc(HASH_BLOCK + HASH_BYTES, 0x5c);
-    // Ours have 16 bytes; RFC 2104 hashes only keys longer than a block.
+    // Our keys have 16 bytes; RFC 2104 hashes a key first only when it is longer than a block.
     for (const [i, byte] of bytes.entries()) {
       inner[i] = byte ^ 0x36;
       outer[i] = byte ^ 0x5c;
@@ -241,8 +244,8 @@ function padsOf(key: KeyObject): Pads {
 }
 
 /**
- * HMAC-SHA-256 (RFC 2104) as two hashes in one call each: 1.9 us, where a stream of Node's own takes 4 for such short texts.
- * Strings of one byte a character: a Buffer of Node's takes longer to make than the hash.
+ * HMAC-SHA-256 (RFC 2104) as two hashes in one call each, which takes 1.9 us; a stream of Node's own takes 4 us for such short
+ * texts. The strings have one byte a character, since a Buffer of Node's takes longer to make than the hash.
  */
 function hmac(key: KeyObject, text: string): Buffer {
   const { inner, outer } = padsOf(key);
@@ -256,7 +259,7 @@ function hmac(key: KeyObject, text: string): Buffer {
 /** Two characters without case. */
 const lowerMark = (mark: string): string => ALPHABET.indexOf(mark).toString(36).padStart(2, '0');
 const byteOf = (purpose: Purpose): number => PURPOSE_BYTE[purpose] ?? 0xff;
-/** One base62 character from the key's id: the id itself where it is one, else a checksum. */
+/** One base62 character for the key: its id where that is one character, else a checksum of it. */
 const keyMark = (id: string): string =>
   id.length === 1 && ALPHABET.includes(id) ? id : (ALPHABET[[...id].reduce((sum, c) => (sum * 31 + (c.codePointAt(0) ?? 0)) % 62, 7)] ?? '0');
 

@@ -1,4 +1,4 @@
-// Classes of PostgreSQL Appendix A that say "not now" rather than "not ever".
+// These codes of PostgreSQL's Appendix A say "not now" rather than "never".
 const SQL_STATES = new Set([
   '57P01', // admin_shutdown
   '57P02', // crash_shutdown
@@ -16,7 +16,7 @@ const SQL_STATES = new Set([
 
 const SOCKET_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
 
-// pg gives these no code.
+// pg gives these errors no code.
 const PG_MESSAGES =
   /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after calling end/i;
 

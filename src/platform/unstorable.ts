@@ -1,7 +1,7 @@
 /**
- * True when PostgreSQL refused text for what it is: it takes neither U+0000 nor, in JSON, a lone surrogate; nothing but a
- * request brings them. PostgreSQL Appendix A: 22021 character_not_in_repertoire, 22P05 untranslatable_character; 22P02 is said
- * of JSON with half a pair.
+ * True when PostgreSQL refused text for its characters: it takes neither U+0000 nor, in JSON, a lone surrogate, and only a
+ * request can bring these. The codes (PostgreSQL Appendix A) are 22021 character_not_in_repertoire, 22P05
+ * untranslatable_character, and 22P02, which PostgreSQL gives for JSON with half a surrogate pair.
  */
 export function isUnstorable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;

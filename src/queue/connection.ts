@@ -4,7 +4,7 @@ import type { JobName } from '#schemas/jobs.ts';
 import type { Log } from '#platform/log.ts';
 
 export interface QueueOptions {
-  /** Empty: the queue runs on Postgres. More than one: Redis Cluster. */
+  /** The queue runs on Postgres where this is empty, and on Redis Cluster where it holds more than one. */
   redisUrls: readonly string[];
   databaseUrl: string;
   log: Log;
@@ -13,7 +13,7 @@ export interface QueueOptions {
 /** One hash slot for all keys, so that the same prefix works on Redis Cluster. */
 const PREFIX = '{muster}';
 
-/** Connections of one Postgres-backed queue: BullMQ opens a pool and one LISTEN connection for each. */
+/** Connections of one Postgres-backed queue; BullMQ opens a pool and one LISTEN connection for each queue. */
 const POSTGRES_POOL = 3;
 
 export type Backend = { kind: 'redis'; connect: (blocking: boolean) => Redis | Cluster } | { kind: 'postgres'; url: string };

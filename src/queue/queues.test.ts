@@ -14,7 +14,7 @@ const nudges = async (redisUrl: string, count: number): Promise<number> => {
 };
 
 test('nudges to a Redis that is not there cost one short wait, not one each', async () => {
-  // Port 1: nobody listens, and nobody ever did since this process began.
+  // Nobody listens on port 1, and nobody has since this process began.
   expect(await nudges('redis://127.0.0.1:1', 50)).toBeLessThan(3_000);
 });
 

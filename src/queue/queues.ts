@@ -7,8 +7,8 @@ export interface Queues {
   /** Which servers carry the nudges. */
   readonly backend: 'redis' | 'postgres';
   /**
-   * Sends a nudge; never throws and never waits long: a lost nudge is found by the sweep. With `delayMs` this process keeps
-   * it for so long, a few milliseconds, and its caller does not wait.
+   * Sends a nudge. It never throws and never waits long, since the sweep finds the work of a lost nudge. With `delayMs` this
+   * process keeps the nudge for so long, a few milliseconds, and its caller does not wait.
    */
   nudge<N extends JobName>(name: N, data: Jobs[N], options?: { delayMs?: number }): Promise<void>;
   /** Asks the queue's server for a sign of life. */
@@ -16,9 +16,12 @@ export interface Queues {
   close(): Promise<void>;
 }
 
-/** A queue that was never connected waits for its server without end, and with it whoever nudges: the sweep itself. */
+/**
+ * Time limit of a nudge: a queue that was never connected waits for its server without end, and the sweep that nudges would
+ * wait with it.
+ */
 const NUDGE_MS = 1_000;
-/** After a lost nudge none is tried for so long: the planner of a big wave nudges hundreds of times. */
+/** No nudge is tried for so long after a lost one, since the planner of a big wave nudges hundreds of times. */
 const DOWN_MS = 1_000;
 
 /** The sending half. Queues are opened on first use, so a process pays only for those it nudges. */

@@ -6,7 +6,7 @@ import type { Log } from '#platform/log.ts';
 import { createTenant, type NewSender, OPERATOR_SCOPES } from '#services/create-tenant.ts';
 import type { UpSecrets } from './secrets.ts';
 
-/** People of the demo tenant; every third has a browser that takes push, all have a phone or mail. */
+/** How many people the demo tenant has. Every third has a browser that takes push, and all have a phone or mail. */
 const PEOPLE = 300;
 const TAGS = ['north', 'south', 'harbour', 'old-town'];
 const SKILLS = ['boat', 'medic', 'driver', 'radio'];
@@ -33,7 +33,7 @@ export async function createDemo(databaseUrl: string, secrets: UpSecrets, log: L
   }
 }
 
-/** Keys are kept as hashes alone, so one that was lost is replaced. */
+/** Keys are stored as hashes alone, so a key that was lost is replaced. */
 async function freshKey(db: Database, tenantId: number, userId: string): Promise<string> {
   const key = newApiKey('test');
   await db.withTenant(tenantId, (tx) =>
@@ -50,11 +50,11 @@ const demoTenant = (db: Database, secrets: UpSecrets) =>
     { db },
     {
       name: 'Harbour District Response',
-      // What to do is another thing each time: a life message must still say it.
+      // The instruction differs each time, so a life message must still say what to do.
       policy: { ...OPEN_POLICY, says: { who: 'Everybody in the district', where: 'Harbour District' } },
       timeZone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
       admin: { email: secrets.consoleEmail, name: 'Administrator', password: secrets.consolePassword },
-      // Whoever started it runs the installation too.
+      // The person who started the demo runs the installation too.
       operator: true,
       keyMode: 'test',
       senders: [false, true].flatMap((drill): NewSender[] => [

@@ -23,7 +23,7 @@ export class SupervisedPostgres {
     return this.#server?.process.pid;
   }
 
-  /** Of its files: see `placeOf`. */
+  /** Where the database's files are, as `placeOf` says it. */
   get place(): string {
     return placeOf(this.#server?.folder ?? this.#folder);
   }
@@ -59,7 +59,10 @@ export class SupervisedPostgres {
   }
 }
 
-/** Before anything of the installation starts: a data folder that was copied or restored must not send what was sent since. */
+/**
+ * Is called before anything of the installation starts, since a data folder that was copied or restored must not send what
+ * was sent since.
+ */
 export async function admitPlace(databaseUrl: string, place: string, folder: string, log: Log): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();

@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import webpush from 'web-push';
 import { newSecretKeys } from '#platform/config.ts';
 
-/** What a first start makes up and later starts find again: `keys.json` in the data folder, readable by its owner alone. */
+/**
+ * What a first start makes up and later starts find again. It is `keys.json` in the data folder, which only its owner can
+ * read.
+ */
 export interface UpSecrets {
   secretKeys: string;
   vapidPublicKey: string;
@@ -35,7 +38,7 @@ export function loadSecrets(folder: string): UpSecrets {
   if (existsSync(file)) {
     const known = JSON.parse(readFileSync(file, 'utf8')) as UpSecrets | Omit<UpSecrets, 'twilio2AccountSid' | 'twilio2AuthToken'>;
     if ('twilio2AccountSid' in known) return known;
-    // Made by an earlier version, which had one account.
+    // An earlier version, which had one account, made this file.
     const whole: UpSecrets = { ...known, ...secondAccount() };
     saveSecrets(folder, whole);
     return whole;
@@ -55,7 +58,7 @@ export function loadSecrets(folder: string): UpSecrets {
   return made;
 }
 
-/** Written beside and renamed, so that a crash leaves the old file or the new one. */
+/** The file is written beside the old one and renamed, so that a crash leaves the old file or the new one. */
 export function saveSecrets(folder: string, secrets: UpSecrets): void {
   const file = fileOf(folder);
   writeFileSync(`${file}.new`, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600 });

@@ -6,20 +6,20 @@ import { join } from 'node:path';
 export interface ChildSpec {
   readonly name: string;
   readonly script: string;
-  /** Of Node itself. */
+  /** Options of Node itself. */
   readonly options?: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly logFolder: string;
-  /** One plain line for the person at the terminal. */
+  /** Shows one plain line to the person at the terminal. */
   readonly say: (line: string) => void;
 }
 
 const FIRST_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 30_000;
-/** A process that ran this long was well: its next failure starts from the short backoff again. */
+/** A process that ran this long was healthy, so its next failure starts from the short backoff again. */
 const HEALTHY_MS = 60_000;
 
-/** One process of the installation, started again with backoff when it dies. */
+/** One process of the installation, which is started again with backoff when it dies. */
 export class Supervised {
   readonly #spec: ChildSpec;
   #child: ChildProcess | undefined;
@@ -34,7 +34,7 @@ export class Supervised {
     this.#ready.promise.catch(() => undefined);
   }
 
-  /** Resolves when the process says so for the first time; rejects when it dies three times before. */
+  /** Resolves when the process says for the first time that it is ready; rejects when it dies three times before. */
   get ready(): Promise<void> {
     return this.#ready.promise;
   }
@@ -48,8 +48,9 @@ export class Supervised {
     const log = createWriteStream(join(logFolder, `${name}.log`), { flags: 'a', mode: 0o600 });
     const child = spawn(process.execPath, ['--enable-source-maps', ...options, script], {
       env,
-      // A process group of its own: Ctrl-C must reach the supervisor alone, which ends all in order. The IPC channel
-      // closes when the supervisor is killed, and the child ends itself.
+      // The child has a process group of its own, since Ctrl-C must reach the supervisor alone, which ends all in order. The
+      // IPC channel
+      // closes when the supervisor is killed, and the child then ends itself.
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
@@ -71,7 +72,7 @@ export class Supervised {
     });
   }
 
-  /** SIGTERM, and SIGKILL after `deadlineMs`; resolves when the process is gone. */
+  /** Sends SIGTERM, and SIGKILL after `deadlineMs`; resolves when the process is gone. */
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping = true;
     clearTimeout(this.#timer);
