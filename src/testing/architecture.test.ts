@@ -29,7 +29,7 @@ const everything = [
   )),
 ];
 
-/** Every rule over sources, with a seeded violation that it must catch and a near miss that it must let pass. */
+/** Each rule has seeded violations that it must catch and near misses that it must let pass. */
 const TABLE: { rule: Rule; name: string; bad: SourceFile[]; good: SourceFile[] }[] = [
   {
     rule: rules.layers,

@@ -24,15 +24,15 @@ const LAYERS: readonly { readonly path: RegExp; readonly may: readonly string[] 
   { path: /^workers\//, may: ['schemas', 'platform', 'domain', 'services', 'queue', 'db'] },
 ];
 
-/** Construction: these few files put the parts together and may import every part. */
+/** Files of construction, which put the parts together and may import every part. */
 const CONSTRUCTION = /^(src\/[^/]+|src\/up\/[^/]+|workers\/(main|start)|src\/simulator\/main)\.(ts|mjs)$/;
 
 const isTest = (path: string): boolean => path.startsWith('src/testing/') || path.startsWith('load-tests/') || path.endsWith('.test.ts');
 
-/** Runs in a browser, which has neither our clock nor our modules. */
+/** True for files that run in a browser, which has neither our clock nor our modules. */
 const isBrowser = (path: string): boolean => path.startsWith('src/web/assets/');
 
-/** Lines without comments (a line that starts one, or the inside of a block). */
+/** The lines of a file without their comments, so that line numbers stay. */
 const code = (text: string): string[] =>
   text
     .replace(/\/\*[\s\S]*?\*\//g, (block) => block.replace(/[^\n]/g, ' '))
@@ -143,7 +143,10 @@ export const time: Rule = (file) =>
         'only src/platform/clock.ts reads time',
       );
 
-/** SQL text is written in src/db, in the verbs of src/services and in migrations; the first start makes its demo people in one statement. */
+/**
+ * SQL text is written in src/db, in the verbs of src/services and in migrations; the first start makes its demo people in one
+ * statement.
+ */
 export const sqlStaysHome: Rule = (file) =>
   isTest(file.path) || /^(src\/(db|services|queue|up)|schemas)\//.test(file.path) || isBrowser(file.path)
     ? []
@@ -161,7 +164,7 @@ export const size: Rule = ({ path, text }) => {
   return lines > limit ? [`${path}: ${lines} lines, more than ${limit}`] : [];
 };
 
-// Spelled in halves so that this file itself names none of them.
+// The words are spelled in halves, so that this file itself names none of them.
 const OUTSIDE = [
   'registry.npmjs' + '.org',
   'deb.debian' + '.org',

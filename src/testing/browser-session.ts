@@ -2,7 +2,7 @@ import type { Hono } from 'hono';
 
 const ORIGIN = 'http://127.0.0.1:8080';
 
-/** What a browser does between pages, over `app.request`: keeps cookies, sends Origin, follows redirects, fills forms. */
+/** A browser over `app.request`: it keeps cookies, sends Origin, follows redirects and fills forms. */
 export class BrowserSession {
   readonly #app: Pick<Hono, 'request'>;
   cookie = '';

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { AxeBuilder } from '@axe-core/playwright';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 
-/** Debian's Chromium, or what other systems call it; undefined where there is none, and then a test skips aloud. */
+/** Path of Debian's Chromium, or of what other systems call it; undefined where there is none, and then a test skips aloud. */
 export const chromiumPath: string | undefined = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path));
 
 /** Phone width of the smallest screens still in use. */
@@ -24,7 +24,7 @@ export async function withBrowser<T>(work: (browser: Browser) => Promise<T>): Pr
   if (chromiumPath === undefined) throw new Error('no Chromium on this machine');
   const browser = await chromium.launch({
     executablePath: chromiumPath,
-    // Root (a container, CI) cannot use the sandbox; /dev/shm is often too small there.
+    // Root, as in a container or in CI, cannot use the sandbox, and /dev/shm is often too small there.
     args: [...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), '--disable-dev-shm-usage'],
   });
   try {

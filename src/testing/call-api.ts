@@ -14,7 +14,10 @@ export interface CallOptions {
   readonly timeoutMs?: number;
 }
 
-/** One request as a program makes it: text goes as it is, anything else as JSON. An answer of JSON is parsed, any other is text. */
+/**
+ * Sends one request as a program does: text goes as it is, anything else as JSON. An answer of JSON is parsed, any other is
+ * text.
+ */
 export async function callApi<T>(method: string, url: string, body?: unknown, options: CallOptions = {}): Promise<Answer<T>> {
   const { key, headers, dispatcher, timeoutMs } = options;
   const raw = typeof body === 'string';

@@ -16,7 +16,7 @@ export interface Carriers {
   readonly channels: Record<Channel, ChannelAdapter>;
 }
 
-/** Carriers in this process: every call is written down before it is answered. */
+/** Carriers in this process, which write down every call before they answer it. */
 export function carriers(
   answer: (call: CarrierCall, n: number) => Outcome | Promise<Outcome> = () => ({ kind: 'accepted', providerId: 'p', units: 1 }),
 ): Carriers {

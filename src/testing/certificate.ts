@@ -9,7 +9,10 @@ export interface CertificateFiles {
   readonly certFile: string;
 }
 
-/** Writes a key and a certificate into the folder, valid for localhost and 127.0.0.1, today; undefined where openssl is missing. */
+/**
+ * Writes a key and a certificate into the folder, valid for localhost and 127.0.0.1, today; undefined where openssl is
+ * missing.
+ */
 export function writeCertificate(folder: string): CertificateFiles | undefined {
   const [keyFile, certFile] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
   const options = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost'];
@@ -29,7 +32,7 @@ export function makeCertificate(): { key: string; cert: string } | undefined {
   }
 }
 
-/** Has this process believe the certificate; the function given back ends that. */
+/** Makes this process trust the certificate. @returns ends that */
 export function trust(cert: string): () => void {
   const known = getCACertificates('default');
   setDefaultCACertificates([...known, cert]);

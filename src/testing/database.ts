@@ -29,7 +29,7 @@ export async function openTestDatabase(): Promise<TestDatabase & { readonly owne
 /** A database of its own for one test file: a clone of the template (50-100 ms), or of another that nobody is connected to. */
 export async function createTestDatabase(template = 'muster_template'): Promise<TestDatabase> {
   const name = `t_${randomUUID().replaceAll('-', '')}`;
-  // Two clones at once of one template collide, so they take turns.
+  // Two clones of one template at once collide, so a clone that fails is tried again.
   await asOwner(`SELECT 1`);
   for (let tries = 0; ; tries++) {
     try {

@@ -17,18 +17,21 @@ export interface SentNudge {
 }
 
 export interface TestDeps extends Deps {
-  /** What verbs nudged; jobs are hints only, so a test may run the work itself. */
+  /** The nudges that verbs sent. A nudge is only a hint, so a test may do the work itself. */
   readonly nudges: SentNudge[];
   readonly databaseUrl: string;
   /** A context of this tenant, acting as the system unless told. */
   as(tenantId: number, actor?: Context['actor']): Context;
-  /** A tenant with the usual senders (SMS +15550001001, mail, push), live and drill. @returns with its administrator's key and address */
+  /**
+   * A tenant with the usual senders (SMS +15550001001, mail, push), live and drill.
+   * @returns with its administrator's key and address
+   */
   tenant(change?: Partial<NewTenant>): Promise<{ tenantId: number; apiKey: string; userId: string; email: string }>;
   /** Ends streams of progress that an app over these dependencies opened, the connections, and the database. */
   close(): Promise<void>;
 }
 
-/** Dependencies on a fresh real database; the queue is a recorder. */
+/** Dependencies on a fresh real database, whose queue only records what it is told. */
 export async function createTestDeps(env: Record<string, string> = {}, role: 'muster_api' | 'muster_worker' = 'muster_api'): Promise<TestDeps> {
   const database = await createTestDatabase();
   const log = createLog('test', 'silent');
@@ -65,7 +68,7 @@ export async function createTestDeps(env: Record<string, string> = {}, role: 'mu
           { channel: 'push', name: 'Push drill', address: '', drill: true },
         ],
         ...change,
-        // Standing words, so that a life message may say as little as the test is about.
+        // The tenant has standing words, so that a life message needs to say only what the test is about.
         policy: { says: OPEN_POLICY.says, ...change?.policy },
       });
       return { ...made, email: admin.email };

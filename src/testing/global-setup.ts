@@ -17,10 +17,10 @@ declare module 'vitest' {
   }
 }
 
-/** One real Postgres and, where it is installed, one real Redis for a test run; both are ended and removed afterwards. */
+/** Starts one real Postgres and, where it is installed, one real Redis for a test run; both are ended and removed afterwards. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = resolve('.muster', `test-${process.pid}-${project.name}`);
-  // Nothing here must outlive the run, so durability is traded for speed; the fault tests start servers of their own.
+  // Nothing here needs to outlive the run, so durability is given up for speed; the fault tests start servers of their own.
   const postgres = await startEmbeddedPostgres({
     folder,
     settings: { fsync: 'off', full_page_writes: 'off', max_connections: '300', shared_buffers: '128MB' },

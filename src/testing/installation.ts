@@ -79,13 +79,13 @@ export interface Installation {
   readonly api: string;
   readonly tenantId: number;
   readonly apiKey: string;
-  /** Of the administrator, who signs in with PASSWORD. */
+  /** E-mail address of the administrator, who signs in with PASSWORD. */
   readonly email: string;
   /** Key of the public ids. */
   readonly idKey: Buffer;
 }
 
-/** One tenant with its senders, the simulator's carriers in this process, and the settings for API and workers. */
+/** Prepares one tenant with its senders, the simulator's carriers in this process, and the settings for API and workers. */
 export async function prepareInstallation(options: InstallationOptions): Promise<Installation> {
   const folder = mkdtempSync(join(tmpdir(), 'muster-installation-'));
   mkdirSync(join(folder, 'simulator'), { recursive: true });

@@ -14,7 +14,7 @@ import { sweep } from '#services/sweep.ts';
 import type { Carriers } from './carriers.ts';
 import type { TestDeps } from './deps.ts';
 
-/** One tenant with people and a lane worked by hand, so that a test decides what happens when. */
+/** One tenant with people and a lane that the test works by hand, so that it decides what happens when. */
 export class LaneByHand {
   readonly deps: TestDeps;
   readonly ctx: Context;
@@ -56,13 +56,13 @@ export class LaneByHand {
     return { ...this.deps, recalls: new Recalls(), plans: new SendPlans(this.deps, carrier.channels), random: () => 0, stopping: () => false };
   }
 
-  /** Does what planners were woken for, then sweeps once and plans what is due. */
+  /** Plans what nudges asked for, then sweeps once and plans what is due. */
   async plan(): Promise<void> {
     for (const { name, data } of this.deps.nudges.splice(0)) if (name === 'plan' && 'waveId' in data) await planWave(this.deps, data.tenantId, data.waveId);
     for (const { tenantId, waveId } of (await sweep(this.deps)).waves) await planWave(this.deps, tenantId, waveId);
   }
 
-  /** Claims a batch that is due, whoever's it is. @throws when there is none */
+  /** Claims a batch that is due, of any message of the lane. @throws when there is none */
   async claim(lane: MessageClass, claimedBy = 'test'): Promise<ClaimedBatch> {
     const batch = await claimBatch(this.deps.db.across, lane, claimedBy);
     if (!batch) throw new Error('a batch is due');
@@ -81,12 +81,12 @@ export class LaneByHand {
     await this.drain(this.worker(carrier), lane);
   }
 
-  /** One statement as this tenant. @returns its rows */
+  /** Runs one statement as this tenant. @returns its rows */
   run<T>(statement: RawBuilder<T>): Promise<T[]> {
     return this.deps.db.withTenant(this.ctx.tenantId, async (tx) => (await statement.execute(tx)).rows);
   }
 
-  /** Makes what waits due now, as time would. */
+  /** Makes everything that waits due now, as time would. */
   async makeDue(): Promise<void> {
     const { tenantId } = this.ctx;
     await this.deps.db.withTenant(tenantId, async (tx) => {

@@ -50,7 +50,7 @@ export async function startHttp(
   };
 }
 
-/** Bare TCP, for everything that no well-behaved server does. */
+/** A bare TCP server, for everything that no well-behaved server does. */
 export async function startTcp(onSocket: (socket: Socket) => void): Promise<Loopback> {
   const sockets = new Set<Socket>();
   const server = createTcpServer((socket) => {
@@ -70,7 +70,7 @@ export async function startTcp(onSocket: (socket: Socket) => void): Promise<Loop
   };
 }
 
-/** A port that nothing listens on: it was free a moment ago. */
+/** A port that nothing listens on, since it was free a moment ago. */
 export async function refusedPort(): Promise<number> {
   const server = await startTcp((socket) => socket.destroy());
   await server.close();
@@ -85,9 +85,9 @@ export interface SmtpScript {
   readonly MAIL?: string | null;
   readonly RCPT?: string | null;
   readonly DATA?: string | null;
-  /** After the final dot. */
+  /** What it says after the final dot. */
   readonly end?: string | null;
-  /** Stop reading once DATA is allowed, and cut after this many bytes. */
+  /** Number of bytes after DATA was allowed at which the server cuts the connection. */
   readonly cutBodyAfter?: number;
 }
 

@@ -6,7 +6,7 @@ import type { Answer } from './call-api.ts';
 import type { TestDeps } from './deps.ts';
 import { PASSWORD } from './secrets.ts';
 
-/** Made once for everybody, since a hash takes its time on purpose. */
+/** The hash is made once for everybody, since it takes its time on purpose. */
 let passwordHash: Promise<string> | undefined;
 let users = 0;
 
@@ -24,7 +24,7 @@ export async function addUser(deps: TestDeps, tenantId: number, role: UserRole):
   return email;
 }
 
-/** Another person of a tenant, who may do everything, with an API key of his own. */
+/** Another person of a tenant, who may do everything and has an API key of their own. */
 export async function addColleague(deps: TestDeps, tenantId: number, email: string): Promise<{ userId: string; apiKey: string }> {
   const apiKey = newApiKey('live');
   const userId = await deps.db.withTenant(tenantId, async (tx) => {

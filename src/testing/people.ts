@@ -22,7 +22,7 @@ export interface MessageShape {
   answers?: AnswerOption[];
   share?: boolean;
   channels?: Channel[];
-  /** Negative: in the past. */
+  /** Hours until the message expires; negative for one that has expired. */
   expiresInHours?: number | null;
 }
 

@@ -10,7 +10,7 @@ import { fromApi } from './call-api.ts';
 import { callLogOf } from './call-log.ts';
 import { type Ready, Up } from './up.ts';
 
-// Pictures of every page, at the width of a desk and of a phone, of an installation that is started for them:
+// Takes pictures of every page at the width of a desk and of a phone, from an installation that it starts:
 //   npm run pictures -- <folder>
 
 const WIDTHS = { desk: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } } as const;
@@ -42,7 +42,7 @@ const FLOOD = {
   expiresAt: new Date(Date.parse('2100-01-01T00:00:00Z')).toISOString(),
 };
 
-/** Messages in every state that a page can show; a few carriers that never answer make the doubt. */
+/** Makes messages in every state that a page can show. Connections that are cut make some deliveries doubtful. */
 async function messages({ api, apiKey, simulator }: Ready): Promise<Record<'board' | 'doubt' | 'draft' | 'stopped' | 'drill', string>> {
   const expiresAt = new Date(performance.timeOrigin + performance.now() + 8 * 3_600_000).toISOString();
   const post = (body: object): Promise<MessageView> => fromApi('POST', `${api}/messages`, { ...FLOOD, expiresAt, ...body }, { key: apiKey });
@@ -63,7 +63,7 @@ async function messages({ api, apiKey, simulator }: Ready): Promise<Record<'boar
   return { board: board.id, doubt: doubt.id, draft: draft.id, stopped: stopped.id, drill: drill.id };
 }
 
-/** A link to answer by, as the carriers saw it. */
+/** A link for an answer, as the carriers saw it. */
 function answerLink(data: string): string {
   const calls = readFileSync(callLogOf(data), 'utf8');
   const found = /https?:\/\/[^"\\\s]+\/r\/\w+/.exec(calls)?.[0];

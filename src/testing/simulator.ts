@@ -16,9 +16,9 @@ export interface Visit {
   readonly method: string;
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
-  /** Of a form; empty for others. */
+  /** Fields of a form; empty for other bodies. */
   readonly form: Record<string, string>;
-  /** As it came. */
+  /** The body as it came. */
   readonly body: string;
 }
 
@@ -26,7 +26,7 @@ export type Site = (
   visit: Visit,
 ) => { status?: number; body?: string; headers?: Record<string, string> } | Promise<{ status?: number; body?: string; headers?: Record<string, string> }>;
 
-/** A web server that stands where Muster would: records who comes, and answers as it is told. */
+/** A web server in the place of Muster, which records requests and answers as it is told. */
 export interface RecordingSite {
   readonly url: string;
   readonly visits: Visit[];
@@ -86,7 +86,7 @@ export interface TestSimulator extends Simulator {
   logged(): Call[];
 }
 
-/** Carriers on free ports with their own folder; without `publicUrl` there is nobody to call back. */
+/** Starts carriers on free ports with their own folder; without `publicUrl` their callbacks reach nobody. */
 export async function startTestSimulator(options: Partial<SimulatorOptions> = {}): Promise<TestSimulator> {
   const dataFolder = options.dataFolder ?? (await mkdtemp(join(tmpdir(), 'muster-simulator-')));
   const simulator = await startSimulator({

@@ -17,11 +17,11 @@ import { prepareInstallation } from './installation.ts';
 import { PASSWORD } from './secrets.ts';
 
 export interface SystemOptions {
-  /** Queue on this Redis; without it on Postgres. */
+  /** Address of the queue's Redis; without it the queue is on Postgres. */
   redisUrl?: string;
   workers?: number;
   behaviour?: BehaviourChange;
-  /** Push services of a test's own, besides the simulator's. */
+  /** Push services that a test brings, besides the simulator's. */
   pushHosts?: readonly string[];
   tenant?: Partial<NewTenant>;
 }
@@ -82,8 +82,8 @@ const SENDERS: NewTenant['senders'] = [
 const scriptOf = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
 /**
- * The whole system as it runs in production: API and worker as processes of their own, real Postgres, real Redis when
- * asked, the simulator's carriers. Every file that uses it has its own database and tenant.
+ * The whole system as it runs in production, with API and worker as processes of their own, real Postgres, real Redis when it is
+ * asked for, and the simulator's carriers. Every file that uses it has its own database and tenant.
  */
 export async function startSystem(options: SystemOptions = {}): Promise<System> {
   const database = await createTestDatabase();

@@ -5,7 +5,7 @@ export interface ColumnFacts {
   /** `text`, `number`, `id`, `time`, `bytes`, `json`, `boolean`, an enum's name, or any of them with `[]`. */
   readonly kind: string;
   readonly nullable: boolean;
-  /** May be left out of an INSERT. */
+  /** True when the column may be left out of an INSERT. */
   readonly optional: boolean;
 }
 export type Tables = Readonly<Record<string, Readonly<Record<string, ColumnFacts>>>>;
@@ -84,7 +84,7 @@ export function readColumn(type: string): ColumnFacts {
       return { kind: kindOf(inner), nullable: split(inner, '|').includes('null'), optional: true };
     case 'ColumnType': {
       const [select = '', insert = ''] = split(inner, ',');
-      // What is written as text and read as an object is jsonb; `unknown` covers null.
+      // A column that is written as text and read as an object is jsonb; `unknown` covers null.
       const kind = split(insert, '|').includes('string') ? (kindOf(select) === 'time' ? 'time' : 'json') : kindOf(select);
       return { kind, nullable: split(insert, '|').includes('null'), optional: split(insert, '|').includes('undefined') };
     }

@@ -21,7 +21,7 @@ export class Up {
   output = '';
   readonly #listeners = new Set<() => void>();
 
-  /** @param ownGroup keeps Ctrl-C from reaching it: whoever started it ends it in an order of their own */
+  /** @param ownGroup keeps Ctrl-C from reaching it, so that the process which started it ends it in an order of its own */
   constructor(folder: string, port: number, simulatorPort: number, extra: Record<string, string> = {}, { ownGroup = false } = {}) {
     this.child = spawn(process.execPath, [fileURLToPath(new URL('../up.ts', import.meta.url))], {
       env: { PATH: process.env['PATH'], MUSTER_DATA: folder, PORT: String(port), SIMULATOR_PORT: String(simulatorPort), ...extra },
@@ -35,7 +35,10 @@ export class Up {
       });
   }
 
-  /** Resolves with what it printed last while it started. @throws with its output when it ends or takes longer than two minutes */
+  /**
+   * Resolves with what it printed last while it started.
+   * @throws with its output when it ends or takes longer than two minutes
+   */
   async ready(): Promise<Ready> {
     const { promise, resolve, reject } = Promise.withResolvers<Ready>();
     const look = (): void => {
@@ -78,7 +81,7 @@ export function processesOf(folder: string): { pid: number; command: string }[] 
     });
 }
 
-/** SIGKILL to the process whose command line has this part. */
+/** Sends SIGKILL to the process whose command line has this part. */
 export function killPart(folder: string, part: string): void {
   const found = processesOf(folder).find(({ command }) => command.includes(part));
   if (!found) throw new Error(`${part} does not run`);

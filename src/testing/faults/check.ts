@@ -35,11 +35,11 @@ export interface Verdict {
   /** Sum of the frozen audiences. */
   readonly people: number;
   readonly states: Record<DeliveryState, number>;
-  /** No carrier took a call for them, and no row says so. */
+  /** People whom no carrier took a call for, although no row says so. */
   readonly lost: number;
   /** Taken calls beyond the first, per person, channel and wave. */
   readonly doubled: number;
-  /** Listed as `unknown` or `unresolved`. */
+  /** Deliveries that are listed as `unknown` or `unresolved`. */
   readonly inDoubt: number;
   /** Calls without an earlier committed mark (I2). */
   readonly unmarked: number;
@@ -49,18 +49,18 @@ export interface Verdict {
   readonly rows: readonly DeliveryRow[];
 }
 
-/** A push names no delivery: its subscription is a person's, its Topic a message's. */
+/** A push names no delivery, but its subscription belongs to a person and its Topic to a message. */
 export interface PushNames {
   readonly recipientOf: ReadonlyMap<string, string>;
   readonly messageOf: ReadonlyMap<string, string>;
 }
 
-/** For messages that are no corrections, sent by push in their first wave. */
+/** The names of messages that are no corrections and were sent by push in their first wave. */
 async function pushNames(pool: pg.Pool, messageIds: readonly string[]): Promise<PushNames> {
   const { rows } = await pool.query<{ name: string; recipient_id: string }>(
     `SELECT regexp_replace(endpoint, '^.*/', '') AS name, recipient_id::text FROM push_subscriptions`,
   );
-  // As render/render-message.ts makes it.
+  // render/render-message.ts makes the topic the same way.
   const topicOf = (id: string): string => createHash('sha256').update(`topic ${id}`).digest('base64url').slice(0, 32);
   return {
     recipientOf: new Map(rows.map((row) => [row.name, row.recipient_id])),
@@ -143,7 +143,7 @@ export async function check(pool: pg.Pool, callsFile: string, tokens: Tokens, me
     [messageIds],
   );
   const withoutRow = audience.reduce((sum, one) => sum + Math.max(0, one.people - one.seen), 0);
-  // Accepted, delivered, pending and attempting all claim or promise a call; the other states own up to none.
+  // Rows that are accepted, delivered, pending or attempting claim or promise a call; rows of the other states do not.
   const silent = rows.filter((row) => ['accepted', 'delivered', 'pending', 'attempting'].includes(row.state) && !taken.has(row.key)).length;
   const byKey = new Map(rows.map((row) => [row.key, row]));
   return {

@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => deps.close());
 
-/** A campaign by SMS to so many people, planned and not claimed yet. */
+/** A campaign by SMS to so many people, which is planned and not claimed yet. */
 async function campaign(count: number) {
   const bench = await LaneByHand.open(deps);
   await bench.people(count, { phone: true });
@@ -26,7 +26,7 @@ async function campaign(count: number) {
   return { bench, carrier, deliveries, id: message.id };
 }
 
-/** The database as it is, but the n-th piece of work for a tenant is done and its answer lost, or not done at all. */
+/** The same database, but the n-th piece of work for a tenant is either done with its answer lost, or not done at all. */
 function unreliable(real: Database, fails: (n: number) => 'before' | 'after' | undefined): Database {
   let n = 0;
   const away = () => Object.assign(new Error('the database system is shutting down'), { code: '57P01' });
@@ -60,7 +60,7 @@ test('a connection that is lost between two statements of a transaction ends tha
     const { rows } = await sql<{ pid: number }>`SELECT pg_backend_pid() AS pid`.execute(tx);
     await withClient(deps.databaseUrl, async (owner) => {
       await owner.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
-      // Once it is gone, the client's 'error' event is out; unhandled, it would fail this run.
+      // Once the connection is gone, its client has emitted 'error', which would fail this run if nothing handled it.
       await expect.poll(async () => (await owner.query('SELECT 1 FROM pg_stat_activity WHERE pid = $1', [rows[0]?.pid])).rowCount).toBe(0);
     });
     await sql`SELECT 1`.execute(tx);
@@ -75,7 +75,7 @@ test.each([
 ] as const)('%s are written again: nobody is in doubt and nobody is called twice', async (_name, how) => {
   const { bench, carrier, id } = await campaign(200);
   let failuresLeft = 3;
-  // Calls have begun, so what comes next from this worker are settles, further marks and the batch's end.
+  // When everybody has been called, this worker has only settles, further marks and the batch's end left to write.
   const db = unreliable(deps.db, () => (carrier.calls.length === 200 && failuresLeft-- > 0 ? how : undefined));
   await deliverBatch({ ...bench.worker(carrier), db }, await bench.claim('bulk'));
   expect(failuresLeft).toBeLessThanOrEqual(0);
@@ -88,7 +88,7 @@ test('a mark whose answer is lost is taken back, and its people are called by th
   const { bench, carrier, deliveries } = await campaign(200);
   const worker = bench.worker(carrier);
   const first = await bench.claim('bulk');
-  // The worker's first piece of work is reading the plan's message, the second the mark.
+  // The worker's first piece of work would be to read the plan's message; done here, its next one is the mark.
   await worker.plans.of(deps.db, first);
   const db = unreliable(deps.db, (n) => (n === 1 ? 'after' : undefined));
   await expect(deliverBatch({ ...worker, db }, first)).rejects.toThrow(/shutting down/);

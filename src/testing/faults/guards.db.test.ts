@@ -18,7 +18,7 @@ import { carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { LaneByHand } from '#testing/lane-by-hand.ts';
 
-/** One test a guard: `mutants.ts` takes each guard away and expects its test to fail. */
+/** Each guard has a test: `mutants.ts` takes the guard away and expects its test to fail. */
 let deps: TestDeps;
 let owner: pg.Pool;
 beforeAll(async () => {
@@ -29,7 +29,7 @@ afterAll(async () => {
   await owner.end();
   await deps.close();
 });
-// A claim takes whatever is due in its lane: nothing of one test may be left to the next.
+// A claim takes whatever is due in its lane, so nothing of one test may be left to the next.
 afterEach(() => owner.query(`UPDATE batches SET state = 'done', lease_until = NULL, claimed_by = NULL`));
 
 interface Claimed {
@@ -39,7 +39,7 @@ interface Claimed {
   readonly batch: ClaimedBatch;
 }
 
-/** A launched message of a few people, its one batch claimed and nobody marked. */
+/** A launched message to a few people, whose one batch is claimed and nobody marked. */
 async function claimed(klass: MessageClass, people = 4, extra: Record<string, unknown> = {}): Promise<Claimed> {
   const bench = await LaneByHand.open(deps);
   await bench.people(people, { phone: true });
@@ -65,7 +65,7 @@ const leasePasses = (batch: ClaimedBatch) =>
 
 const settled = (id: string, state: 'accepted' | 'failed') => ({ id, state, code: null, providerId: null, units: 0, delayMs: 0, uncounted: false });
 
-/** The worker of this claim is gone: its lease has passed and the sweep has found it. */
+/** Makes the worker of this claim look gone: its lease has passed, and the sweep has found that. */
 async function abandoned({ batch, bench }: Claimed, { windowPassed }: { windowPassed: boolean }): Promise<void> {
   await leasePasses(batch);
   await sweep(deps);
@@ -204,7 +204,7 @@ async function waiting(client: { query: (text: string) => Promise<{ rows: { n: n
 }
 
 describe('doubt', () => {
-  /** A worker dies in the midst of its calls; what the next claim of the batch does about that. */
+  /** Lets a worker die in the midst of its calls. @returns what the next claim of the batch does about that */
   async function nextClaim(klass: MessageClass, { windowPassed }: { windowPassed: boolean }) {
     const one = await claimed(klass);
     await mark(one.batch);

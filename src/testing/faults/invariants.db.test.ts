@@ -42,15 +42,15 @@ const OPEN = new Set<DeliveryState>(['pending', 'attempting', 'unknown']);
 interface Call {
   readonly ref: DeliveryRef;
   readonly outcome: Word;
-  /** Of this delivery's own row when the carrier heard of it (I2). */
+  /** True when the delivery's own row was marked when the carrier heard of it (I2). */
   readonly marked: boolean;
-  /** Its worker died before it had written everything that carriers said. */
+  /** True when its worker died before it had written everything that carriers said. */
   died: boolean;
 }
 
 let known: Promise<Context> | undefined;
 
-/** One tenant for all stories: each story is a message, and leaves nothing open. */
+/** All stories share one tenant, since each story is a message and leaves nothing open. */
 const tenant = (): Promise<Context> =>
   (known ??= (async () => {
     const { tenantId } = await deps.tenant({ policy: OPEN_POLICY });
@@ -100,7 +100,7 @@ class Story {
     for (const { tenantId, waveId } of (await sweep(deps)).waves) await planWave(deps, tenantId, waveId);
   }
 
-  /** A worker works off what is due. `dies`: after that many calls nothing of it is written any more, as after SIGKILL. */
+  /** A worker delivers what is due. It `dies` after that many calls: nothing of it is written any more, as after SIGKILL. */
   async work(words: readonly Word[], dies: number | undefined): Promise<void> {
     let made = 0;
     const before = this.calls.length;
@@ -138,7 +138,7 @@ class Story {
     }
   }
 
-  /** Time passes: leases, backoff and windows of doubt are over. */
+  /** Makes time pass, so that leases, backoff and windows of doubt are over. */
   async pass(): Promise<void> {
     await deps.db.withTenant(this.ctx.tenantId, async (tx) => {
       await sql`UPDATE batches SET lease_until = now() - interval '1 s' WHERE tenant_id = ${this.ctx.tenantId} AND state = 'claimed'`.execute(tx);
@@ -194,7 +194,7 @@ class Story {
       ).toEqual([]);
     if (this.stoppedAt !== undefined) expect(this.calls.length, 'I5: no call after the stop').toBe(this.stoppedAt);
     for (const [id, { state }] of rows) {
-      // A proven refusal may lead back to pending; from accepted on there is no way down.
+      // A proven refusal may lead back to pending, but a delivery that was accepted never goes back.
       const before = this.ranks.get(id) ?? 0;
       if (before >= RANK.accepted) expect(RANK[state], `I7: person ${id} is ${state}`).toBeGreaterThanOrEqual(before);
       this.ranks.set(id, RANK[state]);
@@ -209,7 +209,7 @@ class Story {
       expect(view.deliveries[state], `I10: ${state}`).toBe([...rows.values()].filter((row) => row.state === state).length);
   }
 
-  /** Everything comes to its end, whatever happened. */
+  /** Brings the message to its end, whatever happened to it. */
   async finish(): Promise<void> {
     let rows = await this.states();
     for (let i = 0; i < 10 && (rows.size < PEOPLE || [...rows.values()].some((row) => OPEN.has(row.state))); i++) {

@@ -5,11 +5,11 @@ export interface LoadOptions {
   /** First word of each text and of each key. */
   readonly name: string;
   readonly clients: number;
-  /** Between two messages of a client. */
+  /** Milliseconds between two messages of a client. */
   readonly pauseMs: number;
-  /** Before the same message is asked for again. */
+  /** Milliseconds before the same message is posted again. */
   readonly retryMs: number;
-  /** Where the API is, if not at its own address. */
+  /** Address of the API, where it is not its own. */
   readonly base?: string;
 }
 
@@ -31,7 +31,10 @@ export interface Load {
   stop(): Promise<void>;
 }
 
-/** Clients as they should be: a key for each message to the one person tagged `one`, and the same key until there is an answer. */
+/**
+ * Starts clients that do as they should: each message, to the one person tagged `one`, has a key, which is repeated until
+ * there is an answer.
+ */
 export function startLoad(world: World, options: LoadOptions): Load {
   const accepted = new Map<string, string>();
   const refused: Refusal[] = [];

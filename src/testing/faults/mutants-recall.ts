@@ -6,7 +6,7 @@ const cutOff = (name: string) => ({ file: 'workers/stop-watch.db.test.ts', name 
 const by = (channel: string) => recall(`a stop takes back who is marked for ${channel} and not called yet`);
 const unheard = (what: string) => recall(`a stop of ${what} is seen by a process that hears nothing`);
 
-/** One level of a stop that is no longer looked at. */
+/** A mutant that no longer looks at one level of a stop. */
 const level = (name: string, from: string, to: string): Mutant => ({
   guard: 'recall',
   removed: `that a stop of ${name} is seen without being heard`,

@@ -14,7 +14,7 @@ const TABLES = [
 
 test.each(MUTANTS.map((mutant) => [mutant.removed, mutant] as const))('a guard that was rewritten is rewritten in the table, too: %s', (_name, mutant) => {
   for (const { file, from, times = 1 } of mutant.changes) expect(read(file).split(from).length - 1, `${from}\nin ${file}`).toBe(times);
-  // Named by a table of the file's, word for word.
+  // The test's name must stand in the file word for word, or in one of these forms of a table.
   const told = [mutant.test.name, ...TABLES.map(([name, table]) => mutant.test.name.replace(name, table))];
   expect(told.filter((name) => read(mutant.test.file).includes(name))).not.toEqual([]);
 });

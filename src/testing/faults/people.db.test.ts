@@ -21,7 +21,7 @@ interface Said {
   readonly person: number;
   readonly key: 'yes' | 'no' | 'later';
   readonly way: AnswerWay;
-  /** A text that its carrier repeats has the same one. */
+  /** Number of a text; a text that its carrier repeats has the same one. */
   readonly sid: number | undefined;
 }
 
@@ -32,7 +32,7 @@ const said: fc.Arbitrary<Said> = fc.record({
   sid: fc.option(fc.nat({ max: 3 }), { nil: undefined }),
 });
 
-/** I8. Groups are said at once, one group after the other. */
+/** Invariant I8. The answers of a group come at once, and one group after the other. */
 test('the first answer and its time never change, whatever is said later, at once or again', async () => {
   const { tenantId } = await deps.tenant();
   const people = await addRecipients(deps, tenantId, PEOPLE);
@@ -80,7 +80,7 @@ interface Send {
   readonly klass: MessageClass;
   readonly drill: boolean;
   readonly channels: readonly ('sms' | 'email')[];
-  /** Between planning and sending somebody tells the batches to use the other kind of sender. */
+  /** True when the batches are changed to the other kind of sender between planning and sending. */
   readonly meddles: boolean;
 }
 
@@ -91,7 +91,7 @@ const send: fc.Arbitrary<Send> = fc.record({
   meddles: fc.boolean(),
 });
 
-/** I9. By the delivery's own row as it stood at the call. */
+/** Invariant I9, judged by the delivery's own row as it stood at the call. */
 test('no call of a drill names a live sender, nor the reverse, even where a batch says so', async () => {
   const bench = await LaneByHand.open(deps);
   await bench.people(3);

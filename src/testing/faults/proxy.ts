@@ -5,22 +5,22 @@ export interface Proxy {
   readonly url: string;
   /** Connections that were cut on purpose. */
   cuts(): number;
-  /** Ends what is connected and takes nobody, until it is mended. */
+  /** Ends every connection and refuses new ones, until `mend` is called. */
   cut(): void;
   mend(): void;
   close(): Promise<void>;
 }
 
 export interface ProxyOptions {
-  /** Where the next connection goes. Tried in order until one accepts, as a load balancer does. */
+  /** Ports for the next connection, which are tried in order until one accepts, as a load balancer does. */
   readonly targets: () => readonly number[];
-  /** Asked for each answer's first bytes: true cuts the connection instead, so that the request is done and its answer lost. */
+  /** Is asked at each answer's first bytes. True cuts the connection instead, so that the request is done and its answer lost. */
   readonly cutsAnswer?: () => boolean;
   /** Connections that the kernel accepts while this process does not. */
   readonly backlog?: number;
 }
 
-/** The same database or server by way of the proxy. */
+/** Address of the same database or server by way of the proxy. */
 export function throughProxy(url: string, proxy: Proxy): string {
   const changed = new URL(url);
   changed.port = new URL(proxy.url).port;

@@ -22,8 +22,9 @@ import { withClient } from '#testing/with-client.ts';
 import { watchStops } from '#workers/stop-watch.ts';
 
 /**
- * The recall of people who are marked and not called, by a stop through the API and by the carriers' log: `mutants.ts`
- * takes each part of it away. The carriers are slow, so that whoever is not taken back would be called within the test.
+ * A stop recalls people who are marked and not called yet. The stop goes through the API, and the carriers' log decides;
+ * `mutants.ts` takes each part of the recall away. The carriers are slow, so that people who are not recalled would be called
+ * within the test.
  */
 const ANSWER_MS = 1_500;
 const log = createLog('test', 'silent');
@@ -46,24 +47,24 @@ const closers: (() => Promise<unknown>)[] = [];
 const byHand = (statement: string) => withClient(deps.databaseUrl, (owner) => owner.query(statement));
 afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
-  // A claim takes whatever is due in its lane: nothing of one test may be left to the next.
+  // A claim takes whatever is due in its lane, so nothing of one test may be left to the next.
   await byHand(`UPDATE batches SET state = 'done', lease_until = NULL, claimed_by = NULL; UPDATE installation SET stopped_at = NULL`);
 });
 
 interface Case {
   readonly people: number;
-  /** Who has begun when a stop comes: one on each connection. */
+  /** How many calls have begun when a stop comes, which is one on each connection. */
   readonly begun: number;
-  /** Begun, and who cannot be taken back before the carrier has answered: mail whose envelope went ahead. */
+  /** How many have begun or cannot be recalled before the carrier has answered, as a mail whose envelope went ahead. */
   readonly bound: number;
-  /** Marked by then: some wait in the adapter for a connection, some for a place at the adapter. */
+  /** How many are marked by then: some wait in the adapter for a connection, and some for a place at the adapter. */
   readonly marked: number;
   readonly adapter: () => ChannelAdapter;
 }
 
 const origin = { callbackBase: 'https://alert.example.org', publicUrl: 'https://alert.example.org', log };
 
-/** As many calls at once as `places`, which is more than the connections; a quarter more of them are marked. */
+/** Each adapter takes more calls at once (`concurrency`) than it has connections, and a quarter more than that are marked. */
 const CASES: Record<Channel, Case> = {
   sms: {
     ...{ people: 40, begun: 4, bound: 4, marked: 10 },
@@ -86,13 +87,13 @@ const CASES: Record<Channel, Case> = {
 };
 
 interface Watch {
-  /** Hears notifications. */
+  /** Whether the worker hears notifications. */
   readonly listens?: boolean;
-  /** Asks the rows. */
+  /** Whether the worker reads the rows. */
   readonly looks?: boolean;
 }
 
-/** A message in the midst of its calls: everybody whom the carriers take at once is called and not answered. */
+/** A message in the midst of its calls: as many people as the carriers take at once are called, and no call is answered. */
 async function underWay(channel: Channel, { listens = true, looks = true }: Watch = {}) {
   const { people, begun, marked, adapter: make } = CASES[channel];
   const { tenantId, apiKey } = await deps.tenant({ policy: OPEN_POLICY });
@@ -136,7 +137,7 @@ async function addPeople(api: Api, channel: Channel, count: number): Promise<voi
 
 type UnderWay = Awaited<ReturnType<typeof underWay>>;
 
-/** Long before any answer everybody who has not begun is taken back, and nobody of them is called when answers come. */
+/** Holds that calls which have not begun are recalled long before any answer, and that none of them is made when answers come. */
 async function takenBack({ people, begun, bound, running, deliveries, calls }: UnderWay): Promise<void> {
   await expect.poll(deliveries, { interval: 20, timeout: 1_000 }).toMatchObject({ attempting: bound });
   await running;
@@ -146,7 +147,7 @@ async function takenBack({ people, begun, bound, running, deliveries, calls }: U
   expect(pending + cancelled).toBe(people - begun);
 }
 
-/** None of those attempts is counted, and the list says why they were not called. */
+/** Holds that none of those attempts is counted, and that the list says why they were not made. */
 async function listed({ api, bench, message, people, begun, marked, calls }: UnderWay): Promise<void> {
   await bench.work(carriers(), 'ops');
   const { body } = await api<{ items: { code: string | null; attempts: number }[] }>('GET', `/messages/${message.id}/deliveries?state=cancelled&limit=100`);
@@ -166,7 +167,7 @@ test.each(['sms', 'email', 'push'] as const)('recall: a stop takes back who is m
 test('recall: a correction takes them back too, and goes to those alone who were called', async () => {
   const one = await underWay('sms');
   const { status, body } = await one.api<MessageView>('POST', `/messages/${one.message.id}/correct`, { text: { en: 'Water is on again' } });
-  // Whoever was marked may have been called, as far as anybody knows in that moment.
+  // Everybody who was marked may have been called, as far as anybody knows at that moment.
   expect([status, body.audience.count]).toEqual([201, one.marked]);
   await takenBack(one);
   const carrier = carriers();

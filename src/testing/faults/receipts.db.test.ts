@@ -30,15 +30,15 @@ beforeAll(async () => {
 });
 afterAll(() => deps.close());
 
-/** What is heard of one call: from the carrier's callbacks, and from our own settle, which may come at any time. */
+/** What is reported of one call, by the carrier's callbacks or by our own settle, which may come at any time. */
 type Event = 'accepted' | 'delivered' | 'failed' | 'settle-accepted' | 'settle-unknown';
 
-/** Marked people whose fates are written by the test alone. */
+/** People who are marked, and whose outcomes only the test writes. */
 async function marked(): Promise<ClaimedBatch> {
   await createMessage(ctx, messageInputSchema.parse({ class: 'bulk', text: { en: 'Doors open' }, audience: { all: true }, channels: ['sms'], launch: true }));
   for (const { tenantId, waveId } of (await sweep(deps)).waves) await planWave(deps, tenantId, waveId);
   let batch = await claimBatch(deps.db.across, 'bulk', 'receipts');
-  // On a busy machine the lease of an earlier batch may have passed; everybody of it is marked.
+  // On a busy machine the lease of an earlier batch may have passed; such a batch is marked already and is left out.
   while (batch && batch.marked > 0) batch = await claimBatch(deps.db.across, 'bulk', 'receipts');
   if (!batch || batch.ids.length !== PEOPLE) throw new Error('one batch with everybody is due');
   const people = await markSlice(deps.db, batch, { ids: batch.ids, markedTo: batch.ids.length });

@@ -8,9 +8,9 @@ import { startRedisServer } from '#testing/redis-server.ts';
 import { until } from '#testing/until.ts';
 import { endsWithRunner } from './leftovers.ts';
 
-/** Where BullMQ's keys are: its prefix is a hash tag, so all of them are in one slot. */
+/** BullMQ's prefix, which is a hash tag, so all of its keys are in one slot. */
 const TAG = '{muster}';
-/** How long a silent master is waited for before its replica is voted in. */
+/** Milliseconds that the other members wait for a silent master before they vote for its replica. */
 const NODE_TIMEOUT_MS = 5_000;
 
 interface Node {
@@ -59,7 +59,7 @@ export class RedisCluster {
     return cluster;
   }
 
-  /** As `REDIS_URL` takes it. */
+  /** Addresses of the members, as `REDIS_URL` takes them. */
   get url(): string {
     return this.#nodes.map(({ port }) => `redis://127.0.0.1:${port}`).join(',');
   }
@@ -86,7 +86,7 @@ export class RedisCluster {
       const port = await this.#ask(node, async (client) => {
         const slot = Number(await client.cluster('KEYSLOT', TAG));
         const ranges = await client.cluster('SLOTS');
-        // First after the range: the master.
+        // The master stands first after the range.
         return ranges.find(([from, to]) => slot >= from && slot <= to)?.[2]?.[1];
       }).catch(() => undefined);
       if (port !== undefined) return this.#nodes.find((one) => one.port === port);
@@ -94,13 +94,13 @@ export class RedisCluster {
     return undefined;
   }
 
-  /** Connections that wait for the next job on the queue's master: one a consumer. */
+  /** How many connections wait for the next job on the queue's master; each consumer has one. */
   async waitingConsumers(): Promise<number> {
     const info = await this.#ask(await this.#owner(), (client) => client.info('clients')).catch(() => '');
     return Number(/blocked_clients:(\d+)/.exec(info)?.[1] ?? 0);
   }
 
-  /** Jobs that nobody has taken yet, over all queues. */
+  /** How many jobs no consumer has taken yet, over all queues. */
   async waitingJobs(): Promise<number> {
     return this.#ask(await this.#owner(), async (client) => {
       const keys = await client.keys(`${TAG}:*:wait`);

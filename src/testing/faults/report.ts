@@ -6,16 +6,16 @@ export interface RowLine extends Result {
   readonly name: string;
   readonly queue: 'postgres' | 'redis';
   readonly seconds: number;
-  /** When it began, ISO 8601. */
+  /** When the row began, as ISO 8601. */
   readonly at: string;
-  /** Load of the machine over the last minute when it began. */
+  /** Load of the machine over the last minute when the row began. */
   readonly load1: number;
 }
 
 export interface Report {
   readonly seed: number;
   readonly short: boolean;
-  /** Of the sources, with a plus sign where files had been changed since; null outside of a checkout. */
+  /** Commit of the sources, with a plus sign where files had been changed since; null outside of a checkout. */
   readonly commit: string | null;
   readonly machine: Machine;
   readonly rows: readonly RowLine[];

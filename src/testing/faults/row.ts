@@ -2,7 +2,7 @@ import type { Verdict } from './check.ts';
 import type { World } from './world.ts';
 
 export interface Size {
-  /** Tenth of the people and of the waiting: part of `npm test`. */
+  /** A tenth of the people and of the waiting, as `npm test` runs it. */
   readonly short: boolean;
   readonly seed: number;
 }
@@ -13,9 +13,9 @@ export interface Result {
   readonly people: number;
   readonly lost: number;
   readonly doubled: number;
-  /** Listed as `unknown` or `unresolved`. */
+  /** Deliveries that are listed as `unknown` or `unresolved`. */
   readonly inDoubt: number;
-  /** From the fault's end until work moved again; null where nothing stood still. */
+  /** Milliseconds from the fault's end until work moved again; null where nothing stood still. */
   readonly recoverMs: number | null;
   readonly notes: readonly string[];
   /** Promises that did not hold. */

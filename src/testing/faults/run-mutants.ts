@@ -35,7 +35,7 @@ class Copy {
   #running: ChildProcess | undefined;
 
   constructor() {
-    // The database's own user must be able to enter it.
+    // The database's own user must be able to enter the folder.
     chmodSync(this.folder, 0o755);
     for (const name of COPIED) cpSync(join(ROOT, name), join(this.folder, name), { recursive: true });
     symlinkSync(join(ROOT, 'node_modules'), join(this.folder, 'node_modules'));
@@ -97,7 +97,7 @@ class Copy {
   }
 }
 
-/** A statement that no longer parses proves nothing about the guard. */
+/** Failures that prove nothing about the guard, since a statement no longer parses. */
 const BROKEN = /syntax error|does not exist|no unique or exclusion constraint|could not determine data type|is not a function|Cannot find/;
 
 async function runOne(copy: Copy, mutant: Mutant): Promise<MutantLine> {
@@ -117,12 +117,12 @@ async function runOne(copy: Copy, mutant: Mutant): Promise<MutantLine> {
 }
 
 /**
- * Takes each guard away in a copy of the sources and runs the one test that must notice. First the control: every one of
- * those tests passes with all guards in place.
+ * Takes each guard away in a copy of the sources and runs the one test that must notice. The control comes first: each of
+ * those tests must pass with all guards in place.
  */
 export async function runMutants(options: {
   short: boolean;
-  /** Guards; all of them unless told. */
+  /** Guards to take away; all of them where this is undefined. */
   only: readonly string[] | undefined;
   say: (line: string) => void;
 }): Promise<{ lines: MutantLine[]; controlSeconds: number }> {

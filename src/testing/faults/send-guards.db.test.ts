@@ -12,7 +12,7 @@ import { LaneByHand } from '#testing/lane-by-hand.ts';
 import { addColleague, addKeyOf, apiOf } from '#testing/people-who-act.ts';
 import { startTestSimulator, TEST_ACCOUNT, TEST_TOKEN, type TestSimulator } from '#testing/simulator.ts';
 
-/** Send guards as people meet them: asked through the API, witnessed by the carriers' log. `mutants.ts` takes each away. */
+/** Send guards as people meet them: the API is asked, and the carriers' log decides. `mutants.ts` takes each guard away. */
 let simulator: TestSimulator;
 let deps: TestDeps;
 let app: ReturnType<typeof createApp>;
@@ -42,7 +42,7 @@ async function office(policy: Record<string, unknown> = {}) {
     for (let i = 0; i < count; i++) {
       number += 1;
       const phone = `+1202557${String(number).padStart(4, '0')}`;
-      // Reached by mail too: a correction goes by what the first came by.
+      // These people have mail too, since a correction goes by the channel that the first message came by.
       expect((await author('POST', '/recipients', { name: 'Person', phone, email: `p${number}@example.test`, tags })).status).toBe(201);
       phones.push(phone);
     }
@@ -59,7 +59,7 @@ async function office(policy: Record<string, unknown> = {}) {
 const draft = (text: string, audience: object = { all: true }) => ({ class: 'ops', text: { en: text }, audience, channels: ['sms'] });
 const send = (api: Api, text: string, change: object = {}) =>
   api<MessageView & { code: string }>('POST', '/messages', { ...draft(text), launch: true, ...change });
-/** Whom a carrier was called for with this text. */
+/** Phone numbers that a carrier was called for with this text. */
 const called = async (text: string): Promise<string[]> =>
   simulator
     .logged()
@@ -134,6 +134,6 @@ test('correction: it goes to those too of whose calls nobody knows the outcome',
   expect((await author('POST', `/messages/${first.id}/correct`, { text: { en: 'Right school' } })).status).toBe(201);
   await work();
   expect(await called('Right school')).toEqual(phones);
-  // Nor is the wrong text sent again to them.
+  // The wrong text is not sent to them again either.
   expect(await called('Wrong school')).toEqual(phones);
 });

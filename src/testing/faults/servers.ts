@@ -26,7 +26,7 @@ export class PostgresServer {
   }
 
   static async start(folder: string, settings: Record<string, string> = {}): Promise<PostgresServer> {
-    // Room for two workers, their replacements and an API while all of them overlap.
+    // There is room for two workers, their replacements and an API while all of them overlap.
     const server = new PostgresServer(folder, await freePort(), { max_connections: '400', shared_buffers: '128MB', ...settings });
     await server.up();
     await server.query('postgres', 'CREATE DATABASE muster_template');
@@ -34,12 +34,12 @@ export class PostgresServer {
     return server;
   }
 
-  /** Where its data really is. */
+  /** Folder in which its data really is. */
   get folder(): string {
     return this.#running?.folder ?? this.#folder;
   }
 
-  /** A folder beside its own, for a server that belongs to one row. */
+  /** Path of a folder beside its own, for a server that belongs to one row. */
   sibling(name: string): string {
     return `${this.#folder}-${name}`;
   }
@@ -54,7 +54,7 @@ export class PostgresServer {
     this.#running = await startEmbeddedPostgres({ folder: this.#folder, port: this.port, settings: this.settings });
   }
 
-  /** Immediate shutdown: no checkpoint, every session cut; what was committed must come back from the log. */
+  /** Shuts down immediately, without a checkpoint and with every session cut; what was committed must come back from the log. */
   async crash(signal: 'SIGQUIT' | 'SIGKILL' = 'SIGQUIT'): Promise<void> {
     if (this.#running) await killChild(this.#running.process, signal);
   }
@@ -63,7 +63,7 @@ export class PostgresServer {
     await withClient(this.urlOf(database), (client) => client.query(text));
   }
 
-  /** As PostgreSQL names it, without what it was built with. */
+  /** Version as PostgreSQL names it, without what it was built with. */
   async version(): Promise<string> {
     const { rows } = await withClient(this.urlOf('postgres'), (client) => client.query<{ server_version: string }>('SHOW server_version'));
     return rows[0]?.server_version ?? 'unknown';
@@ -82,7 +82,7 @@ export class PostgresServer {
   }
 }
 
-/** A Redis without persistence on a fixed port: killed, it comes back empty. */
+/** A Redis without persistence on a fixed port, which comes back empty when it was killed. */
 export class RedisServer {
   readonly port: number;
   readonly #folder: string;

@@ -12,9 +12,9 @@ const NAME = 'standby';
 
 export interface Standby {
   readonly port: number;
-  /** From now on a commit of the primary is answered when it is on this one's disk. */
+  /** Makes the primary answer a commit only when it is on the standby's disk. */
   synchronous(): Promise<void>;
-  /** Resolves when it takes writes. */
+  /** Makes the standby the primary; resolves when it takes writes. */
   promote(): Promise<unknown>;
   close(): Promise<void>;
 }
@@ -28,8 +28,8 @@ function give(path: string, uid: number, gid: number): void {
 }
 
 /**
- * A standby on loopback, by a low-level base backup: the embedded PostgreSQL brings no pg_basebackup. The primary keeps
- * all of its log, so the standby fetches from it whatever the copy is missing.
+ * Starts a standby on loopback from a low-level base backup, since the embedded PostgreSQL brings no pg_basebackup. The primary
+ * keeps all of its log, so the standby fetches from it what the copy lacks.
  */
 export async function startStandby(primary: PostgresServer, folder: string): Promise<Standby> {
   const data = join(folder, 'postgres');

@@ -7,7 +7,7 @@ import type { MutantLine } from './run-mutants.ts';
 const DOCUMENT = resolve(import.meta.dirname, '../../../docs/faults.md');
 const QUEUES = { postgres: 'Postgres', redis: 'Redis' } as const;
 
-/** Columns padded to their widest cell. */
+/** A Markdown table whose columns are padded to their widest cell. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const clean = rows.map((row) => row.map((cell) => cell.replaceAll('|', String.raw`\|`).replaceAll('\n', ' ')));
   const widths = head.map((name, i) => Math.max(name.length, ...clean.map((row) => row[i]?.length ?? 0)));
@@ -35,7 +35,7 @@ interface Shown {
   readonly line: RowLine;
 }
 
-/** When, where, of which sources: what a figure is worth. */
+/** Says when, where and from which sources the figures were measured. */
 function facts(shown: readonly Shown[]): string {
   const at = shown.map(({ line }) => line.at).sort();
   const loads = shown.map(({ line }) => line.load1).sort((a, b) => a - b);
@@ -57,7 +57,7 @@ function replace(document: string, name: string, text: string): string {
   return `${document.slice(0, a + from.length)}\n\n${text}\n\n${document.slice(b)}`;
 }
 
-/** Writes the figures of finished runs into the document; of a row that is in several files the last one counts. */
+/** Writes the figures of finished runs into the document; where several files have a row, the last one counts. */
 export function writeDocument(files: readonly string[]): string {
   let document = readFileSync(DOCUMENT, 'utf8');
   const reports: Report[] = [];

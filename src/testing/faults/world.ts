@@ -34,11 +34,11 @@ export interface WorldOptions {
   readonly seed: number;
   /** Another way to the same database, for the runner and every process: a proxy in between. */
   readonly through?: (databaseUrl: string) => string;
-  /** Instead of one Redis: a cluster's members, with commas between them. */
+  /** Addresses of a cluster's members, with commas between them, instead of one Redis. */
   readonly redisUrl?: string | undefined;
 }
 
-/** A whole installation for one row: its own database, carriers in this process, API and workers as real processes. */
+/** A whole installation for one row. It has its own database, carriers in this process, and API and workers as real processes. */
 export class World {
   readonly postgres: PostgresServer;
   readonly redis: RedisServer | undefined;
@@ -65,7 +65,7 @@ export class World {
     this.simulator = installation.simulator;
     this.databaseUrl = url;
     this.pool = new pg.Pool({ connectionString: url, max: 4 });
-    // The server is stopped on purpose by some rows.
+    // Some rows stop the server on purpose, so its errors are no fault.
     this.pool.on('error', () => undefined);
     this.tenantId = installation.tenantId;
     this.#key = installation.apiKey;
@@ -84,7 +84,7 @@ export class World {
     const installation = await prepareInstallation({
       databaseUrl: url,
       redisUrl: options.redisUrl ?? options.redis?.url,
-      // Receipts have a row of their own; elsewhere they would hide what the workers wrote.
+      // Receipts have a row of their own; in other rows they would hide what the workers wrote.
       behaviour: { seed: options.seed, sms: { receipts: { lostShare: 1 } }, second: { sms: { receipts: { lostShare: 1 } } } },
       second: true,
       tenant: {
@@ -143,7 +143,10 @@ export class World {
     return callApi(method, `${base}${path}`, body, { key: this.#key, dispatcher: this.#agent, headers, timeoutMs });
   }
 
-  /** People straight into the table: the import has tests of its own. `first` keeps addresses of several groups apart. */
+  /**
+   * Writes people straight into the table, since the import has tests of its own. `first` keeps the addresses of several
+   * groups apart.
+   */
   async people(count: number, { first = 0, tag = 'all', mail = false }: { first?: number; tag?: string; mail?: boolean } = {}): Promise<void> {
     await this.pool.query(
       `INSERT INTO recipients (tenant_id, name, phone, email, tags, consent)
@@ -206,7 +209,7 @@ export class World {
     );
   }
 
-  /** The end of the processes' log, and whatever is not a log line: how a process died. */
+  /** The end of the processes' log and the lines that are no log lines, which say how a process died. */
   tail(): string {
     const lines = this.logged().split('\n');
     return [
@@ -230,10 +233,10 @@ export class World {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  /** The runner ends: nothing is measured any more. */
+  /** Is called when the runner ends and nothing is measured any more. */
   async #abandon(): Promise<void> {
     await Promise.all(this.#children.map((child) => kill(child)));
-    // It writes into the folder.
+    // The simulator writes into the folder, so it ends first.
     await this.simulator.close();
     rmSync(this.#folder, { recursive: true, force: true });
   }

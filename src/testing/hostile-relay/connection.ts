@@ -8,7 +8,7 @@ import { Wire } from './wire.ts';
 export interface RelayOptions {
   readonly temper: Temper;
   readonly pipelining: number;
-  /** Offers STARTTLS with it. */
+  /** Certificate with which the relay offers STARTTLS. */
   readonly certificate?: { readonly key: string; readonly cert: string } | undefined;
   readonly login: boolean;
 }
@@ -17,10 +17,10 @@ const VERBS: readonly string[] = ['EHLO', 'HELO', 'STARTTLS', 'AUTH', 'MAIL', 'R
 const HANDSHAKE: ReadonlySet<Verb> = new Set(['greeting', 'EHLO', 'HELO', 'STARTTLS', 'AUTH']);
 const reply = (code: number, text: string): Said => ({ text: `${code} ${text}\r\n`, code });
 
-/** Its own number of the mail is in each of its addresses: `p<n>@`, and at the end of what stands before `@` elsewhere. */
+/** Number of a mail, which stands in each of its addresses: as `p<n>@`, or at the end of what stands before `@`. */
 const mailOf = (text: string): string => String(Number(/(\d+)(?:@|$)/.exec(text)?.[1] ?? -1));
 
-/** One connection of a relay that keeps its side of SMTP as badly as chance will have it, and books what it reads. */
+/** One connection of a relay that breaks SMTP by chance, and writes down what it reads. */
 export class HostileConnection {
   readonly #socket: Socket;
   readonly #wire: Wire;
@@ -36,7 +36,7 @@ export class HostileConnection {
   #positions = 0;
   #from: string | undefined;
   #to: string | undefined;
-  /** A transaction is open, though perhaps nobody's. */
+  /** True when a transaction is open, though perhaps of no mail. */
   #open = false;
 
   constructor(socket: Socket, chance: Chance, options: RelayOptions, ledger: Ledger) {
@@ -65,7 +65,10 @@ export class HostileConnection {
     }
   };
 
-  /** Once a relay has spoken out of turn, nobody can tell what its client is at. */
+  /**
+   * Writes down a rule that the client broke. After a reply too many or too few nobody can tell which command the client is
+   * at, so nothing is written down then.
+   */
   #complain(what: string): void {
     if (this.#heard.inPhase) this.#ledger.broken.push(`connection ${this.#number}: ${what}`);
   }
@@ -104,7 +107,7 @@ export class HostileConnection {
   #onEhlo(): void {
     const { certificate, login, pipelining } = this.#options;
     this.#reset();
-    // Rolled anew after STARTTLS: what was offered before counts no more.
+    // The offers are drawn again after STARTTLS, since what was offered before no longer counts.
     this.#pipelining = this.#chance.next() < pipelining;
     const offers = [
       ...(this.#pipelining ? ['PIPELINING'] : []),
@@ -123,7 +126,7 @@ export class HostileConnection {
   #onStartTls(): void {
     const { certificate } = this.#options;
     const { fair, code } = this.#answer('STARTTLS', reply(220, 'Go ahead'));
-    // nodemailer goes ahead at any word that begins with a 2: what follows is no SMTP.
+    // nodemailer goes on at any line that begins with a 2, so what follows is no SMTP.
     this.#heard.inPhase &&= fair;
     if (certificate && code === 220) this.#wire.add({ run: () => this.#secureBy(certificate) });
   }
@@ -157,7 +160,7 @@ export class HostileConnection {
 
   #onDataVerb(): void {
     const mail = this.#to ?? this.#from;
-    // RFC 2920 section 3.1 allows both to a relay that has no recipient.
+    // RFC 2920 section 3.1 allows a relay without a recipient both replies.
     const willing = this.#to !== undefined || (this.#from !== undefined && this.#chance.next() < 0.5);
     const { code } = this.#answer('DATA', willing ? reply(354, 'Go on') : reply(554, '5.5.1 No valid recipients'), mail);
     if (code === 354) this.#body = [];
@@ -176,7 +179,7 @@ export class HostileConnection {
       if (!body.at(-1)?.endsWith('--')) this.#complain(`a body that is cut off, for ${mail}`);
       const position = this.#positions;
       const { code } = this.#answer('END', reply(250, `2.0.0 Ok: queued as MAIL-${mail}`), mail);
-      // A lone dot is how a client ends a DATA that it has no recipient for (RFC 2920 section 3.1): no mail.
+      // A client ends a DATA that it has no recipient for by a lone dot (RFC 2920 section 3.1), which is no mail.
       if (body.length > 0) this.#ledger.taken.push({ mail, connection: this.#number, position, code });
     }
     this.#reset();
@@ -189,7 +192,7 @@ export class HostileConnection {
     this.#heard.fair &&= fair;
     this.#heard.inPhase &&= inPhase;
     this.#heard.stalled ||= !inPhase || after === 'silence' || after === 'deaf';
-    // Words too many may be swallowed by the greeting's reader, or may not.
+    // The reader of the greeting may swallow further lines, or may not.
     this.#heard.countable &&= inPhase || !HANDSHAKE.has(verb);
     for (const one of said) this.#heard.lines.push(`< ${JSON.stringify(one.text.slice(0, 80))}`);
     if (after !== 'go on') this.#heard.lines.push(`< (${after})`);

@@ -11,18 +11,18 @@ export interface Claim {
 export interface Verdict {
   /** Claims that the ledger contradicts. */
   readonly wrong: string[];
-  /** Mails of which the ledger tells exactly one right outcome, and it was that one. */
+  /** How many mails had the one outcome that the ledger allows for them. */
   readonly exact: number;
-  /** Accepted or refused by words of a relay that were not meant for it, as nobody at the other end of a wire can know. */
+  /** How many mails were accepted or refused by a reply which was not meant for them, as no client can know. */
   readonly misled: number;
-  /** Given up after a time-out, although the relay left nobody without an answer. */
+  /** How many mails were given up after a time-out, although the relay left no command without an answer. */
   readonly late: number;
 }
 
 const isYes = (code: number | undefined): boolean => code !== undefined && code >= 200 && code < 300;
 const isNo = (code: number | undefined): boolean => code !== undefined && code >= 400 && code < 600;
 
-/** What the outcome must be, where the relay was fair: undefined where it cannot be told. */
+/** What the outcome must be where the relay was fair; undefined where nobody can tell. */
 function expected(mail: string, ledger: Ledger, takings: readonly Taken[]): string | undefined {
   const [taken] = takings;
   const refused = ledger.refused.get(mail);
@@ -48,7 +48,7 @@ function contradictions({ mail, outcome }: Claim, ledger: Ledger, takings: reado
   } else if (outcome.kind !== 'unknown') {
     const doubtful = takings.filter((one) => !isNo(heardBy(one)) && isCountable(one));
     if (doubtful.length > 0) wrong.push(`mail ${mail} is ${outcome.kind} (${outcome.code}) and was taken`);
-    // Number 0 is nobody: said before any mail.
+    // Number 0 stands for no mail, since the reply came before any.
     const tag = / \d\.9\.(\d+)$/.exec(outcome.code)?.[1];
     if (tag !== undefined && tag !== '0' && tag !== mail && ledger.connections.every(({ inPhase }) => inPhase))
       wrong.push(`mail ${mail} is refused by the words for mail ${tag}`);
@@ -56,13 +56,13 @@ function contradictions({ mail, outcome }: Claim, ledger: Ledger, takings: reado
   return wrong;
 }
 
-/** @param limitMs by when every send must have ended */
+/** @param limitMs milliseconds within which every send must have ended */
 export function judge(claims: readonly Claim[], ledger: Ledger, limitMs: number): Verdict {
   const wrong = [...ledger.broken];
   let exact = 0;
   let misled = 0;
   const late = claims.filter(({ outcome }) => 'code' in outcome && outcome.code === 'DEADLINE').length;
-  // A busy machine may well be late, and a connection that is given up takes other mails with it.
+  // A busy machine may be late, and other mails are lost with a connection that is given up.
   const isClear = late === 0 && ledger.connections.every(({ fair }) => fair);
   for (const claim of claims) {
     const takings = ledger.taken.filter((one) => one.mail === claim.mail);

@@ -2,28 +2,28 @@
 export interface Taken {
   readonly mail: string;
   readonly connection: number;
-  /** Which of its connection's replies answers the final dot: the n-th reply is for the n-th command. */
+  /** Number of the reply on its connection that answers the final dot, since the n-th reply is for the n-th command. */
   readonly position: number;
-  /** What it meant to answer. */
+  /** The reply that the relay meant to give. */
   readonly code: number;
 }
 
-/** A connection as the relay saw it. */
+/** One connection as the relay saw it. */
 export interface Heard {
-  /** Codes of the replies that went out, in order; 0 is none by RFC 5321. */
+  /** Codes of the replies that went out, in order; 0 stands for what is no reply by RFC 5321. */
   readonly codes: readonly number[];
-  /** Nothing but layout, delays and refusals, from the greeting on. */
+  /** True while the relay varied only layout, delays and refusals, from the greeting on. */
   fair: boolean;
-  /** No reply too many or too few, or one in the place of another. */
+  /** True while no reply was too many, too few or in the place of another. */
   inPhase: boolean;
-  /** It can be told which of its replies was heard for which command. */
+  /** True when it is clear which reply was read for which command. */
   countable: boolean;
-  /** Somebody waits for an answer that will not come. */
+  /** True when the client waits for an answer that will not come. */
   stalled: boolean;
   readonly lines: string[];
 }
 
-/** What the relay really did, to be held against what the adapter says it did. */
+/** What the relay really did, to be compared with what the adapter says it did. */
 export class Ledger {
   readonly taken: Taken[] = [];
   readonly connections: Heard[] = [];

@@ -1,10 +1,10 @@
 import { type Chance, pick } from '#simulator/chance.ts';
 
-/** One thing a relay says. `code` 0: no reply by RFC 5321 section 4.2.1. */
+/** One thing that a relay sends; `code` is 0 for what is no reply by RFC 5321 section 4.2.1. */
 export interface Said {
   readonly text: string;
   readonly code: number;
-  /** Its end never comes. */
+  /** True when its end never comes. */
   readonly cut?: true;
 }
 
@@ -15,27 +15,27 @@ export interface Answer {
   readonly said: readonly Said[];
   readonly after: After;
   readonly pauseMs: number;
-  /** What the class of its answer is, as far as it goes by the book: 250 or a refusal, however oddly laid out. */
+  /** Code of the answer as far as it keeps the protocol, 250 or a refusal, however oddly it is laid out. */
   readonly code: number;
-  /** Nothing but layout, delays and refusals. */
+  /** True when the relay varied only layout, delays and refusals. */
   readonly fair: boolean;
-  /** One reply too many or too few, or one in the place of another. */
+  /** True when there is one reply too many or too few, or one in the place of another. */
   readonly inPhase: boolean;
 }
 
 export type Verb = 'greeting' | 'EHLO' | 'HELO' | 'STARTTLS' | 'AUTH' | 'MAIL' | 'RCPT' | 'DATA' | 'END' | 'RSET' | 'QUIT' | 'other';
 
 export interface Temper {
-  /** How often an answer is a foul one: 0 to 1. */
+  /** Share of answers that break the protocol, 0 to 1. */
   readonly foul: number;
-  /** How often a refusal. */
+  /** Share of answers that are refusals, 0 to 1. */
   readonly refuses: number;
 }
 
 const REFUSALS = [400, 421, 450, 451, 452, 454, 499, 500, 501, 503, 530, 550, 551, 552, 553, 554, 556, 599];
 const OTHER_2YZ = [200, 211, 251, 252, 299];
 
-/** Something that is no reply: no code, a code of another world, a code that is not followed by what must follow. */
+/** Text that is no reply: it has no code, an impossible code, or a code without what must follow it. */
 const GARBAGE = [
   'Hello?',
   '100 Wait',
@@ -60,7 +60,7 @@ const GARBAGE = [
 
 const line = (code: number, text: string): Said => ({ text: `${code} ${text}\r\n`, code });
 
-/** The same reply in other clothes, all of which RFC 5321 section 4.2 allows or every reader forgives. */
+/** The same reply in another layout, which RFC 5321 section 4.2 allows or every client forgives. */
 function dressed({ text, code }: Said, chance: Chance): Said {
   const words = text.slice(4, -2);
   const looks = [
@@ -81,7 +81,7 @@ function dressed({ text, code }: Said, chance: Chance): Said {
 
 const isMailVerb = (verb: Verb): boolean => verb === 'MAIL' || verb === 'RCPT' || verb === 'DATA' || verb === 'END' || verb === 'RSET';
 
-/** One foul thing after another, by chance. @param right what a decent relay would say */
+/** Breaks the protocol in one of many ways, by chance. @param right what a correct relay would say */
 function foul(verb: Verb, right: Said, chance: Chance): Partial<Answer> {
   const n = chance.next();
   const said = (text: string): Said => ({ text, code: 0 });
@@ -103,7 +103,7 @@ function foul(verb: Verb, right: Said, chance: Chance): Partial<Answer> {
   return { said: [line(250, 'Ok: queued as GHOST')], inPhase: verb !== 'DATA', code: 250 };
 }
 
-/** @param right what a decent relay would say; @param tag shows up in a refusal, so that it is seen whose it is */
+/** @param right what a correct relay would say. @param tag stands in a refusal, so that its mail can be recognised */
 export function answerTo(verb: Verb, right: Said, tag: number, temper: Temper, chance: Chance): Answer {
   const pauseMs = chance.next() < 0.08 ? Math.floor(chance.next() * 12) : 0;
   const plain = { pauseMs, after: 'go on', fair: true, inPhase: true, code: right.code } as const;
@@ -111,7 +111,7 @@ export function answerTo(verb: Verb, right: Said, tag: number, temper: Temper, c
   if (right.code < 400 && chance.next() < (verb === 'END' ? temper.refuses * 2 : temper.refuses)) {
     const code = pick(REFUSALS, chance.next()) ?? 450;
     const refusal = line(code, chance.next() < 0.7 ? `${String(code)[0]}.9.${tag} no` : 'no');
-    // Whoever is told 421, or no to a RSET, begins anew with another connection.
+    // A client that gets 421, or a refusal of RSET, begins again with another connection.
     return { ...plain, code, fair: code !== 421 && verb !== 'RSET', said: [dressed(refusal, chance)] };
   }
   const other = right.code === 250 && verb !== 'EHLO' && chance.next() < 0.1 ? pick(OTHER_2YZ, chance.next()) : undefined;

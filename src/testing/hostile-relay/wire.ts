@@ -5,9 +5,9 @@ import type { After, Said } from './mischief.ts';
 
 type Task = { readonly said: Said } | { readonly after: After } | { readonly pauseMs: number } | { readonly run: () => void };
 
-/** Says what it is given in order, cut or glued at any byte, and keeps what left whole. */
+/** Sends what it is given in order, cut or joined at any byte, and keeps the codes of what went out whole. */
 export class Wire {
-  /** Codes of the replies that went out, 0 for what is none. */
+  /** Codes of the replies that went out, 0 for what is no reply. */
   readonly codes: number[] = [];
   readonly #tcp: Socket;
   #socket: Socket;
@@ -34,7 +34,7 @@ export class Wire {
 
   async #pump(): Promise<void> {
     this.#pumping = true;
-    // What was asked in one packet is answered in one, half of the time.
+    // Half of the time, commands of one packet are answered in one packet.
     if (this.#chance.next() < 0.5) await nextTurn();
     for (let task = this.#tasks.shift(); task && !this.#over; task = this.#tasks.shift()) {
       if ('pauseMs' in task) await sleep(task.pauseMs);
@@ -57,7 +57,7 @@ export class Wire {
     let bytes = Buffer.from(text, 'latin1');
     for (;;) {
       const next = this.#tasks[0];
-      // Glued to what comes next.
+      // This is joined to what comes next.
       if (next && 'said' in next && bytes.length < 10_000 && this.#chance.next() < 0.6) {
         this.#tasks[0] = { said: { ...next.said, text: bytes.toString('latin1') + next.said.text } };
         break;

@@ -55,7 +55,7 @@ describe.each(backends)('the queue on $name', ({ redisUrl }) => {
     const victim = system.workers.shift();
     victim?.kill('SIGKILL');
     system.startWorker();
-    // The dead worker's lease (10 s) passes, then what it had marked is in doubt for a minute and stays listed.
+    // When the dead worker's lease (10 s) has passed, what it had marked is in doubt for a minute and stays listed.
     const done = await system.message<MessageView>(body.id, (view) => view.deliveries.pending === 0 && view.deliveries.attempting === 0, 90_000);
     const calls = system.calls().slice(before);
     expect(new Set(calls.map((call) => `${call.channel} ${call.to}`)).size).toBe(calls.length);

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { chromiumPath, openPage, overflows, PHONE, seriousFindings, withBrowser } from '#testing/browser.ts';
 
-// The browser tests of the console and the public pages rely on what these helpers notice, so they are shown faults first.
+// The browser tests of the console and the public pages rely on what these helpers notice, so the helpers are tested with faults.
 
 const BAD = `<!doctype html><html><head><title>x</title><script>undefinedFunction()</script></head>
 <body><img src="/missing.png"><form><input type="text"></form><div style="width:900px">wide</div></body></html>`;

@@ -12,7 +12,7 @@ const PHONE_AT_NIGHT = { ...PHONE, colorScheme: 'dark' } as const satisfies Brow
 /** axe takes most of the time, and two browsers' worth of processes share the machine. */
 const SLOW_MACHINE_MS = 240_000;
 const SMS = '+12025550100';
-/** SMS units a second: slow enough that a person sees the counts rise, and that a stop has something to hold back. */
+/** SMS units a second, which is slow enough that a person sees the counts rise and that a stop has something to hold back. */
 const PACE = 25;
 const REFUSED = '+12023000007';
 const DOUBTFUL = '+12023001003';
@@ -71,7 +71,7 @@ const launchByApi = async (tag: string, title: string): Promise<string> => {
   return body.id;
 };
 
-/** Every page that a person comes to is looked at: nothing serious for axe, nothing to scroll sideways for. */
+/** Holds of every page that a person comes to that axe finds nothing serious and that nobody must scroll sideways. */
 async function look(page: Page): Promise<void> {
   expect(await seriousFindings(page), page.url()).toEqual([]);
   expect(await overflows(page), `${page.url()} is wider than the screen`).toBe(false);
@@ -164,7 +164,7 @@ async function launch(page: Page): Promise<void> {
   await page.getByText('This is real. 60 people get it.').waitFor();
   await look(page);
   await page.getByRole('button', { name: 'Send to 60 people' }).click();
-  // Without the tick nothing is sent; the page says why and takes the person there.
+  // Without the tick nothing is sent; the page says why and takes the person to the field.
   await page.getByRole('alert').getByRole('link', { name: 'Tick that you have read the text' }).click();
   await page.keyboard.press('Space');
   expect(await page.getByRole('checkbox').isChecked()).toBe(true);
@@ -178,7 +178,7 @@ async function watchTheBoard(page: Page): Promise<string> {
   await recordTicks(page);
   await page.waitForFunction(() => Number(document.getElementById('tick')?.dataset['sent']) > 5);
   await look(page);
-  // All but the refused one are handed over, and the crowd answers, while nobody touches the page.
+  // All but the refused delivery are handed over, and the crowd answers, while nobody touches the page.
   await page.waitForFunction(
     () => Number(document.getElementById('tick')?.dataset['sent']) === 59 && Number(document.getElementById('tick')?.dataset['answered']) > 30,
   );
@@ -205,7 +205,7 @@ async function correct(page: Page, id: string): Promise<void> {
   await visit(page, `/messages/${id}`);
   await page.getByRole('link', { name: 'Send a correction' }).click();
   await look(page);
-  // The one whom nothing reached has nothing to be corrected.
+  // The one person whom nothing reached needs no correction.
   await page.getByText('59 people').first().waitFor();
   await page.getByRole('textbox', { name: 'Text' }).fill('It is gate 4, not gate 3.');
   await page.getByRole('checkbox').check();
@@ -337,7 +337,7 @@ test.skipIf(chromiumPath === undefined)('a drill is written and started with the
     await look(page);
     await tabTo(/Start the exercise with 3 people/);
     await page.keyboard.press('Enter');
-    // Three people may all be called before the page is there, and then there is nothing left to stop.
+    // All three people may be called before the page is there, and then nothing is left to stop.
     await page.getByRole('heading', { name: 'Reach' }).waitFor();
     await system.message<MessageView>(page.url().split('/').at(-1) ?? '', (view) => view.deliveries.delivered + view.deliveries.accepted === 3);
     const texts = system.calls().filter((call) => call.body?.includes('Monthly test'));

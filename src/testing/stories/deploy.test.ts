@@ -12,7 +12,7 @@ const has = (command: string, ...args: string[]): boolean => spawnSync(command, 
 const scratch = mkdtempSync(join(tmpdir(), 'muster-deploy-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-/** What these tests read of a manifest; everything else is unknown to them. */
+/** The parts of a manifest that these tests read. */
 interface Container {
   name: string;
   image: string;
@@ -187,7 +187,7 @@ describe('Kubernetes', () => {
     for (const manifest of manifests) if (manifest.kind !== 'Namespace') expect(manifest.metadata.namespace).toBe('muster');
     const config = named('ConfigMap')[0];
     for (const name of Object.keys(config?.data ?? { none: '' })) expect(known).toContain(name);
-    // The generated name carries a hash, so that a changed value rolls the pods.
+    // The generated name carries a hash, so that the pods are replaced when a value changes.
     expect(JSON.stringify(workloads)).toContain(config?.metadata.name);
   });
 
@@ -243,7 +243,7 @@ describe('systemd', () => {
   test.skipIf(!has('systemd-analyze', '--version'))(
     'systemd finds nothing wrong with them (skipped where there is no systemd)',
     () => {
-      // The units name /opt/muster, which is not here: this checkout and the Node that runs the tests stand in for it.
+      // The units name /opt/muster, which does not exist here; this checkout and the Node that runs the tests take its place.
       const place = join(scratch, 'units');
       mkdirSync(place);
       for (const unit of units)

@@ -53,7 +53,7 @@ async function all<T>(path: string): Promise<T[]> {
   return items;
 }
 
-/** A third has a browser, a third a phone alone, a third mail alone. */
+/** A third of the people have a browser, a third only a phone, and a third only mail. */
 async function importPeople(): Promise<void> {
   const rows = Array.from(
     { length: PEOPLE },

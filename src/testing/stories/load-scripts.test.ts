@@ -20,7 +20,7 @@ interface Result {
   requests: Record<string, { count: number }>;
 }
 
-/** Each of them for a few seconds against an installation that the runner starts; no statement about speed. */
+/** Each load test runs for a few seconds against an installation that the runner starts; nothing is said about speed. */
 describe.runIf(k6.status === 0)('the load tests', () => {
   let out = '';
   let output = '';
@@ -39,7 +39,7 @@ describe.runIf(k6.status === 0)('the load tests', () => {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text));
-    // Ends in order what it started: its own database, too.
+    // The runner ends in order what it started, its own database too.
     const tooLong = setTimeout(() => child.kill('SIGTERM'), 270_000);
     code = await new Promise((done) => child.once('close', done));
     clearTimeout(tooLong);

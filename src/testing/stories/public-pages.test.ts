@@ -41,7 +41,7 @@ const shared = async (drill: boolean) => {
 test.skipIf(chromiumPath === undefined)('a phone answers, changes its mind, passes it on and a friend joins (skipped where there is no Chromium)', async () => {
   const { message, link } = await shared(true);
   await withBrowser(async (browser) => {
-    // The headless browser calls itself so, and robots are not counted as people.
+    // A headless browser says in its name what it is, and robots are not counted as people, so it gets another name.
     const { page, problems } = await openPage(browser, { ...PHONE, userAgent: 'Mozilla/5.0 (Linux; Android 15; Mobile) Chrome/140.0 Safari/537.36' });
     await page.goto(`${origin}/r/${link('answer')}`);
     expect(await seriousFindings(page)).toEqual([]);
@@ -51,7 +51,7 @@ test.skipIf(chromiumPath === undefined)('a phone answers, changes its mind, pass
     await page.getByLabel('A few words').fill('with rope');
     await page.getByRole('button', { name: 'Later' }).click();
     expect(await page.getByRole('status').textContent()).toMatch(/Later.*with rope/s);
-    // Enter in a field must not press the first answer: the tallies at the end would tell.
+    // Enter in a field must not press the first answer, which the tallies at the end would show.
     await page.getByText('Add a time or a note').click();
     await page.getByLabel('When can you be there?').fill('30');
     await page.keyboard.press('Enter');
@@ -62,7 +62,7 @@ test.skipIf(chromiumPath === undefined)('a phone answers, changes its mind, pass
     await page.getByRole('link', { name: 'Pass it on' }).click();
     await page.getByRole('button', { name: 'Share' }).waitFor();
     const seen = page.waitForResponse((response) => response.url().endsWith('/seen'));
-    // A friend opens the link without the mark of the sharer's own look.
+    // A friend opens the link without its #mine, by which the page does not count the sharer's own visit.
     await page.goto('about:blank');
     await page.goto(`${origin}/s/${link('share')}`);
     expect((await seen).status()).toBe(204);
@@ -84,7 +84,7 @@ test.skipIf(chromiumPath === undefined)('a phone answers, changes its mind, pass
     await page.goto(`${origin}${path}`);
     await page.getByRole('button', { name: 'Yes, I join' }).click();
     await page.getByText('You have joined Fell Rescue').waitFor();
-    // The refused address, which the browser reports by itself.
+    // The browser itself reports the answer that refused the address.
     expect(problems).toEqual([expect.stringContaining('the server responded with a status of 422')]);
   });
   const tallies = await within((tx) =>

@@ -73,7 +73,7 @@ const subscription = () => ({
   keys: { p256dh: keys.ecdh.getPublicKey('base64url'), auth: keys.auth.toString('base64url') },
 });
 
-/** Presses the page's own button, first without the person's permission. @returns the worker that the page registered */
+/** Presses the page's own button, the first time without the person's permission. @returns the worker that the page registered */
 async function joinByPush(context: BrowserContext, page: Page, share: string): Promise<Worker> {
   await page.addInitScript((given) => {
     PushManager.prototype.subscribe = async () => ({ toJSON: () => given }) as unknown as PushSubscription;
@@ -123,7 +123,7 @@ const shown = (worker: Worker, body: string): Promise<Shown[]> =>
     }
   }, body);
 
-/** A tap on an action. A browser without a screen has no way to make one, so the worker gets the event that it would get. */
+/** Taps an action. A browser without a screen cannot be tapped, so the worker gets the event that a tap would send. */
 const tap = (worker: Worker, action: string): Promise<void> =>
   worker.evaluate(async (key) => {
     const scope = globalThis as unknown as EventTarget & { registration: ServiceWorkerRegistration };
@@ -131,7 +131,7 @@ const tap = (worker: Worker, action: string): Promise<void> =>
     const Click = (globalThis as unknown as Record<string, new (type: string, init: object) => Event>)['NotificationEvent'];
     if (!Click || !notification) throw new Error('nothing to tap on');
     const work: Promise<unknown>[] = [];
-    // A scripted event may not wait; the browser's own may, and it waits for all of this.
+    // A scripted event has no waitUntil of the browser's, so the test waits for everything that the handler hands to it.
     const event = Object.assign(new Click('notificationclick', { notification, action: key }), { waitUntil: (one: Promise<unknown>) => void work.push(one) });
     scope.dispatchEvent(event);
     await Promise.all(work);
@@ -166,7 +166,7 @@ test.skipIf(chromiumPath === undefined)(
           actions: ['yes: I am coming', 'no: I cannot'],
         },
       ]);
-      // The worker's own word makes it delivered: the push service only ever said accepted.
+      // The service worker's report makes it delivered, since the push service only ever said accepted.
       await system.message<MessageView>(id, (view) => view.deliveries.delivered === 2 && view.deliveries.accepted === 0);
 
       // A message that is pushed twice is on the screen once.
@@ -182,7 +182,7 @@ test.skipIf(chromiumPath === undefined)(
       const { body } = await system.call<{ items: { key: string; way: string; recipientId: string }[] }>('GET', `/v1/messages/${id}/answers`);
       expect(body.items.map(({ key, way }) => [key, way])).toEqual([['yes', 'push']]);
 
-      // The same link as a page: it shows the answer that the tap gave.
+      // The page behind the same link shows the answer that the tap gave.
       await page.goto(sent.notification.navigate);
       expect(await page.getByRole('status').textContent()).toContain('I am coming');
       expect(problems).toEqual([]);

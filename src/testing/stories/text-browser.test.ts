@@ -50,7 +50,7 @@ test.skipIf(!lynx)('a text browser reads the message and answers by its button (
   expect(page).toContain('Fell Rescue');
   expect(page).toContain('Yes, I come');
   expect(await answers()).toEqual([]);
-  // Keys as a person presses them: down to a button, enter, quit. The first button is a few presses down.
+  // The keys are those that a person presses: down to a button, enter, quit. The first button is a few presses down.
   const script = join(folder, 'keys');
   for (let downs = 0; downs < 8 && (await answers()).length === 0; downs++) {
     writeFileSync(script, `${'key Down Arrow\n'.repeat(downs)}key ^J\nkey q\nkey y\n`);

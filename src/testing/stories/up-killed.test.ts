@@ -10,7 +10,10 @@ import { fromApi } from '#testing/call-api.ts';
 import { callLogOf, readCallLog } from '#testing/call-log.ts';
 import { killPart, processesOf, type Ready, Up } from '#testing/up.ts';
 
-/** Each process of `npm run up`, and then the supervisor itself, is killed amid one fan-out; the carriers' log is counted per person. */
+/**
+ * Each process of `npm run up`, and then the supervisor itself, is killed amid one fan-out; the carriers' log is counted per
+ * person.
+ */
 const BULK = 3_000;
 const LIFE = 600;
 const EACH = ['bin/postgres', 'simulator/main.ts', 'src/main.ts', 'workers/main.ts'];
@@ -48,7 +51,7 @@ function takenBy(what: 'campaign' | 'alarm'): Map<string, number> {
 const sum = (taken: Map<string, number>): number => [...taken.values()].reduce((all, n) => all + n, 0);
 const called = (): number => sum(takenBy('campaign')) + sum(takenBy('alarm'));
 
-/** The fan-out goes on: so many more calls than now, within the time that a dead worker's lease and a held sender take. */
+/** Waits until there are so many more calls than now, for as long as a dead worker's lease and a held sender take. */
 async function untilMore(calls: number): Promise<void> {
   const from = called();
   await expect.poll(() => called() - from, { timeout: 30_000, interval: 50 }).toBeGreaterThanOrEqual(calls);
@@ -62,7 +65,7 @@ const running = (): string[] =>
 
 const stateOf = async (id: string): Promise<MessageView['deliveries']> => (await api<MessageView>('GET', `/messages/${id}`)).deliveries;
 
-/** What we say of each person, as the list for download has it. People's names are their numbers. */
+/** What Muster says of each person in the list for download. People's names are their numbers. */
 async function said(id: string): Promise<{ name: string; state: string }[]> {
   const rows = parse<{ name: string; state: string }>(await api<string>('GET', `/messages/${id}/deliveries?format=csv`), { columns: true });
   expect(rows).toHaveLength(BULK);
@@ -80,7 +83,7 @@ async function launchBoth(): Promise<{ campaign: MessageView; alarm: MessageView
       headers: { 'content-type': 'text/csv' },
     }),
   ).toMatchObject({ created: BULK + LIFE });
-  // Slow enough that all the kills fall into one fan-out, and nobody but us writes to anybody.
+  // The carriers are slow enough that all the kills fall into one fan-out, and the crowd does nothing.
   const slow = { latencyMs: 250, latencyJitterMs: 100 };
   const crowd = { answerShare: 0, stopShare: 0, bounceShare: 0 };
   await fromApi('POST', `${ready.simulator}/control`, { sms: slow, email: slow, second: { sms: slow, email: slow }, crowd });
@@ -106,7 +109,7 @@ test('killing any process amid a fan-out, the supervisor last, loses nobody and 
   }
   await untilMore(100);
   expect(sum(takenBy('campaign')), 'all kills fell into the fan-out').toBeLessThan(BULK);
-  // Somebody watches: a connection that stays open holds the old API, and its port, while it ends.
+  // A watcher's connection stays open and holds the old API, and its port, while the API ends.
   const watched = await request(`${ready.api}/messages/${campaign.id}/events`, { headers: { authorization: `Bearer ${ready.apiKey}` } });
   watched.body.on('error', () => undefined).resume();
   up.child.kill('SIGKILL');
@@ -125,7 +128,7 @@ test('killing any process amid a fan-out, the supervisor last, loses nobody and 
   const bulk = await stateOf(campaign.id);
   const taken = takenBy('campaign');
   expect([...taken].filter(([, calls]) => calls > 1)).toEqual([]);
-  // Whom no call reached is listed by name: in doubt or failed, never as sent.
+  // People whom no call reached are listed by name as in doubt or failed, never as sent.
   const unreached = (await said(campaign.id)).filter(({ name, state }) => !taken.has(name) && !['unknown', 'unresolved', 'failed'].includes(state));
   expect(unreached).toEqual([]);
   expect(bulk.unknown + bulk.unresolved).toBeLessThan(BULK / 4);

@@ -62,7 +62,8 @@ describe('npm run up', () => {
     await expect.poll(() => up.output, { timeout: 30_000 }).toMatch(new RegExp(`${name} ended \\((SIGKILL|code \\d+)\\); starting it again`));
     await expect.poll(() => processesOf(folder).filter(({ command }) => command.includes(part)).length, { timeout: 30_000 }).toBeGreaterThan(0);
     await expect.poll(works, { timeout: 30_000 }).toBe(200);
-    // Readiness is asked of the database once a second at most, so it may be a second old: a refused post is repeated, as its answer says.
+    // The API asks the database for its readiness once a second at most, so the answer may be a second old; a refused post is
+    // repeated, as its answer says.
     let message: Partial<MessageView> = {};
     await expect
       .poll(

@@ -7,10 +7,10 @@ import type { World } from '#testing/faults/world.ts';
 import { trouble } from './provider.ts';
 
 const PROXY = fileURLToPath(new URL('../proxy-main.ts', import.meta.url));
-/** Connections that are accepted and never served; for all beyond them the handshake itself is dropped. */
+/** How many connections the kernel accepts that are never served; the handshake of all others is dropped. */
 const BACKLOG = 4;
 
-/** The way to the provider swallows everything: what is connected gets no answer, what is not gets no connection. */
+/** The way to the provider swallows everything: connections that are open get no answer, and no new one is made. */
 async function blackHole(world: World, size: Size): Promise<Result> {
   const proxy = fork(PROXY, [new URL(world.simulator.url).port, String(BACKLOG)]);
   try {
@@ -33,7 +33,7 @@ export const providerBlackHole: Row = {
   run: blackHole,
 };
 
-/** Everything that a campaign writes waits for a lock: all of its lane's connections are in use, and more are asked for. */
+/** Everything that a campaign writes waits for a lock, so all of its lane's connections are in use and more are asked for. */
 async function poolExhausted(world: World, size: Size): Promise<Result> {
   const owner = new pg.Client({ connectionString: world.databaseUrl });
   await owner.connect();
@@ -54,7 +54,7 @@ async function poolExhausted(world: World, size: Size): Promise<Result> {
       },
       end: () => owner.query('ROLLBACK'),
       seconds: 30,
-      // Still being sent when the lock is taken.
+      // With so many people the message is still being sent when the lock is taken.
       shortPeople: 2_500,
     });
     const promises = new Promises();

@@ -12,7 +12,7 @@ const run = (command: string, ...args: string[]): void => {
   if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${error?.message ?? stderr}`);
 };
 
-/** A Postgres of its own on a small disk in memory, which something else fills to the last byte. Needs root to mount it. */
+/** A Postgres of its own runs on a small disk in memory, which something else fills to the last byte. Mounting it needs root. */
 export const diskFull: Row = {
   name: 'disk-full',
   about: 'the disk of Postgres is full, then has room again',
@@ -64,7 +64,7 @@ async function fill(world: World, disk: string, people: number, short: boolean) 
   for (const end = performance.now() + (short ? 5_000 : 20_000); performance.now() < end; await delay(100)) if (!(await post())) refused += 1;
   writeFileSync(ballast, '');
   rmSync(ballast);
-  // Without room for its log Postgres ends by itself; whoever supervises it starts it again.
+  // Without room for its log Postgres ends by itself, and its supervisor starts it again.
   const ended = await world.number('SELECT 1 AS n').then(
     () => false,
     () => true,

@@ -2,7 +2,7 @@ import { Promises, type Row } from '#testing/faults/row.ts';
 import { alive, end, kill } from '#testing/faults/world.ts';
 import { until } from '#testing/until.ts';
 
-/** Rows that the import would have refused: an address with a line break, which no mail can be made for. */
+/** Some rows hold what the import would have refused: an address with a line break, which no mail can be made for. */
 export const poisonRows: Row = {
   name: 'poison-rows',
   about: '1 % of the people cannot be rendered',
@@ -35,8 +35,8 @@ export const poisonRows: Row = {
 };
 
 /**
- * A person whose delivery kills the process each time. No honest input does that to a sound worker, so the runner plays
- * it: as soon as the carriers' log has a call to that number, the calling worker is killed.
+ * The delivery to one person kills the process each time. No honest input does that to a sound worker, so the runner does it:
+ * as soon as the carriers' log has a call to that number, it kills the worker that called.
  */
 export const poisonProcess: Row = {
   name: 'poison-process',
@@ -48,10 +48,10 @@ export const poisonProcess: Row = {
     await world.startApi();
     const deadlyId = String(await world.number('SELECT id AS n FROM recipients WHERE phone = $1', [deadly]));
     await world.startWorker();
-    // Nobody gets an answer for this number, so the worker dies with the call under way.
+    // The carrier never answers calls to this number, so the worker dies with the call under way.
     world.simulator.control({ sms: { latencyMs: 5 }, addresses: { [deadly]: { fate: 'silent' } } });
     const message = await world.launch({ class: 'life' });
-    // The carrier's first callback would prove that it has the call; here nobody is there to take it.
+    // The carrier's first callback would prove that it has the call, so no API is there to take it.
     for (const api of world.apis) await end(api);
     let deaths = 0;
     let seen = 0;
@@ -85,7 +85,7 @@ export const poisonProcess: Row = {
     promises.hold(others === people - 1, `${others} of the other ${people - 1} were sent: ${unsent.slice(0, 3).join('; ')}`);
     promises.none(verdict, 'lost');
     promises.hold(state?.state === 'failed', `the deadly row is ${state?.state}`);
-    // A life delivery is given up after six calls; never earlier, since workers also die for other reasons.
+    // A life delivery is given up after six calls, and never earlier, since workers also die for other reasons.
     promises.hold(deaths <= 6, `it killed the process ${deaths} times`);
     return promises.result(verdict, {
       injected: 'one row that kills the process each time',

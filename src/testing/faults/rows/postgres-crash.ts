@@ -9,7 +9,7 @@ import { until } from '#testing/until.ts';
 
 const LOAD: LoadOptions = { name: 'Load', clients: 2, pauseMs: 50, retryMs: 200 };
 
-/** The database as seen by these rows: gone for a moment, then back with everything that was answered. */
+/** What these rows do to the database: it is gone for a moment, then back with everything that was answered. */
 interface Fault {
   readonly injected: string;
   readonly times: number;
@@ -17,7 +17,7 @@ interface Fault {
   strike(): Promise<void>;
 }
 
-/** A campaign and clients that post, while the database goes away: what was answered 201 must be there and must be sent. */
+/** The database goes away while a campaign runs and clients post: what was answered 201 must be there and must be sent. */
 async function underLoad(world: World, { short }: Size, fault: Fault): Promise<Result> {
   const people = short ? 2_000 : 10_000;
   await world.people(people, { tag: 'many' });
@@ -60,7 +60,7 @@ async function underLoad(world: World, { short }: Size, fault: Fault): Promise<R
   });
 }
 
-/** Both ways in and out: somebody's message is accepted, and a carrier hears of somebody. */
+/** Waits until both ways work: a client's message is accepted, and a carrier gets a call. */
 function moving(world: World, load: Load): Promise<number> {
   const answered = load.accepted.size;
   const { calls } = world.simulator.state();
@@ -85,7 +85,7 @@ export const postgresCrash: Row = {
   },
 };
 
-/** A commit is answered when the standby has it, so nothing that was accepted is missing there. */
+/** A commit is answered when the standby has it, so the standby must have everything that was accepted. */
 export const postgresFailover: Row = {
   name: 'postgres-failover',
   about: 'the primary killed under load, its synchronous standby promoted',

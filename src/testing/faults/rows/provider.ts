@@ -4,14 +4,17 @@ import { Promises, type Result, type Row, type Size } from '#testing/faults/row.
 import type { Verdict } from '#testing/faults/check.ts';
 import { end, type World } from '#testing/faults/world.ts';
 
-/** Taken and never answered: after the adapter's deadline nobody can say. Bulk lists it, life calls again. */
+/**
+ * The carrier takes a call and never answers, so after the adapter's deadline nobody can say whether it was taken. Bulk lists
+ * it, life calls again.
+ */
 async function silent(world: World, { short }: Size, klass: 'bulk' | 'life'): Promise<Result> {
   const people = short ? 200 : 2_000;
   await world.people(people);
   await world.start({ workers: 1 });
   world.simulator.control({ sms: { silentShare: 0.05 } });
   const message = await world.launch({ class: klass });
-  // The carrier's first callback would end every doubt; here nobody is there to take it.
+  // The carrier's first callback would end every doubt, so no API is there to take it.
   for (const api of world.apis) await end(api);
   await world.settled([message.id], { doubt: klass === 'life' || !short, timeoutMs: 300_000 });
   const verdict = await world.check([message.id]);
@@ -43,7 +46,7 @@ export const providerSilentLife: Row = {
   run: (world, size) => silent(world, size, 'life'),
 };
 
-/** A life message, when it was posted, and how long it took until a carrier had each of its people. */
+/** A life message and when it was posted. */
 interface Launched {
   readonly id: string;
   readonly at: number;
@@ -51,7 +54,7 @@ interface Launched {
 
 const EVERY_MS = 500;
 
-/** A small life message every half second, whatever became of those before. */
+/** Launches a small life message every half second, whatever became of those before. */
 async function lifeFor(world: World, ms: number, input: Record<string, unknown>): Promise<Launched[]> {
   const launched: Launched[] = [];
   for (const began = Date.now(); Date.now() - began < ms; ) {
@@ -74,21 +77,24 @@ function handedOver(calls: Verdict['calls'], launched: readonly Launched[]): num
 }
 
 const p99 = (times: readonly number[]): number => times[Math.floor(times.length * 0.99)] ?? 0;
-/** Of 10,000: what one worker has marked when the first outcomes come, and a few probes. A breaker that does not open loses them all. */
+/**
+ * At most so many of 10,000 may be in doubt: what one worker has marked when the first outcomes come, and a few probes. A
+ * breaker that does not open leaves all of them in doubt.
+ */
 const DOUBT_BOUND = 1_000;
 
 export interface Trouble {
   readonly injected: string;
   readonly begin: (world: World) => unknown;
   readonly end?: (world: World) => unknown;
-  /** Of what goes by the channel in trouble. */
+  /** Class of the message that goes by the channel in trouble. */
   readonly klass?: 'bulk' | 'life';
   readonly channel?: 'sms' | 'push';
-  /** Settings of the worker. */
+  /** Further settings of the worker. */
   readonly worker?: Record<string, string>;
   /** People of a large message in the short form; 600 take two seconds. */
   readonly shortPeople?: number;
-  /** Seconds of trouble, and half of it before and after. */
+  /** Seconds of trouble; it is half as long before and after. */
   readonly seconds?: number;
 }
 
@@ -103,7 +109,7 @@ export async function trouble(world: World, { short }: Size, options: Trouble): 
   await world.startApi();
   await world.startWorker(worker);
   const byMail = { audience: { tags: ['mail'] }, channels: ['email'] };
-  // 100 ms an answer: the large message runs in all three parts, so that the difference is the fault's alone.
+  // Each answer takes 100 ms, so the large message runs in all three parts, and the fault alone makes the difference.
   world.simulator.control(CALM);
   const warm = await lifeFor(world, 2_000, byMail);
   const large = { class: klass, audience: { tags: ['many'] }, channels: [channel] };
@@ -125,7 +131,7 @@ export async function trouble(world: World, { short }: Size, options: Trouble): 
   promises.hold(verdict.states.failed === 0, `${verdict.states.failed} given up`);
   promises.hold(verdict.inDoubt <= DOUBT_BOUND, `${verdict.inDoubt} of ${people} in doubt`);
   const [was, is] = [p99(handedOver(verdict.calls, [...before, ...after])), p99(handedOver(verdict.calls, during))];
-  // A tenth of a few milliseconds is noise on a shared machine: at least 50 ms are allowed.
+  // A tenth of a few milliseconds is noise on a shared machine, so 50 ms more are always allowed.
   if (!short) promises.hold(is <= was * 1.1 + 50, `p99 of the life lane went from ${was} to ${is} ms`);
   const goesOn = verdict.calls.find((call) => call.channel === channel && call.taken && call.at > endedAt);
   return promises.result(verdict, {
@@ -135,7 +141,7 @@ export async function trouble(world: World, { short }: Size, options: Trouble): 
   });
 }
 
-/** People with a browser each and no other address. */
+/** Makes people who have a browser each and no other address. */
 async function browsers(world: World, count: number, tag: string): Promise<void> {
   await world.pool.query(`INSERT INTO senders (tenant_id, channel, name, address) VALUES ($1, 'push', 'Push', 'push')`, [world.tenantId]);
   const subscriptions = await world.simulator.subscriptions(count);
@@ -185,10 +191,10 @@ export const providerSlowLane: Row = {
     }),
 };
 
-/** The doubt's window, a sweep, and the calls themselves. */
+/** How long a life message may take: the window of doubt, a sweep, and the calls themselves. */
 const LATEST_MS = 15_000;
 
-/** The account that everything goes by dies: life goes on by the second one, a campaign waits for the first. */
+/** The account that everything goes by dies: life goes on by the second account, and a campaign waits for the first. */
 async function dies(world: World, { short }: Size): Promise<Result> {
   const people = short ? 600 : 5_000;
   await world.people(people, { tag: 'many' });
@@ -221,7 +227,7 @@ async function dies(world: World, { short }: Size): Promise<Result> {
   const dead = verdict.calls.filter((call) => call.account === 1 && call.at >= diedAt && call.at < backAt);
   promises.hold(second.length > 0 && second.every((call) => lives.includes(call.messageId)), 'the campaign went by the second account');
   const opened = (second[0]?.at ?? diedAt) - diedAt;
-  // Those who were just being called when it died belong to neither.
+  // Messages that were just being sent when the account died belong to neither group.
   const calm = before.filter(({ at }) => at < diedAt - 2_000);
   const bySecond = during.filter(({ at }) => at > diedAt + opened);
   const [was, is] = [p99(handedOver(verdict.calls, calm)), p99(handedOver(verdict.calls, bySecond))];

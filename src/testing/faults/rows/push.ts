@@ -1,7 +1,7 @@
 import type { Row } from '#testing/faults/row.ts';
 import { carriers, trouble } from './provider.ts';
 
-/** Half as long as by SMS: a campaign by push, 100 ms an answer. */
+/** The trouble takes half as long as by SMS, since a campaign by push at 100 ms for each answer is shorter. */
 const SECONDS = 30;
 const half = (short: boolean): string => (short ? '3 s' : '30 s');
 

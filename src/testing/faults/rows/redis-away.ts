@@ -25,7 +25,7 @@ export function probe(world: World): { stop: () => Promise<{ asked: number; refu
   return { stop: async () => (over.abort(), await loop, { asked, refused, slowestMs }) };
 }
 
-/** A new message for a few people right after the fault: how long until a carrier hears of it. */
+/** Launches a message to a few people right after the fault. @returns the milliseconds until a carrier hears of it */
 export async function movingAgain(world: World, launched: string[]): Promise<number> {
   const message = await world.launch({ class: 'life', audience: { tags: ['few'] } });
   launched.push(message.id);

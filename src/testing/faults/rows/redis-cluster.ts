@@ -7,7 +7,7 @@ import { alive, World } from '#testing/faults/world.ts';
 import { until } from '#testing/until.ts';
 import { movingAgain, probe } from './redis-away.ts';
 
-/** All keys of the queue are in one slot, so the master that has it takes the whole queue along. */
+/** All keys of the queue are in one slot, so the whole queue is lost with the master that has the slot. */
 export const redisCluster: Row = {
   name: 'redis-cluster',
   about: 'the master with the queue is killed, its replica takes over (3 masters, 3 replicas)',
@@ -39,7 +39,7 @@ async function takeover(world: World, cluster: RedisCluster, { short }: Size): P
   await world.settled(launched);
   const steady = async (): Promise<number> => {
     let most = 0;
-    // A consumer comes back to its wait each few seconds; what is seen at once at most is how many there are.
+    // A consumer leaves its wait every few seconds, so the most that are seen waiting at once is how many there are.
     for (let i = 0; i < 20; i++) most = Math.max(most, await cluster.waitingConsumers());
     return most;
   };

@@ -44,7 +44,7 @@ async function replaceWorker(world: World, ends: Ends): Promise<void> {
   await endWell(ends, 'worker', old);
 }
 
-/** A deploy during fan-out: for each process its replacement first, then SIGTERM; a plain balancer in front of the API. */
+/** A deploy during fan-out, behind a plain balancer: for each process its replacement starts first, then SIGTERM ends it. */
 export const rollingRestart: Row = {
   name: 'rolling-restart',
   about: 'API and workers replaced one after the other under load',

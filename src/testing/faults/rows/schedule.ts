@@ -6,7 +6,7 @@ import { until } from '#testing/until.ts';
 const STARTED_MS = 3_000;
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
-/** Every worker sweeps, so every worker is a scheduler: each start must happen once. */
+/** Every worker sweeps, so every worker is a scheduler, and yet each start must happen once. */
 export const schedulers: Row = {
   name: 'schedulers',
   about: 'many scheduled launches, five schedulers',
@@ -28,7 +28,8 @@ export const schedulers: Row = {
         ).map(({ id }) => id),
       );
     const late = Date.now() > startAt;
-    // Seldom, and asked of the messages alone: looking at the rows of a thousand of them takes a tenth of a core.
+    // This polls seldom, and asks the messages alone, since looking at the deliveries of a thousand messages takes a tenth of
+    // a core.
     await until(
       async () => (await world.number(`SELECT count(*) AS n FROM messages WHERE state IN ('scheduled', 'live')`)) === 0,
       120_000,
@@ -64,7 +65,10 @@ const FAKETIME = ['/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1', '/usr/l
   existsSync(path),
 );
 
-/** One worker's clock is an hour ahead, another's an hour behind: leases, expiry and schedules are the database's. */
+/**
+ * One worker's clock is an hour ahead, another's an hour behind, which must not matter: leases, expiry and schedules go by
+ * the database's clock.
+ */
 export const clockSkew: Row = {
   name: 'clock-skew',
   about: 'workers whose clocks are an hour off',

@@ -3,9 +3,9 @@ import { startProxy, throughProxy } from '#testing/faults/proxy.ts';
 import { Promises, type Row } from '#testing/faults/row.ts';
 import { SLOW_MS, slowCampaign } from '#testing/faults/slow-campaign.ts';
 
-/** Past its lease: another worker's sweep takes for doubtful whomever it had marked. */
+/** This is longer than the lease, so another worker's sweep sets what the worker had marked in doubt. */
 const CUT_MS = 15_000;
-/** Five looks at the rows without an answer, the one under way, and what a busy machine adds. */
+/** How long calls may go on: five looks at the rows without an answer, the call under way, and what a busy machine adds. */
 const EFFECT_MS = 3_000;
 
 /** A worker loses its database in the midst of a campaign on a slow carrier; then the campaign is stopped. */

@@ -6,13 +6,13 @@ import type { World } from '#testing/faults/world.ts';
 import { SLOW_MS, slowCampaign } from '#testing/faults/slow-campaign.ts';
 import { until } from '#testing/until.ts';
 
-/** Long enough for the campaign to be in full swing, short enough that the carrier's own delay does not hide ours. */
+/** The carrier's delay is long enough that calls are always under way, and short enough that it does not hide our own. */
 const LATENCY = { sms: { latencyMs: 10, latencyJitterMs: 10 } };
 
 /**
- * Has the database count who is in flight in the very snapshot that the stop reads its counters with: a policy that lets
- * everything pass is asked inside that statement, and a STABLE function sees what its statement sees. Nobody else sees
- * the stop's entry before it is committed, so the first count told is the stop's own.
+ * Makes the database count what is in flight in the same snapshot that the stop reads its counters with. A row policy that lets
+ * everything pass is evaluated inside that statement, and its STABLE function sees what the statement sees. No other session
+ * sees the stop's entry before it is committed, so the first count that is reported is the stop's own.
  */
 async function watchStop(world: World): Promise<{ inFlight: () => Promise<number>; close: () => Promise<void> }> {
   const client = new pg.Client({ connectionString: world.databaseUrl });
@@ -52,7 +52,7 @@ export const stop: Row = {
     const watched = await watchStop(world);
     const message = await world.launch({ class: 'bulk' });
     await until(() => world.simulator.state().calls >= people / 2, 120_000, 'half is not reached', 5);
-    // So that calls are under way at the stop, however long the machine takes to store it.
+    // With this delay calls are under way at the stop, however long the machine takes to store it.
     world.simulator.control({ sms: { latencyMs: 600 } });
     await delay(100);
     const asked = Date.now();
@@ -60,7 +60,7 @@ export const stop: Row = {
     const answered = Date.now();
     await world.settled([message.id]);
     const verdict = await world.check([message.id]);
-    // Written inside the stop's transaction, while it holds the lock alone.
+    // This time was written inside the stop's transaction, while it held the lock alone.
     const stoppedAt = await world.number(`SELECT extract(epoch FROM at) * 1000 AS n FROM audit_log WHERE action = 'message.stop' AND object = $1`, [
       message.id,
     ]);
@@ -91,24 +91,27 @@ export const stop: Row = {
   },
 };
 
-/** The numbers that the stop answered with, held against what became of those people. */
+/** Compares the numbers that the stop answered with what became of those people. */
 function told(verdict: Verdict, body: { inFlight: number; cancelled: number }, stoppedAt: number, promises: Promises): { takenBack: number } {
   const takenBack = verdict.rows.filter((row) => row.state === 'cancelled' && row.code === 'not_called').length;
   const before = verdict.states.cancelled - takenBack;
   promises.hold(body.cancelled === before, `${body.cancelled} reported cancelled, ${before} are beside those taken back`);
-  // Whoever was in flight has been called to the end after the stop, or is one of those taken back.
+  // A delivery that was in flight was settled after the stop, or is one of those that were recalled.
   const settledLater = verdict.rows.filter((row) => row.attempts > 0 && (row.settledAt ?? 0) > stoppedAt).length;
   promises.hold(body.inFlight <= takenBack + settledLater, `${body.inFlight} reported in flight, ${takenBack} taken back and ${settledLater} settled later`);
   return { takenBack };
 }
 
-/** As the runbook has it where no API is left: nobody notifies the workers. */
+/** Stops the installation as the runbook says where no API is left, so that nobody notifies the workers. */
 async function stopByHand(world: World, messageId: string): Promise<{ body: { inFlight: number } }> {
   await world.pool.query(`UPDATE installation SET stopped_at = clock_timestamp(), stopped_by = 'by hand'`);
   return { body: { inFlight: await world.number(`SELECT count(*) AS n FROM deliveries WHERE message_id = $1 AND state = 'attempting'`, [messageId]) } };
 }
 
-/** Stops one thing after the other, each in the midst of a campaign on a carrier that takes 2 s for each answer. */
+/**
+ * Stops a message, a channel, a tenant and the installation, each in the midst of a campaign on a carrier that takes 2 s for
+ * each answer.
+ */
 export const stopSlow: Row = {
   name: 'stop-slow',
   about: 'every kind of stop, on a carrier that answers after 2 s',
@@ -132,7 +135,7 @@ export const stopSlow: Row = {
         `SELECT extract(epoch FROM GREATEST(i.stopped_at, (SELECT max(at) FROM audit_log WHERE action IN ('stop', 'message.stop')))) * 1000 AS n FROM installation i`,
       );
       promises.hold(stoppedAt > 0, `${level}: the stop left no entry`);
-      // The carrier's answer would free its connections for the next calls: none may come.
+      // The carrier's answers free its connections for further calls, and none may come.
       await until(
         async () => (await world.number(`SELECT count(*) AS n FROM deliveries WHERE message_id = $1 AND state = 'attempting'`, [message.id])) === 0,
         30_000,
@@ -174,7 +177,7 @@ export const correct: Row = {
     const people = short ? 4_000 : 20_000;
     await world.people(people);
     await world.start({ workers: 2 });
-    // Some calls stay in doubt, some are refused: both matter for who may have had it.
+    // Some calls stay in doubt and some are refused, since both matter for the question who may have had the message.
     world.simulator.control({ sms: { ...LATENCY.sms, cutShare: 0.01, takenShare: 0.5, refusedShare: 0.02 } });
     const message = await world.launch({ class: 'ops', text: { en: 'Wrong text' } });
     await until(() => world.simulator.state().calls >= people * 0.37, 120_000, '37 % is not reached', 5);

@@ -17,7 +17,7 @@ export const workerFreeze: Row = {
     frozen.process.kill('SIGSTOP');
     const stoppedAt = performance.now();
     await world.startWorker();
-    // Watches every row that others have taken over: none may change under a fence that has passed.
+    // From here on other workers take over the rows, and none may change under a fence that has passed.
     await until(
       async () => (await world.number(`SELECT count(*) AS n FROM batches WHERE state = 'claimed' AND claimed_by = $1`, [frozen.name])) === 0,
       30_000,
@@ -39,7 +39,8 @@ export const workerFreeze: Row = {
       [message.id],
     );
     const was = new Map(fences.rows.map((row) => [row.key, row]));
-    // The worker's own late acceptance of its own calls is evidence and may end a doubt; anything else is a stale write.
+    // The frozen worker may report late that its own calls were accepted, which is evidence and may end a doubt. Any other
+    // change is a stale write.
     const stale = after.rows.filter((row) => {
       const old = was.get(row.key);
       return (

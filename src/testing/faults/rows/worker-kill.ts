@@ -3,7 +3,7 @@ import { Promises, type Result, type Row, seeded, type Size } from '#testing/fau
 import { type Child, kill, type World } from '#testing/faults/world.ts';
 import { until } from '#testing/until.ts';
 
-/** What the worker had marked and not settled when it died: all that may be in doubt. */
+/** How many deliveries the worker had marked and not settled when it died; no others may be in doubt. */
 const inFlightOf = (world: World, worker: Child): Promise<number> =>
   world.number(
     `SELECT count(*) AS n FROM deliveries d JOIN batches b ON b.id = d.batch_id WHERE d.state = 'attempting' AND b.claimed_by = $1 AND b.state = 'claimed'`,
@@ -13,7 +13,7 @@ const inFlightOf = (world: World, worker: Child): Promise<number> =>
 const claimedBy = (world: World, worker: Child): Promise<number> =>
   world.number(`SELECT count(*) AS n FROM batches WHERE state = 'claimed' AND claimed_by = $1`, [worker.name]);
 
-/** One of the workers that are in the midst of calls; any where none is. */
+/** One of the workers that are in the midst of calls, or any worker where none is. */
 async function busyWorker(world: World, random: () => number): Promise<Child> {
   const busy: Child[] = [];
   for (const worker of world.workers) if ((await inFlightOf(world, worker)) > 0) busy.push(worker);
