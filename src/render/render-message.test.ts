@@ -4,7 +4,8 @@ import { countSegments } from '#domain/segments.ts';
 import { fillTemplate } from '#domain/template.ts';
 import type { Channel } from '#schemas/delivery.ts';
 import { escapeHtml } from './markup.ts';
-import { assertSlots, chooseLocale, type RenderInput, renderMessage } from './render-message.ts';
+import type { RenderInput } from './render-input.ts';
+import { assertSlots, chooseLocale, renderMessage } from './render-message.ts';
 import { LANGUAGES, wordsFor } from './words.ts';
 
 const NOW = new Date('2026-05-01T10:00:00Z');

@@ -5,12 +5,12 @@ import type { Content, PushContent, SmsContent, Template } from '#domain/channel
 import { hasSlot, slotProblems } from '#domain/template.ts';
 import type { FieldError } from '#platform/errors.ts';
 import { join } from './markup.ts';
-import { type Piece, pieceOf, type RenderInput, withoutTitleLine } from './piece.ts';
+import { type Piece, pieceOf, withoutTitleLine } from './piece.ts';
 import { renderEmail } from './render-email.ts';
+import type { RenderInput } from './render-input.ts';
 import { untilLine } from './said-lines.ts';
 
 export { chooseLocale } from './choose-locale.ts';
-export type { RenderInput } from './piece.ts';
 
 /**
  * Renders a message for one channel and one locale. Called once per message, channel and locale; personal parts stay

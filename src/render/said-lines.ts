@@ -1,7 +1,7 @@
 import { knownZone } from '#domain/clock-time.ts';
 import { dateFormats } from '#domain/date-formats.ts';
 import type { SaysPart } from '#schemas/says.ts';
-import type { RenderInput } from './piece.ts';
+import type { RenderInput } from './render-input.ts';
 import type { Words } from './words.ts';
 
 const untilFormat = dateFormats({ day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZoneName: 'short' });

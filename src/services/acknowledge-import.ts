@@ -1,8 +1,7 @@
 import { sql } from 'kysely';
 import { appendAudit } from './audit.ts';
-import { type Context, inTenant } from './context.ts';
+import { type Context, inTenant, requireScope } from './context.ts';
 import { type ImportView, loadImport, viewImport } from './import-view.ts';
-import { requireScope } from './launch-message.ts';
 
 /** Somebody has seen which rows were not taken: no launch asks about them any more. The first one stays named. Throws 404. */
 export async function acknowledgeImport(ctx: Context, publicId: string): Promise<ImportView> {

@@ -1,3 +1,4 @@
+import { suppress } from '#db/suppress.ts';
 import { appendAudit } from './audit.ts';
 import { type Context, inTenant } from './context.ts';
 import { type SuppressionInput, suppressionKey } from './suppression-key.ts';
@@ -9,15 +10,11 @@ import { type SuppressionInput, suppressionKey } from './suppression-key.ts';
 export async function addSuppression(ctx: Context, input: SuppressionInput): Promise<{ added: number }> {
   return inTenant(ctx, async (tx) => {
     const { address, senderIds } = await suppressionKey(ctx, tx, input);
-    const added =
-      senderIds.length === 0
-        ? []
-        : await tx
-            .insertInto('suppressions')
-            .values(senderIds.map((sender_id) => ({ tenant_id: ctx.tenantId, sender_id, address, reason: 'manual' as const, source: ctx.actor.label })))
-            .onConflict((c) => c.doNothing())
-            .returning('sender_id')
-            .execute();
+    const added = await suppress(
+      tx,
+      ctx.tenantId,
+      senderIds.map((senderId) => ({ senderId, address, reason: 'manual', source: ctx.actor.label })),
+    );
     await appendAudit(tx, ctx, 'suppression.add', senderIds.join(' '), { added: added.length });
     const view = { added: added.length };
     await ctx.idempotency?.complete(tx, 201, view);

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Tx } from '#db/database.ts';
 import { type Places, plainArray, prepared, textArray } from '#db/prepared.ts';
 import type { AnswerWay } from '#schemas/delivery.ts';
+import { linkExpiresSql } from './link-expiry.ts';
 
 /** One answer on its way into the database. */
 export interface AnswerRow {
@@ -25,9 +26,6 @@ export interface Judged {
   readonly locale: string | null;
   readonly timeZone: string | null;
 }
-
-/** Links work until 72 hours after the message's end, and for 30 days at most. Over alias `m`. */
-export const linkExpiresSql = sql<Date>`LEAST(m.expires_at + interval '72 hours', COALESCE(m.launched_at, m.created_at) + interval '30 days')`;
 
 /** A group as parallel arrays, in the server's own notation. */
 interface Group {

@@ -1,8 +1,7 @@
 import { hashApiKey, newApiKey } from '#platform/api-key.ts';
 import { invalidField, notFound } from '#platform/errors.ts';
 import { appendAudit } from './audit.ts';
-import { type Context, inTenant, type Scope } from './context.ts';
-import { requireScope } from './launch-message.ts';
+import { type Context, inTenant, type Scope, requireScope } from './context.ts';
 
 export interface ApiKeyView {
   id: string;

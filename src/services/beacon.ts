@@ -1,7 +1,7 @@
 import { unpackRef } from '#domain/refs.ts';
 import type { Deps } from './context.ts';
 import { recordReceipts } from './record-receipts.ts';
-import { tenantOfMessage } from './public-message.ts';
+import { tenantOfMessage } from './tenant-of-message.ts';
 
 /**
  * The service worker says that it has shown a notification: that delivery is delivered. Repeats change nothing.

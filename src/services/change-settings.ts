@@ -3,9 +3,8 @@ import { policyOf } from '#domain/policy.ts';
 import { invalidField } from '#platform/errors.ts';
 import type { SettingsChange, SettingsView } from '#schemas/settings.ts';
 import { appendAudit } from './audit.ts';
-import { type Context, inTenant } from './context.ts';
+import { type Context, inTenant, requireScope } from './context.ts';
 import { readSettings } from './get-settings.ts';
-import { requireScope } from './launch-message.ts';
 
 /**
  * Changes what is given. What is under way goes on with what it began with: quiet hours bind messages planned from now on.

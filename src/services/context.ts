@@ -3,6 +3,7 @@ import type { Database, Tx } from '#db/database.ts';
 import { prepared } from '#db/prepared.ts';
 import type { Clock } from '#platform/clock.ts';
 import type { Config } from '#platform/config.ts';
+import { Problem } from '#platform/errors.ts';
 import type { Log } from '#platform/log.ts';
 import type { PublicIds, Tokens } from '#platform/tokens.ts';
 import type { JobName, Jobs } from '#schemas/jobs.ts';
@@ -64,6 +65,11 @@ export const systemActor: Actor = {
 
 /** Whoever runs the installation, at its own command: may reach the database, so that no scope binds it. */
 export const hostActor: Actor = { ...systemActor, label: 'host' };
+
+/** @throws Problem 403 `scope_missing`, with the scope */
+export function requireScope(ctx: Context, scope: Scope): void {
+  if (!ctx.actor.scopes.has(scope)) throw new Problem(403, 'scope_missing', `This needs the scope "${scope}".`, { extra: { scope } });
+}
 
 export const inTenant = <T>(ctx: Pick<Context, 'db' | 'tenantId'>, work: (tx: Tx) => Promise<T>): Promise<T> => ctx.db.withTenant(ctx.tenantId, work);
 

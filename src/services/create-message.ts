@@ -7,18 +7,18 @@ import { expiryOf, markOf } from '#domain/plan.ts';
 import { missingWords } from '#domain/says.ts';
 import { assertSlots } from '#render/render-message.ts';
 import { type FieldError, Problem } from '#platform/errors.ts';
-import type { Audience } from '#schemas/audience.ts';
 import type { MessageInput } from '#schemas/message.ts';
 import type { Said } from '#schemas/says.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { appendAudits } from './audit.ts';
-import { type Context, inTenant } from './context.ts';
+import { type Context, inTenant, requireScope } from './context.ts';
 import { launchFacts } from './launch-facts.ts';
-import { announceLife, launchInTx, requireScope } from './launch-message.ts';
+import { announceLife, launchInTx } from './launch-message.ts';
 import type { MessageRow } from './message-row.ts';
 import { viewMessage } from './message-view.ts';
 import { announceWaves } from './plan-wave.ts';
 import { saidBy } from './said-words.ts';
+import { unknownIds } from './unknown-ids.ts';
 
 /** Facts that come with a message from elsewhere. */
 export interface MessageOrigin {
@@ -131,16 +131,3 @@ const PARTITION = prepared<{ id: string }, unknown>(
   'delivery_partition',
   (at) => sql`SELECT ensure_delivery_partition(${at('id')}::bigint), ensure_delivery_partition(${at('id')}::bigint + 4096)`,
 );
-
-/** Ids in an audience that this installation never gave out. */
-export function unknownIds(ctx: Context, audience: Audience, path: string): FieldError[] {
-  if ('ids' in audience)
-    return audience.ids.flatMap((id, i) =>
-      ctx.ids.decode('rcp', id) === undefined
-        ? [{ field: `${path}.ids[${i}]`, code: 'unknown_recipient', detail: 'is not the id of a recipient (rcp_…)' }]
-        : [],
-    );
-  if ('and' in audience) return audience.and.flatMap((one, i) => unknownIds(ctx, one, `${path}.and[${i}]`));
-  if ('or' in audience) return audience.or.flatMap((one, i) => unknownIds(ctx, one, `${path}.or[${i}]`));
-  return 'not' in audience ? unknownIds(ctx, audience.not, `${path}.not`) : [];
-}

@@ -4,10 +4,9 @@ import type { CapReference } from '#domain/cap-alert.ts';
 import { Problem } from '#platform/errors.ts';
 import { parseCap } from '#render/cap-xml.ts';
 import type { MessageView } from '#schemas/views.ts';
-import { type Context, inTenant } from './context.ts';
+import { type Context, inTenant, requireScope } from './context.ts';
 import { createMessage, type MessageOrigin } from './create-message.ts';
 import { getMessage } from './get-message.ts';
-import { requireScope } from './launch-message.ts';
 
 /** `created`: false where the same alert had come before. */
 export interface ImportedCap {

@@ -3,7 +3,8 @@ import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import type { Context } from './context.ts';
 import { createRecipient } from './create-recipient.ts';
 import { eraseRecipient } from './erase-recipient.ts';
-import { importRecipients, type ImportResult } from './import-recipients.ts';
+import { importRecipients } from './import-recipients.ts';
+import type { ImportResult } from './record-import.ts';
 
 let deps: TestDeps;
 beforeAll(async () => {

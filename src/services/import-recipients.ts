@@ -3,35 +3,14 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { findByKeys, insertPeople, insertUnknown, lockRecipients, updatePeople } from '#db/recipient-sql.ts';
 import { IdSet } from '#domain/id-set.ts';
 import { type MergeIssue, type MergePlan, type MergeRow, planMerge } from '#domain/merge-recipients.ts';
-import { isCountry } from '#domain/phone.ts';
 import { type FileRow, HeaderError, type ImportFormat, readerFor } from '#domain/recipient-file.ts';
 import { readRecipient } from '#domain/recipient-fields.ts';
 import { Problem } from '#platform/errors.ts';
 import { type Context, inTenant } from './context.ts';
+import { countryOf } from './country-of.ts';
 import { erasedAmong } from './erasures.ts';
 import { spoolUtf8 } from './import-spool.ts';
-import { recordImport } from './record-import.ts';
-
-export interface ImportResult {
-  /** `imp_…` */
-  id: string;
-  /** Rows that held data; created, updated, unchanged, merged and rejected sum to it. */
-  rows: number;
-  created: number;
-  updated: number;
-  unchanged: number;
-  /** Rows folded into a person of an earlier row, or into whom their address already belongs to. */
-  merged: number;
-  rejected: number;
-  /** Of the rejected: people who asked to be erased. */
-  erased: number;
-  /** The first thousand, in the order of the file; `field` is `row` where the row as a whole is wrong. */
-  errors: MergeIssue[];
-  errorsTruncated: boolean;
-  /** Rows that were taken, with something to look at. The first hundred. */
-  warnings: MergeIssue[];
-  warningCount: number;
-}
+import { type ImportResult, recordImport } from './record-import.ts';
 
 const MAX_ERRORS = 1_000;
 const MAX_WARNINGS = 100;
@@ -65,14 +44,6 @@ export async function importRecipients(ctx: Context, stream: AsyncIterable<Uint8
   } finally {
     await spool.close();
   }
-}
-
-/** Country of telephone numbers that are written without one. */
-export async function countryOf(tx: Tx, tenantId: number) {
-  const tenant = await tx.selectFrom('tenants').select('default_country').where('tenant_id', '=', tenantId).executeTakeFirstOrThrow();
-  if (!isCountry(tenant.default_country))
-    throw new Problem(409, 'bad_default_country', `The tenant's default country ${tenant.default_country} has no telephone numbers.`);
-  return tenant.default_country;
 }
 
 type Country = Awaited<ReturnType<typeof countryOf>>;

@@ -4,7 +4,7 @@ import { parseTemplate, withoutNames } from '#domain/template.ts';
 import { chooseLocale } from '#render/choose-locale.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import type { AnswerOption } from '#schemas/message.ts';
-import { linkExpiresSql } from './answer-sql.ts';
+import { linkExpiresSql } from './link-expiry.ts';
 import type { Deps } from './context.ts';
 
 /** Everything that decides what an inbound text means. */

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Tx } from '#db/database.ts';
+import { suppress } from '#db/suppress.ts';
 import { inboundWords } from '#domain/inbound-words.ts';
 import { Problem } from '#platform/errors.ts';
 import { recordAnswer } from './answer.ts';
@@ -82,7 +83,13 @@ async function settle(tx: Tx, deps: Deps, { tenantId, senderIds, facts, text, de
   let { reply, needsHuman } = decision;
   if ((decision.outcome === 'unclear' || decision.outcome === 'late') && reply !== '' && (await repliedLately(tx, tenantId, text.from, decision.outcome)))
     reply = '';
-  if (decision.outcome === 'stop') await suppress(tx, tenantId, senderIds, text.from);
+  // A stop word is obeyed at once, for every sender that uses this number.
+  if (decision.outcome === 'stop')
+    await suppress(
+      tx,
+      tenantId,
+      senderIds.map((senderId) => ({ senderId, address: text.from, reason: 'opted_out', source: 'sms' })),
+    );
   if (decision.outcome === 'start')
     await tx
       .deleteFrom('suppressions')
@@ -118,15 +125,6 @@ async function settle(tx: Tx, deps: Deps, { tenantId, senderIds, facts, text, de
     .execute();
   if (needsHuman && messageId !== null) await notifyProgress(tx, tenantId, messageId);
   return reply;
-}
-
-/** Obeyed at once, for every sender that uses this number. */
-async function suppress(tx: Tx, tenantId: number, senderIds: readonly number[], address: string): Promise<void> {
-  await tx
-    .insertInto('suppressions')
-    .values(senderIds.map((sender_id) => ({ tenant_id: tenantId, sender_id, address, reason: 'opted_out' as const, source: 'sms' })))
-    .onConflict((c) => c.doNothing())
-    .execute();
 }
 
 interface JoinOutcome {

@@ -5,7 +5,7 @@ import { invalidField, Problem } from '#platform/errors.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import type { Deps } from './context.ts';
 import { joinThroughShare } from './join.ts';
-import { tenantOfMessage } from './public-message.ts';
+import { tenantOfMessage } from './tenant-of-message.ts';
 import type { ShareLink } from './share-page.ts';
 
 /** Sends one plain mail. Rejects where the relay does not take it. */

@@ -12,7 +12,7 @@ import type { MessageView } from '#schemas/views.ts';
 import { approvalRule } from './approval-rule.ts';
 import { askFirst } from './ask-first.ts';
 import { appendAudits, type AuditEntry } from './audit.ts';
-import { type Context, inTenant, type Scope } from './context.ts';
+import { type Context, inTenant, requireScope } from './context.ts';
 import { type LaunchFacts, launchFacts } from './launch-facts.ts';
 import type { WaveRow } from './plan-pages.ts';
 import { announceWaves, beginWaves, type BegunWave } from './plan-wave.ts';
@@ -30,10 +30,6 @@ export interface LaunchInput {
   counted?: AudienceCount;
   /** What it did before the launch, for the audit log. */
   before?: readonly AuditEntry[];
-}
-
-export function requireScope(ctx: Context, scope: Scope): void {
-  if (!ctx.actor.scopes.has(scope)) throw new Problem(403, 'scope_missing', `This needs the scope "${scope}".`, { extra: { scope } });
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { RenderInput } from '#render/render-message.ts';
+import type { RenderInput } from '#render/render-input.ts';
 import { renderMessage } from '#render/render-message.ts';
 import { linkLength, MAX_NAME_CHARACTERS } from '#render/slot-values.ts';
 import { templateSegments } from '#domain/segments.ts';

@@ -9,7 +9,7 @@ import type { PreviewInput } from '#schemas/message.ts';
 import type { Forecast, PreviewView } from '#schemas/views.ts';
 import { channelsOf, type ForecastFacts, forecastFacts, forecastOf } from './audience-forecast.ts';
 import { type Context, inTenant } from './context.ts';
-import { unknownIds } from './create-message.ts';
+import { unknownIds } from './unknown-ids.ts';
 import { previewText, type TextPreview } from './preview-text.ts';
 import { standingWords } from './said-words.ts';
 

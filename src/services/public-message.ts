@@ -8,9 +8,7 @@ import { wordsFor } from '#render/words.ts';
 import type { MessageClass, MessageState } from '#schemas/delivery.ts';
 import type { AnswerOption } from '#schemas/message.ts';
 import type { Said } from '#schemas/says.ts';
-import { linkExpiresSql } from './answer-sql.ts';
-import type { Deps } from './context.ts';
-import { LoadCache } from './load-cache.ts';
+import { linkExpiresSql } from './link-expiry.ts';
 
 /** A message as anybody with a link may see it: no name, number or other recipient. */
 export interface PublicMessage {
@@ -71,23 +69,6 @@ interface FollowRow {
   said: Said | null;
   fallback_locale: string;
   launched_at: Date;
-}
-
-/** Two small numbers each: enough for every message of which a link is opened in a week. */
-const TENANTS_KEPT = 10_000;
-const tenants = new WeakMap<object, LoadCache<number>>();
-
-/** Whose message this is; that never changes, so it is asked once. */
-export async function tenantOfMessage(deps: Pick<Deps, 'db'>, messageId: string | number): Promise<number | undefined> {
-  let cache = tenants.get(deps.db);
-  if (!cache) {
-    cache = new LoadCache(TENANTS_KEPT, Number.POSITIVE_INFINITY);
-    tenants.set(deps.db, cache);
-  }
-  return cache.get(String(messageId), 0, async () => {
-    const { rows } = await sql<{ tenant: number | null }>`SELECT message_tenant(${messageId}) AS tenant`.execute(deps.db.across);
-    return rows[0]?.tenant ?? undefined;
-  });
 }
 
 /** Personal slots are left out: the page names nobody. What must be said and the text does not say stands below it, but for the organisation, which the page names itself. */

@@ -1,7 +1,7 @@
-import { sql } from 'kysely';
 import { unpackRef } from '#domain/refs.ts';
 import type { Deps } from './context.ts';
 import { recordReceipts } from './record-receipts.ts';
+import { tenantOfMessage } from './tenant-of-message.ts';
 
 /** Whether we ever gave out this return path. */
 export const isOurReturnPath = (deps: Pick<Deps, 'tokens'>, ref: string): boolean => deps.tokens.openLower('bounce', ref) !== undefined;
@@ -18,9 +18,8 @@ export async function receiveBounce(
   const sealed = deps.tokens.openLower('bounce', ref);
   const delivery = sealed && unpackRef(sealed);
   if (!delivery || !bounce.permanent) return;
-  const { rows } = await sql<{ tenant_id: number | null }>`SELECT message_tenant(${delivery.messageId}) AS tenant_id`.execute(deps.db.across);
-  const tenantId = rows[0]?.tenant_id;
-  if (tenantId === undefined || tenantId === null) return;
+  const tenantId = await tenantOfMessage(deps, delivery.messageId);
+  if (tenantId === undefined) return;
   await recordReceipts(deps, tenantId, [
     { ref: delivery, state: 'failed', providerId: null, code: bounce.status, ...(bounce.mailboxGone ? { effect: 'no_mailbox' as const } : {}) },
   ]);

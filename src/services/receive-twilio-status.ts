@@ -1,9 +1,9 @@
-import { sql } from 'kysely';
 import { parseTwilioStatus } from '#channels/sms/status.ts';
 import { unpackRef } from '#domain/refs.ts';
 import { notFound, Problem } from '#platform/errors.ts';
 import type { Deps } from './context.ts';
 import { receiptWriter } from './receipt-writer.ts';
+import { tenantOfMessage } from './tenant-of-message.ts';
 import { type TwilioWebhook, verifyWebhook } from './verify-webhook.ts';
 
 export interface TwilioStatus extends TwilioWebhook {
@@ -21,7 +21,7 @@ export async function receiveTwilioStatus(deps: Deps, callback: TwilioStatus): P
   const { token, params } = callback;
   const sealed = deps.tokens.open('receipt', token);
   const ref = sealed && unpackRef(sealed);
-  const tenantId = ref && (await tenantOf(deps, ref.messageId));
+  const tenantId = ref && (await tenantOfMessage(deps, ref.messageId));
   if (!ref || tenantId === undefined) throw notFound('delivery');
   const status = parseTwilioStatus(params);
   if (!status)
@@ -31,21 +31,4 @@ export async function receiveTwilioStatus(deps: Deps, callback: TwilioStatus): P
   if (status.state === null) return;
   const effect = status.address === 'invalid' ? 'address_invalid' : (status.address ?? undefined);
   await receiptWriter(deps).write(tenantId, { ref, state: status.state, providerId: status.providerId, code: status.code, effect });
-}
-
-/** A message never changes its tenant, and callbacks come in bursts about few messages. */
-const known = new WeakMap<object, Map<string, number>>();
-const KNOWN_MAX = 1_000;
-
-async function tenantOf(deps: Pick<Deps, 'db'>, messageId: string): Promise<number | undefined> {
-  const cache = known.get(deps.db) ?? new Map<string, number>();
-  known.set(deps.db, cache);
-  const cached = cache.get(messageId);
-  if (cached !== undefined) return cached;
-  const { rows } = await sql<{ tenant_id: number | null }>`SELECT message_tenant(${messageId}) AS tenant_id`.execute(deps.db.across);
-  const found = rows[0]?.tenant_id ?? undefined;
-  if (found === undefined) return undefined;
-  if (cache.size >= KNOWN_MAX) cache.clear();
-  cache.set(messageId, found);
-  return found;
 }

@@ -1,6 +1,7 @@
 import type { Deps } from './context.ts';
 import { LoadCache } from './load-cache.ts';
-import { type MessageFacts, readMessageFacts, tenantOfMessage } from './public-message.ts';
+import { tenantOfMessage } from './tenant-of-message.ts';
+import { type MessageFacts, readMessageFacts } from './public-message.ts';
 
 /** How long a stop or a correction may take to show on the pages of a process that has just shown the message. */
 const LIFETIME_MS = 2_000;

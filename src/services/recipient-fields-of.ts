@@ -2,7 +2,7 @@ import { RECIPIENT_COLUMNS, readRecipient, type RawFields, type RecipientFields 
 import { Problem } from '#platform/errors.ts';
 import type { RecipientChange } from '#schemas/recipient.ts';
 import { type Context, inTenant } from './context.ts';
-import { countryOf } from './import-recipients.ts';
+import { countryOf } from './country-of.ts';
 
 const API_NAME: Readonly<Record<string, keyof RecipientChange>> = { external_id: 'externalId', time_zone: 'timeZone' };
 const apiName = (column: string): keyof RecipientChange => API_NAME[column] ?? (column as keyof RecipientChange);

@@ -1,6 +1,27 @@
 import { sql } from 'kysely';
+import type { MergeIssue } from '#domain/merge-recipients.ts';
 import { type Context, inTenant } from './context.ts';
-import type { ImportResult } from './import-recipients.ts';
+
+export interface ImportResult {
+  /** `imp_…` */
+  id: string;
+  /** Rows that held data; created, updated, unchanged, merged and rejected sum to it. */
+  rows: number;
+  created: number;
+  updated: number;
+  unchanged: number;
+  /** Rows folded into a person of an earlier row, or into whom their address already belongs to. */
+  merged: number;
+  rejected: number;
+  /** Of the rejected: people who asked to be erased. */
+  erased: number;
+  /** The first thousand, in the order of the file; `field` is `row` where the row as a whole is wrong. */
+  errors: MergeIssue[];
+  errorsTruncated: boolean;
+  /** Rows that were taken, with something to look at. The first hundred. */
+  warnings: MergeIssue[];
+  warningCount: number;
+}
 
 /** Enough to see what is wrong with a file; the answer to the import itself names a thousand. */
 const MAX_KEPT = 100;

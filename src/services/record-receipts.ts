@@ -1,7 +1,7 @@
 import { applyReceipts, type ReceiptRow } from '#db/apply-receipts.ts';
 import type { Tx } from '#db/database.ts';
+import { markAddressInvalid, suppress } from '#db/suppress.ts';
 import { RANK } from '#domain/delivery.ts';
-import { sql } from 'kysely';
 import { type Deps, notifyProgress } from './context.ts';
 
 /** A sign from outside about one delivery, already verified. */
@@ -40,12 +40,7 @@ async function applyEffect(tx: Tx, tenantId: number, receipt: Receipt): Promise<
   if (channel === 'push') return;
   const column = channel === 'sms' ? 'phone' : 'email';
   if (receipt.effect === 'address_invalid') {
-    await tx
-      .updateTable('recipients')
-      .set(channel === 'sms' ? { phone_invalid_at: sql`now()` } : { email_invalid_at: sql`now()` })
-      .where('tenant_id', '=', tenantId)
-      .where('id', '=', recipientId)
-      .execute();
+    await markAddressInvalid(tx, tenantId, channel, [recipientId]);
     return;
   }
   const facts = await tx
@@ -58,15 +53,6 @@ async function applyEffect(tx: Tx, tenantId: number, receipt: Receipt): Promise<
     .where('deliveries.wave', '=', wave)
     .executeTakeFirst();
   if (!facts?.address || facts.sender_id === null) return;
-  await tx
-    .insertInto('suppressions')
-    .values({
-      tenant_id: tenantId,
-      sender_id: facts.sender_id,
-      address: facts.address.toLowerCase(),
-      reason: receipt.effect === 'opted_out' ? 'opted_out' : 'no_mailbox',
-      source: 'receipt',
-    })
-    .onConflict((c) => c.doNothing())
-    .execute();
+  const reason = receipt.effect === 'opted_out' ? 'opted_out' : 'no_mailbox';
+  await suppress(tx, tenantId, [{ senderId: facts.sender_id, address: facts.address, reason, source: 'receipt' }]);
 }

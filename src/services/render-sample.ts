@@ -1,7 +1,8 @@
 import { saidOf } from '#domain/says.ts';
 import { fillTemplate } from '#domain/template.ts';
 import type { EmailContent, PushContent, SlotValues, SmsContent } from '#domain/channel.ts';
-import { type RenderInput, renderMessage } from '#render/render-message.ts';
+import type { RenderInput } from '#render/render-input.ts';
+import { renderMessage } from '#render/render-message.ts';
 import type { MessageInput } from '#schemas/message.ts';
 import type { Says } from '#schemas/says.ts';
 import { type Context, inTenant } from './context.ts';

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { ClaimedBatch } from '#db/claim-batch.ts';
 import type { Tx } from '#db/database.ts';
 import type { MarkedPerson } from '#db/mark-slice.ts';
+import { markAddressInvalid, suppress } from '#db/suppress.ts';
 import type { SendResult } from '#domain/channel.ts';
 
 interface Sent extends SendResult {
@@ -12,19 +13,13 @@ interface Sent extends SendResult {
 export async function applySendEffects(tx: Tx, batch: ClaimedBatch, results: readonly Sent[]): Promise<void> {
   const { tenantId, senderId, channel } = batch;
   const gone = results.flatMap(({ person, outcome }) =>
-    outcome.kind === 'gone' && outcome.reason !== 'subscription_gone' ? [{ address: person.address.toLowerCase(), reason: outcome.reason }] : [],
+    outcome.kind === 'gone' && outcome.reason !== 'subscription_gone'
+      ? [{ senderId, address: person.address, reason: outcome.reason, source: 'provider' }]
+      : [],
   );
-  if (gone.length > 0)
-    await tx
-      .insertInto('suppressions')
-      .values(gone.map(({ address, reason }) => ({ tenant_id: tenantId, sender_id: senderId, address, reason, source: 'provider' })))
-      .onConflict((c) => c.doNothing())
-      .execute();
+  await suppress(tx, tenantId, gone);
   const invalid = results.flatMap(({ person, outcome }) => (outcome.kind === 'rejected' && outcome.addressInvalid ? [person.id] : []));
-  if (invalid.length > 0 && channel !== 'push') {
-    const column = channel === 'sms' ? 'phone_invalid_at' : 'email_invalid_at';
-    await sql`UPDATE recipients SET ${sql.ref(column)} = now() WHERE tenant_id = ${tenantId} AND id = ANY (${invalid}::bigint[])`.execute(tx);
-  }
+  await markAddressInvalid(tx, tenantId, channel, invalid);
   const subscriptions = results.flatMap((result) => result.goneSubscriptions ?? []);
   if (subscriptions.length > 0)
     await sql`

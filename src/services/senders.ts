@@ -3,8 +3,7 @@ import { wakeBatches } from '#db/sender-batches.ts';
 import { notFound } from '#platform/errors.ts';
 import type { Channel, MessageClass } from '#schemas/delivery.ts';
 import { appendAudit } from './audit.ts';
-import { type Context, inTenant } from './context.ts';
-import { requireScope } from './launch-message.ts';
+import { type Context, inTenant, requireScope } from './context.ts';
 
 /** Something that messages leave from, and how it is doing. */
 export interface SenderView {

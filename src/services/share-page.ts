@@ -5,7 +5,8 @@ import type { MessageClass } from '#schemas/delivery.ts';
 import type { Deps } from './context.ts';
 import { joinCode } from './join-code.ts';
 import { LoadCache } from './load-cache.ts';
-import { type MessageFacts, messageFor, type PublicMessage, readMessageFacts, tenantOfMessage } from './public-message.ts';
+import { tenantOfMessage } from './tenant-of-message.ts';
+import { type MessageFacts, messageFor, type PublicMessage, readMessageFacts } from './public-message.ts';
 
 export interface ShareLink {
   readonly messageId: string;

@@ -4,8 +4,7 @@ import type { Tx } from '#db/database.ts';
 import { invalidField, Problem } from '#platform/errors.ts';
 import type { Channel } from '#schemas/delivery.ts';
 import { appendAudit } from './audit.ts';
-import { type Context, inTenant } from './context.ts';
-import { requireScope } from './launch-message.ts';
+import { type Context, inTenant, requireScope } from './context.ts';
 import { notifyStop } from './recalls.ts';
 
 export interface StopEverything {

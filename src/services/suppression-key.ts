@@ -2,7 +2,7 @@ import { readRecipient } from '#domain/recipient-fields.ts';
 import { invalidField } from '#platform/errors.ts';
 import type { Tx } from '#db/database.ts';
 import type { Context } from './context.ts';
-import { countryOf } from './import-recipients.ts';
+import { countryOf } from './country-of.ts';
 
 export interface SuppressionInput {
   /** `snd_…`; left out: every sender that could use the address. */

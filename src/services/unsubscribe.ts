@@ -1,8 +1,9 @@
 import type { Tx } from '#db/database.ts';
+import { suppress } from '#db/suppress.ts';
 import { type DeliveryRef, unpackRef } from '#domain/refs.ts';
 import { type Deps, systemActor } from './context.ts';
 import { appendAudit } from './audit.ts';
-import { tenantOfMessage } from './public-message.ts';
+import { tenantOfMessage } from './tenant-of-message.ts';
 
 /** What the unsubscribe page may say: whose messages, over which channel; the address itself is shown to nobody. */
 export interface Unsubscribe {
@@ -80,13 +81,8 @@ export async function unsubscribe(deps: Pick<Deps, 'db'>, { tenantId, ref }: Uns
     }
     const { senderId, address } = await subjectOf(tx, tenantId, ref);
     if (senderId === null || address === null) return;
-    const added = await tx
-      .insertInto('suppressions')
-      .values({ tenant_id: tenantId, sender_id: senderId, address, reason: 'opted_out', source: 'link' })
-      .onConflict((c) => c.doNothing())
-      .returning('sender_id')
-      .executeTakeFirst();
-    if (added)
+    const added = await suppress(tx, tenantId, [{ senderId, address, reason: 'opted_out', source: 'link' }]);
+    if (added.length > 0)
       await appendAudit(tx, { tenantId, actor: { ...systemActor, label: 'link' } }, 'suppression.add', String(senderId), {
         recipient: ref.recipientId,
         by: 'unsubscribe',

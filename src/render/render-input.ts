@@ -1,0 +1,29 @@
+import type { MessageClass } from '#schemas/delivery.ts';
+import type { AnswerOption } from '#schemas/message.ts';
+import type { Said } from '#schemas/says.ts';
+
+/** A message as its rendering sees it; nothing personal. */
+export interface RenderInput {
+  readonly class: MessageClass;
+  readonly drill: boolean;
+  readonly kind: 'original' | 'correction' | 'all_clear' | 'join';
+  /** Short mark by which a person recognises a double, with or without `#`; '' for none. */
+  readonly mark: string;
+  readonly title: string | null;
+  /** Text per locale, with `{{name}}`, `{{first_name}}`, `{{link}}`. */
+  readonly text: Readonly<Record<string, string>>;
+  /** What it must say beside its text, per locale; null for nothing. */
+  readonly said: Said | null;
+  readonly fallbackLocale: string;
+  readonly answers: readonly AnswerOption[];
+  readonly share: boolean;
+  readonly tenantName: string;
+  /** `https://host`: mail says that its links begin with it, so that a forged one stands out. */
+  readonly publicUrl: string;
+  readonly expiresAt: Date | null;
+  /** IANA zone in which "valid until" is written; UTC where not given. */
+  readonly timeZone?: string;
+  readonly now: Date;
+  /** Names the message at the push service; a correction has that of the message it follows, and so replaces it. */
+  readonly topicKey: string;
+}
