@@ -1,10 +1,10 @@
-import { type ClaimedBatch, claimBatches } from '#db/claim-batch.ts';
+import { type ClaimedBatch, claimBatches } from '#db/delivery/claim-batch.ts';
 import type { Database } from '#db/database.ts';
 import { Gather } from '#db/gather.ts';
 import { monotonicMs } from '#platform/clock.ts';
 import type { Log } from '#platform/log.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
-import { deliverBatch, type DeliverDeps } from '#services/deliver-batch.ts';
+import { deliverBatch, type DeliverDeps } from '#services/delivery/deliver-batch.ts';
 
 export interface LaneOptions {
   lane: MessageClass;

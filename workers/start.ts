@@ -4,15 +4,15 @@ import { openDatabase, type Database } from '#db/database.ts';
 import { consume, type Handlers } from '#queue/queues.ts';
 import { deliverJob } from '#schemas/jobs.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
-import { closeMessage } from '#services/close-message.ts';
-import { forgetOld } from '#services/forget-old.ts';
-import { planDue } from '#services/plan-due.ts';
-import { planWave } from '#services/plan-wave.ts';
-import { Recalls } from '#services/recalls.ts';
-import { rehearsal } from '#services/rehearsal.ts';
-import { rehearseDelivery } from '#services/rehearse-delivery.ts';
-import { SendPlans } from '#services/send-plan.ts';
-import { sweep } from '#services/sweep.ts';
+import { closeMessage } from '#services/delivery/close-message.ts';
+import { forgetOld } from '#services/upkeep/forget-old.ts';
+import { planDue } from '#services/planning/plan-due.ts';
+import { planWave } from '#services/planning/plan-wave.ts';
+import { Recalls } from '#services/delivery/recalls.ts';
+import { warmUp } from '#services/upkeep/warm-up.ts';
+import { warmUpDelivery } from '#services/delivery/warm-up-delivery.ts';
+import { SendPlans } from '#services/delivery/send-plan.ts';
+import { sweep } from '#services/upkeep/sweep.ts';
 import type { Runtime } from '#src/runtime.ts';
 import { Courtesy } from './courtesy.ts';
 import { LaterForecasts } from './forecasts.ts';
@@ -72,7 +72,7 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
   const open = config.workerLanes.map((name) => openLane(runtime, name, courtesy, recalls));
   const lanes = new Map(open.map(({ name, lane }) => [name, lane]));
   const life = open.find(({ name }) => name === 'life');
-  const rehearsed = life && rehearsal(log, () => rehearseDelivery(life.db, life.plans, life.name));
+  const warmedUp = life && warmUp(log, () => warmUpDelivery(life.db, life.plans, life.name));
   let stopping = false;
   const beforePage = async (lane: MessageClass): Promise<boolean> => {
     if (lane === 'bulk') await courtesy.giveWay();
@@ -101,7 +101,7 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
   });
   // This runs at the start too, since a process that is replaced every hour would never reach its time.
   const forgetting = tick(FORGET_MS, runtime, 'forgetting', () => forgetOld(deps), 0);
-  await rehearsed;
+  await warmedUp;
   // The life lane claims on two connections now, since what the server compiles for a claim belongs to its connection.
   life?.lane.wake();
   life?.lane.wake();

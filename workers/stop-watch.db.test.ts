@@ -1,19 +1,19 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createSmsAdapter } from '#channels/sms/adapter.ts';
-import type { ClaimedBatch } from '#db/claim-batch.ts';
+import type { ClaimedBatch } from '#db/delivery/claim-batch.ts';
 import { type Database, openDatabase } from '#db/database.ts';
 import { createLog } from '#platform/log.ts';
-import { correctMessage } from '#services/correct-message.ts';
-import { deliverBatch, type DeliverDeps } from '#services/deliver-batch.ts';
-import { getMessage } from '#services/get-message.ts';
-import { Recalls } from '#services/recalls.ts';
-import { SendPlans } from '#services/send-plan.ts';
-import { stopEverything } from '#services/stop-everything.ts';
-import { stopMessage } from '#services/stop-message.ts';
+import { correctMessage } from '#services/messages/correct-message.ts';
+import { deliverBatch, type DeliverDeps } from '#services/delivery/deliver-batch.ts';
+import { getMessage } from '#services/messages/get-message.ts';
+import { Recalls } from '#services/delivery/recalls.ts';
+import { SendPlans } from '#services/delivery/send-plan.ts';
+import { stopEverything } from '#services/messages/stop-everything.ts';
+import { stopMessage } from '#services/messages/stop-message.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import type { MessageView } from '#schemas/views.ts';
-import { sweep } from '#services/sweep.ts';
+import { sweep } from '#services/upkeep/sweep.ts';
 import { carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { LaneByHand } from '#testing/lane-by-hand.ts';
@@ -143,13 +143,13 @@ test.each([
 });
 
 /** A worker that cannot ask for stops, in the midst of a message. */
-async function cutOff(klass: MessageClass, people: number) {
+async function cutOff(messageClass: MessageClass, people: number) {
   const bench = await LaneByHand.open(deps);
   await bench.people(people, { phone: true });
-  const message = await bench.launch(klass, { channels: ['sms'] });
+  const message = await bench.launch(messageClass, { channels: ['sms'] });
   const slow = await slowWorker(bench, false, true);
   await bench.plan();
-  const batch = await bench.claim(klass);
+  const batch = await bench.claim(messageClass);
   const running = deliverBatch(slow.worker, batch);
   await expect.poll(() => slow.at.length).toBe(CONNECTIONS);
   const deliveries = () => getMessage(bench.ctx, message.id).then((view) => view.deliveries);

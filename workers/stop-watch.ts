@@ -1,6 +1,6 @@
 import type { Deps } from '#services/context.ts';
 import { createListener } from '#services/listen.ts';
-import { type Recalls, STOPS } from '#services/recalls.ts';
+import { type Recalls, STOPS } from '#services/delivery/recalls.ts';
 
 /**
  * How often the rows are read besides the notifications: a connection can be dead without anybody knowing, and a stop must

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { rmSync } from 'node:fs';
-import { startEmbeddedPostgres } from '#db/embedded-postgres.ts';
+import { startEmbeddedPostgres } from '#db/server/embedded-postgres.ts';
 import { migrateAll } from '#src/migrate.ts';
 import { withClient } from '#testing/with-client.ts';
 import { guardPid, onEndAll } from './processes.ts';

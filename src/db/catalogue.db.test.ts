@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestDatabase } from '#testing/database.ts';
-import { dumpSchema } from './schema-dump.ts';
+import { dumpSchema } from '#db/server/schema-dump.ts';
 
 let database: Awaited<ReturnType<typeof openTestDatabase>>;
 let owner: pg.Client;

@@ -1,8 +1,8 @@
-import type { Template } from '#domain/channel.ts';
-import { parseTemplate } from '#domain/template.ts';
+import type { Template } from '#domain/delivery/channel.ts';
+import { parseTemplate } from '#domain/message/template.ts';
 import { chooseLocale } from './choose-locale.ts';
 import type { RenderInput } from './render-input.ts';
-import { saidLines } from './said-lines.ts';
+import { wordingLines } from './wording-lines.ts';
 import { type Words, wordsFor } from './words.ts';
 
 /** One locale's text, ready to be laid out for a channel. */
@@ -33,7 +33,7 @@ export function pieceOf(message: RenderInput, wanted: string): Piece {
     words,
     prefix: (message.drill ? words.exercise : '') + kind,
     text: parseTemplate(text),
-    said: saidLines(message, locale, words),
+    said: wordingLines(message, locale, words),
     mark,
   };
 }

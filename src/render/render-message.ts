@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { Channel } from '#schemas/delivery.ts';
 import type { AnswerOption } from '#schemas/message.ts';
-import type { Content, PushContent, SmsContent, Template } from '#domain/channel.ts';
-import { hasSlot, slotProblems } from '#domain/template.ts';
+import type { Content, PushContent, SmsContent, Template } from '#domain/delivery/channel.ts';
+import { hasSlot, slotProblems } from '#domain/message/template.ts';
 import type { FieldError } from '#platform/errors.ts';
 import { join } from './markup.ts';
 import { type Piece, pieceOf, withoutTitleLine } from './piece.ts';
 import { renderEmail } from './render-email.ts';
 import type { RenderInput } from './render-input.ts';
-import { untilLine } from './said-lines.ts';
+import { untilLine } from './wording-lines.ts';
 
 export { chooseLocale } from './choose-locale.ts';
 
@@ -34,7 +34,7 @@ const MAX_VALIDITY_SECONDS = 36_000;
 
 function renderSms(piece: Piece): SmsContent {
   const { message, words, prefix, text, mark } = piece;
-  const parts: Template[number][] = [prefix, ...text, ...saidWithEnd(piece)];
+  const parts: Template[number][] = [prefix, ...text, ...wordingWithEnd(piece)];
   if (message.answers.length > 0) parts.push(`\n${words.smsReply}${answerHint(message.answers)}`);
   if ((message.answers.length > 0 || message.share) && !hasSlot(text, 'link')) parts.push('\n', { slot: 'link' });
   if (mark) parts.push(`\n${mark}`);
@@ -43,7 +43,7 @@ function renderSms(piece: Piece): SmsContent {
 }
 
 /** Lines below the text: literal, since words of a coordinator are no slots here. */
-function saidWithEnd({ message, locale, words, said }: Piece): string[] {
+function wordingWithEnd({ message, locale, words, said }: Piece): string[] {
   const until = untilLine(message, locale, words);
   return [...said, ...(until === undefined ? [] : [until])].map((line) => `\n${line}`);
 }
@@ -68,7 +68,7 @@ const MAX_PUSH_BODY_BYTES = 1500;
 function renderPush(piece: Piece): PushContent {
   const { message, locale, prefix, text, mark } = piece;
   // The text gives way, never what must be said.
-  const said = saidWithEnd(piece);
+  const said = wordingWithEnd(piece);
   const title = message.title?.replace(/\s+/g, ' ').trim() || message.tenantName;
   const body = shorten(
     message.title ? withoutTitleLine(text, message.title) : text,

@@ -1,6 +1,6 @@
-import type { ChannelAdapter, SenderIdentity, SendResult, Target } from '#domain/channel.ts';
-import type { Outcome } from '#domain/outcome.ts';
-import type { Recall } from '#domain/recall.ts';
+import type { ChannelAdapter, SenderIdentity, SendResult, Target } from '#domain/delivery/channel.ts';
+import type { Outcome } from '#domain/delivery/outcome.ts';
+import type { Recall } from '#domain/delivery/recall.ts';
 import type { Channel } from '#schemas/delivery.ts';
 
 export interface CarrierCall {

@@ -1,12 +1,12 @@
 import { openDatabase } from '#db/database.ts';
-import { OPEN_POLICY } from '#domain/policy.ts';
+import { OPEN_POLICY } from '#domain/message/policy.ts';
 import { progressHub } from '#http/progress-hub.ts';
 import { systemClock } from '#platform/clock.ts';
 import { readConfig } from '#platform/config.ts';
 import { createLog } from '#platform/log.ts';
 import { PublicIds, Tokens } from '#platform/tokens.ts';
 import { type Context, type Deps, type Nudger, systemActor } from '#services/context.ts';
-import { createTenant, type NewTenant } from '#services/create-tenant.ts';
+import { createTenant, type NewTenant } from '#services/organisations/create-tenant.ts';
 import type { JobName, Jobs } from '#schemas/jobs.ts';
 import { createTestDatabase } from './database.ts';
 import { PASSWORD, TEST_SECRET_KEYS } from './secrets.ts';

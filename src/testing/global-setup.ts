@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { startEmbeddedPostgres } from '#db/embedded-postgres.ts';
+import { startEmbeddedPostgres } from '#db/server/embedded-postgres.ts';
 import { freePort } from '#platform/free-port.ts';
 import { migrateAll } from '#src/migrate.ts';
 import { endChild } from './child.ts';

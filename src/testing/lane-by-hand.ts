@@ -1,16 +1,16 @@
 import { type RawBuilder, sql } from 'kysely';
-import { claimBatch, type ClaimedBatch } from '#db/claim-batch.ts';
-import { OPEN_POLICY } from '#domain/policy.ts';
+import { claimBatch, type ClaimedBatch } from '#db/delivery/claim-batch.ts';
+import { OPEN_POLICY } from '#domain/message/policy.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import { messageInputSchema } from '#schemas/message.ts';
 import type { MessageView } from '#schemas/views.ts';
 import type { Context } from '#services/context.ts';
-import { createMessage } from '#services/create-message.ts';
-import { deliverBatch, type DeliverDeps } from '#services/deliver-batch.ts';
-import { planWave } from '#services/plan-wave.ts';
-import { Recalls } from '#services/recalls.ts';
-import { SendPlans } from '#services/send-plan.ts';
-import { sweep } from '#services/sweep.ts';
+import { createMessage } from '#services/messages/create-message.ts';
+import { deliverBatch, type DeliverDeps } from '#services/delivery/deliver-batch.ts';
+import { planWave } from '#services/planning/plan-wave.ts';
+import { Recalls } from '#services/delivery/recalls.ts';
+import { SendPlans } from '#services/delivery/send-plan.ts';
+import { sweep } from '#services/upkeep/sweep.ts';
 import type { Carriers } from './carriers.ts';
 import type { TestDeps } from './deps.ts';
 
@@ -40,9 +40,9 @@ export class LaneByHand {
     );
   }
 
-  launch(klass: MessageClass, extra: Record<string, unknown> = {}): Promise<MessageView> {
+  launch(messageClass: MessageClass, extra: Record<string, unknown> = {}): Promise<MessageView> {
     const input = {
-      class: klass,
+      class: messageClass,
       text: { en: 'Water off until 18:00' },
       audience: { all: true },
       channels: ['sms', 'email'],

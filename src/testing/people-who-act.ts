@@ -1,7 +1,7 @@
 import { hashApiKey, newApiKey } from '#platform/api-key.ts';
 import { hashPassword } from '#platform/password.ts';
 import type { UserRole } from '#schemas/delivery.ts';
-import { ALL_SCOPES } from '#services/create-tenant.ts';
+import { ALL_SCOPES } from '#services/organisations/create-tenant.ts';
 import type { Answer } from './call-api.ts';
 import type { TestDeps } from './deps.ts';
 import { PASSWORD } from './secrets.ts';

@@ -7,7 +7,7 @@ import { request } from 'undici';
 import type { Call } from '#simulator/call-log.ts';
 import type { BehaviourChange } from '#simulator/control.ts';
 import type { Simulator } from '#simulator/start.ts';
-import type { NewTenant } from '#services/create-tenant.ts';
+import type { NewTenant } from '#services/organisations/create-tenant.ts';
 import { migrateAll } from '#src/migrate.ts';
 import { type Answer, callApi } from './call-api.ts';
 import { callLogOf, readCallLog } from './call-log.ts';

@@ -1,9 +1,9 @@
 import { sql } from 'kysely';
 import { type Database, openDatabase, type Tx } from '#db/database.ts';
-import { OPEN_POLICY } from '#domain/policy.ts';
+import { OPEN_POLICY } from '#domain/message/policy.ts';
 import { hashApiKey, newApiKey } from '#platform/api-key.ts';
 import type { Log } from '#platform/log.ts';
-import { createTenant, type NewSender, OPERATOR_SCOPES } from '#services/create-tenant.ts';
+import { createTenant, type NewSender, OPERATOR_SCOPES } from '#services/organisations/create-tenant.ts';
 import type { UpSecrets } from './secrets.ts';
 
 /** How many people the demo tenant has. Every third has a browser that takes push, and all have a phone or mail. */

@@ -9,7 +9,7 @@ import { median, percentile, round } from '#bench/statistics.ts';
 import type { System, Tenant } from '#bench/system.ts';
 import { systemClock } from '#platform/clock.ts';
 import { freePort } from '#platform/free-port.ts';
-import { pageNonce } from '#services/page-nonce.ts';
+import { pageNonce } from '#services/links/page-nonce.ts';
 import { nextMessage } from '#testing/child.ts';
 
 export interface AnswersResult {

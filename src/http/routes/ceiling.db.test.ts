@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createApp } from '#http/app.ts';
 import type { DeliveryView, MessageView, Page, PreviewView } from '#schemas/views.ts';
-import { createApiKey } from '#services/api-keys.ts';
-import { createRecipient } from '#services/create-recipient.ts';
-import { ALL_SCOPES } from '#services/create-tenant.ts';
-import { deliverBatch } from '#services/deliver-batch.ts';
+import { createApiKey } from '#services/access/api-keys.ts';
+import { createRecipient } from '#services/recipients/create-recipient.ts';
+import { ALL_SCOPES } from '#services/organisations/create-tenant.ts';
+import { deliverBatch } from '#services/delivery/deliver-batch.ts';
 import { carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { LaneByHand } from '#testing/lane-by-hand.ts';

@@ -5,12 +5,12 @@ import { invalidField, Problem } from '#platform/errors.ts';
 import { MESSAGE_CLASSES, type MessageClass } from '#schemas/delivery.ts';
 import { localeSchema } from '#schemas/message.ts';
 import { pushSubscriptionSchema } from '#schemas/recipient.ts';
-import { openLink } from '#services/answer-page.ts';
-import { countVisit, visitorOf } from '#services/count-visit.ts';
-import { type PublicDeps, requestMailJoin } from '#services/join-by-mail.ts';
-import { joinByPush } from '#services/join-by-push.ts';
-import { nonceFits, pageNonce } from '#services/page-nonce.ts';
-import { loadSharePage, type ShareLink, type SharePage } from '#services/share-page.ts';
+import { openLink } from '#services/answers/answer-page.ts';
+import { countVisit, visitorOf } from '#services/spread/count-visit.ts';
+import { type PublicDeps, requestMailJoin } from '#services/spread/join-by-mail.ts';
+import { joinByPush } from '#services/spread/join-by-push.ts';
+import { nonceFits, pageNonce } from '#services/links/page-nonce.ts';
+import { loadSharePage, type ShareLink, type SharePage } from '#services/spread/share-page.ts';
 import { sentencePage } from '#web/public/layout.ts';
 import { sharePage, type ShareView } from '#web/public/share-page.ts';
 import { shareWords } from '#web/public/share-words.ts';
@@ -118,9 +118,9 @@ function present(
 const emailOf = (form: Fields): string => (form.get('email') ?? '').slice(0, 254);
 
 /** At least the class of the message that the person is joining through. */
-function consentOf(form: Fields, klass: MessageClass): MessageClass[] {
+function consentOf(form: Fields, messageClass: MessageClass): MessageClass[] {
   const chosen = MESSAGE_CLASSES.filter((one) => form.has(`consent_${one}`));
-  return chosen.length > 0 ? chosen : [klass];
+  return chosen.length > 0 ? chosen : [messageClass];
 }
 
 /** The answer is the same whether or not the address is known, was asked lately or wants no mail. */

@@ -1,9 +1,9 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Database } from '#db/database.ts';
-import { deliverBatch } from '#services/deliver-batch.ts';
-import { getMessage } from '#services/get-message.ts';
-import { sweep } from '#services/sweep.ts';
+import { deliverBatch } from '#services/delivery/deliver-batch.ts';
+import { getMessage } from '#services/messages/get-message.ts';
+import { sweep } from '#services/upkeep/sweep.ts';
 import { carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { LaneByHand } from '#testing/lane-by-hand.ts';

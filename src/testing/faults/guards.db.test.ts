@@ -1,19 +1,19 @@
 import { sql } from 'kysely';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type ClaimedBatch, expireLease } from '#db/claim-batch.ts';
-import { markSlice } from '#db/mark-slice.ts';
-import { resolveDoubt } from '#db/resolve-doubt.ts';
-import { settleSlice } from '#db/settle-slice.ts';
-import { DOUBT_WINDOW_MS } from '#domain/delivery.ts';
-import { unpackRef } from '#domain/refs.ts';
+import { type ClaimedBatch, expireLease } from '#db/delivery/claim-batch.ts';
+import { markSlice } from '#db/delivery/mark-slice.ts';
+import { resolveDoubt } from '#db/delivery/resolve-doubt.ts';
+import { settleSlice } from '#db/delivery/settle-slice.ts';
+import { DOUBT_WINDOW_MS } from '#domain/delivery/delivery.ts';
+import { unpackRef } from '#domain/delivery/refs.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import type { MessageView } from '#schemas/views.ts';
-import { deliverBatch } from '#services/deliver-batch.ts';
-import { recordReceipts } from '#services/record-receipts.ts';
-import { stopEverything } from '#services/stop-everything.ts';
-import { stopMessage } from '#services/stop-message.ts';
-import { sweep } from '#services/sweep.ts';
+import { deliverBatch } from '#services/delivery/deliver-batch.ts';
+import { recordReceipts } from '#services/receipts/record-receipts.ts';
+import { stopEverything } from '#services/messages/stop-everything.ts';
+import { stopMessage } from '#services/messages/stop-message.ts';
+import { sweep } from '#services/upkeep/sweep.ts';
 import { carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { LaneByHand } from '#testing/lane-by-hand.ts';
@@ -40,12 +40,12 @@ interface Claimed {
 }
 
 /** A launched message to a few people, whose one batch is claimed and nobody marked. */
-async function claimed(klass: MessageClass, people = 4, extra: Record<string, unknown> = {}): Promise<Claimed> {
+async function claimed(messageClass: MessageClass, people = 4, extra: Record<string, unknown> = {}): Promise<Claimed> {
   const bench = await LaneByHand.open(deps);
   await bench.people(people, { phone: true });
-  const message = await bench.launch(klass, { channels: ['sms'], ...extra });
+  const message = await bench.launch(messageClass, { channels: ['sms'], ...extra });
   await bench.plan();
-  return { bench, message, messageId: bench.ctx.ids.decode('msg', message.id) ?? '', batch: await bench.claim(klass) };
+  return { bench, message, messageId: bench.ctx.ids.decode('msg', message.id) ?? '', batch: await bench.claim(messageClass) };
 }
 
 const all = (batch: ClaimedBatch) => ({ ids: batch.ids, markedTo: batch.ids.length });
@@ -205,12 +205,12 @@ async function waiting(client: { query: (text: string) => Promise<{ rows: { n: n
 
 describe('doubt', () => {
   /** Lets a worker die in the midst of its calls. @returns what the next claim of the batch does about that */
-  async function nextClaim(klass: MessageClass, { windowPassed }: { windowPassed: boolean }) {
-    const one = await claimed(klass);
+  async function nextClaim(messageClass: MessageClass, { windowPassed }: { windowPassed: boolean }) {
+    const one = await claimed(messageClass);
     await mark(one.batch);
     await abandoned(one, { windowPassed });
     const carrier = carriers();
-    await deliverBatch(one.bench.worker(carrier), await one.bench.claim(klass));
+    await deliverBatch(one.bench.worker(carrier), await one.bench.claim(messageClass));
     return { calls: carrier.calls.length, states: await states(one.batch) };
   }
 
@@ -305,8 +305,8 @@ describe('checked again inside the mark', () => {
   });
 
   test('breaker: nobody is marked by a sender whose provider fails, but for a probe', async () => {
-    for (const klass of ['life', 'ops', 'bulk'] as const) {
-      const one = await claimed(klass);
+    for (const messageClass of ['life', 'ops', 'bulk'] as const) {
+      const one = await claimed(messageClass);
       await run(
         one.batch,
         sql`UPDATE senders SET breaker_opened_at = now(), breaker_run = 10 WHERE tenant_id = ${one.batch.tenantId} AND id = ${one.batch.senderId}`,

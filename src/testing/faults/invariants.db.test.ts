@@ -1,25 +1,25 @@
 import fc from 'fast-check';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { claimBatch } from '#db/claim-batch.ts';
+import { claimBatch } from '#db/delivery/claim-batch.ts';
 import type { Database } from '#db/database.ts';
-import type { ChannelAdapter, Target } from '#domain/channel.ts';
-import { RANK } from '#domain/delivery.ts';
-import type { Outcome } from '#domain/outcome.ts';
-import { unpackRef, type DeliveryRef } from '#domain/refs.ts';
-import { OPEN_POLICY } from '#domain/policy.ts';
+import type { ChannelAdapter, Target } from '#domain/delivery/channel.ts';
+import { RANK } from '#domain/delivery/delivery.ts';
+import type { Outcome } from '#domain/delivery/outcome.ts';
+import { unpackRef, type DeliveryRef } from '#domain/delivery/refs.ts';
+import { OPEN_POLICY } from '#domain/message/policy.ts';
 import { DELIVERY_STATES, type DeliveryState, type MessageClass } from '#schemas/delivery.ts';
 import { messageInputSchema } from '#schemas/message.ts';
 import type { Context } from '#services/context.ts';
-import { createMessage } from '#services/create-message.ts';
-import { deliverBatch } from '#services/deliver-batch.ts';
-import { getMessage } from '#services/get-message.ts';
-import { planWave } from '#services/plan-wave.ts';
-import { recordReceipts } from '#services/record-receipts.ts';
-import { Recalls } from '#services/recalls.ts';
-import { SendPlans } from '#services/send-plan.ts';
-import { stopMessage } from '#services/stop-message.ts';
-import { sweep } from '#services/sweep.ts';
+import { createMessage } from '#services/messages/create-message.ts';
+import { deliverBatch } from '#services/delivery/deliver-batch.ts';
+import { getMessage } from '#services/messages/get-message.ts';
+import { planWave } from '#services/planning/plan-wave.ts';
+import { recordReceipts } from '#services/receipts/record-receipts.ts';
+import { Recalls } from '#services/delivery/recalls.ts';
+import { SendPlans } from '#services/delivery/send-plan.ts';
+import { stopMessage } from '#services/messages/stop-message.ts';
+import { sweep } from '#services/upkeep/sweep.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 
 let deps: TestDeps;
@@ -67,25 +67,25 @@ const tenant = (): Promise<Context> =>
 class Story {
   readonly calls: Call[] = [];
   readonly ctx: Context;
-  readonly klass: MessageClass;
+  readonly messageClass: MessageClass;
   readonly messageId: string;
   readonly publicId: string;
   readonly ranks = new Map<string, number>();
   stoppedAt: number | undefined;
 
-  private constructor(ctx: Context, klass: MessageClass, publicId: string) {
+  private constructor(ctx: Context, messageClass: MessageClass, publicId: string) {
     this.ctx = ctx;
-    this.klass = klass;
+    this.messageClass = messageClass;
     this.publicId = publicId;
     this.messageId = ctx.ids.decode('msg', publicId) ?? '';
   }
 
-  static async begin(klass: MessageClass): Promise<Story> {
+  static async begin(messageClass: MessageClass): Promise<Story> {
     const ctx = await tenant();
     const { id } = await createMessage(
       ctx,
       messageInputSchema.parse({
-        class: klass,
+        class: messageClass,
         text: { en: 'Water off' },
         audience: { all: true },
         channels: ['sms'],
@@ -93,7 +93,7 @@ class Story {
         expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
       }),
     );
-    return new Story(ctx, klass, id);
+    return new Story(ctx, messageClass, id);
   }
 
   async plan(): Promise<void> {
@@ -127,7 +127,11 @@ class Story {
         dies !== undefined && made > dies ? dead() : deps.db[way](tenantId, work);
     const db = { ...deps.db, withTenant: mortal('withTenant'), atOnce: mortal('atOnce') };
     const worker = { ...deps, db, recalls: new Recalls(), plans: new SendPlans(deps, { sms }), random: () => 0, stopping: () => false };
-    for (let batch = await claimBatch(deps.db.across, this.klass, 'story'); batch; batch = await claimBatch(deps.db.across, this.klass, 'story')) {
+    for (
+      let batch = await claimBatch(deps.db.across, this.messageClass, 'story');
+      batch;
+      batch = await claimBatch(deps.db.across, this.messageClass, 'story')
+    ) {
       try {
         await deliverBatch(worker, batch);
       } catch (error) {
@@ -183,11 +187,11 @@ class Story {
     for (const call of this.calls) may.set(call.ref.recipientId, [...(may.get(call.ref.recipientId) ?? []), call]);
     for (const [id, calls] of may) {
       const perhaps = calls.filter((call) => call.outcome === 'accepted' || call.outcome === 'unknown');
-      if (this.klass === 'bulk') expect(perhaps.length, `I3: person ${id}`).toBeLessThanOrEqual(1);
+      if (this.messageClass === 'bulk') expect(perhaps.length, `I3: person ${id}`).toBeLessThanOrEqual(1);
       const doubts = perhaps.filter((call) => call.outcome === 'unknown' || call.died).length;
       expect(perhaps.length, `I4: person ${id}`).toBeLessThanOrEqual(1 + doubts);
     }
-    if (this.klass === 'life' && this.stoppedAt === undefined)
+    if (this.messageClass === 'life' && this.stoppedAt === undefined)
       expect(
         [...rows.values()].filter((row) => row.state === 'unresolved'),
         'I4',
@@ -249,10 +253,10 @@ const step = fc.oneof(
 );
 
 describe('the promises of a message, whatever happens to it', () => {
-  test.each(['bulk', 'life', 'ops'] as const)('%s', async (klass) => {
+  test.each(['bulk', 'life', 'ops'] as const)('%s', async (messageClass) => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 12 }), async (steps) => {
-        const story = await Story.begin(klass);
+        const story = await Story.begin(messageClass);
         await story.plan();
         for (const one of steps) {
           if (one.do === 'work') await story.work(one.words, one.dies);

@@ -1,6 +1,6 @@
 import type { Mutant } from './mutant.ts';
 
-const DELIVER = 'src/services/deliver-batch.ts';
+const DELIVER = 'src/services/delivery/deliver-batch.ts';
 const recall = (name: string) => ({ file: 'src/testing/faults/recall.db.test.ts', name: `recall: ${name}` });
 const cutOff = (name: string) => ({ file: 'workers/stop-watch.db.test.ts', name });
 const by = (channel: string) => recall(`a stop takes back who is marked for ${channel} and not called yet`);
@@ -60,9 +60,9 @@ export const RECALL_MUTANTS: readonly Mutant[] = [
     removed: 'that those taken back wait again',
     changes: [
       {
-        file: 'src/domain/delivery.ts',
+        file: 'src/domain/delivery/delivery.ts',
         from: `state: 'pending', code: outcome.code, delayMs: 0, uncounted: true }`,
-        to: `state: 'unknown', code: outcome.code, delayMs: DOUBT_WINDOW_MS[klass] }`,
+        to: `state: 'unknown', code: outcome.code, delayMs: DOUBT_WINDOW_MS[messageClass] }`,
       },
     ],
     test: by('sms'),
@@ -71,7 +71,11 @@ export const RECALL_MUTANTS: readonly Mutant[] = [
     guard: 'recall',
     removed: 'that their attempt is not counted',
     changes: [
-      { file: 'src/domain/delivery.ts', from: `code: outcome.code, delayMs: 0, uncounted: true }`, to: `code: outcome.code, delayMs: 0, uncounted: false }` },
+      {
+        file: 'src/domain/delivery/delivery.ts',
+        from: `code: outcome.code, delayMs: 0, uncounted: true }`,
+        to: `code: outcome.code, delayMs: 0, uncounted: false }`,
+      },
     ],
     test: by('sms'),
   },
@@ -80,7 +84,7 @@ export const RECALL_MUTANTS: readonly Mutant[] = [
     removed: 'that a correction stops the first message',
     changes: [
       {
-        file: 'src/services/correct-message.ts',
+        file: 'src/services/messages/correct-message.ts',
         from: `if (first.state === 'live' || first.state === 'scheduled') await`,
         to: `if (first.state === 'scheduled') await`,
       },
@@ -90,7 +94,7 @@ export const RECALL_MUTANTS: readonly Mutant[] = [
   {
     guard: 'recall',
     removed: 'that a stop is heard',
-    changes: [{ file: 'src/services/recalls.ts', from: '        recall.recall();\n', to: '        void recall.told;\n' }],
+    changes: [{ file: 'src/services/delivery/recalls.ts', from: '        recall.recall();\n', to: '        void recall.told;\n' }],
     test: recall('a stop is heard by a process that cannot look'),
   },
   level('the message', `WHERE m.state <> 'live' OR i.stopped_at`, 'WHERE i.stopped_at'),
@@ -106,25 +110,25 @@ export const RECALL_MUTANTS: readonly Mutant[] = [
   {
     guard: 'cut off',
     removed: 'that it goes on with a life message',
-    changes: [{ file: 'src/services/recalls.ts', from: `new Set(['life'])`, to: 'new Set()' }],
+    changes: [{ file: 'src/services/delivery/recalls.ts', from: `new Set(['life'])`, to: 'new Set()' }],
     test: cutOff('goes on calling for a life message'),
   },
   {
     guard: 'cut off',
     removed: 'that its late word ends a doubt',
-    changes: [{ file: 'src/services/settle-results.ts', from: 'untouched.length > 0 && takeBackLate', to: 'untouched.length < 0 && takeBackLate' }],
+    changes: [{ file: 'src/services/delivery/settle-results.ts', from: 'untouched.length > 0 && takeBackLate', to: 'untouched.length < 0 && takeBackLate' }],
     test: cutOff('says too late whom it has not called: they are in doubt no longer, and called once'),
   },
   {
     guard: 'cut off',
     removed: 'that its late word opens nothing of a stopped message',
-    changes: [{ file: 'src/db/take-back-late.ts', from: `WHEN b.state <> 'done' THEN`, to: 'WHEN true THEN' }],
+    changes: [{ file: 'src/db/delivery/take-back-late.ts', from: `WHEN b.state <> 'done' THEN`, to: 'WHEN true THEN' }],
     test: cutOff('and of a message that was stopped meanwhile: they are cancelled, not in doubt'),
   },
   {
     guard: 'cut off',
     removed: 'the fence of its late word',
-    changes: [{ file: 'src/db/take-back-late.ts', from: `AND d.fence = \${at('fence')}`, to: `AND d.fence IS DISTINCT FROM \${at('fence')}` }],
+    changes: [{ file: 'src/db/delivery/take-back-late.ts', from: `AND d.fence = \${at('fence')}`, to: `AND d.fence IS DISTINCT FROM \${at('fence')}` }],
     test: cutOff('says too late whom it has not called: they are in doubt no longer, and called once'),
   },
 ];

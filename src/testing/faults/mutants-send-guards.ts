@@ -1,14 +1,14 @@
 import type { Mutant } from './mutant.ts';
 
-const MARK = 'src/db/mark-slice.ts';
-const GUARD_SQL = 'src/db/guard-sql.ts';
-const LAUNCH = 'src/services/launch-message.ts';
-const APPROVE = 'src/services/approve-message.ts';
-const ASK = 'src/services/ask-first.ts';
+const MARK = 'src/db/delivery/mark-slice.ts';
+const GUARD_SQL = 'src/db/delivery/guard-sql.ts';
+const LAUNCH = 'src/services/messages/launch-message.ts';
+const APPROVE = 'src/services/messages/approve-message.ts';
+const ASK = 'src/services/messages/ask-first.ts';
 const ACROSS = 'schemas/migrations/0002_across_tenants.sql';
 
 const guard = (name: string) => ({ file: 'src/testing/faults/send-guards.db.test.ts', name });
-const inMark = (name: string) => ({ file: 'src/services/mark-guards.db.test.ts', name });
+const inMark = (name: string) => ({ file: 'src/services/delivery/mark-guards.db.test.ts', name });
 const route = (of: string, name: string) => ({ file: `src/http/routes/${of}.db.test.ts`, name });
 
 const EMPTY = guard('audience: nothing is launched for nobody, and nothing starts for people who are no longer there');
@@ -27,7 +27,7 @@ export const SEND_GUARD_MUTANTS: readonly Mutant[] = [
   {
     guard: 'audience',
     removed: 'that nothing scheduled starts for nobody',
-    changes: [{ file: 'src/services/start-scheduled.ts', from: 'if (people.count === 0)', to: 'if (people.count < 0)' }],
+    changes: [{ file: 'src/services/messages/start-scheduled.ts', from: 'if (people.count === 0)', to: 'if (people.count < 0)' }],
     test: EMPTY,
   },
   {
@@ -101,7 +101,7 @@ export const SEND_GUARD_MUTANTS: readonly Mutant[] = [
     removed: 'that it is planned for those alone who may have had the first',
     changes: [
       {
-        file: 'src/db/wave-people.ts',
+        file: 'src/db/audience/wave-people.ts',
         from: `if (wave.selects === 'reached' && wave.followsId !== null)`,
         to: `if (wave.selects === 'reached' && wave.followsId === '')`,
       },
@@ -111,7 +111,7 @@ export const SEND_GUARD_MUTANTS: readonly Mutant[] = [
   {
     guard: 'correction',
     removed: 'that it is planned by what the first came by',
-    changes: [{ file: 'src/db/plan-page.ts', from: 'return plan.followsId === null ? base :', to: `return plan.followsId !== '' ? base :` }],
+    changes: [{ file: 'src/db/audience/plan-page.ts', from: 'return plan.followsId === null ? base :', to: `return plan.followsId !== '' ? base :` }],
     test: CORRECTED,
   },
   {
@@ -125,7 +125,7 @@ export const SEND_GUARD_MUTANTS: readonly Mutant[] = [
     removed: 'that it goes to those in doubt too',
     changes: [
       {
-        file: 'src/domain/delivery.ts',
+        file: 'src/domain/delivery/delivery.ts',
         from: `['attempting', 'accepted', 'unknown', 'unresolved', 'delivered']`,
         to: `['attempting', 'accepted', 'unresolved', 'delivered']`,
       },
@@ -141,7 +141,7 @@ export const SEND_GUARD_MUTANTS: readonly Mutant[] = [
   {
     guard: 'same text',
     removed: 'that what is scheduled counts',
-    changes: [{ file: 'src/db/repeated-text.ts', from: `(m.launched_at IS NOT NULL OR m.state = 'scheduled')`, to: 'm.launched_at IS NOT NULL' }],
+    changes: [{ file: 'src/db/audience/repeated-text.ts', from: `(m.launched_at IS NOT NULL OR m.state = 'scheduled')`, to: 'm.launched_at IS NOT NULL' }],
     test: route('repeated-text', 'what is scheduled counts at its time'),
   },
   {
@@ -175,7 +175,7 @@ export const SEND_GUARD_MUTANTS: readonly Mutant[] = [
     removed: 'that a mark lets no launch pass',
     changes: [
       {
-        file: 'src/db/stop-lock.ts',
+        file: 'src/db/delivery/stop-lock.ts',
         from: `pg_advisory_xact_lock_shared(\${sql.lit(LAUNCH_KEY)}, \${at('tenantId')}::integer)`,
         to: `\${at('tenantId')}::integer`,
       },
@@ -186,7 +186,11 @@ export const SEND_GUARD_MUTANTS: readonly Mutant[] = [
     guard: 'ceiling',
     removed: 'that a scheduled start waits for marks under way',
     changes: [
-      { file: 'src/services/start-scheduled.ts', from: `if (started.some(({ row }) => row.class !== 'life')) await`, to: 'if (started.length < 0) await' },
+      {
+        file: 'src/services/messages/start-scheduled.ts',
+        from: `if (started.some(({ row }) => row.class !== 'life')) await`,
+        to: 'if (started.length < 0) await',
+      },
     ],
     test: route('ceiling', 'a message that is scheduled while another one is being marked does not slip past it'),
   },

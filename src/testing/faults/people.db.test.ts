@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { unpackRef } from '#domain/refs.ts';
+import { unpackRef } from '#domain/delivery/refs.ts';
 import type { AnswerWay, MessageClass } from '#schemas/delivery.ts';
-import { recordAnswer } from '#services/answer.ts';
+import { recordAnswer } from '#services/answers/answer.ts';
 import { carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { LaneByHand } from '#testing/lane-by-hand.ts';
@@ -77,7 +77,7 @@ test('the first answer and its time never change, whatever is said later, at onc
 });
 
 interface Send {
-  readonly klass: MessageClass;
+  readonly messageClass: MessageClass;
   readonly drill: boolean;
   readonly channels: readonly ('sms' | 'email')[];
   /** True when the batches are changed to the other kind of sender between planning and sending. */
@@ -85,7 +85,7 @@ interface Send {
 }
 
 const send: fc.Arbitrary<Send> = fc.record({
-  klass: fc.constantFrom<MessageClass>('life', 'ops', 'bulk'),
+  messageClass: fc.constantFrom<MessageClass>('life', 'ops', 'bulk'),
   drill: fc.boolean(),
   channels: fc.constantFrom<Send['channels']>(['sms'], ['email'], ['sms', 'email']),
   meddles: fc.boolean(),
@@ -99,7 +99,7 @@ test('no call of a drill names a live sender, nor the reverse, even where a batc
   let calls = 0;
   let refused = 0;
   await fc.assert(
-    fc.asyncProperty(send, async ({ klass, drill, channels, meddles }) => {
+    fc.asyncProperty(send, async ({ messageClass, drill, channels, meddles }) => {
       const carrier = carriers(async (call) => {
         const ref = unpackRef(deps.tokens.open('receipt', call.ref) ?? deps.tokens.openLower('bounce', call.ref) ?? { a: 0, b: 0, extra: 0xffff });
         const { rows } = await deps.db.withTenant(tenantId, (tx) =>
@@ -112,7 +112,7 @@ test('no call of a drill names a live sender, nor the reverse, even where a batc
         calls += 1;
         return { kind: 'accepted', providerId: 'p', units: 1 };
       });
-      await bench.launch(klass, { drill, channels, text: { en: 'Water off' } });
+      await bench.launch(messageClass, { drill, channels, text: { en: 'Water off' } });
       await bench.plan();
       if (meddles)
         await deps.db.withTenant(tenantId, (tx) =>
@@ -120,11 +120,11 @@ test('no call of a drill names a live sender, nor the reverse, even where a batc
             WHERE b.tenant_id = ${tenantId} AND b.state = 'planned'`.execute(tx),
         );
       const before = calls;
-      await bench.drain(bench.worker(carrier), klass);
+      await bench.drain(bench.worker(carrier), messageClass);
       if (meddles) {
         expect(calls).toBe(before);
         refused += 1;
-      } else expect(calls - before).toBe(channels.length === 2 && klass === 'life' ? 6 : 3);
+      } else expect(calls - before).toBe(channels.length === 2 && messageClass === 'life' ? 6 : 3);
       await deps.db.withTenant(tenantId, (tx) => sql`UPDATE batches SET state = 'done', lease_until = NULL WHERE tenant_id = ${tenantId}`.execute(tx));
     }),
     { numRuns: 40, endOnFailure: true, plugins: [fc.interruptAfterTimeLimit(8_000)] },

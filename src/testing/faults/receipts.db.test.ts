@@ -1,17 +1,17 @@
 import fc from 'fast-check';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type ClaimedBatch, claimBatch } from '#db/claim-batch.ts';
-import { markSlice } from '#db/mark-slice.ts';
-import { type SettledPerson, settleLate, settleSlice } from '#db/settle-slice.ts';
-import { OPEN_POLICY } from '#domain/policy.ts';
+import { type ClaimedBatch, claimBatch } from '#db/delivery/claim-batch.ts';
+import { markSlice } from '#db/delivery/mark-slice.ts';
+import { type SettledPerson, settleLate, settleSlice } from '#db/delivery/settle-slice.ts';
+import { OPEN_POLICY } from '#domain/message/policy.ts';
 import type { DeliveryState } from '#schemas/delivery.ts';
 import { messageInputSchema } from '#schemas/message.ts';
 import type { Context } from '#services/context.ts';
-import { createMessage } from '#services/create-message.ts';
-import { planWave } from '#services/plan-wave.ts';
-import { recordReceipts } from '#services/record-receipts.ts';
-import { sweep } from '#services/sweep.ts';
+import { createMessage } from '#services/messages/create-message.ts';
+import { planWave } from '#services/planning/plan-wave.ts';
+import { recordReceipts } from '#services/receipts/record-receipts.ts';
+import { sweep } from '#services/upkeep/sweep.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 
 const PEOPLE = 250;

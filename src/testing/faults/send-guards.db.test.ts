@@ -1,11 +1,11 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createSmsAdapter } from '#channels/sms/adapter.ts';
-import type { ChannelAdapter } from '#domain/channel.ts';
+import type { ChannelAdapter } from '#domain/delivery/channel.ts';
 import { createApp } from '#http/app.ts';
 import { createLog } from '#platform/log.ts';
 import type { MessageView } from '#schemas/views.ts';
-import { SendPlans } from '#services/send-plan.ts';
+import { SendPlans } from '#services/delivery/send-plan.ts';
 import { carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { LaneByHand } from '#testing/lane-by-hand.ts';

@@ -35,7 +35,7 @@ interface Shown {
   readonly line: RowLine;
 }
 
-/** Says when, where and from which sources the figures were measured. */
+/** WordingInput when, where and from which sources the figures were measured. */
 function facts(shown: readonly Shown[]): string {
   const at = shown.map(({ line }) => line.at).sort();
   const loads = shown.map(({ line }) => line.load1).sort((a, b) => a - b);

@@ -8,20 +8,20 @@ import { end, type World } from '#testing/faults/world.ts';
  * The carrier takes a call and never answers, so after the adapter's deadline nobody can say whether it was taken. Bulk lists
  * it, life calls again.
  */
-async function silent(world: World, { short }: Size, klass: 'bulk' | 'life'): Promise<Result> {
+async function silent(world: World, { short }: Size, messageClass: 'bulk' | 'life'): Promise<Result> {
   const people = short ? 200 : 2_000;
   await world.people(people);
   await world.start({ workers: 1 });
   world.simulator.control({ sms: { silentShare: 0.05 } });
-  const message = await world.launch({ class: klass });
+  const message = await world.launch({ class: messageClass });
   // The carrier's first callback would end every doubt, so no API is there to take it.
   for (const api of world.apis) await end(api);
-  await world.settled([message.id], { doubt: klass === 'life' || !short, timeoutMs: 300_000 });
+  await world.settled([message.id], { doubt: messageClass === 'life' || !short, timeoutMs: 300_000 });
   const verdict = await world.check([message.id]);
   const resends = verdict.rows.reduce((sum, row) => sum + Math.max(0, row.attempts - 1), 0);
   const promises = new Promises();
   promises.none(verdict, 'lost', 'miscounted');
-  if (klass === 'bulk') {
+  if (messageClass === 'bulk') {
     promises.none(verdict, 'doubled');
     promises.hold(verdict.inDoubt > 0, 'nothing is listed as in doubt');
   } else {
@@ -29,7 +29,7 @@ async function silent(world: World, { short }: Size, klass: 'bulk' | 'life'): Pr
     promises.hold(verdict.inDoubt === 0 && verdict.states.failed === 0, `${verdict.inDoubt} in doubt, ${verdict.states.failed} given up`);
   }
   return promises.result(verdict, {
-    injected: `5 % taken and never answered (${klass})`,
+    injected: `5 % taken and never answered (${messageClass})`,
     people,
     notes: [`${resends} calls repeated after doubt`],
   });
@@ -88,7 +88,7 @@ export interface Trouble {
   readonly begin: (world: World) => unknown;
   readonly end?: (world: World) => unknown;
   /** Class of the message that goes by the channel in trouble. */
-  readonly klass?: 'bulk' | 'life';
+  readonly messageClass?: 'bulk' | 'life';
   readonly channel?: 'sms' | 'push';
   /** Further settings of the worker. */
   readonly worker?: Record<string, string>;
@@ -102,7 +102,7 @@ export const carriers = (change: BehaviourChange) => (world: World) => world.sim
 
 /** One channel is in trouble under a large message: nothing is lost there, and life on another channel does not feel it. */
 export async function trouble(world: World, { short }: Size, options: Trouble): Promise<Result> {
-  const { injected, begin, end: over = carriers(CALM), klass = 'bulk', channel = 'sms', worker, seconds = 60, shortPeople = 600 } = options;
+  const { injected, begin, end: over = carriers(CALM), messageClass = 'bulk', channel = 'sms', worker, seconds = 60, shortPeople = 600 } = options;
   const people = short ? shortPeople : 10_000;
   await (channel === 'push' ? browsers(world, people, 'many') : world.people(people, { tag: 'many' }));
   await world.people(20, { first: 500_000, tag: 'mail', mail: true });
@@ -112,7 +112,7 @@ export async function trouble(world: World, { short }: Size, options: Trouble): 
   // Each answer takes 100 ms, so the large message runs in all three parts, and the fault alone makes the difference.
   world.simulator.control(CALM);
   const warm = await lifeFor(world, 2_000, byMail);
-  const large = { class: klass, audience: { tags: ['many'] }, channels: [channel] };
+  const large = { class: messageClass, audience: { tags: ['many'] }, channels: [channel] };
   const first = await world.launch(large);
   const before = await lifeFor(world, short ? 3_000 : seconds * 500, byMail);
   await begin(world);
@@ -122,10 +122,10 @@ export async function trouble(world: World, { short }: Size, options: Trouble): 
   const endedAt = Date.now();
   const after = await lifeFor(world, short ? 3_000 : seconds * 500, byMail);
   const ids = [first.id, second.id, ...[...warm, ...before, ...during, ...after].map(({ id }) => id)];
-  await world.settled(ids, { doubt: klass === 'life', timeoutMs: 300_000 });
+  await world.settled(ids, { doubt: messageClass === 'life', timeoutMs: 300_000 });
   const verdict = await world.check(ids);
   const promises = new Promises();
-  const resends = klass === 'life' ? verdict.rows.reduce((sum, row) => sum + Math.max(0, row.attempts - 1), 0) : 0;
+  const resends = messageClass === 'life' ? verdict.rows.reduce((sum, row) => sum + Math.max(0, row.attempts - 1), 0) : 0;
   promises.none(verdict, 'lost', 'miscounted');
   promises.hold(verdict.doubled <= resends, `doubled ${verdict.doubled}`);
   promises.hold(verdict.states.failed === 0, `${verdict.states.failed} given up`);
@@ -187,7 +187,7 @@ export const providerSlowLane: Row = {
     trouble(world, size, {
       injected: size.short ? 'every SMS of the same lane takes 3 s, for 3 s' : 'every SMS of the same lane takes 30 s, for 1 min',
       begin: carriers({ sms: { latencyMs: size.short ? 3_000 : 30_000 } }),
-      klass: 'life',
+      messageClass: 'life',
     }),
 };
 

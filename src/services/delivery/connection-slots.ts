@@ -1,0 +1,24 @@
+/** ConnectionSlots to a carrier: a call that is begun while all of them are busy leaves later than it was begun. */
+export class ConnectionSlots {
+  readonly #waiting: (() => void)[] = [];
+  #free: number;
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  /** Resolves, in order of asking, when a line is free; it is taken until `release`. */
+  acquire(): Promise<void> {
+    if (this.#free > 0) {
+      this.#free -= 1;
+      return Promise.resolve();
+    }
+    return new Promise((go) => this.#waiting.push(go));
+  }
+
+  release(): void {
+    const next = this.#waiting.shift();
+    if (next) next();
+    else this.#free += 1;
+  }
+}

@@ -1,0 +1,70 @@
+import { html } from 'hono/html';
+import type { Problem } from '#platform/errors.ts';
+import { MESSAGE_CLASSES, type MessageClass } from '#schemas/delivery.ts';
+import type { RecipientChange, RecipientInput, RecipientView } from '#schemas/recipient.ts';
+import { Form } from '#web/console/shell/form.ts';
+import { CLASS_NAMES } from '#web/console/shell/format.ts';
+import { attribute, type FormError, type Html, input, toFormErrors } from '#web/console/shell/parts.ts';
+
+const TEXTS = ['name', 'phone', 'email', 'externalId', 'locale', 'timeZone', 'lat', 'lon'] as const;
+type TextField = (typeof TEXTS)[number];
+
+/** A person's values as the form shows them. */
+export const formOf = (person: RecipientView): Form =>
+  Form.of({
+    ...Object.fromEntries(TEXTS.map((name) => [name, String(person[name] ?? '')])),
+    tags: person.tags.join(', '),
+    skills: person.skills.join(', '),
+    asked: person.consent === null ? 'no' : 'yes',
+    consent: person.consent ?? [],
+  });
+
+export function personFields(form: Form, errors: readonly FormError[]): Html {
+  const text = (id: string, label: string, hint = '', more: { type?: 'email' | 'tel'; class?: string } = {}): Html =>
+    input({ id, label, hint, value: form.get(id), errors, ...more });
+  const asked = form.get('asked') === 'yes';
+  return html`${text('name', 'Name')} ${text('phone', 'Phone', 'With the country code, such as +44 7700 900123.', { type: 'tel' })} ${text('email', 'E-mail', '', { type: 'email' })}
+    ${text('tags', 'Tags', 'Groups and places, separated by commas.')} ${text('skills', 'Skills', 'Separated by commas.')}
+    <div class="pair">${text('locale', 'Language', 'Such as en or pt-BR.')} ${text('timeZone', 'Time zone', 'Such as Europe/London.')} ${text('lat', 'Latitude')} ${text('lon', 'Longitude')}</div>
+    ${text('externalId', 'External id', 'The number of this person in your own list.')}
+    <fieldset class="field"><legend>Agreement</legend>
+      <label class="check"><input type="radio" name="asked" value="no"${attribute('checked', !asked)}> Was never asked: gets life safety and operations, no campaigns</label>
+      <label class="check"><input type="radio" name="asked" value="yes"${attribute('checked', asked)}> Agreed to these:</label>
+      <div class="row">${MESSAGE_CLASSES.map((key) => html`<label class="check"><input type="checkbox" name="consent" value="${key}"${attribute('checked', form.all('consent').includes(key))}> ${CLASS_NAMES[key]}</label>`)}</div>
+    </fieldset>`;
+}
+
+const words = (text: string): string[] =>
+  text
+    .split(/[,;\n]/)
+    .map((word) => word.trim())
+    .filter(Boolean);
+const degrees = (text: string): number => Number(text.replace(',', '.'));
+
+function valuesOf(form: Form): { texts: Map<TextField, string | number>; tags: string[]; skills: string[]; consent: MessageClass[] | null } {
+  const texts = new Map<TextField, string | number>();
+  for (const name of TEXTS) {
+    const text = form.get(name);
+    if (text !== '') texts.set(name, name === 'lat' || name === 'lon' ? degrees(text) : text);
+  }
+  const consent = form.get('asked') === 'yes' ? MESSAGE_CLASSES.filter((key) => form.all('consent').includes(key)) : null;
+  return { texts, tags: words(form.get('tags')), skills: words(form.get('skills')), consent };
+}
+
+/** A new person: what is empty is left out. */
+export function personInput(form: Form): RecipientInput {
+  const { texts, tags, skills, consent } = valuesOf(form);
+  return { ...Object.fromEntries(texts), tags, skills, ...(consent === null ? {} : { consent }) };
+}
+
+/** A changed person: what is empty is cleared, since the form shows everything. */
+export function personChange(form: Form): RecipientChange {
+  const { texts, tags, skills, consent } = valuesOf(form);
+  return { ...Object.fromEntries(TEXTS.map((name) => [name, texts.get(name) ?? null])), tags, skills, consent };
+}
+
+/** The verb speaks of ids; here a person reads it. */
+export function personErrors(problem: Problem): FormError[] {
+  const errors = problem.errors.map((error) => (error.code === 'address_taken' ? { ...error, detail: 'somebody else already has this' } : error));
+  return toFormErrors(errors, problem.message, (name) => name);
+}

@@ -1,0 +1,121 @@
+import { Hono } from 'hono';
+import { html } from 'hono/html';
+import { Problem } from '#platform/errors.ts';
+import type { RecipientView } from '#schemas/recipient.ts';
+import { changeRecipient } from '#services/recipients/change-recipient.ts';
+import { createRecipient } from '#services/recipients/create-recipient.ts';
+import { eraseRecipient } from '#services/recipients/erase-recipient.ts';
+import { getRecipient } from '#services/recipients/get-recipient.ts';
+import { listRecipients } from '#services/recipients/list-recipients.ts';
+import type { ConsoleContext, ConsoleEnv } from '#web/console/shell/env.ts';
+import { Form, readForm } from '#web/console/shell/form.ts';
+import { plural } from '#web/console/shell/format.ts';
+import { requireScope } from '#web/console/shell/guard.ts';
+import { show } from '#web/console/shell/layout.ts';
+import { pager } from '#web/console/messages/message-list.ts';
+import { csrf, type FormError, type Html, type Part, time } from '#web/console/shell/parts.ts';
+import { formOf, personChange, personErrors, personFields, personInput } from './recipient-form.ts';
+
+const personName = (person: RecipientView): string => person.name ?? person.externalId ?? person.phone ?? person.email ?? 'Unnamed';
+
+function reach(person: RecipientView): Html {
+  return html`${person.phone && html`<span class="num">${person.phone}</span>${person.phoneInvalidAt && html` <span class="tag bad">does not work</span>`}<br>`}
+    ${person.email && html`${person.email}${person.emailInvalidAt && html` <span class="tag bad">does not work</span>`}<br>`}
+    ${person.pushSubscriptions > 0 && plural(person.pushSubscriptions, 'browser')}
+    ${!person.phone && !person.email && person.pushSubscriptions === 0 && html`<span class="tag warn">nothing reaches this person</span>`}`;
+}
+
+async function listPage(c: ConsoleContext): Promise<Response> {
+  const q = c.req.query('q')?.trim() ?? '';
+  const tag = c.req.query('tag')?.trim() ?? '';
+  const cursor = c.req.query('cursor');
+  const page = await listRecipients(c.var.ctx, { q: q || undefined, tag: tag || undefined, cursor, limit: 50 });
+  const query = { ...(q ? { q } : {}), ...(tag ? { tag } : {}) };
+  const writes = c.var.ctx.actor.scopes.has('write');
+  const body = html`<div class="head"><h1>People</h1>${writes && html`<div class="row"><a class="btn" href="/people/import">Import a file</a><a class="btn main" href="/people/new">Add a person</a></div>`}</div>
+    <form method="get" action="/people" role="search" class="card row end">
+      <div class="field grow"><label for="q">Search by name, phone, e-mail or external id</label><input type="search" id="q" name="q" value="${q}"></div>
+      <div class="field"><label for="tag">Tag</label><input type="text" class="w8" id="tag" name="tag" value="${tag}" autocomplete="off"></div>
+      <button class="btn">Search</button>
+    </form>
+    <section class="card scroll" aria-label="People found">${
+      page.items.length === 0
+        ? html`<p class="soft">${q || tag ? 'Nobody matches this search.' : 'Nobody is here yet. Import a file or add a person.'}</p>`
+        : html`<table class="cells"><thead><tr><th scope="col">Name</th><th scope="col">Reach</th><th scope="col">Tags</th><th scope="col">Skills</th><th scope="col">Language</th></tr></thead>
+            <tbody>${page.items.map(
+              (person) =>
+                html`<tr><th scope="row"><a href="/people/${person.id}">${personName(person)}</a>${person.origin === 'share' && html` <span class="tag info">joined</span>`}</th><td>${reach(person)}</td><td data-label="Tags">${person.tags.join(', ')}</td><td data-label="Skills">${person.skills.join(', ')}</td><td data-label="Language">${person.locale}</td></tr>`,
+            )}</tbody></table>`
+    }</section>
+    ${pager('/people', query, page.next, cursor)}`;
+  return show(c, { title: 'People', section: 'people', body });
+}
+
+function newPage(c: ConsoleContext, form: Form, errors: readonly FormError[]): Promise<Response> {
+  const body = html`<p class="crumb"><a href="/people">People</a></p><h1>Add a person</h1>
+    <form method="post" action="/people/new" class="card stack" novalidate>${csrf(c.var.session.csrfToken)}${personFields(form, errors)}<div><button class="btn main wide">Add this person</button></div></form>`;
+  return show(c, { title: 'Add a person', section: 'people', narrow: true, errors, body });
+}
+
+const ORIGINS = { import: 'Imported', api: 'Added', share: 'Joined through a share' } as const;
+
+function editPage(c: ConsoleContext, person: RecipientView, form: Form, errors: readonly FormError[], notice: Part = ''): Promise<Response> {
+  const token = c.var.session.csrfToken;
+  const writes = c.var.ctx.actor.scopes.has('write');
+  const body = html`<p class="crumb"><a href="/people">People</a></p><h1>${personName(person)}</h1>${notice}
+    <div class="soft">${ORIGINS[person.origin]} ${time(person.createdAt)}${person.parentId && html` by way of <a href="/people/${person.parentId}">this person</a>`}. ${reach(person)}</div>
+    <form method="post" action="/people/${person.id}" class="card stack" novalidate>${csrf(token)}${personFields(form, errors)}${writes && html`<div><button class="btn main wide">Save</button></div>`}</form>
+    ${
+      writes &&
+      html`<details class="card"><summary>Erase this person</summary>
+        <form method="post" action="/people/${person.id}/erase" class="stack">${csrf(token)}<p>Name, addresses, tags and words go for good, and no import brings them back. Counts of past messages stay.</p>
+        <div><button class="btn danger">Erase ${personName(person)}</button></div></form></details>`
+    }`;
+  return show(c, { title: personName(person), section: 'people', narrow: true, errors, body });
+}
+
+/** Runs a change; a refusal about the fields comes back as `refuse`'s page. */
+async function attempt(change: () => Promise<Response>, refuse: (errors: FormError[]) => Promise<Response>): Promise<Response> {
+  try {
+    return await change();
+  } catch (problem) {
+    if (!(problem instanceof Problem) || (problem.status !== 422 && problem.status !== 409)) throw problem;
+    return refuse(personErrors(problem));
+  }
+}
+
+/** `/people`, `/people/new`, `/people/{id}`. */
+export const peopleRoutes = (): Hono<ConsoleEnv> =>
+  new Hono<ConsoleEnv>()
+    .get('/people', listPage)
+    .get('/people/new', (c) => {
+      requireScope(c, 'write');
+      return newPage(c, Form.of({}), []);
+    })
+    .post('/people/new', async (c) => {
+      requireScope(c, 'write');
+      const form = await readForm(c);
+      const add = async (): Promise<Response> => c.redirect(`/people/${(await createRecipient(c.var.ctx, personInput(form))).id}?saved=1`, 303);
+      return attempt(add, (errors) => newPage(c, form, errors));
+    })
+    .get('/people/:id', async (c) => {
+      const person = await getRecipient(c.var.ctx, c.req.param('id'));
+      const notice = c.req.query('saved') ? html`<p class="note good" role="status">Saved.</p>` : '';
+      return editPage(c, person, formOf(person), [], notice);
+    })
+    .post('/people/:id', async (c) => {
+      requireScope(c, 'write');
+      const form = await readForm(c);
+      const person = await getRecipient(c.var.ctx, c.req.param('id'));
+      const save = async (): Promise<Response> => {
+        await changeRecipient(c.var.ctx, person.id, personChange(form));
+        return c.redirect(`/people/${person.id}?saved=1`, 303);
+      };
+      return attempt(save, (errors) => editPage(c, person, form, errors));
+    })
+    .post('/people/:id/erase', async (c) => {
+      requireScope(c, 'write');
+      await eraseRecipient(c.var.ctx, c.req.param('id'));
+      const body = html`<h1>Erased</h1><p class="note good" role="status">This person is erased.</p><p><a class="btn" href="/people">To the people</a></p>`;
+      return show(c, { title: 'Erased', section: 'people', narrow: true, body });
+    });
