@@ -5,10 +5,10 @@ import { progressHub } from '#http/progress-hub.ts';
 import { serve } from '#http/server.ts';
 import { runProcess } from '#platform/lifecycle.ts';
 import { trimMemory } from '#platform/memory.ts';
-import { joinMailer } from '#services/join-mailer.ts';
-import { isOurReturnPath, receiveBounce } from '#services/receive-bounce.ts';
-import { rehearsal } from '#services/rehearsal.ts';
-import { rehearseLaunch } from '#services/rehearse-launch.ts';
+import { joinMailer } from '#services/spread/join-mailer.ts';
+import { isOurReturnPath, receiveBounce } from '#services/receipts/receive-bounce.ts';
+import { rehearsal } from '#services/upkeep/warm-up.ts';
+import { rehearseLaunch } from '#services/messages/warm-up-launch.ts';
 import { createRuntime } from './runtime.ts';
 
 /** Long requests (an import, an export) may finish; what is left after this is cut and can be repeated. */

@@ -3,7 +3,7 @@ import type { Database } from '#db/database.ts';
 import type { Environment } from '#platform/config.ts';
 import { PublicIds } from '#platform/tokens.ts';
 import { hostActor } from '#services/context.ts';
-import { findOrganisation } from '#services/list-organisations.ts';
+import { findOrganisation } from '#services/organisations/list-organisations.ts';
 
 /** What the command may touch of the outside. */
 export interface OrganisationsIo {

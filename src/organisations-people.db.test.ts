@@ -5,7 +5,7 @@ import type { AppEnv } from '#http/env.ts';
 import { progressHub } from '#http/progress-hub.ts';
 import { consoleRoutes } from '#http/routes/console.ts';
 import type { MessageView } from '#schemas/views.ts';
-import { createSignInThrottle, signIn } from '#services/sign-in.ts';
+import { createSignInThrottle, signIn } from '#services/access/sign-in.ts';
 import { BrowserSession } from '#testing/browser-session.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { organisationsOf, PASSWORD } from '#testing/organisations-command.ts';

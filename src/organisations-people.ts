@@ -1,9 +1,9 @@
 import { USER_ROLES, type UserRole } from '#schemas/delivery.ts';
-import { addPerson } from '#services/add-person.ts';
-import { findPerson } from '#services/find-person.ts';
-import { listPeople, type PersonView } from '#services/list-people.ts';
-import { setDisabled } from '#services/set-disabled.ts';
-import { setPassword } from '#services/set-password.ts';
+import { addPerson } from '#services/access/add-user.ts';
+import { findPerson } from '#services/access/find-user.ts';
+import { listPeople, type PersonView } from '#services/access/list-users.ts';
+import { setDisabled } from '#services/access/set-disabled.ts';
+import { setPassword } from '#services/access/set-password.ts';
 import { contextOf, given, oneOf, passwordOf, text, type Verb, type Work, yes } from './organisations-io.ts';
 
 /** Who signs in to an organisation's console. */

@@ -1,9 +1,9 @@
 import { CHANNELS, type Channel, MESSAGE_CLASSES, type MessageClass } from '#schemas/delivery.ts';
-import { addSender, changeSenderRate } from '#services/add-sender.ts';
-import { createOrganisation } from '#services/create-organisation.ts';
-import { listOrganisations } from '#services/list-organisations.ts';
-import { listSenders, type SenderView } from '#services/senders.ts';
-import { setOperator } from '#services/set-operator.ts';
+import { addSender, changeSenderRate } from '#services/organisations/add-sender.ts';
+import { createOrganisation } from '#services/organisations/create-organisation.ts';
+import { listOrganisations } from '#services/organisations/list-organisations.ts';
+import { listSenders, type SenderView } from '#services/organisations/senders.ts';
+import { setOperator } from '#services/access/set-operator.ts';
 import { contextOf, given, oneOf, passwordOf, text, UsageError, type Verb, type Work, yes } from './organisations-io.ts';
 import { PEOPLE_VERBS } from './organisations-people.ts';
 

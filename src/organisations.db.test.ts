@@ -8,8 +8,8 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { createApp } from '#http/app.ts';
 import { DATABASE_FILE } from '#platform/ready.ts';
-import { getSettings } from '#services/get-settings.ts';
-import { createSignInThrottle, signIn } from '#services/sign-in.ts';
+import { getSettings } from '#services/organisations/get-settings.ts';
+import { createSignInThrottle, signIn } from '#services/access/sign-in.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { organisationsOf, PASSWORD } from '#testing/organisations-command.ts';
 

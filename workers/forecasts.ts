@@ -1,7 +1,7 @@
 import { monotonicMs } from '#platform/clock.ts';
 import type { Deps } from '#services/context.ts';
-import type { Unforecast } from '#services/plan-due.ts';
-import { storeForecast } from '#services/store-forecast.ts';
+import type { Unforecast } from '#services/planning/plan-due.ts';
+import { storeForecast } from '#services/forecast/store-forecast.ts';
 
 /** Half of the time between two sweeps. */
 const SPEND_MS = 500;

@@ -4,7 +4,7 @@ import { Gather } from '#db/gather.ts';
 import { monotonicMs } from '#platform/clock.ts';
 import type { Log } from '#platform/log.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
-import { deliverBatch, type DeliverDeps } from '#services/deliver-batch.ts';
+import { deliverBatch, type DeliverDeps } from '#services/delivery/deliver-batch.ts';
 
 export interface LaneOptions {
   lane: MessageClass;

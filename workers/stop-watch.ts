@@ -1,6 +1,6 @@
 import type { Deps } from '#services/context.ts';
 import { createListener } from '#services/listen.ts';
-import { type Recalls, STOPS } from '#services/recalls.ts';
+import { type Recalls, STOPS } from '#services/delivery/recalls.ts';
 
 /** Beside the notification: a connection can be dead without anybody knowing. A stop takes effect within a second all the same. */
 const LOOK_MS = 400;

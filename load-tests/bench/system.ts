@@ -11,7 +11,7 @@ import { OPEN_POLICY } from '#domain/policy.ts';
 import { createLog } from '#platform/log.ts';
 import { PublicIds, Tokens } from '#platform/tokens.ts';
 import type { MessageView } from '#schemas/views.ts';
-import { createTenant, type NewSender } from '#services/create-tenant.ts';
+import { createTenant, type NewSender } from '#services/organisations/create-tenant.ts';
 import type { BenchPostgres } from './postgres.ts';
 import { endProcess, freePort, startNode, waitFor } from './processes.ts';
 

@@ -1,7 +1,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { bodyLimit } from './body-limit.ts';
-import type { PublicDeps } from '#services/join-by-mail.ts';
+import type { PublicDeps } from '#services/spread/join-by-mail.ts';
 import type { AppEnv } from './env.ts';
 import { gate } from './gate.ts';
 import { idempotency } from './idempotency.ts';

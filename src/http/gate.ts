@@ -2,7 +2,7 @@ import type { MiddlewareHandler } from 'hono';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { hashApiKey, looksLikeApiKey } from '#platform/api-key.ts';
 import { Problem } from '#platform/errors.ts';
-import { authenticateKey, type KeyHolder } from '#services/authenticate-key.ts';
+import { authenticateKey, type KeyHolder } from '#services/access/authenticate-key.ts';
 import type { Actor, Scope } from '#services/context.ts';
 import { clientIpOf, limitKey } from './client-ip.ts';
 import type { AppEnv, Deps } from './env.ts';

@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Gauge, Histogram, Counter, Registry } from 'prom-client';
-import { operationFacts } from '#services/operation-facts.ts';
+import { operationFacts } from '#services/upkeep/operation-facts.ts';
 import type { Deps } from './env.ts';
 import { progressHub } from './progress-hub.ts';
 import type { Observe } from './request-log.ts';

@@ -1,7 +1,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createMessage } from '#services/create-message.ts';
+import { createMessage } from '#services/messages/create-message.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { createApp } from './app.ts';
 

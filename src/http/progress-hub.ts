@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { monotonicMs } from '#platform/clock.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { type Context, type Deps, systemActor } from '#services/context.ts';
-import { getMessage } from '#services/get-message.ts';
+import { getMessage } from '#services/messages/get-message.ts';
 import { createListener } from '#services/listen.ts';
 
 /** At most 4 updates a second for each message: faster cannot be read, and each costs a query. */

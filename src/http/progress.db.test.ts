@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { MessageInput } from '#schemas/message.ts';
 import { notifyProgress } from '#services/context.ts';
-import { createMessage } from '#services/create-message.ts';
+import { createMessage } from '#services/messages/create-message.ts';
 import { messageIdOf } from '#services/message-row.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { createApp } from './app.ts';

@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createMessage } from '#services/create-message.ts';
+import { createMessage } from '#services/messages/create-message.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { createApp } from './app.ts';
 import { progressHub } from './progress-hub.ts';

@@ -8,12 +8,12 @@ import type { Channel, MessageClass } from '#schemas/delivery.ts';
 import { messageInputSchema } from '#schemas/message.ts';
 import type { MessageView } from '#schemas/views.ts';
 import type { Context } from '#services/context.ts';
-import { createMessage } from '#services/create-message.ts';
-import { deliverBatch, type DeliverDeps } from '#services/deliver-batch.ts';
-import { planWave } from '#services/plan-wave.ts';
-import { Recalls } from '#services/recalls.ts';
-import { SendPlans } from '#services/send-plan.ts';
-import { sweep } from '#services/sweep.ts';
+import { createMessage } from '#services/messages/create-message.ts';
+import { deliverBatch, type DeliverDeps } from '#services/delivery/deliver-batch.ts';
+import { planWave } from '#services/planning/plan-wave.ts';
+import { Recalls } from '#services/delivery/recalls.ts';
+import { SendPlans } from '#services/delivery/send-plan.ts';
+import { sweep } from '#services/upkeep/sweep.ts';
 import type { TestDeps } from './deps.ts';
 
 export interface CarrierCall {

@@ -5,7 +5,7 @@ import { readConfig } from '#platform/config.ts';
 import { createLog } from '#platform/log.ts';
 import { PublicIds, Tokens } from '#platform/tokens.ts';
 import { type Context, type Deps, type Nudger, systemActor } from '#services/context.ts';
-import { createTenant, type NewTenant } from '#services/create-tenant.ts';
+import { createTenant, type NewTenant } from '#services/organisations/create-tenant.ts';
 import type { JobName, Jobs } from '#schemas/jobs.ts';
 import { createTestDatabase } from './database.ts';
 

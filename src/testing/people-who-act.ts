@@ -1,5 +1,5 @@
 import { hashApiKey, newApiKey } from '#platform/api-key.ts';
-import { ALL_SCOPES } from '#services/create-tenant.ts';
+import { ALL_SCOPES } from '#services/organisations/create-tenant.ts';
 import type { TestDeps } from './deps.ts';
 
 /** Another person of a tenant, who may do everything, with an API key of his own. */

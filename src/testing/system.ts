@@ -12,7 +12,7 @@ import { openDatabase } from '#db/database.ts';
 import { OPEN_POLICY } from '#domain/policy.ts';
 import { createLog } from '#platform/log.ts';
 import { startSimulator, type Simulator } from '#simulator/start.ts';
-import { createTenant, type NewTenant } from '#services/create-tenant.ts';
+import { createTenant, type NewTenant } from '#services/organisations/create-tenant.ts';
 import { migrateAll } from '#src/migrate.ts';
 import { createTestDatabase } from './database.ts';
 import { TEST_SECRET_KEYS } from './deps.ts';

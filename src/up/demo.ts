@@ -3,7 +3,7 @@ import { type Database, openDatabase, type Tx } from '#db/database.ts';
 import { OPEN_POLICY } from '#domain/policy.ts';
 import { hashApiKey, newApiKey } from '#platform/api-key.ts';
 import type { Log } from '#platform/log.ts';
-import { createTenant, type NewSender, OPERATOR_SCOPES } from '#services/create-tenant.ts';
+import { createTenant, type NewSender, OPERATOR_SCOPES } from '#services/organisations/create-tenant.ts';
 import type { UpSecrets } from './secrets.ts';
 
 /** People of the demo tenant; every third has a browser that takes push, all have a phone or mail. */

@@ -8,7 +8,7 @@ import { freePort, startNode } from '#bench/processes.ts';
 import { median, percentile, round } from '#bench/statistics.ts';
 import type { System, Tenant } from '#bench/system.ts';
 import { systemClock } from '#platform/clock.ts';
-import { pageNonce } from '#services/page-nonce.ts';
+import { pageNonce } from '#services/links/page-nonce.ts';
 
 export interface AnswersResult {
   readonly answers: number;

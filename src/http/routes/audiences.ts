@@ -3,7 +3,7 @@ import type { AppEnv, Deps } from '#http/env.ts';
 import { forecastSchema, jsonOf, refusals } from '#http/view-schemas.ts';
 import { previewInputSchema } from '#schemas/message.ts';
 import type { PreviewView } from '#schemas/views.ts';
-import { previewAudience } from '#services/preview-audience.ts';
+import { previewAudience } from '#services/messages/preview-audience.ts';
 
 const count = z.int().min(0);
 

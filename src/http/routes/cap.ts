@@ -2,8 +2,8 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { AppEnv, Deps } from '#http/env.ts';
 import { idempotencyHeader, jsonOf, messageViewSchema, refusals } from '#http/view-schemas.ts';
 import { Problem } from '#platform/errors.ts';
-import { exportCap } from '#services/export-cap.ts';
-import { importCap } from '#services/import-cap.ts';
+import { exportCap } from '#services/cap/export-cap.ts';
+import { importCap } from '#services/cap/import-cap.ts';
 import { messageParams } from './message-deliveries.ts';
 
 const CAP_TYPE = 'application/cap+xml';

@@ -3,10 +3,10 @@ import { claimBatch } from '#db/claim-batch.ts';
 import { createApp } from '#http/app.ts';
 import { progressHub } from '#http/progress-hub.ts';
 import type { DeliveryView, MessageView, Page, PreviewView } from '#schemas/views.ts';
-import { createApiKey } from '#services/api-keys.ts';
-import { createRecipient } from '#services/create-recipient.ts';
-import { ALL_SCOPES } from '#services/create-tenant.ts';
-import { deliverBatch } from '#services/deliver-batch.ts';
+import { createApiKey } from '#services/access/api-keys.ts';
+import { createRecipient } from '#services/recipients/create-recipient.ts';
+import { ALL_SCOPES } from '#services/organisations/create-tenant.ts';
+import { deliverBatch } from '#services/delivery/deliver-batch.ts';
 import { Bench, carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 

@@ -2,12 +2,12 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createApp } from '#http/app.ts';
 import { progressHub } from '#http/progress-hub.ts';
-import { ALL_SCOPES } from '#services/create-tenant.ts';
+import { ALL_SCOPES } from '#services/organisations/create-tenant.ts';
 import type { Context } from '#services/context.ts';
 import type { MessageView } from '#schemas/views.ts';
-import { approveMessage } from '#services/approve-message.ts';
-import { changeMessage } from '#services/change-message.ts';
-import { createRecipient } from '#services/create-recipient.ts';
+import { approveMessage } from '#services/messages/approve-message.ts';
+import { changeMessage } from '#services/messages/change-message.ts';
+import { createRecipient } from '#services/recipients/create-recipient.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 
 let deps: TestDeps;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import twilio from 'twilio';
 import { createApp } from '#http/app.ts';
 import { packRef } from '#domain/refs.ts';
-import { createMessage } from '#services/create-message.ts';
+import { createMessage } from '#services/messages/create-message.ts';
 import { messageIdOf } from '#services/message-row.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 

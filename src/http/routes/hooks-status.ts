@@ -3,7 +3,7 @@ import type { AppEnv, Deps } from '#http/env.ts';
 import { readText } from '#http/public-page.ts';
 import { defaultHeaders, wholeResponse } from '#http/security-headers.ts';
 import { Problem } from '#platform/errors.ts';
-import { receiveTwilioStatus } from '#services/receive-twilio-status.ts';
+import { receiveTwilioStatus } from '#services/receipts/receive-twilio-status.ts';
 
 const route = createRoute({
   method: 'post',

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createApp } from '#http/app.ts';
 import type { MessageView, Page } from '#schemas/views.ts';
-import type { ImportView } from '#services/import-view.ts';
+import type { ImportView } from '#services/imports/import-view.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { addColleague, apiOf } from '#testing/people-who-act.ts';
 

@@ -1,10 +1,10 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { AppEnv } from '#http/env.ts';
 import { idempotencyHeader, jsonOf, pageOf, refusals } from '#http/view-schemas.ts';
-import { acknowledgeImport } from '#services/acknowledge-import.ts';
-import { getImport } from '#services/get-import.ts';
-import type { ImportView } from '#services/import-view.ts';
-import { listImports } from '#services/list-imports.ts';
+import { acknowledgeImport } from '#services/imports/acknowledge-import.ts';
+import { getImport } from '#services/imports/get-import.ts';
+import type { ImportView } from '#services/imports/import-view.ts';
+import { listImports } from '#services/imports/list-imports.ts';
 
 const tags = ['recipients'];
 const count = z.int().min(0);

@@ -1,7 +1,7 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { CHANNELS, DELIVERY_STATES } from '#schemas/delivery.ts';
 import type { DeliveryView } from '#schemas/views.ts';
-import { listDeliveries, streamDeliveries } from '#services/list-deliveries.ts';
+import { listDeliveries, streamDeliveries } from '#services/delivery/list-deliveries.ts';
 import { csvResponse } from '#http/csv.ts';
 import type { AppEnv } from '#http/env.ts';
 import { deliveryViewSchema, jsonOf, pageOf, refusals } from '#http/view-schemas.ts';

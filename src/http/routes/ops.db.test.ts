@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createApp } from '#http/app.ts';
 import { openDatabase } from '#db/database.ts';
-import { createMessage } from '#services/create-message.ts';
+import { createMessage } from '#services/messages/create-message.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 
 let deps: TestDeps;

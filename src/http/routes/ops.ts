@@ -7,7 +7,7 @@ import type { Metrics } from '#http/metrics.ts';
 import type { OpenApiDocument } from '#http/openapi.ts';
 import { monotonicMs } from '#platform/clock.ts';
 import { Problem } from '#platform/errors.ts';
-import { checkStore } from '#services/check-store.ts';
+import { checkStore } from '#services/upkeep/check-store.ts';
 import { DOCS_STYLE_HASH, docsPage } from '#web/docs-page.ts';
 
 /** What carries the nudges; the queue of `queue/queues.ts` fits. */

@@ -3,8 +3,8 @@ import type { Context as HonoContext } from 'hono';
 import type { AppEnv } from '#http/env.ts';
 import { idempotencyHeader, jsonOf, refusals } from '#http/view-schemas.ts';
 import { Problem } from '#platform/errors.ts';
-import { importRecipients } from '#services/import-recipients.ts';
-import type { ImportResult } from '#services/record-import.ts';
+import { importRecipients } from '#services/imports/import-recipients.ts';
+import type { ImportResult } from '#services/imports/record-import.ts';
 
 const count = z.int().min(0);
 const issue = z.object({ line: z.int().min(1), field: z.string(), code: z.string(), detail: z.string() });

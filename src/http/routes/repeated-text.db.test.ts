@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createApp } from '#http/app.ts';
 import type { MessageView } from '#schemas/views.ts';
-import { launchMessage } from '#services/launch-message.ts';
+import { launchMessage } from '#services/messages/launch-message.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { addRecipients } from '#testing/people.ts';
 import { apiOf } from '#testing/people-who-act.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { eraseRecipient } from '#services/erase-recipient.ts';
-import { pageNonce } from '#services/page-nonce.ts';
-import { stopMessage } from '#services/stop-message.ts';
+import { eraseRecipient } from '#services/recipients/erase-recipient.ts';
+import { pageNonce } from '#services/links/page-nonce.ts';
+import { stopMessage } from '#services/messages/stop-message.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { addMessage, addRecipients } from '#testing/people.ts';
 import { errorHandler } from '#http/problem.ts';

@@ -1,10 +1,10 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context as HonoContext } from 'hono';
 import { Problem } from '#platform/errors.ts';
-import { answerFromPage } from '#services/answer-from-page.ts';
-import { type AnswerLink, type AnswerPage, loadAnswerPage, openLink } from '#services/answer-page.ts';
-import { recordShown } from '#services/beacon.ts';
-import { nonceFits, pageNonce } from '#services/page-nonce.ts';
+import { answerFromPage } from '#services/answers/answer-from-page.ts';
+import { type AnswerLink, type AnswerPage, loadAnswerPage, openLink } from '#services/answers/answer-page.ts';
+import { recordShown } from '#services/receipts/receive-beacon.ts';
+import { nonceFits, pageNonce } from '#services/links/page-nonce.ts';
 import { sentencePage } from '#web/public/layout.ts';
 import { respondPage } from '#web/public/respond-page.ts';
 import { pageWords } from '#web/public/words.ts';

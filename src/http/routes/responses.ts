@@ -1,9 +1,9 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { ANSWER_WAYS, CHANNELS } from '#schemas/delivery.ts';
-import { type AnswerView, listAnswers, streamAnswers } from '#services/list-answers.ts';
-import { type InboundView, listInbound } from '#services/list-inbound.ts';
-import { listSpread, type SpreadEdge, type SpreadView, streamSpread } from '#services/list-spread.ts';
-import { markHandled } from '#services/mark-handled.ts';
+import { type AnswerView, listAnswers, streamAnswers } from '#services/answers/list-answers.ts';
+import { type InboundView, listInbound } from '#services/inbound/list-inbound.ts';
+import { listSpread, type SpreadEdge, type SpreadView, streamSpread } from '#services/spread/list-spread.ts';
+import { markHandled } from '#services/inbound/mark-handled.ts';
 import { csvResponse } from '#http/csv.ts';
 import type { AppEnv, Deps } from '#http/env.ts';
 import { validationHook } from '#http/problem.ts';

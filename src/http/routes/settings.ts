@@ -3,8 +3,8 @@ import type { AppEnv, Deps } from '#http/env.ts';
 import { jsonOf, refusals } from '#http/view-schemas.ts';
 import { saysSchema } from '#schemas/message.ts';
 import { quietHoursSchema, settingsChangeSchema, type SettingsView } from '#schemas/settings.ts';
-import { changeSettings } from '#services/change-settings.ts';
-import { getSettings } from '#services/get-settings.ts';
+import { changeSettings } from '#services/organisations/change-settings.ts';
+import { getSettings } from '#services/organisations/get-settings.ts';
 
 const limit = z.int().nullable();
 

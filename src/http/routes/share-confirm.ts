@@ -1,7 +1,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { Problem } from '#platform/errors.ts';
-import { confirmMailJoin, loadPendingJoin } from '#services/join-by-mail.ts';
-import { nonceFits, pageNonce } from '#services/page-nonce.ts';
+import { confirmMailJoin, loadPendingJoin } from '#services/spread/join-by-mail.ts';
+import { nonceFits, pageNonce } from '#services/links/page-nonce.ts';
 import { sentencePage } from '#web/public/layout.ts';
 import { confirmPage } from '#web/public/small-pages.ts';
 import { pageWords } from '#web/public/words.ts';

@@ -2,7 +2,7 @@ import { createECDH, randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { errorHandler } from '#http/problem.ts';
-import { joinCode } from '#services/join-code.ts';
+import { joinCode } from '#services/spread/join-code.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { addMessage, addRecipients, type MessageShape } from '#testing/people.ts';
 import { shareRoutes } from './share.ts';

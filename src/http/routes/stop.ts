@@ -1,6 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { CHANNELS } from '#schemas/delivery.ts';
-import { stopEverything } from '#services/stop-everything.ts';
+import { stopEverything } from '#services/messages/stop-everything.ts';
 import type { AppEnv } from '#http/env.ts';
 import { idempotencyHeader, jsonOf, refusals } from '#http/view-schemas.ts';
 

@@ -2,9 +2,9 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { AppEnv } from '#http/env.ts';
 import { idempotencyHeader, jsonOf, pageOf, refusals } from '#http/view-schemas.ts';
 import type { SuppressionView } from '#schemas/recipient.ts';
-import { addSuppression } from '#services/add-suppression.ts';
-import { listSuppressions } from '#services/list-suppressions.ts';
-import { removeSuppression } from '#services/remove-suppression.ts';
+import { addSuppression } from '#services/recipients/add-suppression.ts';
+import { listSuppressions } from '#services/recipients/list-suppressions.ts';
+import { removeSuppression } from '#services/recipients/remove-suppression.ts';
 
 const tags = ['suppressions'];
 

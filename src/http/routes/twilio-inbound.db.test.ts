@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import twilio from 'twilio';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { errorHandler } from '#http/problem.ts';
-import { joinCode, openJoinCode } from '#services/join-code.ts';
+import { joinCode, openJoinCode } from '#services/spread/join-code.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { addDelivery, addMessage, addRecipients, type MessageShape } from '#testing/people.ts';
 import { twilioInboundRoutes } from './twilio-inbound.ts';

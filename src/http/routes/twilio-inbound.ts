@@ -1,6 +1,6 @@
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { Problem } from '#platform/errors.ts';
-import { receiveTwilioInbound } from '#services/receive-twilio-inbound.ts';
+import { receiveTwilioInbound } from '#services/inbound/receive-twilio-inbound.ts';
 import type { AppEnv, Deps } from '#http/env.ts';
 import { readForm } from '#http/public-page.ts';
 

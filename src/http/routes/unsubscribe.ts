@@ -1,6 +1,6 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { Problem } from '#platform/errors.ts';
-import { loadUnsubscribe, unsubscribe } from '#services/unsubscribe.ts';
+import { loadUnsubscribe, unsubscribe } from '#services/recipients/unsubscribe.ts';
 import { sentencePage } from '#web/public/layout.ts';
 import { unsubscribePage } from '#web/public/small-pages.ts';
 import { pageWords } from '#web/public/words.ts';

@@ -9,11 +9,11 @@ import { DOUBT_WINDOW_MS } from '#domain/delivery.ts';
 import { unpackRef } from '#domain/refs.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import type { MessageView } from '#schemas/views.ts';
-import { deliverBatch } from '#services/deliver-batch.ts';
-import { recordReceipts } from '#services/record-receipts.ts';
-import { stopEverything } from '#services/stop-everything.ts';
-import { stopMessage } from '#services/stop-message.ts';
-import { sweep } from '#services/sweep.ts';
+import { deliverBatch } from '#services/delivery/deliver-batch.ts';
+import { recordReceipts } from '#services/receipts/record-receipts.ts';
+import { stopEverything } from '#services/messages/stop-everything.ts';
+import { stopMessage } from '#services/messages/stop-message.ts';
+import { sweep } from '#services/upkeep/sweep.ts';
 import { Bench, carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 

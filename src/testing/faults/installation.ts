@@ -7,7 +7,7 @@ import { openDatabase } from '#db/database.ts';
 import { OPEN_POLICY } from '#domain/policy.ts';
 import { createLog } from '#platform/log.ts';
 import { startSimulator, type Simulator } from '#simulator/start.ts';
-import { createTenant } from '#services/create-tenant.ts';
+import { createTenant } from '#services/organisations/create-tenant.ts';
 import { freePort } from './servers.ts';
 
 const SECRET_KEYS = 'a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=';

@@ -1,6 +1,6 @@
 import type { Mutant } from './mutant.ts';
 
-const DELIVER = 'src/services/deliver-batch.ts';
+const DELIVER = 'src/services/delivery/deliver-batch.ts';
 const recall = (name: string) => ({ file: 'src/testing/faults/recall.db.test.ts', name: `recall: ${name}` });
 const cutOff = (name: string) => ({ file: 'workers/stop-watch.db.test.ts', name });
 const by = (channel: string) => recall(`a stop takes back who is marked for ${channel} and not called yet`);
@@ -80,7 +80,7 @@ export const RECALL_MUTANTS: readonly Mutant[] = [
     removed: 'that a correction stops the first message',
     changes: [
       {
-        file: 'src/services/correct-message.ts',
+        file: 'src/services/messages/correct-message.ts',
         from: `if (first.state === 'live' || first.state === 'scheduled') await`,
         to: `if (first.state === 'scheduled') await`,
       },
@@ -90,7 +90,7 @@ export const RECALL_MUTANTS: readonly Mutant[] = [
   {
     guard: 'recall',
     removed: 'that a stop is heard',
-    changes: [{ file: 'src/services/recalls.ts', from: '        recall.recall();\n', to: '        void recall.told;\n' }],
+    changes: [{ file: 'src/services/delivery/recalls.ts', from: '        recall.recall();\n', to: '        void recall.told;\n' }],
     test: recall('a stop is heard by a process that cannot look'),
   },
   level('the message', `WHERE m.state <> 'live' OR i.stopped_at`, 'WHERE i.stopped_at'),
@@ -106,13 +106,13 @@ export const RECALL_MUTANTS: readonly Mutant[] = [
   {
     guard: 'cut off',
     removed: 'that it goes on with a life message',
-    changes: [{ file: 'src/services/recalls.ts', from: `new Set(['life'])`, to: 'new Set()' }],
+    changes: [{ file: 'src/services/delivery/recalls.ts', from: `new Set(['life'])`, to: 'new Set()' }],
     test: cutOff('goes on calling for a life message'),
   },
   {
     guard: 'cut off',
     removed: 'that its late word ends a doubt',
-    changes: [{ file: 'src/services/settle-results.ts', from: 'untouched.length > 0 && takeBackLate', to: 'untouched.length < 0 && takeBackLate' }],
+    changes: [{ file: 'src/services/delivery/settle-results.ts', from: 'untouched.length > 0 && takeBackLate', to: 'untouched.length < 0 && takeBackLate' }],
     test: cutOff('says too late whom it has not called: they are in doubt no longer, and called once'),
   },
   {

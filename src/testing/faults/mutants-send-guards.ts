@@ -2,13 +2,13 @@ import type { Mutant } from './mutant.ts';
 
 const MARK = 'src/db/mark-slice.ts';
 const GUARD_SQL = 'src/db/guard-sql.ts';
-const LAUNCH = 'src/services/launch-message.ts';
-const APPROVE = 'src/services/approve-message.ts';
-const ASK = 'src/services/ask-first.ts';
+const LAUNCH = 'src/services/messages/launch-message.ts';
+const APPROVE = 'src/services/messages/approve-message.ts';
+const ASK = 'src/services/messages/ask-first.ts';
 const ACROSS = 'schemas/migrations/0002_across_tenants.sql';
 
 const guard = (name: string) => ({ file: 'src/testing/faults/send-guards.db.test.ts', name });
-const inMark = (name: string) => ({ file: 'src/services/mark-guards.db.test.ts', name });
+const inMark = (name: string) => ({ file: 'src/services/delivery/mark-guards.db.test.ts', name });
 const route = (of: string, name: string) => ({ file: `src/http/routes/${of}.db.test.ts`, name });
 
 const EMPTY = guard('audience: nothing is launched for nobody, and nothing starts for people who are no longer there');
@@ -27,7 +27,7 @@ export const SEND_GUARD_MUTANTS: readonly Mutant[] = [
   {
     guard: 'audience',
     removed: 'that nothing scheduled starts for nobody',
-    changes: [{ file: 'src/services/start-scheduled.ts', from: 'if (people.count === 0)', to: 'if (people.count < 0)' }],
+    changes: [{ file: 'src/services/messages/start-scheduled.ts', from: 'if (people.count === 0)', to: 'if (people.count < 0)' }],
     test: EMPTY,
   },
   {
@@ -186,7 +186,11 @@ export const SEND_GUARD_MUTANTS: readonly Mutant[] = [
     guard: 'ceiling',
     removed: 'that a scheduled start waits for marks under way',
     changes: [
-      { file: 'src/services/start-scheduled.ts', from: `if (started.some(({ row }) => row.class !== 'life')) await`, to: 'if (started.length < 0) await' },
+      {
+        file: 'src/services/messages/start-scheduled.ts',
+        from: `if (started.some(({ row }) => row.class !== 'life')) await`,
+        to: 'if (started.length < 0) await',
+      },
     ],
     test: route('ceiling', 'a message that is scheduled while another one is being marked does not slip past it'),
   },

@@ -257,13 +257,13 @@ export const MUTANTS: readonly Mutant[] = [
     removed: 'that its time stays',
     changes: [
       {
-        file: 'src/services/answer-sql.ts',
+        file: 'src/services/answers/answer-sql.ts',
         from: 'UPDATE answers a SET key = i.key, answered_at',
         to: 'UPDATE answers a SET key = i.key, first_at = now(), answered_at',
       },
     ],
     test: {
-      file: 'src/services/answer.db.test.ts',
+      file: 'src/services/answers/answer.db.test.ts',
       name: '50 answers of one person at once: one is first, its time stays, every change is kept and the tally is of one',
     },
   },

@@ -8,10 +8,10 @@ import { OPEN_POLICY } from '#domain/policy.ts';
 import type { DeliveryState } from '#schemas/delivery.ts';
 import { messageInputSchema } from '#schemas/message.ts';
 import type { Context } from '#services/context.ts';
-import { createMessage } from '#services/create-message.ts';
-import { planWave } from '#services/plan-wave.ts';
-import { recordReceipts } from '#services/record-receipts.ts';
-import { sweep } from '#services/sweep.ts';
+import { createMessage } from '#services/messages/create-message.ts';
+import { planWave } from '#services/planning/plan-wave.ts';
+import { recordReceipts } from '#services/receipts/record-receipts.ts';
+import { sweep } from '#services/upkeep/sweep.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 
 const PEOPLE = 250;

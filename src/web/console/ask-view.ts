@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
 import type { Question } from '#schemas/message.ts';
-import type { OpenImport } from '#services/open-import.ts';
+import type { OpenImport } from '#services/imports/open-import.ts';
 import type { Form } from './form.ts';
 import { plural } from './format.ts';
 import { attribute, type Html, type Part, time } from './parts.ts';

@@ -1,10 +1,10 @@
 import type { DeliveryView, MessageView } from '#schemas/views.ts';
 import type { Context } from '#services/context.ts';
-import { type AnswerView, listAnswers } from '#services/list-answers.ts';
-import { listDeliveries } from '#services/list-deliveries.ts';
-import { type InboundView, listInbound } from '#services/list-inbound.ts';
-import { listSpread, type SpreadView } from '#services/list-spread.ts';
-import { type WaitingFor, whatWaits } from '#services/what-waits.ts';
+import { type AnswerView, listAnswers } from '#services/answers/list-answers.ts';
+import { listDeliveries } from '#services/delivery/list-deliveries.ts';
+import { type InboundView, listInbound } from '#services/inbound/list-inbound.ts';
+import { listSpread, type SpreadView } from '#services/spread/list-spread.ts';
+import { type WaitingFor, whatWaits } from '#services/delivery/waiting-senders.ts';
 
 /** What the live board shows besides the counters. Each list is short; its page has the rest. */
 export interface BoardData {

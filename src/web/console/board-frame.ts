@@ -1,7 +1,7 @@
 import { html } from 'hono/html';
 import type { MessageView } from '#schemas/views.ts';
 import { type Context } from '#services/context.ts';
-import { type Session, sessionActor } from '#services/sessions.ts';
+import { type Session, sessionActor } from '#services/access/sessions.ts';
 import { boardData } from './board-data.ts';
 import { liveRegion } from './board-view.ts';
 import { actionsCard, messageTags } from './message-view.ts';

@@ -4,10 +4,10 @@ import type { AppEnv } from '#http/env.ts';
 import { progressHub } from '#http/progress-hub.ts';
 import { consoleRoutes } from '#http/routes/console.ts';
 import { messageInputSchema } from '#schemas/message.ts';
-import { createMessage } from '#services/create-message.ts';
-import { createRecipient } from '#services/create-recipient.ts';
-import { getMessage } from '#services/get-message.ts';
-import { launchMessage } from '#services/launch-message.ts';
+import { createMessage } from '#services/messages/create-message.ts';
+import { createRecipient } from '#services/recipients/create-recipient.ts';
+import { getMessage } from '#services/messages/get-message.ts';
+import { launchMessage } from '#services/messages/launch-message.ts';
 import { BrowserSession } from '#testing/browser-session.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 

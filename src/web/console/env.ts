@@ -1,6 +1,6 @@
 import type { Context as HonoContext } from 'hono';
 import type { Context, Deps } from '#services/context.ts';
-import type { Session } from '#services/sessions.ts';
+import type { Session } from '#services/access/sessions.ts';
 
 /** What the session guard leaves in every request of the console. */
 export interface ConsoleEnv {

@@ -3,7 +3,7 @@ import type { MiddlewareHandler } from 'hono';
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
 import { Problem } from '#platform/errors.ts';
 import type { Deps, Scope } from '#services/context.ts';
-import { findSession, sessionActor } from '#services/sessions.ts';
+import { findSession, sessionActor } from '#services/access/sessions.ts';
 import type { ConsoleContext, ConsoleEnv } from './env.ts';
 import { readForm } from './form.ts';
 

@@ -1,10 +1,10 @@
 import { Hono } from 'hono';
 import { html } from 'hono/html';
 import { Problem } from '#platform/errors.ts';
-import { acknowledgeImport } from '#services/acknowledge-import.ts';
-import { getImport } from '#services/get-import.ts';
-import { importRecipients } from '#services/import-recipients.ts';
-import { listImports } from '#services/list-imports.ts';
+import { acknowledgeImport } from '#services/imports/acknowledge-import.ts';
+import { getImport } from '#services/imports/get-import.ts';
+import { importRecipients } from '#services/imports/import-recipients.ts';
+import { listImports } from '#services/imports/list-imports.ts';
 import type { ConsoleContext, ConsoleEnv } from './env.ts';
 import { number, plural } from './format.ts';
 import { requireScope, requireToken } from './guard.ts';

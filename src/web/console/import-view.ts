@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import type { ImportView } from '#services/import-view.ts';
+import type { ImportView } from '#services/imports/import-view.ts';
 import { number, plural } from './format.ts';
 import { csrf, type Html, type Part, time } from './parts.ts';
 

@@ -3,10 +3,10 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { AppEnv } from '#http/env.ts';
 import { consoleRoutes } from '#http/routes/console.ts';
 import type { MessageInput } from '#schemas/message.ts';
-import { createMessage, type MessageOrigin } from '#services/create-message.ts';
-import { getMessage } from '#services/get-message.ts';
+import { createMessage, type MessageOrigin } from '#services/messages/create-message.ts';
+import { getMessage } from '#services/messages/get-message.ts';
 import { messageIdOf } from '#services/message-row.ts';
-import { listImports } from '#services/list-imports.ts';
+import { listImports } from '#services/imports/list-imports.ts';
 import { BrowserSession } from '#testing/browser-session.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 

@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import type { InboundView } from '#services/list-inbound.ts';
+import type { InboundView } from '#services/inbound/list-inbound.ts';
 import { plural } from './format.ts';
 import { csrf, type Html, type Part, time } from './parts.ts';
 

@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
-import type { Session } from '#services/sessions.ts';
+import type { Session } from '#services/access/sessions.ts';
 import { type AssetName, assetPath } from '#web/assets/assets.ts';
 import type { ConsoleContext } from './env.ts';
 import { csrf, type FormError, errorSummary, type Html, type Part } from './parts.ts';

@@ -1,10 +1,10 @@
 import { Hono } from 'hono';
 import { html } from 'hono/html';
 import { DELIVERY_STATES, type DeliveryState } from '#schemas/delivery.ts';
-import { getMessage } from '#services/get-message.ts';
-import { listAnswers } from '#services/list-answers.ts';
-import { listDeliveries } from '#services/list-deliveries.ts';
-import { markHandled } from '#services/mark-handled.ts';
+import { getMessage } from '#services/messages/get-message.ts';
+import { listAnswers } from '#services/answers/list-answers.ts';
+import { listDeliveries } from '#services/delivery/list-deliveries.ts';
+import { markHandled } from '#services/inbound/mark-handled.ts';
 import { answerItem } from './board-view.ts';
 import type { ConsoleEnv } from './env.ts';
 import { readForm } from './form.ts';

@@ -2,8 +2,8 @@ import { Hono } from 'hono';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { AppEnv } from '#http/env.ts';
 import { consoleRoutes } from '#http/routes/console.ts';
-import { authenticateKey } from '#services/authenticate-key.ts';
-import { listRecipients } from '#services/list-recipients.ts';
+import { authenticateKey } from '#services/access/authenticate-key.ts';
+import { listRecipients } from '#services/recipients/list-recipients.ts';
 import { BrowserSession } from '#testing/browser-session.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 

@@ -1,7 +1,7 @@
 import { html } from 'hono/html';
 import { CHANNELS, type Channel } from '#schemas/delivery.ts';
 import type { PreviewView } from '#schemas/views.ts';
-import type { SampleView } from '#services/render-sample.ts';
+import type { SampleView } from '#services/messages/render-sample.ts';
 import { forecastLine, paceDetails } from './forecast-view.ts';
 import { CHANNEL_NAMES, languageName, number, people } from './format.ts';
 import type { Html, Part } from './parts.ts';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { AppEnv } from '#http/env.ts';
 import { progressHub } from '#http/progress-hub.ts';
 import { consoleRoutes } from '#http/routes/console.ts';
-import { getSettings } from '#services/get-settings.ts';
+import { getSettings } from '#services/organisations/get-settings.ts';
 import { BrowserSession } from '#testing/browser-session.ts';
 import { Bench, carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';

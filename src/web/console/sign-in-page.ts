@@ -1,8 +1,8 @@
 import { Hono } from 'hono';
 import { html } from 'hono/html';
 import { Problem } from '#platform/errors.ts';
-import { endSession } from '#services/sessions.ts';
-import { createSignInThrottle, signIn } from '#services/sign-in.ts';
+import { endSession } from '#services/access/sessions.ts';
+import { createSignInThrottle, signIn } from '#services/access/sign-in.ts';
 import type { ConsoleContext, ConsoleDeps, ConsoleEnv } from './env.ts';
 import { Form, readForm } from './form.ts';
 import { clearSessionCookie, safeNext, sessionToken, setSessionCookie } from './guard.ts';

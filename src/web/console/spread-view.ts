@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
 import type { MessageView } from '#schemas/views.ts';
-import type { Generation, SpreadView } from '#services/list-spread.ts';
+import type { Generation, SpreadView } from '#services/spread/list-spread.ts';
 import { number, plural } from './format.ts';
 import type { Html, Part } from './parts.ts';
 

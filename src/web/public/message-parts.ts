@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import type { PublicMessage } from '#services/public-message.ts';
+import type { PublicMessage } from '#services/links/public-message.ts';
 import { type Html, timeText } from './layout.ts';
 import { directionOf, type PageWords } from './words.ts';
 

@@ -1,8 +1,8 @@
 import { html, raw } from 'hono/html';
 import { BoundedMap } from '#domain/bounded-map.ts';
 import { clockOf } from '#domain/clock-time.ts';
-import type { AnswerPage } from '#services/answer-page.ts';
-import type { PublicMessage } from '#services/public-message.ts';
+import type { AnswerPage } from '#services/answers/answer-page.ts';
+import type { PublicMessage } from '#services/links/public-message.ts';
 import { type Html, publicPage, textOf, timeText } from './layout.ts';
 import { messageParts } from './message-parts.ts';
 import { type PageWords, pageWords } from './words.ts';

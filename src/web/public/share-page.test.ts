@@ -1,6 +1,6 @@
 import { encode } from 'uqr';
 import { expect, test } from 'vitest';
-import type { PublicMessage } from '#services/public-message.ts';
+import type { PublicMessage } from '#services/links/public-message.ts';
 import { sharePage } from './share-page.ts';
 
 const message: PublicMessage = {

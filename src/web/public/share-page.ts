@@ -1,7 +1,7 @@
 import { html, raw } from 'hono/html';
 import { encode } from 'uqr';
 import { MESSAGE_CLASSES } from '#schemas/delivery.ts';
-import type { SharePage } from '#services/share-page.ts';
+import type { SharePage } from '#services/spread/share-page.ts';
 import { type Html, publicPage } from './layout.ts';
 import { messageParts } from './message-parts.ts';
 import { type ShareWords, shareWords } from './share-words.ts';

@@ -1,0 +1,25 @@
+import { verifyTwilioSignature } from './signature.ts';
+import type { Config } from '#platform/config.ts';
+import { Problem } from '#platform/errors.ts';
+
+export interface TwilioWebhook {
+  /** The public URL that was called, from configuration and never from the Host header. */
+  readonly url: string;
+  /** X-Twilio-Signature */
+  readonly signature: string | undefined;
+  /** The form fields as received. */
+  readonly params: Readonly<Record<string, string>>;
+}
+
+/**
+ * A webhook is good when it is signed with a token of the account that it names, and that account is one of ours. Each
+ * account may have two tokens while one is replaced.
+ * @throws Problem 403 forged, or of another account
+ */
+export function verifyWebhook(config: Pick<Config, 'twilio' | 'twilio2'>, { url, signature, params }: TwilioWebhook): void {
+  const accounts = [config.twilio, config.twilio2].filter((account) => account !== undefined);
+  const named = accounts.find((account) => account.accountSid === params['AccountSid']);
+  const authTokens = named ? named.authTokens : accounts.flatMap((account) => account.authTokens);
+  if (!verifyTwilioSignature({ authTokens, signature, url, params })) throw new Problem(403, 'bad_signature', 'The signature does not fit this request.');
+  if (!named) throw new Problem(403, 'other_account', 'This webhook is about another account.');
+}

@@ -1,0 +1,24 @@
+import { appendAudit } from '#services/audit.ts';
+import { type Deps, hostActor } from '#services/context.ts';
+import { findPerson } from './find-user.ts';
+
+/**
+ * Lets a person stop and release the whole installation, or no longer. His sessions follow at the next request, the scope
+ * `operator` of his keys within the seconds that an API process remembers a key. Repeating it is harmless.
+ * @throws Problem 404 where nobody has the address
+ */
+export async function setOperator(deps: Pick<Deps, 'db'>, email: string, operator: boolean): Promise<{ tenantId: number; changed: boolean }> {
+  const { tenantId, userId } = await findPerson(deps, email);
+  return deps.db.withTenant(tenantId, async (tx) => {
+    const { numUpdatedRows } = await tx
+      .updateTable('users')
+      .set({ operator })
+      .where('tenant_id', '=', tenantId)
+      .where('id', '=', userId)
+      .where('operator', '<>', operator)
+      .executeTakeFirst();
+    const changed = numUpdatedRows > 0n;
+    if (changed) await appendAudit(tx, { tenantId, actor: hostActor }, operator ? 'operator.name' : 'operator.revoke', userId);
+    return { tenantId, changed };
+  });
+}

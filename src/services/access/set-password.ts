@@ -1,0 +1,36 @@
+import { Problem } from '#platform/errors.ts';
+import { hashPassword } from '#platform/password.ts';
+import { appendAudit } from '#services/audit.ts';
+import { type Deps, hostActor } from '#services/context.ts';
+import { findPerson } from './find-user.ts';
+import { passwordErrors } from './user-fields.ts';
+
+/**
+ * Gives a person another password and ends every session that was opened with the one before. API keys stay: none was made
+ * from a password. Whoever is disabled stays so.
+ * @throws Problem 404 where nobody has the address; 422 `password`
+ */
+export async function setPassword(
+  deps: Pick<Deps, 'db'>,
+  email: string,
+  password: string,
+): Promise<{ tenantId: number; sessionsEnded: number; disabled: boolean }> {
+  const errors = passwordErrors(password);
+  if (errors.length > 0) throw new Problem(422, 'invalid_person', 'Nothing was changed.', { errors });
+  const { tenantId, userId } = await findPerson(deps, email);
+  const password_hash = await hashPassword(password);
+  return deps.db.withTenant(tenantId, async (tx) => {
+    // First: a sign-in under way with the old one holds the row until its session can be seen here, or finds the new one.
+    const { disabled_at } = await tx
+      .updateTable('users')
+      .set({ password_hash })
+      .where('tenant_id', '=', tenantId)
+      .where('id', '=', userId)
+      .returning('disabled_at')
+      .executeTakeFirstOrThrow();
+    const { numDeletedRows } = await tx.deleteFrom('sessions').where('tenant_id', '=', tenantId).where('user_id', '=', userId).executeTakeFirst();
+    const sessionsEnded = Number(numDeletedRows);
+    await appendAudit(tx, { tenantId, actor: hostActor }, 'person.password', userId, { sessionsEnded });
+    return { tenantId, sessionsEnded, disabled: disabled_at !== null };
+  });
+}

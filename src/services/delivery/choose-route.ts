@@ -1,0 +1,36 @@
+import { takeProbe, takeProbeOfFirst } from '#db/breaker.ts';
+import { type ClaimedBatch, releaseBatch } from '#db/claim-batch.ts';
+import { deferBatches, standIns } from '#db/sender-batches.ts';
+import { insteadOf } from '#domain/choose-sender.ts';
+import type { Deps } from '#services/context.ts';
+
+/** What a claimed batch may do now. */
+export interface Turn {
+  readonly batch: ClaimedBatch;
+  /** The sender that its first few people are sent by, to find out whether it works again. */
+  readonly probe: number | null;
+  /** Its sender is stopped or fails, and another one stands in. */
+  readonly ill: boolean;
+}
+
+/**
+ * Where the sender of a claimed batch is stopped or its breaker open: life goes by another sender that is well, one
+ * batch may probe, and everything else of that sender waits for the next probe.
+ *
+ * @returns undefined when the batch was put back
+ */
+export async function takeTurn(deps: Pick<Deps, 'db'>, batch: ClaimedBatch): Promise<Turn | undefined> {
+  const plain: Turn = { batch, probe: null, ill: false };
+  if (batch.health === 'well' || batch.health === 'watched') return plain;
+  return deps.db.withTenant(batch.tenantId, async (tx) => {
+    if (batch.health === 'asks') return { ...plain, probe: await takeProbeOfFirst(tx, batch) };
+    const standIn = batch.lane === 'life' && insteadOf(await standIns(tx, batch), batch.senderId) !== undefined;
+    // With a stand-in nobody's life waits for a probe, unless nobody else has asked this sender for long.
+    if (batch.health === 'open' && (await takeProbe(tx, batch, standIn))) return { ...plain, probe: batch.senderId };
+    if (standIn) return { ...plain, ill: true };
+    const waitMs = await deferBatches(tx, batch);
+    if (waitMs === 0) return plain;
+    await releaseBatch(tx, batch, waitMs);
+    return undefined;
+  });
+}

@@ -1,0 +1,149 @@
+import type { ClaimedBatch } from '#db/claim-batch.ts';
+import type { Slice } from '#db/mark-slice.ts';
+import { type DuePerson, duePeople, resolveDoubt } from '#db/resolve-doubt.ts';
+import { setAside, standIns } from '#db/sender-batches.ts';
+import { PROBE_PEOPLE } from '#domain/breaker.ts';
+import { type Candidate, insteadOf } from '#domain/choose-sender.ts';
+import type { Deps } from '#services/context.ts';
+import { type SendPlan, type SendPlans, SLICE } from './send-plan.ts';
+import type { Turn } from './choose-route.ts';
+
+/** A paced sender gets at most this much of its budget at a time. */
+const PACED_MS = 250;
+/** Divided by ten for each crash: 12, then one. */
+const SUSPECTS = 125;
+
+type CutDeps = Pick<Deps, 'db'> & { readonly plans: SendPlans };
+
+/** A slice with the sender that it goes by: `batch.senderId` is that one, whichever the batch was planned for. */
+export interface Cut extends Slice {
+  readonly batch: ClaimedBatch;
+  readonly plan: SendPlan;
+  /** Another sender than the batch was planned for. */
+  readonly standIn: boolean;
+  /** How it is marked ahead: in parts, all of it, or while nobody else is. */
+  readonly take: 'any' | 'whole' | 'alone';
+  /** Somebody of it may end the process: few others are marked meanwhile. */
+  readonly narrow: boolean;
+}
+
+/**
+ * Whoever was called three times by a worker that died, the last time alone in his slice, is called while nobody of any
+ * slot is: what had died beside him in other slots came due at the same times, and of 3,000 one was given up with him.
+ */
+const ALONE_IN_PROCESS = 3;
+
+/**
+ * People due again come first, then those never marked. After a crash the slices shrink (250, 12, 1), so that a poisonous
+ * row ends alone. A life delivery's next attempt goes by another sender than its last one, where one is well.
+ */
+export async function cutSlices(deps: CutDeps, { batch, probe, ill }: Turn): Promise<Cut[]> {
+  const again = batch.marked === 0 ? [] : await dueAgain(deps, batch);
+  const others = batch.lane === 'life' && (again.length > 0 || ill) ? await deps.db.withTenant(batch.tenantId, (tx) => standIns(tx, batch)) : [];
+  const cuts: Cut[] = [];
+  for (const { senderId, crashes, ids } of grouped(again, (person) => nextSender(others, person.senderId, batch.senderId)))
+    cuts.push(...(await cutsOf(deps, batch, senderId, { ids, crashes, fresh: false })));
+  const fresh = batch.ids.slice(batch.marked);
+  const freshBy = ill ? (insteadOf(others, batch.senderId)?.id ?? batch.senderId) : batch.senderId;
+  cuts.push(...(await cutsOf(deps, batch, freshBy, { ids: fresh, crashes: batch.crashes, fresh: true })));
+  return probe === null ? cuts : withProbe(deps, batch, cuts, probe);
+}
+
+const dueAgain = (deps: CutDeps, batch: ClaimedBatch): Promise<DuePerson[]> =>
+  deps.db.withTenant(batch.tenantId, async (tx) => {
+    await resolveDoubt(tx, batch);
+    return duePeople(tx, batch);
+  });
+
+/** Not the one that was tried, unless nobody else is well. */
+function nextSender(others: readonly Candidate[], tried: number, planned: number): number {
+  return insteadOf(others, tried)?.id ?? (others.find((one) => one.id === tried)?.well ? tried : planned);
+}
+
+interface Group {
+  senderId: number;
+  crashes: number;
+  ids: string[];
+}
+
+/** Those beyond suspicion first; each group by one sender. */
+function grouped(people: readonly DuePerson[], senderOf: (person: DuePerson) => number): Group[] {
+  const groups = new Map<string, Group>();
+  for (const person of people) {
+    const senderId = senderOf(person);
+    const key = `${person.crashes}.${senderId}`;
+    const group = groups.get(key) ?? { senderId, crashes: person.crashes, ids: [] };
+    group.ids.push(person.id);
+    groups.set(key, group);
+  }
+  return [...groups.values()];
+}
+
+interface Some {
+  ids: readonly string[];
+  crashes: number;
+  /** Never marked: the last people of the batch, in their order. */
+  fresh: boolean;
+}
+
+/** How a batch goes by a sender, and who of these people may not. */
+async function goBy(
+  deps: CutDeps,
+  planned: ClaimedBatch,
+  senderId: number,
+  ids: readonly string[],
+): Promise<Omit<Cut, keyof Slice | 'take' | 'narrow'> & { aside: ReadonlySet<string> }> {
+  const standIn = senderId !== planned.senderId;
+  // Nothing is known of how a stand-in did a moment ago, so that its good calls are news.
+  const batch: ClaimedBatch = standIn ? { ...planned, senderId, health: 'watched' } : planned;
+  const plan = await deps.plans.of(deps.db, batch);
+  // For ops and bulk the mark itself refuses who opted out of any sender of the class.
+  const aside = standIn && planned.lane === 'life' ? await deps.db.withTenant(batch.tenantId, (tx) => setAside(tx, batch, senderId, ids)) : new Set<string>();
+  return { batch, plan, standIn, aside };
+}
+
+async function cutsOf(deps: CutDeps, planned: ClaimedBatch, senderId: number, { ids, crashes, fresh }: Some): Promise<Cut[]> {
+  if (ids.length === 0) return [];
+  const { aside, ...way } = await goBy(deps, planned, senderId, ids);
+  const { unitsPerSecond, unitsPerCall, optOutsOf } = way.plan;
+  const paced = unitsPerSecond === null ? SLICE : Math.max(1, Math.floor((unitsPerSecond * PACED_MS) / 1000 / unitsPerCall));
+  const size = crashes === 0 ? paced : Math.max(1, Math.min(paced, Math.floor(SUSPECTS / 10 ** Math.min(crashes, 3))));
+  const take = !fresh && crashes >= ALONE_IN_PROCESS ? 'alone' : unitsPerSecond !== null || aside.size > 0 ? 'whole' : 'any';
+  const cuts: Cut[] = [];
+  for (let i = 0; i < ids.length; i += size) {
+    const all = ids.slice(i, i + size);
+    const markedTo = fresh ? planned.marked + i + all.length : planned.marked;
+    cuts.push({
+      ids: aside.size > 0 ? all.filter((id) => !aside.has(id)) : all,
+      markedTo,
+      alone: !fresh && crashes > 1,
+      narrow: crashes > 0,
+      take,
+      optOutsOf,
+      ...way,
+    });
+  }
+  return cuts;
+}
+
+/** A few people of the batch's own sender go alone and by the one that is asked; what is left of it follows when it may. */
+async function withProbe(deps: CutDeps, planned: ClaimedBatch, cuts: readonly Cut[], asked: number): Promise<Cut[]> {
+  const [first, ...rest] = cuts.filter((cut) => !cut.standIn);
+  const byOthers = cuts.filter((cut) => cut.standIn);
+  if (!first) return byOthers;
+  const ids = first.ids.slice(0, PROBE_PEOPLE);
+  const { aside, ...way } = await goBy(deps, planned, asked, ids);
+  const fresh = first.markedTo > planned.marked;
+  const probe: Cut = {
+    ...first,
+    ...way,
+    ids: ids.filter((id) => !aside.has(id)),
+    optOutsOf: way.plan.optOutsOf,
+    probe: true,
+    alone: true,
+    take: 'whole',
+    markedTo: fresh ? planned.marked + ids.length : planned.marked,
+  };
+  const left = first.ids.slice(PROBE_PEOPLE);
+  return [...byOthers, probe, ...(left.length > 0 ? [{ ...first, ids: left }] : []), ...rest];
+}

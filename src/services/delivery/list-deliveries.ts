@@ -1,0 +1,95 @@
+import { sql } from 'kysely';
+import { doubtText } from '#domain/doubt-text.ts';
+import { invalidField } from '#platform/errors.ts';
+import type { Channel, DeliveryState } from '#schemas/delivery.ts';
+import type { DeliveryView, Page } from '#schemas/views.ts';
+import type { Tx } from '#db/database.ts';
+import { type Context, inTenant } from '#services/context.ts';
+import { loadMessage } from '#services/message-row.ts';
+
+export interface ListDeliveries {
+  state?: DeliveryState | readonly DeliveryState[] | undefined;
+  channel?: Channel | undefined;
+  cursor?: string | undefined;
+  /** 1 to 1000, default 100. */
+  limit?: number | undefined;
+}
+
+interface Row {
+  recipient_id: string;
+  name: string | null;
+  channel: Channel;
+  wave: number;
+  state: DeliveryState;
+  attempts: number;
+  code: string | null;
+  marked_at: Date | null;
+  settled_at: Date | null;
+  provider_id: string | null;
+}
+
+type Position = { recipientId: string; channel: Channel; wave: number } | undefined;
+
+/** Deliveries of a message that have begun or ended, in order of recipient; keyset, so page 1,000 costs what page 1 costs. */
+export async function listDeliveries(ctx: Context, publicId: string, input: ListDeliveries = {}): Promise<Page<DeliveryView>> {
+  const limit = Math.min(Math.max(input.limit ?? 100, 1), 1000);
+  const after = positionOf(ctx, input.cursor);
+  const rows = await inTenant(ctx, async (tx) => readRows(tx, ctx, (await loadMessage(tx, ctx, publicId)).id, input, after, limit + 1));
+  const last = rows[limit - 1];
+  return {
+    items: rows.slice(0, limit).map((row) => viewOf(ctx, row)),
+    next: rows.length > limit && last ? `${ctx.ids.encode('rcp', last.recipient_id)}.${last.channel}.${last.wave}` : null,
+  };
+}
+
+/** Every delivery in pages of 1,000, for exports; each page is a transaction of its own. */
+export async function* streamDeliveries(ctx: Context, publicId: string, input: Omit<ListDeliveries, 'cursor' | 'limit'> = {}): AsyncIterable<DeliveryView[]> {
+  const { id: messageId } = await inTenant(ctx, (tx) => loadMessage(tx, ctx, publicId));
+  let after: Position;
+  for (;;) {
+    const rows = await inTenant(ctx, (tx) => readRows(tx, ctx, messageId, input, after, 1000));
+    if (rows.length > 0) yield rows.map((row) => viewOf(ctx, row));
+    const last = rows.at(-1);
+    if (!last || rows.length < 1000) return;
+    after = { recipientId: last.recipient_id, channel: last.channel, wave: last.wave };
+  }
+}
+
+async function readRows(tx: Tx, ctx: Context, messageId: string, input: ListDeliveries, after: Position, limit: number): Promise<Row[]> {
+  const states = input.state === undefined ? null : typeof input.state === 'string' ? [input.state] : [...input.state];
+  const { rows } = await sql<Row>`
+    SELECT d.recipient_id, p.name, d.channel, d.wave, d.state, d.attempts, d.code, d.marked_at, d.settled_at, d.provider_id
+    FROM deliveries d LEFT JOIN recipients p ON p.tenant_id = d.tenant_id AND p.id = d.recipient_id
+    WHERE d.message_id = ${messageId} AND d.tenant_id = ${ctx.tenantId}
+      AND (${states}::delivery_state[] IS NULL OR d.state = ANY (${states}::delivery_state[]))
+      AND (${input.channel ?? null}::channel IS NULL OR d.channel = ${input.channel ?? null}::channel)
+      ${after ? sql`AND (d.recipient_id, d.channel, d.wave) > (${after.recipientId}::bigint, ${after.channel}::channel, ${after.wave}::smallint)` : sql``}
+    ORDER BY d.recipient_id, d.channel, d.wave LIMIT ${limit}`.execute(tx);
+  return rows;
+}
+
+function positionOf(ctx: Context, cursor: string | undefined): Position {
+  if (cursor === undefined) return undefined;
+  const [id, channel, wave] = cursor.split('.');
+  const recipientId = ctx.ids.decode('rcp', id ?? '');
+  if (recipientId === undefined || !/^(push|sms|email)$/.test(channel ?? '') || !/^\d{1,5}$/.test(wave ?? ''))
+    throw invalidField('cursor', 'invalid_cursor', 'is not a cursor that a list gave out');
+  return { recipientId, channel: channel as Channel, wave: Number(wave) };
+}
+
+const viewOf = (ctx: Context, row: Row): DeliveryView => {
+  const markedAt = row.marked_at?.toISOString() ?? null;
+  return {
+    recipientId: ctx.ids.encode('rcp', row.recipient_id),
+    name: row.name,
+    channel: row.channel,
+    wave: row.wave,
+    state: row.state,
+    attempts: row.attempts,
+    code: row.code,
+    markedAt,
+    settledAt: row.settled_at?.toISOString() ?? null,
+    providerId: row.provider_id,
+    doubt: doubtText({ state: row.state, code: row.code, markedAt }),
+  };
+};

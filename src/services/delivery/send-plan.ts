@@ -1,0 +1,213 @@
+import { monotonicMs } from '#platform/clock.ts';
+import type { Database } from '#db/database.ts';
+import { BoundedMap } from '#domain/bounded-map.ts';
+import type { ChannelAdapter, PreparedSend, Target } from '#domain/channel.ts';
+import { packRef } from '#domain/refs.ts';
+import type { RenderInput } from '#render/render-input.ts';
+import { chooseLocale, renderMessage } from '#render/render-message.ts';
+import { slotValues } from '#render/slot-values.ts';
+import type { ClaimedBatch } from '#db/claim-batch.ts';
+import type { MarkedPerson } from '#db/mark-slice.ts';
+import type { Channel } from '#schemas/delivery.ts';
+import type { Deps } from '#services/context.ts';
+import { Lines } from './connection-slots.ts';
+import { longestSms } from '#services/forecast/longest-sms.ts';
+import { MarkedAhead } from './marked-ahead.ts';
+import { type PlanFacts, planFacts } from './plan-facts.ts';
+import { SenderPace } from './sender-pace.ts';
+
+const KEEP_MS = 60_000;
+const MAX_PLANS = 500;
+/** Renderings kept per plan: languages of a message times zones of its readers; a mail takes some 10 kB. */
+const MAX_VARIANTS = 100;
+/**
+ * People marked at a time. Half of it costs PostgreSQL a seventh more for each person (statements, commits): 54 us a
+ * message by 250 in batches of 500, 61 us by 125 in batches of 250 (2026-11-23, four alternating runs of 200,000).
+ */
+export const SLICE = 250;
+/** One slice under way, one marked and one being marked keep a fast carrier busy; of a slower one fewer are marked. */
+const MARKED_AHEAD = 3 * SLICE;
+
+/** What stays the same for all batches of a message on one channel and sender: rendered once per locale (mail: and zone). */
+export interface SendPlan {
+  readonly class: 'life' | 'ops' | 'bulk';
+  readonly unitsPerSecond: number | null;
+  /**
+   * What one call takes of the sender's budget: SMS segments of the longest rendering, else 1. A little more where a second
+   * has no whole number of calls: at 100 a second and 3 each, 33 calls may start within a second, not 33 and a third.
+   */
+  readonly unitsPerCall: number;
+  /** Calls that the channel takes at once. */
+  readonly concurrency: number;
+  /** Shared by all messages of this lane, channel and account in this process. */
+  readonly ahead: MarkedAhead;
+  /** Other senders of the class, whose opt-outs hold as well; null for life and where there are none. */
+  readonly optOutsOf: readonly number[] | null;
+  /** Of the sender, shared by all its messages; null without a rate: then no budget is asked. */
+  readonly pace: SenderPace | null;
+  /** Of paced calls of this lane, channel and account. */
+  readonly lines: Lines;
+  /** Seals the links of a whole slice; the function given back makes what person `i` is sent. */
+  targetsOf(people: readonly MarkedPerson[], batch: ClaimedBatch): (i: number) => { prepared: PreparedSend; target: Target };
+}
+
+/** Tokens of a slice, by position. */
+interface Seals {
+  answer: string[];
+  share: string[] | undefined;
+  unsubscribe: string[] | undefined;
+  ref: string[];
+}
+
+/**
+ * A launched message never changes, so its plan is kept: for a minute, since what is left until its expiry (push TTL, SMS
+ * validity) is part of the rendering. A few hundred messages are live at once at most.
+ */
+export class SendPlans {
+  readonly #plans = new Map<string, { plan: Promise<SendPlan>; madeAt: number }>();
+  readonly #ahead = new Map<string, MarkedAhead>();
+  readonly #lines = new Map<string, Lines>();
+  readonly #paces = new BoundedMap<string, SenderPace>(MAX_PLANS);
+  readonly #deps: Pick<Deps, 'db' | 'config' | 'tokens'>;
+  readonly #channels: Readonly<Partial<Record<Channel, ChannelAdapter>>>;
+
+  constructor(deps: Pick<Deps, 'db' | 'config' | 'tokens'>, channels: Readonly<Partial<Record<Channel, ChannelAdapter>>>) {
+    this.#deps = deps;
+    this.#channels = channels;
+  }
+
+  of(db: Database, batch: ClaimedBatch): Promise<SendPlan> {
+    const key = `${batch.messageId}.${batch.channel}.${batch.senderId}`;
+    const now = monotonicMs();
+    const kept = this.#plans.get(key);
+    if (kept && now - kept.madeAt < KEEP_MS) return kept.plan;
+    if (this.#plans.size >= MAX_PLANS) this.#plans.delete(this.#plans.keys().next().value ?? '');
+    const plan = this.#load(db, batch);
+    plan.catch(() => this.#plans.delete(key));
+    this.#plans.set(key, { plan, madeAt: now });
+    return plan;
+  }
+
+  #aheadOf({ lane, channel }: ClaimedBatch, account: number): MarkedAhead {
+    const key = `${lane}.${channel}.${account}`;
+    const ahead = this.#ahead.get(key) ?? new MarkedAhead(this.#channels[channel]?.concurrency ?? 1, MARKED_AHEAD);
+    this.#ahead.set(key, ahead);
+    return ahead;
+  }
+
+  #linesOf({ channel }: ClaimedBatch, account: number): Lines {
+    const key = `${channel}.${account}`;
+    const lines = this.#lines.get(key) ?? new Lines(this.#channels[channel]?.concurrency ?? 1);
+    this.#lines.set(key, lines);
+    return lines;
+  }
+
+  #paceOf({ tenantId, senderId }: ClaimedBatch): SenderPace {
+    const key = `${tenantId}.${senderId}`;
+    const pace = this.#paces.get(key) ?? new SenderPace();
+    this.#paces.set(key, pace);
+    return pace;
+  }
+
+  /** Does what a message's first call waits for (its plan, its texts, the links of these people), and calls nobody. */
+  rehearse(facts: PlanFacts, batch: ClaimedBatch, people: readonly MarkedPerson[]): void {
+    const targetOf = this.#planOf(facts, batch).targetsOf(people, batch);
+    for (const i of people.keys()) targetOf(i);
+  }
+
+  async #load(db: Database, batch: ClaimedBatch): Promise<SendPlan> {
+    return this.#planOf(await planFacts(db, batch), batch);
+  }
+
+  #planOf(facts: PlanFacts, batch: ClaimedBatch): SendPlan {
+    const { tokens, config } = this.#deps;
+    const adapter = this.#channels[batch.channel];
+    const input: RenderInput = {
+      class: facts.class,
+      drill: facts.drill,
+      kind: facts.kind,
+      mark: facts.mark,
+      title: facts.title,
+      text: facts.text,
+      said: facts.said,
+      fallbackLocale: facts.fallback_locale,
+      answers: facts.answers,
+      share: facts.share,
+      tenantName: facts.tenant_name,
+      publicUrl: config.publicUrl,
+      expiresAt: facts.expires_at,
+      // What is left until the expiry is the database's word, not that of a worker whose clock may be an hour off.
+      now: facts.now,
+      topicKey: facts.root_id,
+      timeZone: facts.tenant_zone ?? 'UTC',
+    };
+    const variants = new BoundedMap<string, PreparedSend>(MAX_VARIANTS);
+    const preparedFor = (person: MarkedPerson): PreparedSend => {
+      const locale = chooseLocale(facts.text, facts.fallback_locale, person.locale ?? facts.default_locale);
+      // Only of mail each zone of its readers has a rendering of its own: an SMS would cost one or the other more.
+      const timeZone = (batch.channel === 'email' ? person.timeZone : null) ?? facts.tenant_zone ?? 'UTC';
+      const key = `${locale} ${timeZone}`;
+      let prepared = variants.get(key);
+      if (!prepared) {
+        const sender = { id: facts.sender_id, address: facts.address, account: facts.account };
+        prepared = adapter ? adapter.prepare(renderMessage({ ...input, timeZone }, locale, batch.channel), sender) : NO_ADAPTER;
+        variants.set(key, prepared);
+      }
+      return prepared;
+    };
+    const share = facts.share || facts.kind === 'join';
+    const sealsOf = (people: readonly MarkedPerson[], { messageId, channel, wave }: ClaimedBatch): Seals => {
+      const pairs = people.map(({ id }) => ({ a: Number(messageId), b: Number(id), extra: 0 }));
+      const refs = people.map(({ id }) => packRef({ messageId, recipientId: id, channel, wave }));
+      return {
+        answer: tokens.sealMany('answer', pairs),
+        share: share ? tokens.sealMany('share', pairs) : undefined,
+        unsubscribe: channel === 'email' ? tokens.sealMany('unsubscribe', refs) : undefined,
+        ref:
+          channel === 'sms'
+            ? tokens.sealMany('receipt', refs)
+            : channel === 'email'
+              ? refs.map((ref) => tokens.sealLower('bounce', ref))
+              : tokens.sealMany('beacon', refs),
+      };
+    };
+    const rate = facts.units_per_second;
+    const segments = batch.channel === 'sms' && rate !== null ? longestSms(input) : 1;
+    return {
+      class: facts.class,
+      unitsPerSecond: rate,
+      unitsPerCall: rate === null || rate < segments ? segments : rate / Math.floor(rate / segments),
+      pace: rate === null ? null : this.#paceOf(batch),
+      lines: this.#linesOf(batch, facts.account),
+      concurrency: adapter?.concurrency ?? 1,
+      ahead: this.#aheadOf(batch, facts.account),
+      optOutsOf: facts.class !== 'life' && facts.others.length > 0 ? facts.others : null,
+      targetsOf: (people, claimed) => {
+        const seals = sealsOf(people, claimed);
+        return (i) => {
+          const person = people[i];
+          if (!person) throw new RangeError(`nobody at ${i}`);
+          return {
+            prepared: preparedFor(person),
+            target: {
+              address: person.address,
+              ref: seals.ref[i] ?? '',
+              slots: slotValues({
+                name: person.name,
+                publicUrl: config.publicUrl,
+                answerToken: seals.answer[i] ?? '',
+                ...(seals.share ? { shareToken: seals.share[i] ?? '' } : {}),
+                ...(seals.unsubscribe ? { unsubscribeToken: seals.unsubscribe[i] ?? '' } : {}),
+              }),
+              ...(claimed.channel === 'push' ? { subscriptions: person.subscriptions } : {}),
+            },
+          };
+        };
+      },
+    };
+  }
+}
+
+const NO_ADAPTER: PreparedSend = {
+  send: () => Promise.resolve({ outcome: { kind: 'misconfigured', code: 'no_credentials', detail: 'this process has no credentials for the channel' } }),
+};

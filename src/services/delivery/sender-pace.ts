@@ -1,0 +1,141 @@
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
+import { type Reservation, TOLERANCE_MS } from '#db/pace.ts';
+import type { Recall } from '#domain/recall.ts';
+import { monotonicMs } from '#platform/clock.ts';
+import { DatabaseClock } from './database-clock.ts';
+import type { Lines } from './connection-slots.ts';
+
+/** From a turn's beginning to its first call: room for the mark. The same for all turns, so it moves none towards another. */
+const MARK_MS = 100;
+/** Room of a second turn; doubled with each further one, so that a process which is always late calls nevertheless. */
+const ROOM_MS = 50;
+const MOST_ROOM_MS = 400;
+
+export interface Timers {
+  now(): number;
+  delay(ms: number): Promise<unknown>;
+}
+
+/** A part of the sender's budget that is this slice's alone. Times are monotonic. */
+export interface Turn {
+  /** Of the first call. */
+  readonly startAt: number;
+  /** From one unit to the next. */
+  readonly unitMs: number;
+  /** Kept free behind the last unit: all calls may be later by so much. */
+  readonly roomMs: number;
+}
+
+/** Takes units from the sender's budget (`reservePace`); undefined when it has no rate any more. */
+export type AskBudget = (units: number) => Promise<Reservation | undefined>;
+
+/** Of one sender in this process and lane: its slices take their turns one behind the other. */
+export class SenderPace {
+  readonly timers: Timers;
+  readonly #clock: DatabaseClock;
+  #before: Promise<unknown> = Promise.resolve();
+
+  constructor(clock = new DatabaseClock(), timers: Timers = { now: monotonicMs, delay }) {
+    this.#clock = clock;
+    this.timers = timers;
+  }
+
+  /**
+   * Resolves when the turn has come and its mark may be written. The budget is asked when the turn before has come, not by
+   * all slices at once: with 16 claims in four processes the last one was to wait four seconds, and whoever was late as well.
+   */
+  turn(ask: AskBudget, units: number): Promise<Turn | undefined> {
+    const turn = this.#before.then(async () => {
+      const taken = await this.take(ask, units, 0);
+      const early = taken === undefined ? 0 : taken.startAt - MARK_MS - this.timers.now();
+      if (early > 0) await this.timers.delay(early);
+      return taken;
+    });
+    this.#before = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /** @param room units kept free behind the others */
+  async take(ask: AskBudget, units: number, room: number): Promise<Turn | undefined> {
+    const askedAt = this.timers.now();
+    const taken = await ask(units + room);
+    if (!taken) return undefined;
+    this.#clock.hear(taken.now, askedAt, this.timers.now());
+    return { startAt: this.#clock.at(taken.startAt) + MARK_MS, unitMs: taken.unitMs, roomMs: room * taken.unitMs };
+  }
+}
+
+interface Place {
+  /** Monotonic: not before. */
+  readonly at: number;
+  readonly roomMs: number;
+}
+
+interface Group {
+  calls: number;
+  roomMs: number;
+  readonly turn: Promise<Turn | undefined>;
+}
+
+/** The calls of one slice, each at its place in the turn. */
+export class PacedCalls {
+  readonly #pace: SenderPace;
+  readonly #turn: Turn;
+  readonly #ask: AskBudget;
+  readonly #unitsPerCall: number;
+  readonly #lines: Lines;
+  #late: Group | undefined;
+
+  constructor(pace: SenderPace, turn: Turn, { ask, unitsPerCall, lines }: { ask: AskBudget; unitsPerCall: number; lines: Lines }) {
+    this.#pace = pace;
+    this.#turn = turn;
+    this.#ask = ask;
+    this.#unitsPerCall = unitsPerCall;
+    this.#lines = lines;
+  }
+
+  /**
+   * Resolves when call `i` may begin, and it begins at once; or, recalled, never. A call that cannot keep its place (the
+   * mark took long, the timer came late, no line was free) gives it up and takes another, behind all that are given.
+   *
+   * @returns to be called when the call has ended
+   */
+  async enter(i: number, recall: Recall): Promise<() => void> {
+    const { timers } = this.#pace;
+    let place = this.#placeOf(this.#turn, i);
+    for (;;) {
+      // A timer is exact to a millisecond; late is allowed, early is not.
+      for (let early = place.at - timers.now(); early > 0 && !recall.recalled; early = place.at - timers.now())
+        await Promise.race([timers.delay(Math.ceil(early)), recall.told]);
+      const line = this.#lines.acquire();
+      await Promise.race([line, recall.told]);
+      if (recall.recalled) {
+        void line.then(() => this.#lines.release());
+        return () => undefined;
+      }
+      if (timers.now() - place.at <= TOLERANCE_MS + place.roomMs) return () => this.#lines.release();
+      this.#lines.release();
+      place = await this.#another(place);
+    }
+  }
+
+  #placeOf({ startAt, unitMs, roomMs }: Turn, i: number): Place {
+    return { at: startAt + i * this.#unitsPerCall * unitMs, roomMs };
+  }
+
+  /** Those who are late at the same time take one turn together. */
+  async #another({ roomMs }: Place): Promise<Place> {
+    const group = (this.#late ??= { calls: 0, roomMs: 0, turn: nextTurn().then(() => this.#takeLate()) });
+    const i = group.calls++;
+    group.roomMs = Math.max(group.roomMs, roomMs === 0 ? ROOM_MS : Math.min(2 * roomMs, MOST_ROOM_MS));
+    const turn = await group.turn;
+    return turn ? this.#placeOf(turn, i) : { at: this.#pace.timers.now(), roomMs: MOST_ROOM_MS };
+  }
+
+  #takeLate(): Promise<Turn | undefined> {
+    const { calls, roomMs } = this.#late ?? { calls: 0, roomMs: 0 };
+    this.#late = undefined;
+    const room = roomMs / this.#turn.unitMs;
+    return this.#pace.take(this.#ask, calls * this.#unitsPerCall, room);
+  }
+}

@@ -1,0 +1,102 @@
+import { monotonicMs } from '#platform/clock.ts';
+import { noteHearing, returnProbe } from '#db/breaker.ts';
+import type { ClaimedBatch } from '#db/claim-batch.ts';
+import type { Tx } from '#db/database.ts';
+import type { MarkedPerson } from '#db/mark-slice.ts';
+import { noteCalls } from '#db/note-calls.ts';
+import { lowerPace, raisePace, stopSender } from '#db/pace.ts';
+import { takeBackLate } from '#db/take-back-late.ts';
+import { type SettledPerson, settleLate, settleSlice } from '#db/settle-slice.ts';
+import { hearingOf } from '#domain/breaker.ts';
+import type { SendResult } from '#domain/channel.ts';
+import { settle } from '#domain/delivery.ts';
+import type { Outcome } from '#domain/outcome.ts';
+import { appendAudit } from '#services/audit.ts';
+import { type Deps, notifyProgress, systemActor } from '#services/context.ts';
+import type { Cut } from './cut-slices.ts';
+import { insist } from '#services/insist.ts';
+import { applySendEffects } from './send-effects.ts';
+
+interface SettleDeps extends Pick<Deps, 'db' | 'log'> {
+  /** In [0, 1): jitter. */
+  readonly random: () => number;
+}
+
+export interface Sent extends SendResult {
+  readonly person: MarkedPerson;
+}
+
+interface Called {
+  readonly cut: Cut;
+  /** Monotonic time of the first call, for the message's times. */
+  readonly calledAt: number;
+}
+
+/** Writes what the calls of a slice, or of a part of it, came to. */
+export async function settleResults(deps: SettleDeps, { cut, calledAt }: Called, results: readonly Sent[]): Promise<void> {
+  const { batch, plan } = cut;
+  if (results.length === 0) return cut.probe ? deps.db.withTenant(batch.tenantId, (tx) => returnProbe(tx, batch.tenantId, batch.senderId)) : undefined;
+  const settled: SettledPerson[] = results.map(({ person, outcome }) => ({
+    id: person.id,
+    ...settle(batch.lane, meaningOf(outcome, cut), person.attempts, deps.random()),
+  }));
+  const kinds = new Set(results.map((r) => r.outcome.kind));
+  const called = results.some(({ outcome }) => outcome.kind !== 'not_called');
+  const facts = async (tx: Tx): Promise<number> => {
+    const [ours] = await Promise.all([
+      settleSlice(tx, batch, settled),
+      plan.pace !== null && called && !kinds.has('throttled') && raisePace(tx, batch.tenantId, batch.senderId),
+      called && noteCalls(tx, batch.tenantId, batch.messageId, monotonicMs() - calledAt, false),
+      notifyProgress(tx, batch.tenantId, batch.messageId),
+    ]);
+    return ours;
+  };
+  // Outcomes that say something about addresses or the sender need statements that depend on each other; the rest travels at once.
+  const speaks = cut.probe === true || batch.health !== 'well' || kinds.has('unknown') || kinds.has('retryable');
+  const news = speaks || results.some(({ outcome, goneSubscriptions }) => !UNEVENTFUL.has(outcome.kind) || goneSubscriptions !== undefined);
+  const write = async (tx: Tx): Promise<number> => {
+    const ours = await facts(tx);
+    await applySendEffects(tx, batch, results);
+    const wrong = results.find((r) => r.outcome.kind === 'misconfigured')?.outcome;
+    if (wrong?.kind === 'misconfigured') await stop(deps, tx, batch, `${wrong.code}: ${wrong.detail}`);
+    if (kinds.has('throttled')) await lowerPace(tx, batch.tenantId, batch.senderId);
+    if (cut.probe && !called) await returnProbe(tx, batch.tenantId, batch.senderId);
+    else if (speaks) await listen(deps, tx, cut, results);
+    return ours;
+  };
+  const ours = await insist(deps, () => (news ? deps.db.withTenant(batch.tenantId, write) : deps.db.atOnce(batch.tenantId, facts)));
+  if (ours === settled.length) return;
+  const untouched = results.filter(({ outcome }) => outcome.kind === 'not_called').map(({ person }) => person.id);
+  await insist(deps, () =>
+    deps.db.atOnce(batch.tenantId, (tx) => Promise.all([settleLate(tx, batch, settled), untouched.length > 0 && takeBackLate(tx, batch, untouched)])),
+  );
+}
+
+/** Outcomes that change nothing but the delivery itself. */
+const UNEVENTFUL = new Set<Outcome['kind']>(['accepted', 'unknown', 'retryable', 'not_called']);
+
+/**
+ * What an outcome means for the delivery. A refused probe is no attempt of that person: others would have been as good.
+ * A stand-in that the person opted out of, as only its carrier knew, leaves him to the sender he was planned for.
+ */
+function meaningOf(outcome: Outcome, cut: Cut): Outcome {
+  if (cut.probe && outcome.kind === 'retryable') return { kind: 'throttled', code: outcome.code, retryAfterMs: 1_000 };
+  if (cut.standIn && outcome.kind === 'gone' && outcome.reason === 'opted_out') return { kind: 'throttled', code: outcome.code, retryAfterMs: 0 };
+  return outcome;
+}
+
+async function listen(deps: SettleDeps, tx: Tx, { batch, probe = false }: Cut, results: readonly Sent[]): Promise<void> {
+  const heard = hearingOf(
+    results.map((result) => result.outcome),
+    probe,
+  );
+  const turned = await noteHearing(tx, batch, heard);
+  if (turned) deps.log.warn({ senderId: batch.senderId, channel: batch.channel, code: heard.code }, `the breaker of a sender ${turned}`);
+}
+
+/** Our credentials or the sender are refused: it stops, a human is told, nobody is suppressed. */
+async function stop(deps: SettleDeps, tx: Tx, batch: ClaimedBatch, reason: string): Promise<void> {
+  if (!(await stopSender(tx, batch.tenantId, batch.senderId, reason))) return;
+  await appendAudit(tx, { tenantId: batch.tenantId, actor: systemActor }, 'sender.stop', String(batch.senderId), { reason });
+  deps.log.error({ senderId: batch.senderId, channel: batch.channel, reason }, 'a sender stopped itself');
+}

@@ -1,0 +1,85 @@
+import { type ClaimedBatch, releaseBatch, renewLease } from '#db/claim-batch.ts';
+import type { Database } from '#db/database.ts';
+import { type MarkedPerson, rehearseMark } from '#db/mark-slice.ts';
+import { noteCalls } from '#db/note-calls.ts';
+import { settleSlice } from '#db/settle-slice.ts';
+import { LANGUAGES } from '#render/words.ts';
+import { CHANNELS, type MessageClass } from '#schemas/delivery.ts';
+import { rehearseComplete } from '#services/planning/complete-message.ts';
+import { notifyProgress } from '#services/context.ts';
+import { type PlanFacts, rehearseFacts } from './plan-facts.ts';
+import type { SendPlans } from './send-plan.ts';
+
+/** Of no organisation. */
+const batchOf = (lane: MessageClass): Omit<ClaimedBatch, 'channel'> => ({
+  tenantId: 0,
+  id: '0',
+  messageId: '0',
+  wave: 0,
+  lane,
+  senderId: 0,
+  fromId: '0',
+  toId: '0',
+  ids: ['0'],
+  marked: 0,
+  fence: 0,
+  crashes: 0,
+  health: 'well',
+});
+
+const factsOf = (lane: MessageClass): PlanFacts => ({
+  class: lane,
+  drill: true,
+  kind: 'original',
+  mark: 'A0',
+  title: 'Title',
+  text: Object.fromEntries(LANGUAGES.map((locale) => [locale, 'Text {{first_name}} {{link}}'])),
+  said: Object.fromEntries(LANGUAGES.map((locale) => [locale, { who: 'Who', where: 'Where', instruction: 'What', issuer: 'Who' }])),
+  fallback_locale: 'en',
+  answers: [{ key: 'yes', label: 'Yes', counts: true }],
+  share: true,
+  expires_at: new Date(3_600_000),
+  now: new Date(0),
+  root_id: '0',
+  tenant_name: 'Name',
+  default_locale: 'en',
+  tenant_zone: null,
+  sender_id: 0,
+  address: '',
+  account: 1,
+  units_per_second: null,
+  others: [],
+});
+
+const PEOPLE: readonly MarkedPerson[] = LANGUAGES.map((locale) => ({
+  id: '0',
+  name: 'Name',
+  address: '',
+  locale,
+  timeZone: null,
+  attempts: 1,
+  subscriptions: [],
+}));
+
+/**
+ * What the first message of a process would wait for: connections made, statements planned, texts rendered. Nothing is
+ * executed, and nobody is called.
+ */
+export async function rehearseDelivery(db: Database, plans: SendPlans, lane: MessageClass): Promise<void> {
+  const batch = batchOf(lane);
+  const planned = db.rehearse((tx) => {
+    const sms: ClaimedBatch = { ...batch, channel: 'sms' };
+    return Promise.all([
+      rehearseFacts(tx, sms),
+      ...CHANNELS.map((channel) => rehearseMark(tx, { ...batch, channel }, { ids: ['0'], markedTo: 1 })),
+      settleSlice(tx, sms, [{ id: '0', state: 'accepted', code: null, providerId: '0', units: 1, delayMs: null, uncounted: false }]),
+      noteCalls(tx, 0, '0', 0, false),
+      notifyProgress(tx, 0, '0'),
+      renewLease(tx, sms),
+      releaseBatch(tx, sms, null),
+      rehearseComplete(tx, 0, '0'),
+    ]);
+  });
+  for (const channel of CHANNELS) plans.rehearse(factsOf(lane), { ...batch, channel }, PEOPLE);
+  await planned;
+}

@@ -1,0 +1,117 @@
+import { sql } from 'kysely';
+import type { Tx } from '#db/database.ts';
+import { parseTemplate, withoutNames } from '#domain/template.ts';
+import { chooseLocale } from '#render/choose-locale.ts';
+import type { MessageClass } from '#schemas/delivery.ts';
+import type { AnswerOption } from '#schemas/message.ts';
+import { linkExpiresSql } from '#services/links/link-expiry.ts';
+import type { Deps } from '#services/context.ts';
+
+/** Everything that decides what an inbound text means. */
+export interface InboundFacts {
+  readonly tenantName: string;
+  readonly timeZone: string | null;
+  /** Texts of our own after STOP and START; normally the carrier answers these itself. */
+  readonly confirmsStop: boolean;
+  readonly person: { readonly id: string; readonly locale: string | null; readonly timeZone: string | null } | null;
+  readonly locale: string;
+  /** Whether this number may not be texted by this sender. */
+  readonly stopped: boolean;
+  /** The message that the text answers: open, or ended but still within the life of its links. */
+  readonly message: InboundMessage | null;
+}
+
+export interface InboundMessage {
+  readonly id: string;
+  readonly class: MessageClass;
+  readonly drill: boolean;
+  readonly answers: readonly AnswerOption[];
+  readonly open: boolean;
+  /** Its title, else its text in the person's language without slots; to say which message is meant. */
+  readonly name: string;
+}
+
+/** Whose number it is, and every sender (live, drill) that uses it. A Messaging Service may stand for its numbers. */
+export async function findSenders(deps: Pick<Deps, 'db'>, addresses: readonly string[]): Promise<{ tenantId: number; senderIds: number[] } | undefined> {
+  for (const address of addresses) {
+    if (address === '') continue;
+    const { rows } = await sql<{ tenant_id: number; sender_id: number }>`SELECT tenant_id, sender_id FROM sender_tenant('sms', ${address})`.execute(
+      deps.db.across,
+    );
+    const first = rows[0];
+    if (first) return { tenantId: first.tenant_id, senderIds: rows.filter((row) => row.tenant_id === first.tenant_id).map((row) => row.sender_id) };
+  }
+  return undefined;
+}
+
+export async function readFacts(tx: Tx, tenantId: number, senderIds: readonly number[], from: string): Promise<InboundFacts> {
+  const tenant = await tx
+    .selectFrom('tenants')
+    .select(['name', 'default_locale', 'time_zone', 'policy'])
+    .where('tenant_id', '=', tenantId)
+    .executeTakeFirstOrThrow();
+  const person = await tx
+    .selectFrom('recipients')
+    .select(['id', 'locale', 'time_zone'])
+    .where('tenant_id', '=', tenantId)
+    .where('phone', '=', from)
+    .executeTakeFirst();
+  const stopped = await tx
+    .selectFrom('suppressions')
+    .select('sender_id')
+    .where('tenant_id', '=', tenantId)
+    .where('sender_id', 'in', [...senderIds])
+    .where('address', '=', from)
+    .limit(1)
+    .executeTakeFirst();
+  return {
+    tenantName: tenant.name,
+    timeZone: person?.time_zone ?? tenant.time_zone,
+    confirmsStop: tenant.policy['confirmStop'] === true,
+    person: person ? { id: person.id, locale: person.locale, timeZone: person.time_zone } : null,
+    locale: person?.locale ?? tenant.default_locale,
+    stopped: stopped !== undefined,
+    message: person ? await findMessage(tx, tenantId, senderIds, person) : null,
+  };
+}
+
+/**
+ * The most recent message that this person had: an open one that asks for an answer, else any open one, else one that
+ * has ended. One that came by SMS from this number goes before one that came another way: who had it as a push and texts
+ * the number means that one only when nothing else is open. One look-up by key per message of the last 31 days, newest first.
+ */
+async function findMessage(
+  tx: Tx,
+  tenantId: number,
+  senderIds: readonly number[],
+  person: { id: string; locale: string | null },
+): Promise<InboundMessage | null> {
+  const delivered = sql`SELECT 1 FROM deliveries d WHERE d.message_id = m.id AND d.recipient_id = ${person.id} AND d.marked_at IS NOT NULL AND d.sender_id IS NOT NULL`;
+  const { rows } = await sql<FoundMessage>`
+    SELECT m.id, m.class, m.drill, m.answers, m.title, m.text, m.fallback_locale, EXISTS (${delivered} AND d.channel = 'sms' AND d.sender_id = ANY (${[...senderIds]}::int[])) AS by_sms, m.state IN ('live', 'completed') AND COALESCE(m.expires_at > now(), true) AS open
+    FROM messages m
+    WHERE m.tenant_id = ${tenantId} AND m.state NOT IN ('draft', 'scheduled') AND m.created_at > now() - interval '31 days' AND ${linkExpiresSql} > now()
+      AND EXISTS (${delivered})
+    ORDER BY m.id DESC LIMIT 20`.execute(tx);
+  const texted = rows.filter((m) => m.by_sms);
+  const openIn = (some: typeof rows) => some.find((m) => m.open && m.answers.length > 0) ?? some.find((m) => m.open);
+  const found = openIn(texted) ?? openIn(rows) ?? rows.find((m) => m.answers.length > 0) ?? rows[0];
+  return found ? { id: found.id, class: found.class, drill: found.drill, answers: found.answers, open: found.open, name: nameOf(found, person.locale) } : null;
+}
+
+type FoundMessage = Omit<InboundMessage, 'name'> & { by_sms: boolean; title: string | null; text: Readonly<Record<string, string>>; fallback_locale: string };
+
+function nameOf({ title, text, fallback_locale: fallback }: FoundMessage, locale: string | null): string {
+  if (title) return title;
+  const template = withoutNames(parseTemplate(text[chooseLocale(text, fallback, locale)] ?? ''));
+  return template.filter((part) => typeof part === 'string').join('');
+}
+
+/** Whether we have already sent this person this kind of reply within the hour: two machines must not talk for ever. */
+export async function repliedLately(tx: Tx, tenantId: number, from: string, outcome: 'unclear' | 'late'): Promise<boolean> {
+  const { rows } = await sql`
+    SELECT 1 FROM inbound_texts WHERE tenant_id = ${tenantId} AND from_address = ${from} AND outcome = ${outcome} AND reply <> '' AND at > now() - interval '1 hour' LIMIT 1`.execute(
+    tx,
+  );
+  return rows.length > 0;
+}

@@ -1,0 +1,154 @@
+import { sql } from 'kysely';
+import type { Tx } from '#db/database.ts';
+import { suppress } from '#db/suppress.ts';
+import { inboundWords } from '#domain/inbound-words.ts';
+import { Problem } from '#platform/errors.ts';
+import { recordAnswer } from '#services/answers/answer.ts';
+import { type Deps, notifyProgress } from '#services/context.ts';
+import { decideInbound, type InboundBody, type InboundDecision, replyAfterEnd } from './inbound-decision.ts';
+import { findSenders, type InboundFacts, readFacts, repliedLately } from './inbound-facts.ts';
+import { joinThroughShare } from '#services/spread/join.ts';
+import { openJoinCode } from '#services/spread/join-code.ts';
+
+export interface InboundText extends InboundBody {
+  /** The person's number, E.164. */
+  readonly from: string;
+  /** Our numbers that it may have come to: the number itself, then its Messaging Service. */
+  readonly to: readonly string[];
+  /** MessageSid: a repeated webhook is answered as the first time and changes nothing. */
+  readonly sid: string;
+}
+
+/**
+ * Reads one inbound text and acts: an answer, a reserved word, a join, or a case for a human. Nothing is dropped: every
+ * text leaves a row, unless the number it came to is nobody's.
+ *
+ * @returns what to text back; '' for nothing
+ */
+export async function receiveInboundText(deps: Deps, given: InboundText): Promise<string> {
+  const owner = await findSenders(deps, given.to);
+  if (!owner) {
+    deps.log.warn({ code: 'inbound_to_nobody' }, 'a text came to a number that no tenant has');
+    return '';
+  }
+  const text = { ...given, body: given.body.replace(/(?![\n\t])\p{Cc}/gu, ' ').slice(0, 4_000) };
+  const { tenantId, senderIds } = owner;
+  const known = await deps.db.withTenant(tenantId, async (tx) => ({
+    reply: await replyTo(tx, tenantId, text.sid),
+    facts: await readFacts(tx, tenantId, senderIds, text.from),
+  }));
+  if (known.reply !== undefined) return known.reply;
+  const { facts } = known;
+  const decision = await withAnswer(deps, tenantId, facts, text, decideInbound(facts, text, deps.clock.now()));
+  const nudges: string[] = [];
+  const reply = await deps.db.withTenant(tenantId, (tx) => settle(tx, deps, { tenantId, senderIds, facts, text, decision, nudges }));
+  for (const waveId of nudges) await deps.queue.nudge('plan', { tenantId, waveId });
+  return reply;
+}
+
+async function replyTo(tx: Tx, tenantId: number, sid: string): Promise<string | undefined> {
+  const row = await tx.selectFrom('inbound_texts').select('reply').where('tenant_id', '=', tenantId).where('provider_id', '=', sid).executeTakeFirst();
+  return row?.reply;
+}
+
+/** The answer is committed with the others of its group before the text is: a crash between the two repeats harmlessly. */
+async function withAnswer(deps: Deps, tenantId: number, facts: InboundFacts, text: InboundText, decision: InboundDecision): Promise<InboundDecision> {
+  if (!decision.answer || !facts.message || !facts.person) return decision;
+  try {
+    await recordAnswer(deps, { tenantId, messageId: facts.message.id, recipientId: facts.person.id, way: 'sms', dedupKey: text.sid, ...decision.answer });
+    return decision;
+  } catch (error) {
+    // It ended, or its answers changed, between reading and writing: a human looks.
+    if (error instanceof Problem)
+      return { ...decision, outcome: 'late', needsHuman: true, reply: replyAfterEnd(facts, facts.message, 'lateUnread'), answer: null };
+    throw error;
+  }
+}
+
+interface Settling {
+  tenantId: number;
+  senderIds: readonly number[];
+  facts: InboundFacts;
+  text: InboundText;
+  decision: InboundDecision;
+  /** Waves to nudge after the commit. */
+  nudges: string[];
+}
+
+/** Effects and row in one transaction. */
+async function settle(tx: Tx, deps: Deps, { tenantId, senderIds, facts, text, decision, nudges }: Settling): Promise<string> {
+  await sql`SELECT pg_advisory_xact_lock(hashtextextended(${text.sid}, ${tenantId}))`.execute(tx);
+  const before = await replyTo(tx, tenantId, text.sid);
+  if (before !== undefined) return before;
+  let { reply, needsHuman } = decision;
+  if ((decision.outcome === 'unclear' || decision.outcome === 'late') && reply !== '' && (await repliedLately(tx, tenantId, text.from, decision.outcome)))
+    reply = '';
+  // A stop word is obeyed at once, for every sender that uses this number.
+  if (decision.outcome === 'stop')
+    await suppress(
+      tx,
+      tenantId,
+      senderIds.map((senderId) => ({ senderId, address: text.from, reason: 'opted_out', source: 'sms' })),
+    );
+  if (decision.outcome === 'start')
+    await tx
+      .deleteFrom('suppressions')
+      .where('tenant_id', '=', tenantId)
+      .where('sender_id', 'in', [...senderIds])
+      .where('address', '=', text.from)
+      .where('reason', '=', 'opted_out')
+      .execute();
+  let recipientId = facts.person?.id ?? null;
+  let messageId = facts.message?.id ?? null;
+  if (decision.joinCode !== null) {
+    const joined = await join(tx, deps, tenantId, facts, text.from, decision.joinCode);
+    ({ reply } = joined);
+    needsHuman = joined.needsHuman;
+    recipientId = joined.recipientId ?? recipientId;
+    messageId = joined.messageId ?? messageId;
+    if (joined.waveId !== null) nudges.push(joined.waveId);
+  }
+  await tx
+    .insertInto('inbound_texts')
+    .values({
+      tenant_id: tenantId,
+      provider_id: text.sid,
+      sender_id: senderIds[0] ?? 0,
+      from_address: text.from,
+      recipient_id: recipientId,
+      message_id: messageId,
+      body: text.body,
+      reply,
+      outcome: decision.outcome,
+      needs_human: needsHuman,
+    })
+    .execute();
+  if (needsHuman && messageId !== null) await notifyProgress(tx, tenantId, messageId);
+  return reply;
+}
+
+interface JoinOutcome {
+  reply: string;
+  needsHuman: boolean;
+  recipientId: string | null;
+  messageId: string | null;
+  waveId: string | null;
+}
+
+/** The text itself proves that the number is the sender's own: no further confirmation is needed. */
+async function join(tx: Tx, deps: Deps, tenantId: number, facts: InboundFacts, from: string, code: string): Promise<JoinOutcome> {
+  const words = inboundWords(facts.locale);
+  const none = { recipientId: null, messageId: null, waveId: null };
+  const share = openJoinCode(deps, code);
+  const message =
+    share && (await tx.selectFrom('messages').select('class').where('tenant_id', '=', tenantId).where('id', '=', share.messageId).executeTakeFirst());
+  if (!share || !message) return { ...none, reply: '', needsHuman: true };
+  if (facts.stopped) return { ...none, reply: words.joinStopped, needsHuman: false, messageId: share.messageId };
+  try {
+    const joined = await joinThroughShare(tx, deps, tenantId, { ...share, by: { channel: 'sms', address: from }, consent: [message.class], locale: null });
+    return { reply: words.joined(facts.tenantName), needsHuman: false, recipientId: joined.recipientId, messageId: share.messageId, waveId: joined.waveId };
+  } catch (error) {
+    if (error instanceof Problem) return { ...none, reply: words.joinClosed, needsHuman: false, messageId: share.messageId };
+    throw error;
+  }
+}

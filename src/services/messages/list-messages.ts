@@ -1,0 +1,32 @@
+import { invalidField } from '#platform/errors.ts';
+import type { MessageState } from '#schemas/delivery.ts';
+import type { MessageView, Page } from '#schemas/views.ts';
+import { type Context, inTenant } from '#services/context.ts';
+import { viewMessages } from './message-view.ts';
+
+export interface ListMessages {
+  cursor?: string | undefined;
+  /** 1 to 100, default 25. */
+  limit?: number | undefined;
+  state?: MessageState | undefined;
+}
+
+/** Messages of the tenant, newest first. The cursor is the id of the last one seen. */
+export async function listMessages(ctx: Context, input: ListMessages = {}): Promise<Page<MessageView>> {
+  const limit = Math.min(Math.max(input.limit ?? 25, 1), 100);
+  const before = input.cursor === undefined ? undefined : ctx.ids.decode('msg', input.cursor);
+  if (input.cursor !== undefined && before === undefined) throw invalidField('cursor', 'invalid_cursor', 'is not a cursor that a list gave out');
+  return inTenant(ctx, async (tx) => {
+    let query = tx
+      .selectFrom('messages')
+      .selectAll()
+      .where('tenant_id', '=', ctx.tenantId)
+      .orderBy('id', 'desc')
+      .limit(limit + 1);
+    if (before !== undefined) query = query.where('id', '<', before);
+    if (input.state) query = query.where('state', '=', input.state);
+    const rows = await query.execute();
+    const items = await viewMessages(tx, ctx, rows.slice(0, limit));
+    return { items, next: rows.length > limit ? (items.at(-1)?.id ?? null) : null };
+  });
+}

@@ -1,0 +1,117 @@
+import { sql } from 'kysely';
+import { readPhone } from '#domain/phone.ts';
+import { readRecipient } from '#domain/recipient-fields.ts';
+import { type FieldError, notFound, Problem } from '#platform/errors.ts';
+import type { Channel, MessageClass } from '#schemas/delivery.ts';
+import { appendAudit } from '#services/audit.ts';
+import type { Context } from '#services/context.ts';
+import { insertSender } from './create-tenant.ts';
+
+type SenderContext = Pick<Context, 'db' | 'tenantId' | 'actor' | 'ids'>;
+
+export interface SenderInput {
+  readonly channel: Channel;
+  readonly name: string;
+  /** SMS: E.164, a short code or a Twilio messaging service; e-mail: an address, with a name or without; push: none. */
+  readonly address: string;
+  readonly classes: readonly MessageClass[];
+  readonly drill: boolean;
+  /** Which of the channel's provider accounts. */
+  readonly account: 1 | 2;
+  /** SMS segments, else messages; null: as fast as the provider takes it. */
+  readonly unitsPerSecond: number | null;
+  /** The provider behind it is the simulator: test keys may use it. */
+  readonly simulated: boolean;
+}
+
+/** Faster than any provider; what is above is a slip. */
+const RATE_MAX = 100_000;
+
+/**
+ * Adds something that messages leave from. Messages planned from now on may use it, a life message that waits at once.
+ * @throws Problem 422 that names every wrong field; `name_taken`, `address_taken`: a number serves one organisation
+ */
+export async function addSender(ctx: SenderContext, input: SenderInput): Promise<{ id: string }> {
+  const errors: FieldError[] = [...rateErrors(input.unitsPerSecond)];
+  const name = input.name.trim();
+  if (name === '' || name.length > 100) errors.push({ field: 'name', code: 'invalid', detail: 'must be 1 to 100 characters' });
+  if (input.classes.length === 0) errors.push({ field: 'classes', code: 'required', detail: 'name at least one of life, ops, bulk' });
+  if (input.channel === 'push' && input.account !== 1) errors.push({ field: 'account', code: 'invalid', detail: 'push has one account alone' });
+  const address = addressOf(input.channel, input.address);
+  if (typeof address !== 'string') errors.push({ field: 'address', code: 'invalid', detail: address.problem });
+  if (errors.length > 0 || typeof address !== 'string') throw refused(errors);
+  return ctx.db.withTenant(ctx.tenantId, async (tx) => {
+    // One at a time: neither a name nor a number has an index that would decide it.
+    await sql`SELECT pg_advisory_xact_lock(hashtext('add_sender'))`.execute(tx);
+    const own = await tx.selectFrom('senders').select(['name', 'channel', 'address', 'drill', 'account']).where('tenant_id', '=', ctx.tenantId).execute();
+    if (own.some((one) => one.name.toLowerCase() === name.toLowerCase()))
+      throw refused([{ field: 'name', code: 'name_taken', detail: `a sender of this organisation is called ${name} already` }]);
+    if (own.some((one) => one.channel === input.channel && one.address === address && one.drill === input.drill && one.account === input.account))
+      throw refused([{ field: 'address', code: 'address_taken', detail: 'this organisation has this sender already' }]);
+    if (input.channel === 'sms') {
+      const { rows } = await sql<{ tenant_id: number }>`SELECT tenant_id FROM sender_tenant('sms', ${address})`.execute(tx);
+      if (rows.some((row) => row.tenant_id !== ctx.tenantId))
+        throw refused([
+          { field: 'address', code: 'address_taken', detail: 'another organisation has this number, and a number serves one: texts to it would go astray' },
+        ]);
+    }
+    const id = await insertSender(tx, ctx.tenantId, { ...input, name, address, classes: [...input.classes] });
+    await appendAudit(tx, ctx, 'sender.create', String(id), {
+      channel: input.channel,
+      classes: [...input.classes],
+      drill: input.drill,
+      account: input.account,
+      rate: input.unitsPerSecond,
+    });
+    return { id: ctx.ids.encode('snd', id) };
+  });
+}
+
+/**
+ * Changes how fast a sender may be used, from the next group of people on; null: as fast as the provider takes it. A worker
+ * remembers for a minute that a sender had no rate, or how many people go at a time.
+ * @param idOrName as the list shows it
+ * @throws Problem 404; 422 `rate`
+ */
+export async function changeSenderRate(ctx: SenderContext, idOrName: string, unitsPerSecond: number | null): Promise<{ id: string }> {
+  const errors = rateErrors(unitsPerSecond);
+  if (errors.length > 0) throw refused(errors);
+  return ctx.db.withTenant(ctx.tenantId, async (tx) => {
+    const own = await tx.selectFrom('senders').select(['id', 'name', 'units_per_second']).where('tenant_id', '=', ctx.tenantId).forUpdate().execute();
+    const wanted = idOrName.trim();
+    const found = own.find((one) => ctx.ids.encode('snd', one.id) === wanted) ?? own.find((one) => one.name.toLowerCase() === wanted.toLowerCase());
+    if (!found) throw notFound('sender');
+    await tx
+      .updateTable('senders')
+      // What was taken ahead at a rate far too low (a slip of the hand) would bind for hours; at a real one it is seconds.
+      .set({ units_per_second: unitsPerSecond, next_free_at: sql<Date>`LEAST(next_free_at, now() + interval '30 seconds')` })
+      .where('tenant_id', '=', ctx.tenantId)
+      .where('id', '=', found.id)
+      .execute();
+    await appendAudit(tx, ctx, 'sender.change', String(found.id), { rate: unitsPerSecond, before: found.units_per_second });
+    return { id: ctx.ids.encode('snd', found.id) };
+  });
+}
+
+const refused = (errors: readonly FieldError[]): Problem => new Problem(422, errors[0]?.code ?? 'invalid', 'Nothing was changed.', { errors });
+
+function rateErrors(rate: number | null): FieldError[] {
+  if (rate === null || (Number.isFinite(rate) && rate > 0 && rate <= RATE_MAX)) return [];
+  return [{ field: 'rate', code: 'invalid', detail: `must be above 0 and at most ${RATE_MAX} a second` }];
+}
+
+/** `Name <local@domain>`; without a line break or angle bracket that would end it early. */
+const WITH_NAME = /^([^<>\p{Cc}]*)<([^<>\s]+)>$/u;
+
+function addressOf(channel: Channel, given: string): string | { problem: string } {
+  const text = given.trim();
+  if (channel === 'push') return text === '' ? '' : { problem: 'push has no address: leave it out' };
+  if (channel === 'email') {
+    const { email } = readRecipient({ email: WITH_NAME.exec(text)?.[2] ?? text }, 'US').fields;
+    return email === undefined || text.length > 320 ? { problem: 'must be an address such as alerts@example.org or Alerts <alerts@example.org>' } : text;
+  }
+  // Short codes have 3 to 8 digits; MG… is a Twilio messaging service, which chooses the number itself.
+  if (/^\d{3,8}$/.test(text) || /^MG[0-9a-fA-F]{32}$/.test(text)) return text;
+  const reading = text.startsWith('+') ? readPhone(text, 'US') : { problem: 'must be a number in international writing such as +12025550100, or a short code' };
+  return 'problem' in reading ? { problem: reading.problem } : reading.e164;
+}

@@ -1,0 +1,63 @@
+import { isCountry } from '#domain/phone.ts';
+import { type FieldError, Problem } from '#platform/errors.ts';
+import { settingsChangeSchema } from '#schemas/settings.ts';
+import type { Deps } from '#services/context.ts';
+import { createTenant, type MadeTenant } from './create-tenant.ts';
+import { listOrganisations } from './list-organisations.ts';
+import { type NewPerson, readPerson, takenEmail } from '#services/access/user-fields.ts';
+
+export interface NewOrganisation {
+  readonly name: string;
+  readonly admin: NewPerson;
+  /** IANA; undefined: UTC until somebody says. */
+  readonly timeZone?: string | undefined;
+  readonly locale?: string | undefined;
+  /** ISO 3166-1. */
+  readonly country?: string | undefined;
+  /** Its administrator may stop and release the whole installation. */
+  readonly operator: boolean;
+}
+
+/**
+ * Makes an organisation of a real installation: the rules of sending are those a new organisation begins with, its key is
+ * live, and it has no senders yet.
+ * @throws Problem 422 that names every wrong field: `name`, `adminEmail`, `adminName`, `password`, `timeZone`, `locale`, `country`
+ */
+export async function createOrganisation(deps: Pick<Deps, 'db'>, input: NewOrganisation): Promise<MadeTenant> {
+  const { settings, email, errors } = read(input);
+  const name = settings?.name ?? input.name;
+  if ((await listOrganisations(deps)).some((one) => one.name.toLowerCase() === name.toLowerCase()))
+    errors.push({ field: 'name', code: 'name_taken', detail: `an organisation is called ${name} already` });
+  if (errors.length > 0 || !settings || email === undefined) throw new Problem(422, 'invalid_organisation', 'Nothing was made.', { errors });
+  try {
+    return await createTenant(deps, {
+      name,
+      ...(settings.timeZone && { timeZone: settings.timeZone }),
+      ...(settings.defaultLocale !== undefined && { locale: settings.defaultLocale }),
+      ...(settings.defaultCountry !== undefined && { country: settings.defaultCountry }),
+      admin: { email, name: input.admin.name.trim(), password: input.admin.password },
+      operator: input.operator,
+      keyMode: 'live',
+      senders: [],
+    });
+  } catch (error) {
+    const taken = takenEmail(error, 'adminEmail', email);
+    throw taken ? new Problem(422, 'invalid_organisation', 'Nothing was made.', { errors: [taken], cause: error }) : error;
+  }
+}
+
+/** Names of settings as this verb's caller knows them. */
+const FIELDS: Readonly<Record<string, string>> = { defaultLocale: 'locale', defaultCountry: 'country' };
+
+function read({ name, admin, timeZone, locale, country }: NewOrganisation) {
+  const errors: FieldError[] = [];
+  const parsed = settingsChangeSchema.safeParse({ name, timeZone, defaultLocale: locale, defaultCountry: country });
+  for (const issue of parsed.error?.issues ?? []) {
+    const field = String(issue.path[0]);
+    errors.push({ field: FIELDS[field] ?? field, code: 'invalid', detail: field === 'name' ? 'must be 1 to 100 characters' : issue.message });
+  }
+  if (country !== undefined && !isCountry(country) && !errors.some((one) => one.field === 'country'))
+    errors.push({ field: 'country', code: 'unknown_country', detail: `${country} is no country with telephone numbers of its own` });
+  const person = readPerson(admin, { email: 'adminEmail', name: 'adminName' });
+  return { settings: parsed.data, email: person.email, errors: [...errors, ...person.errors] };
+}

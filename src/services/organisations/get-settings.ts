@@ -1,0 +1,23 @@
+import type { Tx } from '#db/database.ts';
+import { policyOf } from '#domain/policy.ts';
+import { quietHoursOf } from '#domain/quiet-hours.ts';
+import type { SettingsView } from '#schemas/settings.ts';
+import { type Context, inTenant } from '#services/context.ts';
+
+export const getSettings = (ctx: Context): Promise<SettingsView> => inTenant(ctx, (tx) => readSettings(tx, ctx.tenantId));
+
+export async function readSettings(tx: Tx, tenantId: number): Promise<SettingsView> {
+  const row = await tx
+    .selectFrom('tenants')
+    .select(['name', 'default_locale', 'default_country', 'time_zone', 'policy'])
+    .where('tenant_id', '=', tenantId)
+    .executeTakeFirstOrThrow();
+  return {
+    name: row.name,
+    defaultLocale: row.default_locale,
+    defaultCountry: row.default_country,
+    timeZone: row.time_zone,
+    quietHours: quietHoursOf(row.policy),
+    ...policyOf(row.policy),
+  };
+}

@@ -1,0 +1,91 @@
+import type { Tx } from '#db/database.ts';
+import { suppress } from '#db/suppress.ts';
+import { type DeliveryRef, unpackRef } from '#domain/refs.ts';
+import { type Deps, systemActor } from '#services/context.ts';
+import { appendAudit } from '#services/audit.ts';
+import { tenantOfMessage } from '#services/tenant-of-message.ts';
+
+/** What the unsubscribe page may say: whose messages, over which channel; the address itself is shown to nobody. */
+export interface Unsubscribe {
+  readonly tenantId: number;
+  readonly ref: DeliveryRef;
+  readonly tenantName: string;
+  readonly locale: string;
+  readonly erased: boolean;
+  /** Nothing more is sent to this address from this sender. */
+  readonly done: boolean;
+}
+
+interface Subject {
+  senderId: number | null;
+  address: string | null;
+}
+
+/** Undefined for a token that is none of ours or names no delivery. */
+export async function loadUnsubscribe(deps: Pick<Deps, 'db' | 'tokens'>, token: string): Promise<Unsubscribe | undefined> {
+  const sealed = deps.tokens.open('unsubscribe', token);
+  const ref = sealed && unpackRef(sealed);
+  const tenantId = ref && (await tenantOfMessage(deps, ref.messageId));
+  if (!ref || tenantId === undefined) return undefined;
+  return deps.db.withTenant(tenantId, async (tx) => {
+    const person = await tx
+      .selectFrom('recipients as r')
+      .innerJoin('tenants as t', 't.tenant_id', 'r.tenant_id')
+      .select(['r.locale', 'r.erased_at', 'r.push_count', 't.name', 't.default_locale'])
+      .where('r.tenant_id', '=', tenantId)
+      .where('r.id', '=', ref.recipientId)
+      .executeTakeFirst();
+    if (!person) return undefined;
+    const { senderId, address } = await subjectOf(tx, tenantId, ref);
+    if (senderId === null && person.erased_at === null) return undefined;
+    const known =
+      senderId === null || address === null
+        ? undefined
+        : await tx
+            .selectFrom('suppressions')
+            .select('reason')
+            .where('tenant_id', '=', tenantId)
+            .where('sender_id', '=', senderId)
+            .where('address', '=', address)
+            .executeTakeFirst();
+    const done = ref.channel === 'push' ? person.push_count === 0 : known !== undefined;
+    return { tenantId, ref, tenantName: person.name, locale: person.locale ?? person.default_locale, erased: person.erased_at !== null, done };
+  });
+}
+
+/** The sender that the delivery left from, and the address that it went to. */
+async function subjectOf(tx: Tx, tenantId: number, ref: DeliveryRef): Promise<Subject> {
+  const row = await tx
+    .selectFrom('deliveries as d')
+    .innerJoin('recipients as r', (join) => join.onRef('r.tenant_id', '=', 'd.tenant_id').onRef('r.id', '=', 'd.recipient_id'))
+    .select(['d.sender_id', 'r.email', 'r.phone'])
+    .where('d.tenant_id', '=', tenantId)
+    .where('d.message_id', '=', ref.messageId)
+    .where('d.recipient_id', '=', ref.recipientId)
+    .where('d.channel', '=', ref.channel)
+    .where('d.wave', '=', ref.wave)
+    .executeTakeFirst();
+  return {
+    senderId: row?.sender_id ?? null,
+    address: (ref.channel === 'email' ? row?.email?.toLowerCase() : ref.channel === 'sms' ? row?.phone : null) ?? null,
+  };
+}
+
+/** Ends messages from that delivery's sender to that address; for push, the person's subscriptions. Repeats change nothing. */
+export async function unsubscribe(deps: Pick<Deps, 'db'>, { tenantId, ref }: Unsubscribe): Promise<void> {
+  await deps.db.withTenant(tenantId, async (tx) => {
+    if (ref.channel === 'push') {
+      await tx.deleteFrom('push_subscriptions').where('tenant_id', '=', tenantId).where('recipient_id', '=', ref.recipientId).execute();
+      await tx.updateTable('recipients').set({ push_count: 0 }).where('tenant_id', '=', tenantId).where('id', '=', ref.recipientId).execute();
+      return;
+    }
+    const { senderId, address } = await subjectOf(tx, tenantId, ref);
+    if (senderId === null || address === null) return;
+    const added = await suppress(tx, tenantId, [{ senderId, address, reason: 'opted_out', source: 'link' }]);
+    if (added.length > 0)
+      await appendAudit(tx, { tenantId, actor: { ...systemActor, label: 'link' } }, 'suppression.add', String(senderId), {
+        recipient: ref.recipientId,
+        by: 'unsubscribe',
+      });
+  });
+}

@@ -1,0 +1,110 @@
+import { sql } from 'kysely';
+import type { Tx } from '#db/database.ts';
+import { addToJoinWave } from '#db/join-wave.ts';
+import { lockRecipients } from '#db/recipient-sql.ts';
+import { Problem } from '#platform/errors.ts';
+import type { MessageClass } from '#schemas/delivery.ts';
+import type { PushSubscriptionInput } from '#schemas/recipient.ts';
+import { type Deps, notifyProgress } from '#services/context.ts';
+import { countSharer } from './sharer.ts';
+
+export interface JoinInput {
+  readonly messageId: string;
+  /** Whose share link it was. */
+  readonly parentId: string;
+  /** The address that the person proved to be his own. */
+  readonly by: { readonly channel: 'sms' | 'email'; readonly address: string } | { readonly channel: 'push'; readonly subscription: PushSubscriptionInput };
+  readonly consent: readonly MessageClass[];
+  readonly locale: string | null;
+}
+
+export interface Joined {
+  readonly recipientId: string;
+  /** False: the address belonged to somebody already; nobody was added. */
+  readonly created: boolean;
+  /** To be nudged after the commit. */
+  readonly waveId: string | null;
+}
+
+export const shareClosed = (): Problem => new Problem(410, 'closed', 'This message is over: nobody can join through it any more.');
+
+/**
+ * Adds the person who has just confirmed for himself, below the one who shared, and plans the message for him alone.
+ * @throws Problem 410 `closed` where the message is over, stopped or not to be shared
+ */
+export async function joinThroughShare(tx: Tx, deps: Pick<Deps, 'tokens'>, tenantId: number, input: JoinInput): Promise<Joined> {
+  // In the order of every other writer of people; then joins of one message take turns for the wave's number.
+  await lockRecipients(tx, tenantId);
+  await sql`SELECT pg_advisory_xact_lock(hashtextextended('join', ${input.messageId}::bigint))`.execute(tx);
+  await assertOpen(tx, tenantId, input.messageId);
+  const known = await findPerson(tx, tenantId, input.by);
+  if (known !== undefined) return { recipientId: known, created: false, waveId: null };
+  const generation = (await generationOf(tx, input.messageId, input.parentId)) + 1;
+  const recipientId = await addPerson(tx, deps, tenantId, input, generation);
+  await tx
+    .insertInto('joins')
+    .values({ tenant_id: tenantId, message_id: input.messageId, recipient_id: recipientId, parent_id: input.parentId, generation, channel: input.by.channel })
+    .execute();
+  await countSharer(tx, tenantId, { messageId: input.messageId, parentId: input.parentId, generation: generation - 1 }, 'join');
+  const waveId = await addToJoinWave(tx, tenantId, input.messageId, input.by.channel, recipientId);
+  await notifyProgress(tx, tenantId, input.messageId);
+  return { recipientId, created: true, waveId };
+}
+
+async function assertOpen(tx: Tx, tenantId: number, messageId: string): Promise<void> {
+  const { rows } = await sql<{ open: boolean }>`
+    SELECT m.share AND m.state IN ('live', 'completed') AND COALESCE(m.expires_at > now(), true) AS open
+    FROM messages m WHERE m.tenant_id = ${tenantId} AND m.id = ${messageId}`.execute(tx);
+  if (rows[0]?.open !== true) throw shareClosed();
+}
+
+/** Steps from the first broadcast: 0 for its own people. */
+export async function generationOf(tx: Tx, messageId: string, recipientId: string): Promise<number> {
+  const row = await tx.selectFrom('joins').select('generation').where('message_id', '=', messageId).where('recipient_id', '=', recipientId).executeTakeFirst();
+  return row?.generation ?? 0;
+}
+
+async function findPerson(tx: Tx, tenantId: number, by: JoinInput['by']): Promise<string | undefined> {
+  if (by.channel === 'push') {
+    const row = await tx
+      .selectFrom('push_subscriptions')
+      .select('recipient_id')
+      .where('tenant_id', '=', tenantId)
+      .where('endpoint', '=', by.subscription.endpoint)
+      .executeTakeFirst();
+    return row?.recipient_id;
+  }
+  const column = by.channel === 'sms' ? sql`phone` : sql`lower(email)`;
+  const { rows } = await sql<{ id: string }>`SELECT id FROM recipients WHERE tenant_id = ${tenantId} AND ${column} = ${by.address} LIMIT 1`.execute(tx);
+  return rows[0]?.id;
+}
+
+async function addPerson(tx: Tx, deps: Pick<Deps, 'tokens'>, tenantId: number, input: JoinInput, generation: number): Promise<string> {
+  const { by } = input;
+  const person = await tx
+    .insertInto('recipients')
+    .values({
+      tenant_id: tenantId,
+      phone: by.channel === 'sms' ? by.address : null,
+      email: by.channel === 'email' ? by.address : null,
+      locale: input.locale,
+      consent: sql`${[...input.consent]}::message_class[]`,
+      push_count: by.channel === 'push' ? 1 : 0,
+      parent_id: input.parentId,
+      generation,
+      origin: 'share',
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  if (by.channel === 'push') {
+    const { endpoint, keys } = by.subscription;
+    await tx
+      .insertInto('push_subscriptions')
+      .values({ tenant_id: tenantId, recipient_id: person.id, endpoint, p256dh: keys.p256dh, auth: keys.auth })
+      .execute();
+  } else {
+    // Somebody who was erased and now comes by himself is welcome, also in later imports.
+    await tx.deleteFrom('erasures').where('tenant_id', '=', tenantId).where('address_hash', 'in', deps.tokens.macs('erasure', by.address)).execute();
+  }
+  return person.id;
+}

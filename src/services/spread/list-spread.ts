@@ -1,0 +1,171 @@
+import { sql } from 'kysely';
+import type { Tx } from '#db/database.ts';
+import { type Cohort, type Reproduction, reproduction } from '#domain/spread-statistics.ts';
+import { invalidField } from '#platform/errors.ts';
+import type { Channel } from '#schemas/delivery.ts';
+import type { Page } from '#schemas/views.ts';
+import { type Context, inTenant } from '#services/context.ts';
+import { loadMessage } from '#services/message-row.ts';
+
+/** One edge of the tree: who came through whom. */
+export interface SpreadEdge {
+  readonly recipientId: string;
+  readonly name: string | null;
+  readonly parentId: string;
+  readonly parentName: string | null;
+  /** Steps of the new person from the first broadcast. */
+  readonly generation: number;
+  readonly channel: Channel;
+  readonly joinedAt: string;
+}
+
+export interface Generation {
+  readonly generation: number;
+  /** Generation 0: people of the broadcast; later ones: people who joined. */
+  readonly people: number;
+  /** Of them, those whose link was visited or joined through. */
+  readonly sharers: number;
+  readonly visits: number;
+  /** How many people each one brought; only those count who have had `matureMinutes` to do so. */
+  readonly reproduction: Reproduction | 'too_early';
+}
+
+export interface SpreadView extends Page<SpreadEdge> {
+  readonly generations: Generation[];
+  readonly top: { readonly recipientId: string; readonly name: string | null; readonly generation: number; readonly visits: number; readonly joins: number }[];
+  readonly matureMinutes: number;
+}
+
+export interface ListSpread {
+  readonly cursor?: string | undefined;
+  /** 1 to 1000, default 100. */
+  readonly limit?: number | undefined;
+  /** How long a person must have had the link before a missing join says something. Default 60. */
+  readonly matureMinutes?: number | undefined;
+}
+
+const TOP = 20;
+
+/** The spread of a message: tree (edges by keyset, oldest first), generations, top sharers. Throws 404, 422 `invalid_cursor`. */
+export async function listSpread(ctx: Context, publicMessageId: string, input: ListSpread = {}): Promise<SpreadView> {
+  const limit = Math.min(Math.max(input.limit ?? 100, 1), 1000);
+  const matureMinutes = input.matureMinutes ?? 60;
+  const after = positionOf(ctx, input.cursor);
+  return inTenant(ctx, async (tx) => {
+    const message = await loadMessage(tx, ctx, publicMessageId);
+    const edges = await readEdges(tx, ctx, message.id, after, limit + 1);
+    const last = edges[limit - 1];
+    return {
+      items: edges.slice(0, limit).map((edge) => viewOf(ctx, edge)),
+      next: edges.length > limit && last ? `${last.position}.${ctx.ids.encode('rcp', last.recipient_id)}` : null,
+      generations: await readGenerations(tx, ctx.tenantId, message.id, matureMinutes),
+      top: await readTop(tx, ctx, message.id),
+      matureMinutes,
+    };
+  });
+}
+
+/** Every edge in pages of 1,000, for exports. */
+export async function* streamSpread(ctx: Context, publicMessageId: string): AsyncGenerator<SpreadEdge[]> {
+  for (let after: Position; ; ) {
+    const from = after;
+    const edges = await inTenant(ctx, async (tx) => readEdges(tx, ctx, (await loadMessage(tx, ctx, publicMessageId)).id, from, 1000));
+    if (edges.length > 0 || from === undefined) yield edges.map((edge) => viewOf(ctx, edge));
+    const last = edges.at(-1);
+    if (!last || edges.length < 1000) return;
+    after = { at: last.position, recipientId: last.recipient_id };
+  }
+}
+
+interface EdgeRow {
+  recipient_id: string;
+  name: string | null;
+  parent_id: string;
+  parent_name: string | null;
+  generation: number;
+  channel: Channel;
+  joined_at: Date;
+  position: string;
+}
+
+type Position = { at: string; recipientId: string } | undefined;
+
+async function readEdges(tx: Tx, ctx: Context, messageId: string, after: Position, limit: number): Promise<EdgeRow[]> {
+  const { rows } = await sql<EdgeRow>`
+    SELECT j.recipient_id, r.name, j.parent_id, p.name AS parent_name, j.generation, j.channel, j.joined_at, (extract(epoch FROM j.joined_at) * 1000000)::bigint::text AS position
+    FROM joins j
+    LEFT JOIN recipients r ON r.tenant_id = j.tenant_id AND r.id = j.recipient_id
+    LEFT JOIN recipients p ON p.tenant_id = j.tenant_id AND p.id = j.parent_id
+    WHERE j.message_id = ${messageId} AND j.tenant_id = ${ctx.tenantId}
+      ${after ? sql`AND (j.joined_at, j.recipient_id) > (to_timestamp(0) + ${after.at}::bigint * interval '1 microsecond', ${after.recipientId}::bigint)` : sql``}
+    ORDER BY j.joined_at, j.recipient_id LIMIT ${limit}`.execute(tx);
+  return rows;
+}
+
+/** Sums alone leave the database: a generation of a million people is one row. */
+async function readGenerations(tx: Tx, tenantId: number, messageId: string, matureMinutes: number): Promise<Generation[]> {
+  const { rows } = await sql<{ generation: number; people: number; sharers: number; visits: number } & { [K in keyof Cohort as `mature_${K}`]: number }>`
+    WITH brought AS (
+      SELECT parent_id, count(*)::float8 AS n FROM joins WHERE message_id = ${messageId} AND tenant_id = ${tenantId} GROUP BY parent_id
+    ), nodes AS (
+      SELECT j.generation, count(*)::float8 AS people, count(*) FILTER (WHERE mature)::float8 AS mature_people,
+        COALESCE(sum(b.n) FILTER (WHERE mature), 0) AS mature_children, COALESCE(sum(b.n * b.n) FILTER (WHERE mature), 0) AS mature_squares
+      FROM (SELECT *, joined_at <= now() - make_interval(mins => ${matureMinutes}::int) AS mature FROM joins WHERE message_id = ${messageId} AND tenant_id = ${tenantId}) j
+      LEFT JOIN brought b ON b.parent_id = j.recipient_id GROUP BY j.generation
+      UNION ALL
+      SELECT 0, a.people, CASE WHEN a.mature THEN a.people ELSE 0 END, CASE WHEN a.mature THEN s.n ELSE 0 END, CASE WHEN a.mature THEN s.nn ELSE 0 END
+      FROM (SELECT GREATEST(m.frozen_count - (SELECT count(*) FROM joins x WHERE x.message_id = m.id AND x.tenant_id = m.tenant_id), 0)::float8 AS people,
+              COALESCE(m.launched_at <= now() - make_interval(mins => ${matureMinutes}::int), false) AS mature
+            FROM messages m WHERE m.tenant_id = ${tenantId} AND m.id = ${messageId}) a,
+        (SELECT COALESCE(sum(b.n), 0) AS n, COALESCE(sum(b.n * b.n), 0) AS nn FROM brought b WHERE NOT EXISTS (SELECT 1 FROM joins x WHERE x.message_id = ${messageId} AND x.recipient_id = b.parent_id)) s
+    )
+    SELECT n.*, COALESCE(s.sharers, 0) AS sharers, COALESCE(s.visits, 0) AS visits
+    FROM nodes n LEFT JOIN (SELECT generation, count(*)::float8 AS sharers, sum(visits)::float8 AS visits FROM shares WHERE message_id = ${messageId} AND tenant_id = ${tenantId} GROUP BY generation) s USING (generation)
+    ORDER BY n.generation`.execute(tx);
+  return rows.map((row) => ({
+    generation: row.generation,
+    people: row.people,
+    sharers: row.sharers,
+    visits: row.visits,
+    reproduction: reproduction({ people: row.mature_people, children: row.mature_children, squares: row.mature_squares }),
+  }));
+}
+
+async function readTop(tx: Tx, ctx: Context, messageId: string): Promise<SpreadView['top']> {
+  const rows = await tx
+    .selectFrom('shares as s')
+    .leftJoin('recipients as r', (join) => join.onRef('r.tenant_id', '=', 's.tenant_id').onRef('r.id', '=', 's.parent_id'))
+    .select(['s.parent_id', 'r.name', 's.generation', 's.visits', 's.joins'])
+    .where('s.tenant_id', '=', ctx.tenantId)
+    .where('s.message_id', '=', messageId)
+    .orderBy('s.joins', 'desc')
+    .orderBy('s.visits', 'desc')
+    .orderBy('s.parent_id')
+    .limit(TOP)
+    .execute();
+  return rows.map((row) => ({
+    recipientId: ctx.ids.encode('rcp', row.parent_id),
+    name: row.name,
+    generation: row.generation,
+    visits: row.visits,
+    joins: row.joins,
+  }));
+}
+
+function positionOf(ctx: Context, cursor: string | undefined): Position {
+  if (cursor === undefined) return undefined;
+  const [at = '', id = ''] = cursor.split('.');
+  const recipientId = ctx.ids.decode('rcp', id);
+  if (recipientId === undefined || !/^\d{1,18}$/.test(at)) throw invalidField('cursor', 'invalid_cursor', 'is not a cursor that a list gave out');
+  return { at, recipientId };
+}
+
+const viewOf = (ctx: Context, row: EdgeRow): SpreadEdge => ({
+  recipientId: ctx.ids.encode('rcp', row.recipient_id),
+  name: row.name,
+  parentId: ctx.ids.encode('rcp', row.parent_id),
+  parentName: row.parent_name,
+  generation: row.generation,
+  channel: row.channel,
+  joinedAt: row.joined_at.toISOString(),
+});
