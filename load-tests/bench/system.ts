@@ -7,7 +7,7 @@ import pg from 'pg';
 import { Pool } from 'undici';
 import webpush from 'web-push';
 import { type Database, openDatabase } from '#db/database.ts';
-import { OPEN_POLICY } from '#domain/policy.ts';
+import { OPEN_POLICY } from '#domain/message/policy.ts';
 import { createLog } from '#platform/log.ts';
 import { PublicIds, Tokens } from '#platform/tokens.ts';
 import type { MessageView } from '#schemas/views.ts';

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
-import type { Outcome } from '#domain/outcome.ts';
-import type { Recall } from '#domain/recall.ts';
+import type { Outcome } from '#domain/delivery/outcome.ts';
+import type { Recall } from '#domain/delivery/recall.ts';
 
 /** An answer with a status line. A body cut short is kept as far as it came: the status line alone is the verdict. */
 export interface HttpReply {

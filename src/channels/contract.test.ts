@@ -1,9 +1,9 @@
 import { createECDH, randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
 import webpush from 'web-push';
-import type { ChannelAdapter, Content, SenderIdentity, Target } from '#domain/channel.ts';
-import type { OutcomeKind } from '#domain/outcome.ts';
-import { Recall } from '#domain/recall.ts';
+import type { ChannelAdapter, Content, SenderIdentity, Target } from '#domain/delivery/channel.ts';
+import type { OutcomeKind } from '#domain/delivery/outcome.ts';
+import { Recall } from '#domain/delivery/recall.ts';
 import { createLog } from '#platform/log.ts';
 import { CHANNELS, type Channel } from '#schemas/delivery.ts';
 import { refusedPort, startHttp, startSmtp, startTcp, type Loopback, type SmtpScript } from '#testing/loopback.ts';

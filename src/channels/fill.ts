@@ -1,5 +1,5 @@
-import type { SlotValues, Template } from '#domain/channel.ts';
-import { withoutNames } from '#domain/template.ts';
+import type { SlotValues, Template } from '#domain/delivery/channel.ts';
+import { withoutNames } from '#domain/message/template.ts';
 
 // C0, DEL and C1: a line break in a name would end a mail header, and none of them belongs in a name or a link.
 const CONTROL = /[\p{Cc}\u2028\u2029]/u;

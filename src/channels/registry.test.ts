@@ -3,7 +3,7 @@ import webpush from 'web-push';
 import { createLog } from '#platform/log.ts';
 import { CHANNELS } from '#schemas/delivery.ts';
 import { startHttp } from '#testing/loopback.ts';
-import type { PreparedSend } from '#domain/channel.ts';
+import type { PreparedSend } from '#domain/delivery/channel.ts';
 import { type ChannelConfig, type Channels, createChannels } from './registry.ts';
 
 const nothing: ChannelConfig = {

@@ -1,5 +1,5 @@
 import type { Channel } from '#schemas/delivery.ts';
-import type { ChannelAdapter, Content } from '#domain/channel.ts';
+import type { ChannelAdapter, Content } from '#domain/delivery/channel.ts';
 import type { Clock } from '#platform/clock.ts';
 import type { Config } from '#platform/config.ts';
 import type { Log } from '#platform/log.ts';

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { DeliveryRef } from '#domain/refs.ts';
+import type { DeliveryRef } from '#domain/delivery/refs.ts';
 import type { Tx } from './database.ts';
 
 export interface ReceiptRow {

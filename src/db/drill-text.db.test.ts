@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { drillProblems } from '#domain/drill-text.ts';
+import { drillProblems } from '#domain/message/drill-text.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 
 /** The database must find in a text what the verb finds: it decides whether the mark lets the message out. */

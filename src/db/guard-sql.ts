@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from 'kysely';
-import { DEFAULT_POLICY } from '#domain/policy.ts';
+import { DEFAULT_POLICY } from '#domain/message/policy.ts';
 
 /** The person behind `user:<id>` or `key:<id>`; NULL for a key of nobody. */
 const personSql = (label: RawBuilder<unknown>): RawBuilder<unknown> => sql`CASE split_part(${label}, ':', 1) WHEN 'user' THEN split_part(${label}, ':', 2)

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { BoundedMap } from '#domain/bounded-map.ts';
-import type { PushSubscriptionKeys } from '#domain/channel.ts';
-import { MAY_HAVE_IT } from '#domain/delivery.ts';
+import type { PushSubscriptionKeys } from '#domain/delivery/channel.ts';
+import { MAY_HAVE_IT } from '#domain/delivery/delivery.ts';
 import type { Channel } from '#schemas/delivery.ts';
 import { brokenGuardSql, ceilingSql, recentSql } from './guard-sql.ts';
 import { holdAgainstStop, holdAgainstStopAndLaunch } from './stop-lock.ts';

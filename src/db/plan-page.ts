@@ -1,6 +1,6 @@
 import { type SqlBool, type RawBuilder, sql } from 'kysely';
 import type { Channel, MessageClass } from '#schemas/delivery.ts';
-import { MAY_HAVE_IT } from '#domain/delivery.ts';
+import { MAY_HAVE_IT } from '#domain/delivery/delivery.ts';
 import { addressSql, consentSql, idHashSql, reachSql } from './audience-sql.ts';
 import type { Tx } from './database.ts';
 

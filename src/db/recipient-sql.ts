@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Person } from '#domain/merge-recipients.ts';
+import type { Person } from '#domain/recipients/merge-recipients.ts';
 import type { Database, Tx } from './database.ts';
 import { type Places, plainArray, prepared, textArray } from './prepared.ts';
 

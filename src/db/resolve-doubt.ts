@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { afterDoubt, maxAfterDoubt } from '#domain/delivery.ts';
+import { afterDoubt, maxAfterDoubt } from '#domain/delivery/delivery.ts';
 import type { Tx } from './database.ts';
 import type { ClaimedBatch } from './claim-batch.ts';
 

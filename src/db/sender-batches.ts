@@ -1,6 +1,6 @@
 import { type RawBuilder, sql, type SqlBool } from 'kysely';
-import { RUN } from '#domain/breaker.ts';
-import type { Candidate } from '#domain/choose-sender.ts';
+import { RUN } from '#domain/delivery/breaker.ts';
+import type { Candidate } from '#domain/delivery/choose-sender.ts';
 import type { Tx } from './database.ts';
 import type { ClaimedBatch } from './claim-batch.ts';
 

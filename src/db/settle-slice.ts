@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Settlement } from '#domain/delivery.ts';
+import type { Settlement } from '#domain/delivery/delivery.ts';
 import type { Channel } from '#schemas/delivery.ts';
 import type { Tx } from './database.ts';
 import type { ClaimedBatch } from './claim-batch.ts';

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { CapAlert } from '#domain/cap-alert.ts';
+import type { CapAlert } from '#domain/cap/cap-alert.ts';
 import { type FieldError, Problem } from '#platform/errors.ts';
 
 /** An alert, and whether it carries an XML signature. The signature is not verified: it proves nothing here. */

@@ -1,4 +1,4 @@
-import { CAP_NAMESPACE, type CapAlert } from '#domain/cap-alert.ts';
+import { CAP_NAMESPACE, type CapAlert } from '#domain/cap/cap-alert.ts';
 
 const ENTITY: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
 // What XML 1.0 cannot hold at all (production 2), also as a reference.

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { XmlDocument, XsdValidator } from 'libxml2-wasm';
 import { describe, expect, it, test, vi } from 'vitest';
-import type { CapAlert } from '#domain/cap-alert.ts';
+import type { CapAlert } from '#domain/cap/cap-alert.ts';
 import { Problem } from '#platform/errors.ts';
 import { writeCap } from './cap-write.ts';
 import { parseCap } from './cap-xml.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { ParseOption, XmlDocument, XmlElement, XmlParseError, XmlValidateError, XsdValidator } from 'libxml2-wasm';
-import { CAP_NAMESPACE, type CapAlert } from '#domain/cap-alert.ts';
+import { CAP_NAMESPACE, type CapAlert } from '#domain/cap/cap-alert.ts';
 import { type FieldError, Problem } from '#platform/errors.ts';
 import { type ParsedCap, parseInThread } from './cap-thread.ts';
 import { decodeXml, guardXml, MAX_XML_BYTES } from './xml-guard.ts';

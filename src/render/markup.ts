@@ -1,4 +1,4 @@
-import type { SlotName, Template } from '#domain/channel.ts';
+import type { SlotName, Template } from '#domain/delivery/channel.ts';
 
 const ENTITY: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 

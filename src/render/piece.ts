@@ -1,5 +1,5 @@
-import type { Template } from '#domain/channel.ts';
-import { parseTemplate } from '#domain/template.ts';
+import type { Template } from '#domain/delivery/channel.ts';
+import { parseTemplate } from '#domain/message/template.ts';
 import { chooseLocale } from './choose-locale.ts';
 import type { RenderInput } from './render-input.ts';
 import { saidLines } from './said-lines.ts';

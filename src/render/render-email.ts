@@ -1,7 +1,7 @@
-import type { EmailContent, Template } from '#domain/channel.ts';
+import type { EmailContent, Template } from '#domain/delivery/channel.ts';
 import { knownZone } from '#domain/clock-time.ts';
-import { dateFormats } from '#domain/date-formats.ts';
-import { hasSlot } from '#domain/template.ts';
+import { dateFormats } from '#domain/recipients/date-formats.ts';
+import { hasSlot } from '#domain/message/template.ts';
 import { join, type Markup, markup } from './markup.ts';
 import { type Piece, withoutTitleLine } from './piece.ts';
 import { languageOf } from './words.ts';

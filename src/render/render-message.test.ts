@@ -1,7 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
-import type { Content, Template } from '#domain/channel.ts';
-import { countSegments } from '#domain/segments.ts';
-import { fillTemplate } from '#domain/template.ts';
+import type { Content, Template } from '#domain/delivery/channel.ts';
+import { countSegments } from '#domain/message/segments.ts';
+import { fillTemplate } from '#domain/message/template.ts';
 import type { Channel } from '#schemas/delivery.ts';
 import { escapeHtml } from './markup.ts';
 import type { RenderInput } from './render-input.ts';

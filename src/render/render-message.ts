@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Channel } from '#schemas/delivery.ts';
 import type { AnswerOption } from '#schemas/message.ts';
-import type { Content, PushContent, SmsContent, Template } from '#domain/channel.ts';
-import { hasSlot, slotProblems } from '#domain/template.ts';
+import type { Content, PushContent, SmsContent, Template } from '#domain/delivery/channel.ts';
+import { hasSlot, slotProblems } from '#domain/message/template.ts';
 import type { FieldError } from '#platform/errors.ts';
 import { join } from './markup.ts';
 import { type Piece, pieceOf, withoutTitleLine } from './piece.ts';

@@ -1,5 +1,5 @@
 import { knownZone } from '#domain/clock-time.ts';
-import { dateFormats } from '#domain/date-formats.ts';
+import { dateFormats } from '#domain/recipients/date-formats.ts';
 import type { SaysPart } from '#schemas/says.ts';
 import type { RenderInput } from './render-input.ts';
 import type { Words } from './words.ts';

@@ -1,4 +1,4 @@
-import type { SlotValues } from '#domain/channel.ts';
+import type { SlotValues } from '#domain/delivery/channel.ts';
 
 /** What one person's slots are made from. Tokens are sealed already. */
 export interface SlotSource {

@@ -1,9 +1,9 @@
 import { sql } from 'kysely';
 import { claimBatch } from '#db/claim-batch.ts';
-import type { ChannelAdapter, SenderIdentity, SendResult, Target } from '#domain/channel.ts';
-import type { Outcome } from '#domain/outcome.ts';
-import type { Recall } from '#domain/recall.ts';
-import { OPEN_POLICY } from '#domain/policy.ts';
+import type { ChannelAdapter, SenderIdentity, SendResult, Target } from '#domain/delivery/channel.ts';
+import type { Outcome } from '#domain/delivery/outcome.ts';
+import type { Recall } from '#domain/delivery/recall.ts';
+import { OPEN_POLICY } from '#domain/message/policy.ts';
 import type { Channel, MessageClass } from '#schemas/delivery.ts';
 import { messageInputSchema } from '#schemas/message.ts';
 import type { MessageView } from '#schemas/views.ts';

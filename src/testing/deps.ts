@@ -1,5 +1,5 @@
 import { openDatabase } from '#db/database.ts';
-import { OPEN_POLICY } from '#domain/policy.ts';
+import { OPEN_POLICY } from '#domain/message/policy.ts';
 import { systemClock } from '#platform/clock.ts';
 import { readConfig } from '#platform/config.ts';
 import { createLog } from '#platform/log.ts';

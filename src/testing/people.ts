@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
-import { OPEN_POLICY } from '#domain/policy.ts';
-import { saidOf } from '#domain/says.ts';
+import { OPEN_POLICY } from '#domain/message/policy.ts';
+import { saidOf } from '#domain/message/says.ts';
 import type { Channel, MessageClass, MessageState } from '#schemas/delivery.ts';
 import type { AnswerOption } from '#schemas/message.ts';
 import type { Deps } from '#services/context.ts';

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
 import webpush from 'web-push';
 import { openDatabase } from '#db/database.ts';
-import { OPEN_POLICY } from '#domain/policy.ts';
+import { OPEN_POLICY } from '#domain/message/policy.ts';
 import { createLog } from '#platform/log.ts';
 import { startSimulator, type Simulator } from '#simulator/start.ts';
 import { createTenant, type NewTenant } from '#services/organisations/create-tenant.ts';

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { type Database, openDatabase, type Tx } from '#db/database.ts';
-import { OPEN_POLICY } from '#domain/policy.ts';
+import { OPEN_POLICY } from '#domain/message/policy.ts';
 import { hashApiKey, newApiKey } from '#platform/api-key.ts';
 import type { Log } from '#platform/log.ts';
 import { createTenant, type NewSender, OPERATOR_SCOPES } from '#services/organisations/create-tenant.ts';

@@ -1,4 +1,4 @@
-import type { EmailContent, PushContent, SlotValues, SmsContent } from '#domain/channel.ts';
+import type { EmailContent, PushContent, SlotValues, SmsContent } from '#domain/delivery/channel.ts';
 import { renderMessage } from '#render/render-message.ts';
 import type { Channel } from '#schemas/delivery.ts';
 

@@ -7,7 +7,7 @@ import { closedLoop, type LoadRequest } from '#bench/load.ts';
 import { seedPeople, SENDERS } from '#bench/people.ts';
 import { median, round } from '#bench/statistics.ts';
 import type { System, Tenant } from '#bench/system.ts';
-import { packRef } from '#domain/refs.ts';
+import { packRef } from '#domain/delivery/refs.ts';
 import type { MessageView } from '#schemas/views.ts';
 
 export interface ReceiptsResult {

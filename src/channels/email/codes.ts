@@ -1,4 +1,4 @@
-import type { Outcome } from '#domain/outcome.ts';
+import type { Outcome } from '#domain/delivery/outcome.ts';
 
 /** Where a transaction ended. `body`: DATA was allowed but the final dot not yet handed over; `final`: it was. */
 export type Stage = 'connect' | 'login' | 'sender' | 'recipient' | 'data' | 'body' | 'final';

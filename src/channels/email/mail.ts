@@ -1,4 +1,4 @@
-import type { Recall } from '#domain/recall.ts';
+import type { Recall } from '#domain/delivery/recall.ts';
 import type { Stage } from './codes.ts';
 
 /** One message for one person, as it goes over the wire. */

@@ -5,7 +5,7 @@ import { encodeWord, foldLines, quoteString } from 'nodemailer/lib/mime-funcs';
 import MimeNode from 'nodemailer/lib/mime-node';
 import { encode as qpEncode, wrap as qpWrap } from 'nodemailer/lib/qp';
 import { prepareTemplate } from '#channels/fill.ts';
-import type { EmailContent, Target } from '#domain/channel.ts';
+import type { EmailContent, Target } from '#domain/delivery/channel.ts';
 
 /**
  * RFC 5322 atoms and dots in ASCII, no quoting; and something like a domain. Anything else is refused before it meets

@@ -1,6 +1,6 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { EmailContent } from '#domain/channel.ts';
+import type { EmailContent } from '#domain/delivery/channel.ts';
 import { createLog } from '#platform/log.ts';
 import { type SmtpScript, startSmtp, startTcp } from '#testing/loopback.ts';
 import { createEmailAdapter } from './adapter.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { simpleParser } from 'mailparser';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import type { EmailContent } from '#domain/channel.ts';
+import type { EmailContent } from '#domain/delivery/channel.ts';
 import { createLog } from '#platform/log.ts';
 import { createEmailAdapter } from './adapter.ts';
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import { createServer } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
-import { Recall } from '#domain/recall.ts';
+import { Recall } from '#domain/delivery/recall.ts';
 import { makeCertificate, trust } from '#testing/certificate.ts';
 import { startHttp, startTcp } from '#testing/loopback.ts';
 import { HttpPool, type HttpPoolOptions } from './pool.ts';

@@ -1,5 +1,5 @@
 import { type HttpFailure, type HttpReply, NOT_CALLED } from '#channels/call.ts';
-import type { Recall, WaitingCall } from '#domain/recall.ts';
+import type { Recall, WaitingCall } from '#domain/delivery/recall.ts';
 import type { LookupFunction } from 'node:net';
 import { CONNECT_MS, type ConnectionOptions, type Exchange, HttpConnection, PICKED_H2 } from './connection.ts';
 

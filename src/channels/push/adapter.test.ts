@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import webpush from 'web-push';
-import type { PushContent, PushSubscriptionKeys, Target } from '#domain/channel.ts';
+import type { PushContent, PushSubscriptionKeys, Target } from '#domain/delivery/channel.ts';
 import { systemClock } from '#platform/clock.ts';
 import { createLog } from '#platform/log.ts';
 import { startHttp } from '#testing/loopback.ts';

@@ -1,9 +1,9 @@
 import { failureOutcome, retryAfterMs } from '#channels/call.ts';
 import { slotsAreClean } from '#channels/fill.ts';
 import { InFlight } from '#channels/in-flight.ts';
-import type { ChannelAdapter, PushContent, PushSubscriptionKeys, SendResult, Target } from '#domain/channel.ts';
-import type { Outcome } from '#domain/outcome.ts';
-import type { Recall } from '#domain/recall.ts';
+import type { ChannelAdapter, PushContent, PushSubscriptionKeys, SendResult, Target } from '#domain/delivery/channel.ts';
+import type { Outcome } from '#domain/delivery/outcome.ts';
+import type { Recall } from '#domain/delivery/recall.ts';
 import { type Clock, systemClock } from '#platform/clock.ts';
 import { Problem } from '#platform/errors.ts';
 import type { Log } from '#platform/log.ts';

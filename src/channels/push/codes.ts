@@ -1,4 +1,4 @@
-import type { Outcome } from '#domain/outcome.ts';
+import type { Outcome } from '#domain/delivery/outcome.ts';
 
 type Verdict = 'accepted' | 'gone' | 'throttled' | 'misconfigured' | 'rejected' | 'retryable';
 

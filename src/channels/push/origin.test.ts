@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { Recall } from '#domain/recall.ts';
+import { Recall } from '#domain/delivery/recall.ts';
 import { makeCertificate, trust } from '#testing/certificate.ts';
 import { startTcp } from '#testing/loopback.ts';
 import { PushOrigin, type PushOriginOptions, pushFields, type PushRequest } from './origin.ts';

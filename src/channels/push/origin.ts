@@ -2,7 +2,7 @@ import { Pool } from 'undici';
 import { type HttpFailure, type HttpReply, post } from '#channels/call.ts';
 import { PICKED_H2 } from '#channels/http/connection.ts';
 import { HttpPool } from '#channels/http/pool.ts';
-import type { Recall } from '#domain/recall.ts';
+import type { Recall } from '#domain/delivery/recall.ts';
 import { monotonicMs } from '#platform/clock.ts';
 import { CONNECTIONS_PER_ORIGIN, KEEP_ALIVE_MS, MAX_REPLY_BYTES } from './constants.ts';
 import { publicLookup, type Resolve } from './public-lookup.ts';

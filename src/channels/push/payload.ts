@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { prepareTemplate } from '#channels/fill.ts';
-import type { PushContent, Target } from '#domain/channel.ts';
+import type { PushContent, Target } from '#domain/delivery/channel.ts';
 import { MAX_PLAINTEXT_BYTES } from './constants.ts';
 
 /** Same delivery, same tag: a resend replaces what is on the screen instead of showing twice. */

@@ -1,4 +1,4 @@
-import type { Outcome } from '#domain/outcome.ts';
+import type { Outcome } from '#domain/delivery/outcome.ts';
 
 /**
  * So many subscriptions in a row must refuse our signature before it is taken for wrong: while no push service has ever

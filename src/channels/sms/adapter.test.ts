@@ -3,7 +3,7 @@ import { parse } from 'node:querystring';
 import { Ajv } from 'ajv';
 import addFormats from 'ajv-formats';
 import { afterEach, expect, test } from 'vitest';
-import type { SmsContent, Target } from '#domain/channel.ts';
+import type { SmsContent, Target } from '#domain/delivery/channel.ts';
 import { createLog } from '#platform/log.ts';
 import { type SeenRequest, startHttp, startTcp } from '#testing/loopback.ts';
 import { createSmsAdapter, type SmsAdapterOptions } from './adapter.ts';

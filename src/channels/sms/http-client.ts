@@ -3,7 +3,7 @@ import { arch, platform } from 'node:os';
 import type { Twilio } from 'twilio';
 import type { HttpReply } from '#channels/call.ts';
 import type { HttpPool } from '#channels/http/pool.ts';
-import type { Recall } from '#domain/recall.ts';
+import type { Recall } from '#domain/delivery/recall.ts';
 
 type RequestOpts = Parameters<Twilio['api']['v2010']['create']>[0];
 const { version } = createRequire(import.meta.url)('twilio/package.json') as { version: string };

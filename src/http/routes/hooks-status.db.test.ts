@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import twilio from 'twilio';
 import { createApp } from '#http/app.ts';
-import { packRef } from '#domain/refs.ts';
+import { packRef } from '#domain/delivery/refs.ts';
 import { createMessage } from '#services/messages/create-message.ts';
 import { messageIdOf } from '#services/message-row.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';

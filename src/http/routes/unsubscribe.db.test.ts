@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { packRef } from '#domain/refs.ts';
+import { packRef } from '#domain/delivery/refs.ts';
 import { errorHandler } from '#http/problem.ts';
 import type { Channel } from '#schemas/delivery.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';

@@ -1,4 +1,4 @@
-import { readRecipient } from '#domain/recipient-fields.ts';
+import { readRecipient } from '#domain/recipients/recipient-fields.ts';
 import type { FieldError } from '#platform/errors.ts';
 
 /** NIST SP 800-63B-4 section 3.1.1.2: a password that is the only factor has at least 15 characters. */

@@ -1,5 +1,5 @@
 import { instantOfClock, knownZone } from '#domain/clock-time.ts';
-import { findEta } from '#domain/eta-text.ts';
+import { findEta } from '#domain/inbound/eta-text.ts';
 import { recordAnswer } from './answer.ts';
 import { type AnswerLink, type AnswerPage, answerPageOf, readReader } from './answer-page.ts';
 import type { Deps } from '#services/context.ts';

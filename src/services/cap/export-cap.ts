@@ -1,7 +1,7 @@
 import type { Tx } from '#db/database.ts';
-import type { CapReference } from '#domain/cap-alert.ts';
-import type { KeptCap } from '#domain/cap-to-message.ts';
-import { messageToCap, sentOf } from '#domain/message-to-cap.ts';
+import type { CapReference } from '#domain/cap/cap-alert.ts';
+import type { KeptCap } from '#domain/cap/cap-to-message.ts';
+import { messageToCap, sentOf } from '#domain/cap/message-to-cap.ts';
 import { writeCap } from '#render/cap-write.ts';
 import type { Audience } from '#schemas/audience.ts';
 import { type Context, inTenant } from '#services/context.ts';

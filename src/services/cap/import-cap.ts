@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
-import { capToMessage } from '#domain/cap-to-message.ts';
-import type { CapReference } from '#domain/cap-alert.ts';
+import { capToMessage } from '#domain/cap/cap-to-message.ts';
+import type { CapReference } from '#domain/cap/cap-alert.ts';
 import { Problem } from '#platform/errors.ts';
 import { parseCap } from '#render/cap-xml.ts';
 import type { MessageView } from '#schemas/views.ts';

@@ -1,7 +1,7 @@
 import { takeProbe, takeProbeOfFirst } from '#db/breaker.ts';
 import { type ClaimedBatch, releaseBatch } from '#db/claim-batch.ts';
 import { deferBatches, standIns } from '#db/sender-batches.ts';
-import { insteadOf } from '#domain/choose-sender.ts';
+import { insteadOf } from '#domain/delivery/choose-sender.ts';
 import type { Deps } from '#services/context.ts';
 
 /** What a claimed batch may do now. */

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { doubtText } from '#domain/doubt-text.ts';
+import { doubtText } from '#domain/delivery/doubt-text.ts';
 import { invalidField } from '#platform/errors.ts';
 import type { Channel, DeliveryState } from '#schemas/delivery.ts';
 import type { DeliveryView, Page } from '#schemas/views.ts';

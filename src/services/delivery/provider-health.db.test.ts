@@ -1,8 +1,8 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { claimBatch } from '#db/claim-batch.ts';
-import type { Outcome } from '#domain/outcome.ts';
-import { OPEN_POLICY } from '#domain/policy.ts';
+import type { Outcome } from '#domain/delivery/outcome.ts';
+import { OPEN_POLICY } from '#domain/message/policy.ts';
 import type { NewSender } from '#services/organisations/create-tenant.ts';
 import { Bench, type CarrierCall, type Carriers, carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { ClaimedBatch } from '#db/claim-batch.ts';
 import type { Tx } from '#db/database.ts';
-import { Recall } from '#domain/recall.ts';
+import { Recall } from '#domain/delivery/recall.ts';
 import type { Channel, MessageClass } from '#schemas/delivery.ts';
 import type { Deps } from '#services/context.ts';
 

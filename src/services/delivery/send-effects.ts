@@ -3,7 +3,7 @@ import type { ClaimedBatch } from '#db/claim-batch.ts';
 import type { Tx } from '#db/database.ts';
 import type { MarkedPerson } from '#db/mark-slice.ts';
 import { markAddressInvalid, suppress } from '#db/suppress.ts';
-import type { SendResult } from '#domain/channel.ts';
+import type { SendResult } from '#domain/delivery/channel.ts';
 
 interface Sent extends SendResult {
   readonly person: MarkedPerson;

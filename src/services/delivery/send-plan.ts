@@ -1,8 +1,8 @@
 import { monotonicMs } from '#platform/clock.ts';
 import type { Database } from '#db/database.ts';
 import { BoundedMap } from '#domain/bounded-map.ts';
-import type { ChannelAdapter, PreparedSend, Target } from '#domain/channel.ts';
-import { packRef } from '#domain/refs.ts';
+import type { ChannelAdapter, PreparedSend, Target } from '#domain/delivery/channel.ts';
+import { packRef } from '#domain/delivery/refs.ts';
 import type { RenderInput } from '#render/render-input.ts';
 import { chooseLocale, renderMessage } from '#render/render-message.ts';
 import { slotValues } from '#render/slot-values.ts';

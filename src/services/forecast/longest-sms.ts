@@ -1,7 +1,7 @@
 import type { RenderInput } from '#render/render-input.ts';
 import { renderMessage } from '#render/render-message.ts';
 import { linkLength, MAX_NAME_CHARACTERS } from '#render/slot-values.ts';
-import { templateSegments } from '#domain/segments.ts';
+import { templateSegments } from '#domain/message/segments.ts';
 
 /** Segments of the longest locale with the longest name: what a sender's budget is asked for, since less would overdraw it. */
 export function longestSms(input: RenderInput): number {

@@ -1,7 +1,7 @@
 import type { PreviewGroup } from '#db/audience-preview-sql.ts';
-import type { SlotValues, SmsContent } from '#domain/channel.ts';
-import { countSegments, type SegmentCount } from '#domain/segments.ts';
-import { fillTemplate } from '#domain/template.ts';
+import type { SlotValues, SmsContent } from '#domain/delivery/channel.ts';
+import { countSegments, type SegmentCount } from '#domain/message/segments.ts';
+import { fillTemplate } from '#domain/message/template.ts';
 import type { RenderInput } from '#render/render-input.ts';
 import { chooseLocale, renderMessage } from '#render/render-message.ts';
 import { slotValues, TOKEN_CHARACTERS } from '#render/slot-values.ts';

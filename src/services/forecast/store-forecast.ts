@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { planOf } from '#domain/plan.ts';
+import { planOf } from '#domain/message/plan.ts';
 import { wavePeople } from '#db/wave-people.ts';
 import type { Audience } from '#schemas/audience.ts';
 import type { MessageInput, PlanStep } from '#schemas/message.ts';

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { MergeIssue } from '#domain/merge-recipients.ts';
+import type { MergeIssue } from '#domain/recipients/merge-recipients.ts';
 import { type Context, inTenant } from '#services/context.ts';
 
 export interface ImportResult {

@@ -1,8 +1,8 @@
-import { type ParsedAnswer, parseAnswerText } from '#domain/answer-text.ts';
+import { type ParsedAnswer, parseAnswerText } from '#domain/inbound/answer-text.ts';
 import { clockOf, instantOfClock, knownZone } from '#domain/clock-time.ts';
-import { inboundWords } from '#domain/inbound-words.ts';
-import { type Keyword, keywordOf } from '#domain/keywords.ts';
-import { nameInSms } from '#domain/name-in-sms.ts';
+import { inboundWords } from '#domain/inbound/inbound-words.ts';
+import { type Keyword, keywordOf } from '#domain/inbound/keywords.ts';
+import { nameInSms } from '#domain/inbound/name-in-sms.ts';
 import { answerHint } from '#render/render-message.ts';
 import type { InboundTextsTable } from '#schemas/database.ts';
 import type { InboundFacts, InboundMessage } from './inbound-facts.ts';

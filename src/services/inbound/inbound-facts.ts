@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Tx } from '#db/database.ts';
-import { parseTemplate, withoutNames } from '#domain/template.ts';
+import { parseTemplate, withoutNames } from '#domain/message/template.ts';
 import { chooseLocale } from '#render/choose-locale.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import type { AnswerOption } from '#schemas/message.ts';

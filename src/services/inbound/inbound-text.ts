@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Tx } from '#db/database.ts';
 import { suppress } from '#db/suppress.ts';
-import { inboundWords } from '#domain/inbound-words.ts';
+import { inboundWords } from '#domain/inbound/inbound-words.ts';
 import { Problem } from '#platform/errors.ts';
 import { recordAnswer } from '#services/answers/answer.ts';
 import { type Deps, notifyProgress } from '#services/context.ts';

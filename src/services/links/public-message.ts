@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Tx } from '#db/database.ts';
 import { BoundedMap } from '#domain/bounded-map.ts';
-import { fillTemplate, parseTemplate } from '#domain/template.ts';
+import { fillTemplate, parseTemplate } from '#domain/message/template.ts';
 import { chooseLocale } from '#render/choose-locale.ts';
 import { saidLines } from '#render/said-lines.ts';
 import { wordsFor } from '#render/words.ts';

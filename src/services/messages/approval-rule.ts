@@ -1,6 +1,6 @@
 import { largestSend } from '#db/largest-send.ts';
 import type { Tx } from '#db/database.ts';
-import { type ApproverRule, approverRule, policyOf } from '#domain/policy.ts';
+import { type ApproverRule, approverRule, policyOf } from '#domain/message/policy.ts';
 import type { LaunchFacts } from '#services/organisations/launch-facts.ts';
 import type { MessageRow } from '#services/message-row.ts';
 

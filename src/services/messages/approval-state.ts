@@ -1,4 +1,4 @@
-import type { ApproverRule } from '#domain/policy.ts';
+import type { ApproverRule } from '#domain/message/policy.ts';
 import { approvalRule } from './approval-rule.ts';
 import { type Context, inTenant } from '#services/context.ts';
 import { loadMessage } from '#services/message-row.ts';

@@ -1,7 +1,7 @@
 import type { Condition } from '#db/audience-sql.ts';
 import type { Tx } from '#db/database.ts';
 import { findRepeatedText } from '#db/repeated-text.ts';
-import { policyOf } from '#domain/policy.ts';
+import { policyOf } from '#domain/message/policy.ts';
 import { conflict } from '#platform/errors.ts';
 import type { Question } from '#schemas/message.ts';
 import type { Context } from '#services/context.ts';

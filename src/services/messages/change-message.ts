@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { audienceCondition, countAndHash } from '#db/audience-sql.ts';
-import { saysOf } from '#domain/says.ts';
+import { saysOf } from '#domain/message/says.ts';
 import { conflict, notFound } from '#platform/errors.ts';
 import type { Audience } from '#schemas/audience.ts';
 import type { MessageChange, MessageInput } from '#schemas/message.ts';

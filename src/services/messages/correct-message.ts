@@ -1,9 +1,9 @@
 import { sql } from 'kysely';
 import { lockForStop } from '#db/stop-lock.ts';
 import { mayHaveIt } from '#db/plan-page.ts';
-import { drillProblems } from '#domain/drill-text.ts';
-import { expiryOf, markOf } from '#domain/plan.ts';
-import { saidOf } from '#domain/says.ts';
+import { drillProblems } from '#domain/message/drill-text.ts';
+import { expiryOf, markOf } from '#domain/message/plan.ts';
+import { saidOf } from '#domain/message/says.ts';
 import { conflict, type FieldError, notFound, Problem } from '#platform/errors.ts';
 import { assertSlots } from '#render/render-message.ts';
 import type { Said, Says } from '#schemas/says.ts';

@@ -1,8 +1,8 @@
 import { type AudienceCount, audienceCondition, countAndHash } from '#db/audience-sql.ts';
 import { inOnePacket, type Tx } from '#db/database.ts';
 import { lockForLaunch } from '#db/stop-lock.ts';
-import { type ExpiryProblem, expiryOf, planOf } from '#domain/plan.ts';
-import { policyOf } from '#domain/policy.ts';
+import { type ExpiryProblem, expiryOf, planOf } from '#domain/message/plan.ts';
+import { policyOf } from '#domain/message/policy.ts';
 import { conflict, invalidField, Problem } from '#platform/errors.ts';
 import type { Audience } from '#schemas/audience.ts';
 import type { MessageClass } from '#schemas/delivery.ts';

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { inOnePacket, type Tx } from '#db/database.ts';
 import { JOIN_WAVE } from '#db/join-wave.ts';
 import { plainArray, prepared } from '#db/prepared.ts';
-import { planOf } from '#domain/plan.ts';
+import { planOf } from '#domain/message/plan.ts';
 import { notFound } from '#platform/errors.ts';
 import type { Audience } from '#schemas/audience.ts';
 import { type Channel, CHANNELS, DELIVERY_STATES } from '#schemas/delivery.ts';

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { countSegments } from '#domain/segments.ts';
+import { countSegments } from '#domain/message/segments.ts';
 import { previewInputSchema } from '#schemas/message.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { addSuppression } from '#services/recipients/add-suppression.ts';

@@ -1,7 +1,7 @@
 import { audienceCondition } from '#db/audience-sql.ts';
 import { peopleAtCeiling } from '#db/at-ceiling.ts';
-import { expiryOf, planOf } from '#domain/plan.ts';
-import { saidOf } from '#domain/says.ts';
+import { expiryOf, planOf } from '#domain/message/plan.ts';
+import { saidOf } from '#domain/message/says.ts';
 import { Problem } from '#platform/errors.ts';
 import { assertSlots } from '#render/render-message.ts';
 import type { Channel } from '#schemas/delivery.ts';

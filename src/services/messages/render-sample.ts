@@ -1,6 +1,6 @@
-import { saidOf } from '#domain/says.ts';
-import { fillTemplate } from '#domain/template.ts';
-import type { EmailContent, PushContent, SlotValues, SmsContent } from '#domain/channel.ts';
+import { saidOf } from '#domain/message/says.ts';
+import { fillTemplate } from '#domain/message/template.ts';
+import type { EmailContent, PushContent, SlotValues, SmsContent } from '#domain/delivery/channel.ts';
 import type { RenderInput } from '#render/render-input.ts';
 import { renderMessage } from '#render/render-message.ts';
 import type { MessageInput } from '#schemas/message.ts';

@@ -1,6 +1,6 @@
 import type { Tx } from '#db/database.ts';
-import { policyOf } from '#domain/policy.ts';
-import { missingWords, saidOf, saysOf } from '#domain/says.ts';
+import { policyOf } from '#domain/message/policy.ts';
+import { missingWords, saidOf, saysOf } from '#domain/message/says.ts';
 import { Problem } from '#platform/errors.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import type { Said, Says } from '#schemas/says.ts';

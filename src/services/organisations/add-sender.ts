@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
-import { readPhone } from '#domain/phone.ts';
-import { readRecipient } from '#domain/recipient-fields.ts';
+import { readPhone } from '#domain/recipients/phone.ts';
+import { readRecipient } from '#domain/recipients/recipient-fields.ts';
 import { type FieldError, notFound, Problem } from '#platform/errors.ts';
 import type { Channel, MessageClass } from '#schemas/delivery.ts';
 import { appendAudit } from '#services/audit.ts';

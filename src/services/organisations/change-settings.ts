@@ -1,5 +1,5 @@
-import { isCountry } from '#domain/phone.ts';
-import { policyOf } from '#domain/policy.ts';
+import { isCountry } from '#domain/recipients/phone.ts';
+import { policyOf } from '#domain/message/policy.ts';
 import { invalidField } from '#platform/errors.ts';
 import type { SettingsChange, SettingsView } from '#schemas/settings.ts';
 import { appendAudit } from '#services/audit.ts';

@@ -1,4 +1,4 @@
-import { isCountry } from '#domain/phone.ts';
+import { isCountry } from '#domain/recipients/phone.ts';
 import { type FieldError, Problem } from '#platform/errors.ts';
 import { settingsChangeSchema } from '#schemas/settings.ts';
 import type { Deps } from '#services/context.ts';

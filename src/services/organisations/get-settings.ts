@@ -1,6 +1,6 @@
 import type { Tx } from '#db/database.ts';
-import { policyOf } from '#domain/policy.ts';
-import { quietHoursOf } from '#domain/quiet-hours.ts';
+import { policyOf } from '#domain/message/policy.ts';
+import { quietHoursOf } from '#domain/message/quiet-hours.ts';
 import type { SettingsView } from '#schemas/settings.ts';
 import { type Context, inTenant } from '#services/context.ts';
 

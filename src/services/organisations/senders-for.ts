@@ -1,5 +1,5 @@
 import type { Tx } from '#db/database.ts';
-import { firstWell } from '#domain/choose-sender.ts';
+import { firstWell } from '#domain/delivery/choose-sender.ts';
 import { type Channel, CHANNELS, type MessageClass } from '#schemas/delivery.ts';
 import type { LaunchSender } from './launch-facts.ts';
 

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { ClaimedBatch } from '#db/claim-batch.ts';
 import type { Tx } from '#db/database.ts';
 import type { ZoneWindows } from '#db/plan-page.ts';
-import { openWindow, type QuietHours, quietHoursOf } from '#domain/quiet-hours.ts';
+import { openWindow, type QuietHours, quietHoursOf } from '#domain/message/quiet-hours.ts';
 
 interface Night {
   readonly quiet: QuietHours;

@@ -1,4 +1,4 @@
-import { unpackRef } from '#domain/refs.ts';
+import { unpackRef } from '#domain/delivery/refs.ts';
 import type { Deps } from '#services/context.ts';
 import { recordReceipts } from './record-receipts.ts';
 import { tenantOfMessage } from '#services/tenant-of-message.ts';

@@ -1,5 +1,5 @@
 import { parseTwilioStatus } from '#channels/sms/status.ts';
-import { unpackRef } from '#domain/refs.ts';
+import { unpackRef } from '#domain/delivery/refs.ts';
 import { notFound, Problem } from '#platform/errors.ts';
 import type { Deps } from '#services/context.ts';
 import { receiptWriter } from './receipt-writer.ts';

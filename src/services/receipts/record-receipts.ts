@@ -1,7 +1,7 @@
 import { applyReceipts, type ReceiptRow } from '#db/apply-receipts.ts';
 import type { Tx } from '#db/database.ts';
 import { markAddressInvalid, suppress } from '#db/suppress.ts';
-import { RANK } from '#domain/delivery.ts';
+import { RANK } from '#domain/delivery/delivery.ts';
 import { type Deps, notifyProgress } from '#services/context.ts';
 
 /** A sign from outside about one delivery, already verified. */

@@ -1,5 +1,5 @@
 import { findByKeys, lockRecipients, updatePeople } from '#db/recipient-sql.ts';
-import type { Person } from '#domain/merge-recipients.ts';
+import type { Person } from '#domain/recipients/merge-recipients.ts';
 import type { RecipientChange, RecipientView } from '#schemas/recipient.ts';
 import { invalidField } from '#platform/errors.ts';
 import { appendAudit } from '#services/audit.ts';

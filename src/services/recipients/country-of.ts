@@ -1,5 +1,5 @@
 import type { Tx } from '#db/database.ts';
-import { isCountry } from '#domain/phone.ts';
+import { isCountry } from '#domain/recipients/phone.ts';
 import { Problem } from '#platform/errors.ts';
 
 /** Country of telephone numbers that are written without one. */

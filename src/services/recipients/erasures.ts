@@ -1,6 +1,6 @@
 import type { Tx } from '#db/database.ts';
-import type { MergeIssue, MergeRow } from '#domain/merge-recipients.ts';
-import type { RecipientFields } from '#domain/recipient-fields.ts';
+import type { MergeIssue, MergeRow } from '#domain/recipients/merge-recipients.ts';
+import type { RecipientFields } from '#domain/recipients/recipient-fields.ts';
 import type { Context } from '#services/context.ts';
 
 const ERASABLE = ['external_id', 'phone', 'email'] as const;

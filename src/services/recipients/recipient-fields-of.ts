@@ -1,4 +1,4 @@
-import { RECIPIENT_COLUMNS, readRecipient, type RawFields, type RecipientFields } from '#domain/recipient-fields.ts';
+import { RECIPIENT_COLUMNS, readRecipient, type RawFields, type RecipientFields } from '#domain/recipients/recipient-fields.ts';
 import { Problem } from '#platform/errors.ts';
 import type { RecipientChange } from '#schemas/recipient.ts';
 import { type Context, inTenant } from '#services/context.ts';

@@ -1,4 +1,4 @@
-import { readRecipient } from '#domain/recipient-fields.ts';
+import { readRecipient } from '#domain/recipients/recipient-fields.ts';
 import { invalidField } from '#platform/errors.ts';
 import type { Tx } from '#db/database.ts';
 import type { Context } from '#services/context.ts';

@@ -1,6 +1,6 @@
 import type { Tx } from '#db/database.ts';
 import { suppress } from '#db/suppress.ts';
-import { type DeliveryRef, unpackRef } from '#domain/refs.ts';
+import { type DeliveryRef, unpackRef } from '#domain/delivery/refs.ts';
 import { type Deps, systemActor } from '#services/context.ts';
 import { appendAudit } from '#services/audit.ts';
 import { tenantOfMessage } from '#services/tenant-of-message.ts';

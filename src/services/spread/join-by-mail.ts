@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Tx } from '#db/database.ts';
-import { readRecipient } from '#domain/recipient-fields.ts';
+import { readRecipient } from '#domain/recipients/recipient-fields.ts';
 import { invalidField, Problem } from '#platform/errors.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import type { Deps } from '#services/context.ts';

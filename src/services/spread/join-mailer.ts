@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import type { ChannelAdapter, EmailContent } from '#domain/channel.ts';
+import type { ChannelAdapter, EmailContent } from '#domain/delivery/channel.ts';
 import type { Config } from '#platform/config.ts';
 import type { Tokens } from '#platform/tokens.ts';
 import type { Mailer } from './join-by-mail.ts';

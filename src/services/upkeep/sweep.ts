@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { expireLease } from '#db/claim-batch.ts';
-import { DOUBT_WINDOW_MS } from '#domain/delivery.ts';
+import { DOUBT_WINDOW_MS } from '#domain/delivery/delivery.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import { closeMessage } from '#services/delivery/close-message.ts';
 import { type Deps, notifyProgress } from '#services/context.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type pg from 'pg';
-import { type DeliveryRef, unpackRef } from '#domain/refs.ts';
+import { type DeliveryRef, unpackRef } from '#domain/delivery/refs.ts';
 import type { Tokens } from '#platform/tokens.ts';
 import type { Call } from '#simulator/call-log.ts';
 import { DELIVERY_STATES, type DeliveryState } from '#schemas/delivery.ts';

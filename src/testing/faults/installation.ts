@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import webpush from 'web-push';
 import { openDatabase } from '#db/database.ts';
-import { OPEN_POLICY } from '#domain/policy.ts';
+import { OPEN_POLICY } from '#domain/message/policy.ts';
 import { createLog } from '#platform/log.ts';
 import { startSimulator, type Simulator } from '#simulator/start.ts';
 import { createTenant } from '#services/organisations/create-tenant.ts';

@@ -60,7 +60,7 @@ export const RECALL_MUTANTS: readonly Mutant[] = [
     removed: 'that those taken back wait again',
     changes: [
       {
-        file: 'src/domain/delivery.ts',
+        file: 'src/domain/delivery/delivery.ts',
         from: `state: 'pending', code: outcome.code, delayMs: 0, uncounted: true }`,
         to: `state: 'unknown', code: outcome.code, delayMs: DOUBT_WINDOW_MS[klass] }`,
       },
@@ -71,7 +71,11 @@ export const RECALL_MUTANTS: readonly Mutant[] = [
     guard: 'recall',
     removed: 'that their attempt is not counted',
     changes: [
-      { file: 'src/domain/delivery.ts', from: `code: outcome.code, delayMs: 0, uncounted: true }`, to: `code: outcome.code, delayMs: 0, uncounted: false }` },
+      {
+        file: 'src/domain/delivery/delivery.ts',
+        from: `code: outcome.code, delayMs: 0, uncounted: true }`,
+        to: `code: outcome.code, delayMs: 0, uncounted: false }`,
+      },
     ],
     test: by('sms'),
   },

@@ -125,7 +125,7 @@ export const SEND_GUARD_MUTANTS: readonly Mutant[] = [
     removed: 'that it goes to those in doubt too',
     changes: [
       {
-        file: 'src/domain/delivery.ts',
+        file: 'src/domain/delivery/delivery.ts',
         from: `['attempting', 'accepted', 'unknown', 'unresolved', 'delivered']`,
         to: `['attempting', 'accepted', 'unresolved', 'delivered']`,
       },

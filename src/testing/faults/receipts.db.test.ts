@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ClaimedBatch, claimBatch } from '#db/claim-batch.ts';
 import { markSlice } from '#db/mark-slice.ts';
 import { type SettledPerson, settleLate, settleSlice } from '#db/settle-slice.ts';
-import { OPEN_POLICY } from '#domain/policy.ts';
+import { OPEN_POLICY } from '#domain/message/policy.ts';
 import type { DeliveryState } from '#schemas/delivery.ts';
 import { messageInputSchema } from '#schemas/message.ts';
 import type { Context } from '#services/context.ts';

@@ -1,6 +1,6 @@
 import { Hono } from 'hono';
 import { html } from 'hono/html';
-import { saysOf } from '#domain/says.ts';
+import { saysOf } from '#domain/message/says.ts';
 import { Problem } from '#platform/errors.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { approvalState } from '#services/messages/approval-state.ts';

@@ -1,6 +1,6 @@
 import { html, raw } from 'hono/html';
 import type { Channel, DeliveryState, MessageState } from '#schemas/delivery.ts';
-import { doubtWords } from '#domain/doubt-text.ts';
+import { doubtWords } from '#domain/delivery/doubt-text.ts';
 import type { DeliveryView } from '#schemas/views.ts';
 import type { FieldError } from '#platform/errors.ts';
 import { DELIVERY_STATE_NAMES, MESSAGE_STATE_NAMES, timeText } from './format.ts';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { html, raw } from 'hono/html';
 import type { HtmlEscapedString } from 'hono/utils/html';
 import { BoundedMap } from '#domain/bounded-map.ts';
-import { dateFormats } from '#domain/date-formats.ts';
+import { dateFormats } from '#domain/recipients/date-formats.ts';
 import { directionOf, pageLanguage } from './words.ts';
 
 export type Html = HtmlEscapedString | Promise<HtmlEscapedString>;

@@ -1,4 +1,4 @@
-import type { SlotName, SlotValues, Template } from './channel.ts';
+import type { SlotName, SlotValues, Template } from '#domain/delivery/channel.ts';
 
 /** What a coordinator writes between double braces, and the slot it stands for. */
 export const WRITTEN_SLOTS: ReadonlyMap<string, SlotName> = new Map([

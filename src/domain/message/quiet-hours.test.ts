@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { clockOf } from './clock-time.ts';
+import { clockOf } from '#domain/clock-time.ts';
 import { openWindow, quietHoursOf } from './quiet-hours.ts';
 
 const NIGHT = { from: '21:00', to: '08:00' };

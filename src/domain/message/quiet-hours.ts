@@ -1,4 +1,4 @@
-import { knownZone, offsetMs } from './clock-time.ts';
+import { knownZone, offsetMs } from '#domain/clock-time.ts';
 
 /** Hours of the night, on the clock of the person, in which nobody is sent a campaign. `from` may be later than `to`. */
 export interface QuietHours {

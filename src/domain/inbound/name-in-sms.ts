@@ -1,4 +1,4 @@
-import { countSegments } from './segments.ts';
+import { countSegments } from '#domain/message/segments.ts';
 
 /** A name shorter than this tells nobody which message is meant; for it a second SMS is paid. */
 const LEAST = 16;

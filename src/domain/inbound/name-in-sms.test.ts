@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { inboundWords } from './inbound-words.ts';
 import { nameInSms } from './name-in-sms.ts';
-import { countSegments } from './segments.ts';
+import { countSegments } from '#domain/message/segments.ts';
 
 const unclear = (locale: string, hint: string) => (name: string) => inboundWords(locale).unclear(hint, name);
 

@@ -4,7 +4,7 @@ import type { Said } from '#schemas/says.ts';
 import { type CapAlert, type CapInfo, type CapReference, capTime, formatReference } from './cap-alert.ts';
 import { capShapes } from './cap-area.ts';
 import type { KeptCap } from './cap-to-message.ts';
-import { fillTemplate, parseTemplate } from './template.ts';
+import { fillTemplate, parseTemplate } from '#domain/message/template.ts';
 
 export interface CapSource {
   /** Public id: unique, and of letters, digits and _ alone. */

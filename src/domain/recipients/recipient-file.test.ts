@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { stringify } from 'csv-stringify/sync';
 import { describe, expect, test } from 'vitest';
-import { MAX_LINE } from './lines.ts';
+import { MAX_LINE } from './line-splitter.ts';
 import { type FileRow, readerFor } from './recipient-file.ts';
 
 function read(format: 'csv' | 'ndjson', text: string, piece = text.length || 1): FileRow[] {

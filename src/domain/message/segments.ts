@@ -1,4 +1,4 @@
-import type { SlotName, Template } from './channel.ts';
+import type { SlotName, Template } from '#domain/delivery/channel.ts';
 import { fillTemplate } from './template.ts';
 
 /** GSM 03.38 default alphabet: one septet each. */

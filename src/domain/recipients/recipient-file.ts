@@ -1,6 +1,6 @@
 import { parse } from 'csv-parse/sync';
 import { plainCells } from './csv-cells.ts';
-import { LineSplitter, type Line } from './lines.ts';
+import { LineSplitter, type Line } from './line-splitter.ts';
 import { type FieldIssue, RECIPIENT_COLUMNS, type RawFields, type RecipientColumn } from './recipient-fields.ts';
 
 /** One row of a file as read, or why it could not be read. */
