@@ -9,10 +9,10 @@ import type { DeliveryView } from '#schemas/views.ts';
 import { getMessage } from '#services/messages/get-message.ts';
 import { type AnswerView, streamAnswers } from '#services/answers/list-answers.ts';
 import { streamDeliveries } from '#services/delivery/list-deliveries.ts';
-import { boardFrame } from '#web/console/board-frame.ts';
+import { boardFrame } from '#web/console/messages/board-frame.ts';
 import { createConsole } from '#web/console/console.ts';
-import type { ConsoleContext, ConsoleEnv } from '#web/console/env.ts';
-import { deliveryState } from '#web/console/list-pages.ts';
+import type { ConsoleContext, ConsoleEnv } from '#web/console/shell/env.ts';
+import { deliveryState } from '#web/console/messages/list-pages.ts';
 
 /**
  * A stream ends after this long and the page comes back for the next through the session guard: whoever was signed out

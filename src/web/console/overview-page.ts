@@ -6,16 +6,16 @@ import { type InboundView, listInbound } from '#services/inbound/list-inbound.ts
 import { listMessages } from '#services/messages/list-messages.ts';
 import { type SenderView, listSenders, type SendingState, sendingState } from '#services/organisations/senders.ts';
 import { stopEverything } from '#services/messages/stop-everything.ts';
-import { answered, handedOver, saidYes } from './board-view.ts';
-import type { ConsoleContext, ConsoleEnv } from './env.ts';
-import { readForm } from './form.ts';
-import { CHANNEL_NAMES, number, onTheWay, people, percent, plural } from './format.ts';
-import { requireScope } from './guard.ts';
-import { inboundList } from './inbound-view.ts';
-import { show } from './layout.ts';
-import { messageList } from './message-list.ts';
-import { messageTags, messageTitle } from './message-view.ts';
-import { bar, csrf, type Html, type Part } from './parts.ts';
+import { answered, handedOver, saidYes } from '#web/console/messages/board-view.ts';
+import type { ConsoleContext, ConsoleEnv } from '#web/console/shell/env.ts';
+import { readForm } from '#web/console/shell/form.ts';
+import { CHANNEL_NAMES, number, onTheWay, people, percent, plural } from '#web/console/shell/format.ts';
+import { requireScope } from '#web/console/shell/guard.ts';
+import { inboundList } from '#web/console/messages/inbound-view.ts';
+import { show } from '#web/console/shell/layout.ts';
+import { messageList } from '#web/console/messages/message-list.ts';
+import { messageTags, messageTitle } from '#web/console/messages/message-view.ts';
+import { bar, csrf, type Html, type Part } from '#web/console/shell/parts.ts';
 
 function liveCard(message: MessageView): Html {
   const all = message.waves.reduce((n, wave) => n + wave.planned, 0);

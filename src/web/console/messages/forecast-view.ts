@@ -2,8 +2,8 @@ import { html } from 'hono/html';
 import { formatDuration } from '#platform/duration.ts';
 import type { Channel } from '#schemas/delivery.ts';
 import type { ChannelForecast, Forecast, MessageView } from '#schemas/views.ts';
-import { CHANNEL_NAMES, number, plural } from './format.ts';
-import type { Html, Part } from './parts.ts';
+import { CHANNEL_NAMES, number, plural } from '#web/console/shell/format.ts';
+import type { Html, Part } from '#web/console/shell/parts.ts';
 
 /** One sentence: when the last person has it. */
 export function forecastLine(forecast: Forecast): string {

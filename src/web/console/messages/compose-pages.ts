@@ -15,13 +15,13 @@ import { changeBetween, type ComposeValues, composeFieldId, emptyValues, readVal
 import { emptyText } from './compose-says.ts';
 import { audienceFields } from './compose-audience.ts';
 import { composeBody } from './compose-view.ts';
-import type { ConsoleContext, ConsoleEnv } from './env.ts';
-import { readForm } from './form.ts';
-import { number } from './format.ts';
-import { requireScope } from './guard.ts';
-import { show } from './layout.ts';
+import type { ConsoleContext, ConsoleEnv } from '#web/console/shell/env.ts';
+import { readForm } from '#web/console/shell/form.ts';
+import { number } from '#web/console/shell/format.ts';
+import { requireScope } from '#web/console/shell/guard.ts';
+import { show } from '#web/console/shell/layout.ts';
 import { messageTitle } from './message-view.ts';
-import { type FormError, toFormErrors } from './parts.ts';
+import { type FormError, toFormErrors } from '#web/console/shell/parts.ts';
 import { previewFragment, type PreviewState } from './preview-view.ts';
 
 async function composePage(

@@ -16,13 +16,13 @@ import { stopMessage } from '#services/messages/stop-message.ts';
 import { answered, askView, type Asked } from './ask-view.ts';
 import { boardData } from './board-data.ts';
 import { liveRegion } from './board-view.ts';
-import type { ConsoleContext, ConsoleEnv } from './env.ts';
-import { readForm } from './form.ts';
-import { number, onTheWay, people, plural, textsOf } from './format.ts';
-import { show } from './layout.ts';
+import type { ConsoleContext, ConsoleEnv } from '#web/console/shell/env.ts';
+import { readForm } from '#web/console/shell/form.ts';
+import { number, onTheWay, people, plural, textsOf } from '#web/console/shell/format.ts';
+import { show } from '#web/console/shell/layout.ts';
 import { messageList, pager } from './message-list.ts';
 import { boardBody, draftBody, messageTitle } from './message-view.ts';
-import { csrf, type FormError, type Part } from './parts.ts';
+import { csrf, type FormError, type Part } from '#web/console/shell/parts.ts';
 
 const isWaiting = (message: MessageView): boolean => message.state === 'draft';
 const maySend = (c: ConsoleContext, message: MessageView): boolean => c.var.ctx.actor.scopes.has(`send:${message.class}`);

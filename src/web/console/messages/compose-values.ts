@@ -3,9 +3,9 @@ import { CHANNELS, MESSAGE_CLASSES } from '#schemas/delivery.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { type ComposeText, emptyText, NO_WORDS, readSays, saysFieldId, saysInput } from './compose-says.ts';
 import { type AudienceFields, audienceFields, audienceOf, NO_AUDIENCE } from './compose-audience.ts';
-import type { Form } from './form.ts';
-import { textsOf } from './format.ts';
-import type { FormError } from './parts.ts';
+import type { Form } from '#web/console/shell/form.ts';
+import { textsOf } from '#web/console/shell/format.ts';
+import type { FormError } from '#web/console/shell/parts.ts';
 
 /** What stands in the fields of the composer, as typed. */
 export interface ComposeValues extends AudienceFields {

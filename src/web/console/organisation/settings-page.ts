@@ -7,14 +7,14 @@ import type { Scope } from '#services/context.ts';
 import { getSettings } from '#services/organisations/get-settings.ts';
 import { listSenders, releaseSender, type SenderView, type SendingState, sendingState } from '#services/organisations/senders.ts';
 import { stopEverything } from '#services/messages/stop-everything.ts';
-import type { ConsoleContext, ConsoleEnv } from './env.ts';
-import { Form, readForm } from './form.ts';
-import { CHANNEL_NAMES, CLASS_NAMES, number, onTheWay, percent } from './format.ts';
-import { requireScope } from './guard.ts';
-import { show } from './layout.ts';
+import type { ConsoleContext, ConsoleEnv } from '#web/console/shell/env.ts';
+import { Form, readForm } from '#web/console/shell/form.ts';
+import { CHANNEL_NAMES, CLASS_NAMES, number, onTheWay, percent } from '#web/console/shell/format.ts';
+import { requireScope } from '#web/console/shell/guard.ts';
+import { show } from '#web/console/shell/layout.ts';
 import { organisationCard, saveOrganisation } from './organisation-form.ts';
-import { channelOf, stoppedBanner } from './overview-page.ts';
-import { attribute, csrf, errorOf, type FormError, type Html, input, type Part, time, toFormErrors } from './parts.ts';
+import { channelOf, stoppedBanner } from '#web/console/overview-page.ts';
+import { attribute, csrf, errorOf, type FormError, type Html, input, type Part, time, toFormErrors } from '#web/console/shell/parts.ts';
 
 const SCOPE_LABELS: Record<Scope, string> = {
   read: 'Read everything',

@@ -3,10 +3,10 @@ import { type Channel, CHANNELS, type DeliveryState, type MessageClass } from '#
 import type { DeliveryView, MessageView, StateCounts } from '#schemas/views.ts';
 import type { BoardData } from './board-data.ts';
 import { paceCard } from './forecast-view.ts';
-import { CHANNEL_NAMES, codeName, DELIVERY_STATE_NAMES, isAboutPerson, number, people, percent, plural } from './format.ts';
+import { CHANNEL_NAMES, codeName, DELIVERY_STATE_NAMES, isAboutPerson, number, people, percent, plural } from '#web/console/shell/format.ts';
 import { inboundList } from './inbound-view.ts';
 import { spreadCard } from './spread-view.ts';
-import { bar, barKey, deliveryTag, doubtLine, type Html, type Part, type Segment, time } from './parts.ts';
+import { bar, barKey, deliveryTag, doubtLine, type Html, type Part, type Segment, time } from '#web/console/shell/parts.ts';
 
 const GROUPS: readonly { label: string; fill: string; states: readonly DeliveryState[]; always: boolean }[] = [
   { label: 'Delivered', fill: 'f-delivered', states: ['delivered'], always: true },

@@ -1,7 +1,7 @@
 import { html } from 'hono/html';
 import { SAYS, type Says, type SaysPart } from '#schemas/says.ts';
-import type { Form } from './form.ts';
-import { type FormError, type Html, input } from './parts.ts';
+import type { Form } from '#web/console/shell/form.ts';
+import { type FormError, type Html, input } from '#web/console/shell/parts.ts';
 
 /** One language of the composer: its text, and what a life message must say beside it. */
 export interface ComposeText {

@@ -1,5 +1,5 @@
 import type { Audience } from '#schemas/audience.ts';
-import type { FormError } from './parts.ts';
+import type { FormError } from '#web/console/shell/parts.ts';
 
 /** Whom a message is for, as typed. */
 export interface AudienceFields {

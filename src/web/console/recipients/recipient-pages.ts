@@ -7,14 +7,14 @@ import { createRecipient } from '#services/recipients/create-recipient.ts';
 import { eraseRecipient } from '#services/recipients/erase-recipient.ts';
 import { getRecipient } from '#services/recipients/get-recipient.ts';
 import { listRecipients } from '#services/recipients/list-recipients.ts';
-import type { ConsoleContext, ConsoleEnv } from './env.ts';
-import { Form, readForm } from './form.ts';
-import { plural } from './format.ts';
-import { requireScope } from './guard.ts';
-import { show } from './layout.ts';
-import { pager } from './message-list.ts';
-import { csrf, type FormError, type Html, type Part, time } from './parts.ts';
-import { formOf, personChange, personErrors, personFields, personInput } from './person-form.ts';
+import type { ConsoleContext, ConsoleEnv } from '#web/console/shell/env.ts';
+import { Form, readForm } from '#web/console/shell/form.ts';
+import { plural } from '#web/console/shell/format.ts';
+import { requireScope } from '#web/console/shell/guard.ts';
+import { show } from '#web/console/shell/layout.ts';
+import { pager } from '#web/console/messages/message-list.ts';
+import { csrf, type FormError, type Html, type Part, time } from '#web/console/shell/parts.ts';
+import { formOf, personChange, personErrors, personFields, personInput } from './recipient-form.ts';
 
 const personName = (person: RecipientView): string => person.name ?? person.externalId ?? person.phone ?? person.email ?? 'Unnamed';
 

@@ -5,13 +5,13 @@ import { acknowledgeImport } from '#services/imports/acknowledge-import.ts';
 import { getImport } from '#services/imports/get-import.ts';
 import { importRecipients } from '#services/imports/import-recipients.ts';
 import { listImports } from '#services/imports/list-imports.ts';
-import type { ConsoleContext, ConsoleEnv } from './env.ts';
-import { number, plural } from './format.ts';
-import { requireScope, requireToken } from './guard.ts';
-import { show } from './layout.ts';
+import type { ConsoleContext, ConsoleEnv } from '#web/console/shell/env.ts';
+import { number, plural } from '#web/console/shell/format.ts';
+import { requireScope, requireToken } from '#web/console/shell/guard.ts';
+import { show } from '#web/console/shell/layout.ts';
 import { acknowledgeForm, earlierImports, importBody } from './import-view.ts';
-import { readUpload } from './multipart.ts';
-import { csrf, type FormError, errorOf, type Html, type Part } from './parts.ts';
+import { readUpload } from '#web/console/shell/multipart.ts';
+import { csrf, type FormError, errorOf, type Html, type Part } from '#web/console/shell/parts.ts';
 
 type Result = Awaited<ReturnType<typeof importRecipients>>;
 

@@ -1,8 +1,8 @@
 import { html } from 'hono/html';
 import type { MessageView } from '#schemas/views.ts';
 import type { Generation, SpreadView } from '#services/spread/list-spread.ts';
-import { number, plural } from './format.ts';
-import type { Html, Part } from './parts.ts';
+import { number, plural } from '#web/console/shell/format.ts';
+import type { Html, Part } from '#web/console/shell/parts.ts';
 
 const TOP = 3;
 const stepName = (generation: number): string => (generation === 0 ? 'First broadcast' : `Step ${generation}`);

@@ -3,8 +3,8 @@ import { CHANNELS, type Channel } from '#schemas/delivery.ts';
 import type { PreviewView } from '#schemas/views.ts';
 import type { SampleView } from '#services/messages/render-sample.ts';
 import { forecastLine, paceDetails } from './forecast-view.ts';
-import { CHANNEL_NAMES, languageName, number, people } from './format.ts';
-import type { Html, Part } from './parts.ts';
+import { CHANNEL_NAMES, languageName, number, people } from '#web/console/shell/format.ts';
+import type { Html, Part } from '#web/console/shell/parts.ts';
 
 /** What a preview has to say; `blocked` is why there is none yet. */
 export interface PreviewState {

@@ -6,8 +6,8 @@ import type { PlanStep } from '#schemas/message.ts';
 import type { MessageView, PreviewView } from '#schemas/views.ts';
 import type { ApprovalState } from '#services/messages/approval-state.ts';
 import type { SampleView } from '#services/messages/render-sample.ts';
-import { CHANNEL_NAMES, CLASS_NAMES, CLASS_PROMISES, languageName, number, people, plural, textsOf } from './format.ts';
-import { channelList, csrf, drillTag, type Html, type Part, stateTag, time } from './parts.ts';
+import { CHANNEL_NAMES, CLASS_NAMES, CLASS_PROMISES, languageName, number, people, plural, textsOf } from '#web/console/shell/format.ts';
+import { channelList, csrf, drillTag, type Html, type Part, stateTag, time } from '#web/console/shell/parts.ts';
 import { reachSummary, sampleView } from './preview-view.ts';
 
 /** What to call a message in lists and titles. */

@@ -1,10 +1,10 @@
 import { html } from 'hono/html';
 import type { MessageView } from '#schemas/views.ts';
 import { answered, handedOver } from './board-view.ts';
-import { number, people, plural } from './format.ts';
+import { number, people, plural } from '#web/console/shell/format.ts';
 import { messageTags, messageTitle } from './message-view.ts';
-import type { Html, Part } from './parts.ts';
-import { time } from './parts.ts';
+import type { Html, Part } from '#web/console/shell/parts.ts';
+import { time } from '#web/console/shell/parts.ts';
 
 function progress(message: MessageView): Part {
   const { times } = message;

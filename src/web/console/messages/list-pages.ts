@@ -6,14 +6,14 @@ import { listAnswers } from '#services/answers/list-answers.ts';
 import { listDeliveries } from '#services/delivery/list-deliveries.ts';
 import { markHandled } from '#services/inbound/mark-handled.ts';
 import { answerItem } from './board-view.ts';
-import type { ConsoleEnv } from './env.ts';
-import { readForm } from './form.ts';
-import { CHANNEL_NAMES, codeName, DELIVERY_STATE_MEANINGS, DELIVERY_STATE_NAMES, number } from './format.ts';
-import { requireScope, safeNext } from './guard.ts';
-import { show } from './layout.ts';
+import type { ConsoleEnv } from '#web/console/shell/env.ts';
+import { readForm } from '#web/console/shell/form.ts';
+import { CHANNEL_NAMES, codeName, DELIVERY_STATE_MEANINGS, DELIVERY_STATE_NAMES, number } from '#web/console/shell/format.ts';
+import { requireScope, safeNext } from '#web/console/shell/guard.ts';
+import { show } from '#web/console/shell/layout.ts';
 import { pager } from './message-list.ts';
 import { messageTitle } from './message-view.ts';
-import { deliveryTag, doubtLine, time } from './parts.ts';
+import { deliveryTag, doubtLine, time } from '#web/console/shell/parts.ts';
 
 export const deliveryState = (text: string | undefined): DeliveryState | undefined => DELIVERY_STATES.find((state) => state === text);
 

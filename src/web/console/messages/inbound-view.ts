@@ -1,7 +1,7 @@
 import { html } from 'hono/html';
 import type { InboundView } from '#services/inbound/list-inbound.ts';
-import { plural } from './format.ts';
-import { csrf, type Html, type Part, time } from './parts.ts';
+import { plural } from '#web/console/shell/format.ts';
+import { csrf, type Html, type Part, time } from '#web/console/shell/parts.ts';
 
 /** Why a text waits for a human. */
 const WHY: Partial<Record<InboundView['outcome'], string>> = {

@@ -1,9 +1,9 @@
 import { html } from 'hono/html';
 import type { Question } from '#schemas/message.ts';
 import type { OpenImport } from '#services/imports/open-import.ts';
-import type { Form } from './form.ts';
-import { plural } from './format.ts';
-import { attribute, type Html, type Part, time } from './parts.ts';
+import type { Form } from '#web/console/shell/form.ts';
+import { plural } from '#web/console/shell/format.ts';
+import { attribute, type Html, type Part, time } from '#web/console/shell/parts.ts';
 
 /** What the page asks before a message goes, and which of it is answered by now. */
 export interface Asked {

@@ -2,9 +2,9 @@ import { html } from 'hono/html';
 import type { Problem } from '#platform/errors.ts';
 import { MESSAGE_CLASSES, type MessageClass } from '#schemas/delivery.ts';
 import type { RecipientChange, RecipientInput, RecipientView } from '#schemas/recipient.ts';
-import { Form } from './form.ts';
-import { CLASS_NAMES } from './format.ts';
-import { attribute, type FormError, type Html, input, toFormErrors } from './parts.ts';
+import { Form } from '#web/console/shell/form.ts';
+import { CLASS_NAMES } from '#web/console/shell/format.ts';
+import { attribute, type FormError, type Html, input, toFormErrors } from '#web/console/shell/parts.ts';
 
 const TEXTS = ['name', 'phone', 'email', 'externalId', 'locale', 'timeZone', 'lat', 'lon'] as const;
 type TextField = (typeof TEXTS)[number];

@@ -3,8 +3,8 @@ import { CHANNELS, MESSAGE_CLASSES } from '#schemas/delivery.ts';
 import type { Says } from '#schemas/says.ts';
 import { saysFields } from './compose-says.ts';
 import { type ComposeValues, startInstant } from './compose-values.ts';
-import { CHANNEL_NAMES, CLASS_NAMES, CLASS_PROMISES, languageName, timeText } from './format.ts';
-import { attribute, csrf, errorOf, field, type FormError, type Html, input, option, type Part } from './parts.ts';
+import { CHANNEL_NAMES, CLASS_NAMES, CLASS_PROMISES, languageName, timeText } from '#web/console/shell/format.ts';
+import { attribute, csrf, errorOf, field, type FormError, type Html, input, option, type Part } from '#web/console/shell/parts.ts';
 
 export interface ComposeView {
   values: ComposeValues;

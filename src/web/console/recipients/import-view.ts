@@ -1,7 +1,7 @@
 import { html } from 'hono/html';
 import type { ImportView } from '#services/imports/import-view.ts';
-import { number, plural } from './format.ts';
-import { csrf, type Html, type Part, time } from './parts.ts';
+import { number, plural } from '#web/console/shell/format.ts';
+import { csrf, type Html, type Part, time } from '#web/console/shell/parts.ts';
 
 type Open = Pick<ImportView, 'id' | 'rejected' | 'erased' | 'acknowledgedAt'>;
 

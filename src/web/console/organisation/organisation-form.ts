@@ -5,9 +5,9 @@ import { settingsChangeSchema, type SettingsView } from '#schemas/settings.ts';
 import { changeSettings } from '#services/organisations/change-settings.ts';
 import type { Context } from '#services/context.ts';
 import { getSettings } from '#services/organisations/get-settings.ts';
-import { SAYS_LABELS, standingWord } from './compose-says.ts';
-import { Form } from './form.ts';
-import { csrf, type FormError, type Html, input, toFormErrors } from './parts.ts';
+import { SAYS_LABELS, standingWord } from '#web/console/messages/compose-says.ts';
+import { Form } from '#web/console/shell/form.ts';
+import { csrf, type FormError, type Html, input, toFormErrors } from '#web/console/shell/parts.ts';
 
 /** Ids of the fields on the page, by the name that the settings have for them. */
 const FIELD_IDS: Record<string, string> = {
