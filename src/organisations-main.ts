@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers';
 import { askSecret } from '#platform/ask-secret.ts';
 import { processEnvironment } from '#platform/config.ts';
-import { runOrganisations } from './organisations.ts';
+import { runOrganisations } from '#organisations/command.ts';
 
 const terminal = { input: process.stdin, output: process.stderr, interrupted: () => process.exit(130) };
 

@@ -1,5 +1,5 @@
-import { runOrganisations } from '#src/organisations.ts';
-import type { OrganisationsIo } from '#src/organisations-io.ts';
+import { runOrganisations } from '#organisations/command.ts';
+import type { OrganisationsIo } from '#organisations/io.ts';
 
 /** The password that `--password-stdin` is given. */
 export const PASSWORD = 'correct horse battery staple';

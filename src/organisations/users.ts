@@ -4,7 +4,7 @@ import { findPerson } from '#services/access/find-user.ts';
 import { listPeople, type PersonView } from '#services/access/list-users.ts';
 import { setDisabled } from '#services/access/set-disabled.ts';
 import { setPassword } from '#services/access/set-password.ts';
-import { contextOf, given, oneOf, passwordOf, text, type Verb, type Work, yes } from './organisations-io.ts';
+import { contextOf, given, oneOf, passwordOf, text, type Verb, type Work, yes } from './io.ts';
 
 /** Who signs in to an organisation's console. */
 export const PEOPLE_VERBS: Readonly<Record<string, Verb>> = {

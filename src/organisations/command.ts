@@ -4,8 +4,8 @@ import { ConfigError, readUpConfig } from '#platform/config.ts';
 import { Problem } from '#platform/errors.ts';
 import { createLog } from '#platform/log.ts';
 import { dataFolderOf, readEmbeddedDatabase } from '#platform/ready.ts';
-import { type OrganisationsIo, UsageError, type Values, type Verb } from './organisations-io.ts';
-import { VERBS } from './organisations-verbs.ts';
+import { type OrganisationsIo, UsageError, type Values, type Verb } from './io.ts';
+import { VERBS } from './verbs.ts';
 
 /** 69, 77 and 78 as in sysexits.h. */
 const EXIT = { ok: 0, refused: 1, usage: 2, unreachable: 69, rights: 77, config: 78 } as const;

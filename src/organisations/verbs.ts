@@ -4,8 +4,8 @@ import { createOrganisation } from '#services/organisations/create-organisation.
 import { listOrganisations } from '#services/organisations/list-organisations.ts';
 import { listSenders, type SenderView } from '#services/organisations/senders.ts';
 import { setOperator } from '#services/access/set-operator.ts';
-import { contextOf, given, oneOf, passwordOf, text, UsageError, type Verb, type Work, yes } from './organisations-io.ts';
-import { PEOPLE_VERBS } from './organisations-people.ts';
+import { contextOf, given, oneOf, passwordOf, text, UsageError, type Verb, type Work, yes } from './io.ts';
+import { PEOPLE_VERBS } from './users.ts';
 
 export const VERBS: Readonly<Record<string, Verb>> = {
   create: {
