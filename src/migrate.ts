@@ -1,4 +1,4 @@
-import { migrate } from '#db/migrate.ts';
+import { migrate } from '#db/server/migrate.ts';
 import { migrateQueue } from '#queue/connection.ts';
 
 /** Brings our tables and the queue's to the present version; safe from any number of processes at once. */

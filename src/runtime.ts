@@ -1,6 +1,6 @@
 import { type Database, openDatabase } from '#db/database.ts';
-import { BEAT_MS, Incarnation } from '#db/incarnation.ts';
-import { strangerToQueue } from '#db/own-queue.ts';
+import { BEAT_MS, Incarnation } from '#db/server/incarnation.ts';
+import { strangerToQueue } from '#db/server/own-queue.ts';
 import { systemClock } from '#platform/clock.ts';
 import { type Config, ConfigError, type Environment, readConfig } from '#platform/config.ts';
 import { createLog, type Log } from '#platform/log.ts';

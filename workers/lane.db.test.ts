@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { claimBatches } from '#db/claim-batch.ts';
+import { claimBatches } from '#db/delivery/claim-batch.ts';
 import { OPEN_POLICY } from '#domain/message/policy.ts';
 import type { Database } from '#db/database.ts';
 import type { Outcome } from '#domain/delivery/outcome.ts';

@@ -1,4 +1,4 @@
-import { type ClaimedBatch, claimBatches } from '#db/claim-batch.ts';
+import { type ClaimedBatch, claimBatches } from '#db/delivery/claim-batch.ts';
 import type { Database } from '#db/database.ts';
 import { Gather } from '#db/gather.ts';
 import { monotonicMs } from '#platform/clock.ts';

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createSmsAdapter } from '#channels/sms/adapter.ts';
-import { type ClaimedBatch, claimBatch } from '#db/claim-batch.ts';
+import { type ClaimedBatch, claimBatch } from '#db/delivery/claim-batch.ts';
 import { type Database, openDatabase } from '#db/database.ts';
 import { createLog } from '#platform/log.ts';
 import { correctMessage } from '#services/messages/correct-message.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { rmSync } from 'node:fs';
 import pg from 'pg';
-import { startEmbeddedPostgres } from '#db/embedded-postgres.ts';
+import { startEmbeddedPostgres } from '#db/server/embedded-postgres.ts';
 import { migrateAll } from '#src/migrate.ts';
 import { guardPid, onEndAll } from './processes.ts';
 

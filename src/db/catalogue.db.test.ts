@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '#testing/database.ts';
-import { dumpSchema } from './schema-dump.ts';
+import { dumpSchema } from '#db/server/schema-dump.ts';
 
 let database: TestDatabase;
 let owner: pg.Client;

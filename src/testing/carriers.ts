@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { claimBatch } from '#db/claim-batch.ts';
+import { claimBatch } from '#db/delivery/claim-batch.ts';
 import type { ChannelAdapter, SenderIdentity, SendResult, Target } from '#domain/delivery/channel.ts';
 import type { Outcome } from '#domain/delivery/outcome.ts';
 import type { Recall } from '#domain/delivery/recall.ts';

@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import pg from 'pg';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '#db/embedded-postgres.ts';
-import { Incarnation, placeOf } from '#db/incarnation.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '#db/server/embedded-postgres.ts';
+import { Incarnation, placeOf } from '#db/server/incarnation.ts';
 import type { Log } from '#platform/log.ts';
 import { setTimeout as delay } from 'node:timers/promises';
 

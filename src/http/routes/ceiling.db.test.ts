@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { claimBatch } from '#db/claim-batch.ts';
+import { claimBatch } from '#db/delivery/claim-batch.ts';
 import { createApp } from '#http/app.ts';
 import { progressHub } from '#http/progress-hub.ts';
 import type { DeliveryView, MessageView, Page, PreviewView } from '#schemas/views.ts';

@@ -1,6 +1,6 @@
-import { takeProbe, takeProbeOfFirst } from '#db/breaker.ts';
-import { type ClaimedBatch, releaseBatch } from '#db/claim-batch.ts';
-import { deferBatches, standIns } from '#db/sender-batches.ts';
+import { takeProbe, takeProbeOfFirst } from '#db/delivery/breaker.ts';
+import { type ClaimedBatch, releaseBatch } from '#db/delivery/claim-batch.ts';
+import { deferBatches, standIns } from '#db/delivery/sender-batches.ts';
 import { insteadOf } from '#domain/delivery/choose-sender.ts';
 import type { Deps } from '#services/context.ts';
 

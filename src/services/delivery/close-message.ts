@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { closeBatches, settleDoubtOfClosed } from '#db/close-batches.ts';
+import { closeBatches, settleDoubtOfClosed } from '#db/delivery/close-batches.ts';
 import { type Deps, notifyProgress } from '#services/context.ts';
 
 /**

@@ -1,7 +1,7 @@
-import type { ClaimedBatch } from '#db/claim-batch.ts';
-import type { Slice } from '#db/mark-slice.ts';
-import { type DuePerson, duePeople, resolveDoubt } from '#db/resolve-doubt.ts';
-import { setAside, standIns } from '#db/sender-batches.ts';
+import type { ClaimedBatch } from '#db/delivery/claim-batch.ts';
+import type { Slice } from '#db/delivery/mark-slice.ts';
+import { type DuePerson, duePeople, resolveDoubt } from '#db/delivery/resolve-doubt.ts';
+import { setAside, standIns } from '#db/delivery/sender-batches.ts';
 import { PROBE_PEOPLE } from '#domain/delivery/breaker.ts';
 import { type Candidate, insteadOf } from '#domain/delivery/choose-sender.ts';
 import type { Deps } from '#services/context.ts';

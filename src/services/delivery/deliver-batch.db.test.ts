@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { claimBatch } from '#db/claim-batch.ts';
+import { claimBatch } from '#db/delivery/claim-batch.ts';
 import { unpackRef } from '#domain/delivery/refs.ts';
 import { DELIVERY_STATES } from '#schemas/delivery.ts';
 import type { MessageView } from '#schemas/views.ts';

@@ -1,11 +1,11 @@
 import { setImmediate as otherTurn } from 'node:timers/promises';
 import { monotonicMs } from '#platform/clock.ts';
-import { noteCalls } from '#db/note-calls.ts';
-import { type ClaimedBatch, endClaim, HEARTBEAT_MS, releaseBatch, renewLease } from '#db/claim-batch.ts';
-import { returnProbe } from '#db/breaker.ts';
-import { type MarkedPerson, type MarkRefusal, markSlice } from '#db/mark-slice.ts';
-import { reservePace } from '#db/pace.ts';
-import { type SettledPerson, settleSlice } from '#db/settle-slice.ts';
+import { noteCalls } from '#db/delivery/note-calls.ts';
+import { type ClaimedBatch, endClaim, HEARTBEAT_MS, releaseBatch, renewLease } from '#db/delivery/claim-batch.ts';
+import { returnProbe } from '#db/delivery/breaker.ts';
+import { type MarkedPerson, type MarkRefusal, markSlice } from '#db/delivery/mark-slice.ts';
+import { reservePace } from '#db/delivery/pace.ts';
+import { type SettledPerson, settleSlice } from '#db/delivery/settle-slice.ts';
 import type { SendResult } from '#domain/delivery/channel.ts';
 import type { Recall } from '#domain/delivery/recall.ts';
 import type { Deps } from '#services/context.ts';

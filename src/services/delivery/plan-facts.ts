@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { ClaimedBatch } from '#db/claim-batch.ts';
+import type { ClaimedBatch } from '#db/delivery/claim-batch.ts';
 import type { Database, Tx } from '#db/database.ts';
 import { prepared } from '#db/prepared.ts';
 import type { MessageRow } from '#services/message-row.ts';

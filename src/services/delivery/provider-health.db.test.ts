@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { claimBatch } from '#db/claim-batch.ts';
+import { claimBatch } from '#db/delivery/claim-batch.ts';
 import type { Outcome } from '#domain/delivery/outcome.ts';
 import { OPEN_POLICY } from '#domain/message/policy.ts';
 import type { NewSender } from '#services/organisations/create-tenant.ts';

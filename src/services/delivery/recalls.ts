@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { ClaimedBatch } from '#db/claim-batch.ts';
+import type { ClaimedBatch } from '#db/delivery/claim-batch.ts';
 import type { Tx } from '#db/database.ts';
 import { Recall } from '#domain/delivery/recall.ts';
 import type { Channel, MessageClass } from '#schemas/delivery.ts';

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
-import type { ClaimedBatch } from '#db/claim-batch.ts';
+import type { ClaimedBatch } from '#db/delivery/claim-batch.ts';
 import type { Tx } from '#db/database.ts';
-import type { MarkedPerson } from '#db/mark-slice.ts';
+import type { MarkedPerson } from '#db/delivery/mark-slice.ts';
 import { markAddressInvalid, suppress } from '#db/suppress.ts';
 import type { SendResult } from '#domain/delivery/channel.ts';
 

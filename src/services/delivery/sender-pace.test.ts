@@ -1,6 +1,6 @@
 import { setImmediate as otherTurn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import type { Reservation } from '#db/pace.ts';
+import type { Reservation } from '#db/delivery/pace.ts';
 import { Recall } from '#domain/delivery/recall.ts';
 import { Lines } from './connection-slots.ts';
 import { PacedCalls, SenderPace, type Timers } from './sender-pace.ts';

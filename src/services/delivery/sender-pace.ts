@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
-import { type Reservation, TOLERANCE_MS } from '#db/pace.ts';
+import { type Reservation, TOLERANCE_MS } from '#db/delivery/pace.ts';
 import type { Recall } from '#domain/delivery/recall.ts';
 import { monotonicMs } from '#platform/clock.ts';
 import { DatabaseClock } from './database-clock.ts';

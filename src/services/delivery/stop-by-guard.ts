@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
-import { brokenGuardSql } from '#db/guard-sql.ts';
-import type { ClaimedBatch } from '#db/claim-batch.ts';
+import { brokenGuardSql } from '#db/delivery/guard-sql.ts';
+import type { ClaimedBatch } from '#db/delivery/claim-batch.ts';
 import { appendAudit } from '#services/audit.ts';
 import { type Deps, notifyProgress, systemActor } from '#services/context.ts';
 import { notifyStop } from './recalls.ts';

@@ -1,8 +1,8 @@
-import { type ClaimedBatch, releaseBatch, renewLease } from '#db/claim-batch.ts';
+import { type ClaimedBatch, releaseBatch, renewLease } from '#db/delivery/claim-batch.ts';
 import type { Database } from '#db/database.ts';
-import { type MarkedPerson, rehearseMark } from '#db/mark-slice.ts';
-import { noteCalls } from '#db/note-calls.ts';
-import { settleSlice } from '#db/settle-slice.ts';
+import { type MarkedPerson, rehearseMark } from '#db/delivery/mark-slice.ts';
+import { noteCalls } from '#db/delivery/note-calls.ts';
+import { settleSlice } from '#db/delivery/settle-slice.ts';
 import { LANGUAGES } from '#render/words.ts';
 import { CHANNELS, type MessageClass } from '#schemas/delivery.ts';
 import { rehearseComplete } from '#services/planning/complete-message.ts';

@@ -1,7 +1,7 @@
-import { type PreviewGroup, previewGroups } from '#db/audience-preview-sql.ts';
-import type { Condition } from '#db/audience-sql.ts';
+import { type PreviewGroup, previewGroups } from '#db/audience/audience-preview-sql.ts';
+import type { Condition } from '#db/audience/audience-sql.ts';
 import type { Tx } from '#db/database.ts';
-import { type SenderQueue, senderQueues } from '#db/sender-queue.ts';
+import { type SenderQueue, senderQueues } from '#db/delivery/sender-queue.ts';
 import { type CallGroup, forecast, type StepLoad } from '#domain/message/forecast.ts';
 import { policyOf } from '#domain/message/policy.ts';
 import { openWindow, type QuietHours, quietHoursOf } from '#domain/message/quiet-hours.ts';

@@ -1,4 +1,4 @@
-import type { PreviewGroup } from '#db/audience-preview-sql.ts';
+import type { PreviewGroup } from '#db/audience/audience-preview-sql.ts';
 import type { SlotValues, SmsContent } from '#domain/delivery/channel.ts';
 import { countSegments, type SegmentCount } from '#domain/message/segments.ts';
 import { fillTemplate } from '#domain/message/template.ts';

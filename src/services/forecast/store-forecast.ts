@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { planOf } from '#domain/message/plan.ts';
-import { wavePeople } from '#db/wave-people.ts';
+import { wavePeople } from '#db/audience/wave-people.ts';
 import type { Audience } from '#schemas/audience.ts';
 import type { MessageInput, PlanStep } from '#schemas/message.ts';
 import { forecastFacts, forecastOf } from './audience-forecast.ts';

@@ -1,4 +1,4 @@
-import { largestSend } from '#db/largest-send.ts';
+import { largestSend } from '#db/audience/largest-send.ts';
 import type { Tx } from '#db/database.ts';
 import { type ApproverRule, approverRule, policyOf } from '#domain/message/policy.ts';
 import type { LaunchFacts } from '#services/organisations/launch-facts.ts';

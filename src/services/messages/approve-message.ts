@@ -1,4 +1,4 @@
-import { audienceCondition, countAndHash } from '#db/audience-sql.ts';
+import { audienceCondition, countAndHash } from '#db/audience/audience-sql.ts';
 import type { Tx } from '#db/database.ts';
 import { conflict, notFound, Problem } from '#platform/errors.ts';
 import type { Audience } from '#schemas/audience.ts';

@@ -1,6 +1,6 @@
-import type { Condition } from '#db/audience-sql.ts';
+import type { Condition } from '#db/audience/audience-sql.ts';
 import type { Tx } from '#db/database.ts';
-import { findRepeatedText } from '#db/repeated-text.ts';
+import { findRepeatedText } from '#db/audience/repeated-text.ts';
 import { policyOf } from '#domain/message/policy.ts';
 import { conflict } from '#platform/errors.ts';
 import type { Question } from '#schemas/message.ts';

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { audienceCondition, countAndHash } from '#db/audience-sql.ts';
+import { audienceCondition, countAndHash } from '#db/audience/audience-sql.ts';
 import { saysOf } from '#domain/message/says.ts';
 import { conflict, notFound } from '#platform/errors.ts';
 import type { Audience } from '#schemas/audience.ts';

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
-import { lockForStop } from '#db/stop-lock.ts';
-import { mayHaveIt } from '#db/plan-page.ts';
+import { lockForStop } from '#db/delivery/stop-lock.ts';
+import { mayHaveIt } from '#db/audience/plan-page.ts';
 import { drillProblems } from '#domain/message/drill-text.ts';
 import { expiryOf, markOf } from '#domain/message/plan.ts';
 import { saidOf } from '#domain/message/says.ts';

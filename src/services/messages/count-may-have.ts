@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { mayHaveIt } from '#db/plan-page.ts';
+import { mayHaveIt } from '#db/audience/plan-page.ts';
 import { type Context, inTenant } from '#services/context.ts';
 import { messageIdOf } from '#services/message-row.ts';
 

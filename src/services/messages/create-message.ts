@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { type AudienceCount, audienceCondition, countAndHash } from '#db/audience-sql.ts';
+import { type AudienceCount, audienceCondition, countAndHash } from '#db/audience/audience-sql.ts';
 import { inOnePacket, type Tx } from '#db/database.ts';
 import { prepared } from '#db/prepared.ts';
 import { drillProblems } from '#domain/message/drill-text.ts';

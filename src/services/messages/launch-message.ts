@@ -1,6 +1,6 @@
-import { type AudienceCount, audienceCondition, countAndHash } from '#db/audience-sql.ts';
+import { type AudienceCount, audienceCondition, countAndHash } from '#db/audience/audience-sql.ts';
 import { inOnePacket, type Tx } from '#db/database.ts';
-import { lockForLaunch } from '#db/stop-lock.ts';
+import { lockForLaunch } from '#db/delivery/stop-lock.ts';
 import { type ExpiryProblem, expiryOf, planOf } from '#domain/message/plan.ts';
 import { policyOf } from '#domain/message/policy.ts';
 import { conflict, invalidField, Problem } from '#platform/errors.ts';

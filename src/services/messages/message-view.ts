@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { inOnePacket, type Tx } from '#db/database.ts';
-import { JOIN_WAVE } from '#db/join-wave.ts';
+import { JOIN_WAVE } from '#db/audience/join-wave.ts';
 import { plainArray, prepared } from '#db/prepared.ts';
 import { planOf } from '#domain/message/plan.ts';
 import { notFound } from '#platform/errors.ts';

@@ -1,5 +1,5 @@
-import { audienceCondition } from '#db/audience-sql.ts';
-import { peopleAtCeiling } from '#db/at-ceiling.ts';
+import { audienceCondition } from '#db/audience/audience-sql.ts';
+import { peopleAtCeiling } from '#db/audience/at-ceiling.ts';
 import { expiryOf, planOf } from '#domain/message/plan.ts';
 import { saidOf } from '#domain/message/says.ts';
 import { Problem } from '#platform/errors.ts';

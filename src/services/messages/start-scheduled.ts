@@ -1,7 +1,7 @@
 import { type SqlBool, sql } from 'kysely';
-import { type AudienceCount, audienceCondition, countAndHash } from '#db/audience-sql.ts';
+import { type AudienceCount, audienceCondition, countAndHash } from '#db/audience/audience-sql.ts';
 import type { Tx } from '#db/database.ts';
-import { lockForLaunch } from '#db/stop-lock.ts';
+import { lockForLaunch } from '#db/delivery/stop-lock.ts';
 import type { Audience } from '#schemas/audience.ts';
 import type { ReturnReason } from '#schemas/delivery.ts';
 import { approvalRule } from './approval-rule.ts';

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { claimBatch } from '#db/claim-batch.ts';
+import { claimBatch } from '#db/delivery/claim-batch.ts';
 import { createApp } from '#http/app.ts';
 import { Bench, carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { lockForStop } from '#db/stop-lock.ts';
+import { lockForStop } from '#db/delivery/stop-lock.ts';
 import type { Tx } from '#db/database.ts';
 import { invalidField, Problem } from '#platform/errors.ts';
 import type { Channel } from '#schemas/delivery.ts';

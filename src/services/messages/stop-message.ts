@@ -1,4 +1,4 @@
-import { lockForStop } from '#db/stop-lock.ts';
+import { lockForStop } from '#db/delivery/stop-lock.ts';
 import type { Tx } from '#db/database.ts';
 import { conflict, notFound } from '#platform/errors.ts';
 import type { MessageView } from '#schemas/views.ts';

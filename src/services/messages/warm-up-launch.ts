@@ -1,5 +1,5 @@
-import { audienceCondition, countAndHash } from '#db/audience-sql.ts';
-import { planPage } from '#db/plan-page.ts';
+import { audienceCondition, countAndHash } from '#db/audience/audience-sql.ts';
+import { planPage } from '#db/audience/plan-page.ts';
 import { CHANNELS } from '#schemas/delivery.ts';
 import { messageInputSchema } from '#schemas/message.ts';
 import { appendAudits } from '#services/audit.ts';

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { wakeBatches } from '#db/sender-batches.ts';
+import { wakeBatches } from '#db/delivery/sender-batches.ts';
 import { notFound } from '#platform/errors.ts';
 import type { Channel, MessageClass } from '#schemas/delivery.ts';
 import { appendAudit } from '#services/audit.ts';

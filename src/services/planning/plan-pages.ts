@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely';
 import type { Tx } from '#db/database.ts';
-import { planPage, type PlannedPage } from '#db/plan-page.ts';
-import { wavePeople } from '#db/wave-people.ts';
+import { planPage, type PlannedPage } from '#db/audience/plan-page.ts';
+import { wavePeople } from '#db/audience/wave-people.ts';
 import type { Audience } from '#schemas/audience.ts';
 import type { WavesTable } from '#schemas/database-messages.ts';
 import type { MessageClass } from '#schemas/delivery.ts';

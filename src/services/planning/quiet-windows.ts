@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
-import type { ClaimedBatch } from '#db/claim-batch.ts';
+import type { ClaimedBatch } from '#db/delivery/claim-batch.ts';
 import type { Tx } from '#db/database.ts';
-import type { ZoneWindows } from '#db/plan-page.ts';
+import type { ZoneWindows } from '#db/audience/plan-page.ts';
 import { openWindow, type QuietHours, quietHoursOf } from '#domain/message/quiet-hours.ts';
 
 interface Night {

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { addToJoinWave } from '#db/join-wave.ts';
+import { addToJoinWave } from '#db/audience/join-wave.ts';
 import { Bench, carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { recordAnswer } from '#services/answers/answer.ts';

@@ -1,4 +1,4 @@
-import { applyReceipts, type ReceiptRow } from '#db/apply-receipts.ts';
+import { applyReceipts, type ReceiptRow } from '#db/delivery/apply-receipts.ts';
 import type { Tx } from '#db/database.ts';
 import { markAddressInvalid, suppress } from '#db/suppress.ts';
 import { RANK } from '#domain/delivery/delivery.ts';

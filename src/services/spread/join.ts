@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Tx } from '#db/database.ts';
-import { addToJoinWave } from '#db/join-wave.ts';
+import { addToJoinWave } from '#db/audience/join-wave.ts';
 import { lockRecipients } from '#db/recipient-sql.ts';
 import { Problem } from '#platform/errors.ts';
 import type { MessageClass } from '#schemas/delivery.ts';

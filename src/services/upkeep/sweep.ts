@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { expireLease } from '#db/claim-batch.ts';
+import { expireLease } from '#db/delivery/claim-batch.ts';
 import { DOUBT_WINDOW_MS } from '#domain/delivery/delivery.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import { closeMessage } from '#services/delivery/close-message.ts';

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { claimBatch } from '#db/claim-batch.ts';
+import { claimBatch } from '#db/delivery/claim-batch.ts';
 import type { Database } from '#db/database.ts';
 import type { ChannelAdapter, Target } from '#domain/delivery/channel.ts';
 import { OPEN_POLICY } from '#domain/message/policy.ts';

@@ -1,10 +1,10 @@
 import { sql } from 'kysely';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type ClaimedBatch, claimBatch, expireLease } from '#db/claim-batch.ts';
-import { markSlice } from '#db/mark-slice.ts';
-import { resolveDoubt } from '#db/resolve-doubt.ts';
-import { settleSlice } from '#db/settle-slice.ts';
+import { type ClaimedBatch, claimBatch, expireLease } from '#db/delivery/claim-batch.ts';
+import { markSlice } from '#db/delivery/mark-slice.ts';
+import { resolveDoubt } from '#db/delivery/resolve-doubt.ts';
+import { settleSlice } from '#db/delivery/settle-slice.ts';
 import { DOUBT_WINDOW_MS } from '#domain/delivery/delivery.ts';
 import { unpackRef } from '#domain/delivery/refs.ts';
 import type { MessageClass } from '#schemas/delivery.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { claimBatch } from '#db/claim-batch.ts';
+import { claimBatch } from '#db/delivery/claim-batch.ts';
 import type { Database } from '#db/database.ts';
 import type { ChannelAdapter, Target } from '#domain/delivery/channel.ts';
 import { RANK } from '#domain/delivery/delivery.ts';

@@ -122,13 +122,13 @@ export const RECALL_MUTANTS: readonly Mutant[] = [
   {
     guard: 'cut off',
     removed: 'that its late word opens nothing of a stopped message',
-    changes: [{ file: 'src/db/take-back-late.ts', from: `WHEN b.state <> 'done' THEN`, to: 'WHEN true THEN' }],
+    changes: [{ file: 'src/db/delivery/take-back-late.ts', from: `WHEN b.state <> 'done' THEN`, to: 'WHEN true THEN' }],
     test: cutOff('and of a message that was stopped meanwhile: they are cancelled, not in doubt'),
   },
   {
     guard: 'cut off',
     removed: 'the fence of its late word',
-    changes: [{ file: 'src/db/take-back-late.ts', from: `AND d.fence = \${at('fence')}`, to: `AND d.fence IS DISTINCT FROM \${at('fence')}` }],
+    changes: [{ file: 'src/db/delivery/take-back-late.ts', from: `AND d.fence = \${at('fence')}`, to: `AND d.fence IS DISTINCT FROM \${at('fence')}` }],
     test: cutOff('says too late whom it has not called: they are in doubt no longer, and called once'),
   },
 ];

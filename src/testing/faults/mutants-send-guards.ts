@@ -1,7 +1,7 @@
 import type { Mutant } from './mutant.ts';
 
-const MARK = 'src/db/mark-slice.ts';
-const GUARD_SQL = 'src/db/guard-sql.ts';
+const MARK = 'src/db/delivery/mark-slice.ts';
+const GUARD_SQL = 'src/db/delivery/guard-sql.ts';
 const LAUNCH = 'src/services/messages/launch-message.ts';
 const APPROVE = 'src/services/messages/approve-message.ts';
 const ASK = 'src/services/messages/ask-first.ts';
@@ -101,7 +101,7 @@ export const SEND_GUARD_MUTANTS: readonly Mutant[] = [
     removed: 'that it is planned for those alone who may have had the first',
     changes: [
       {
-        file: 'src/db/wave-people.ts',
+        file: 'src/db/audience/wave-people.ts',
         from: `if (wave.selects === 'reached' && wave.followsId !== null)`,
         to: `if (wave.selects === 'reached' && wave.followsId === '')`,
       },
@@ -111,7 +111,7 @@ export const SEND_GUARD_MUTANTS: readonly Mutant[] = [
   {
     guard: 'correction',
     removed: 'that it is planned by what the first came by',
-    changes: [{ file: 'src/db/plan-page.ts', from: 'return plan.followsId === null ? base :', to: `return plan.followsId !== '' ? base :` }],
+    changes: [{ file: 'src/db/audience/plan-page.ts', from: 'return plan.followsId === null ? base :', to: `return plan.followsId !== '' ? base :` }],
     test: CORRECTED,
   },
   {
@@ -141,7 +141,7 @@ export const SEND_GUARD_MUTANTS: readonly Mutant[] = [
   {
     guard: 'same text',
     removed: 'that what is scheduled counts',
-    changes: [{ file: 'src/db/repeated-text.ts', from: `(m.launched_at IS NOT NULL OR m.state = 'scheduled')`, to: 'm.launched_at IS NOT NULL' }],
+    changes: [{ file: 'src/db/audience/repeated-text.ts', from: `(m.launched_at IS NOT NULL OR m.state = 'scheduled')`, to: 'm.launched_at IS NOT NULL' }],
     test: route('repeated-text', 'what is scheduled counts at its time'),
   },
   {
@@ -175,7 +175,7 @@ export const SEND_GUARD_MUTANTS: readonly Mutant[] = [
     removed: 'that a mark lets no launch pass',
     changes: [
       {
-        file: 'src/db/stop-lock.ts',
+        file: 'src/db/delivery/stop-lock.ts',
         from: `pg_advisory_xact_lock_shared(\${sql.lit(LAUNCH_KEY)}, \${at('tenantId')}::integer)`,
         to: `\${at('tenantId')}::integer`,
       },

@@ -2,7 +2,7 @@ import type { Mutant } from './mutant.ts';
 import { RECALL_MUTANTS } from './mutants-recall.ts';
 import { SEND_GUARD_MUTANTS } from './mutants-send-guards.ts';
 
-const MARK = 'src/db/mark-slice.ts';
+const MARK = 'src/db/delivery/mark-slice.ts';
 const guard = (name: string) => ({ file: 'src/testing/faults/guards.db.test.ts', name });
 
 /** Every guard that carries a promise. */
@@ -12,7 +12,7 @@ export const MUTANTS: readonly Mutant[] = [
     removed: 'the fence of a settle',
     changes: [
       {
-        file: 'src/db/settle-slice.ts',
+        file: 'src/db/delivery/settle-slice.ts',
         from: `AND d.state = 'attempting' AND d.fence = \${at('fence')}`,
         to: `AND d.state = 'attempting' AND \${at('fence')}::int IS NOT NULL`,
       },
@@ -96,7 +96,7 @@ export const MUTANTS: readonly Mutant[] = [
     removed: 'that a living claim is left alone',
     changes: [
       {
-        file: 'src/db/claim-batch.ts',
+        file: 'src/db/delivery/claim-batch.ts',
         from: `AND id = \${batchId} AND state = 'claimed' AND lease_until < now()`,
         to: `AND id = \${batchId} AND state = 'claimed'`,
       },
@@ -125,7 +125,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     guard: 'stop epoch',
     removed: 'that a stop waits for marks under way',
-    changes: [{ file: 'src/db/stop-lock.ts', from: 'SELECT pg_advisory_xact_lock_shared(${sql.lit(STOP_KEY)})', to: 'SELECT ${sql.lit(STOP_KEY)}' }],
+    changes: [{ file: 'src/db/delivery/stop-lock.ts', from: 'SELECT pg_advisory_xact_lock_shared(${sql.lit(STOP_KEY)})', to: 'SELECT ${sql.lit(STOP_KEY)}' }],
     test: guard('stop: it waits for a mark under way and counts it'),
   },
   {
@@ -167,13 +167,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     guard: 'rank',
     removed: 'that a receipt only raises the rank',
-    changes: [{ file: 'src/db/apply-receipts.ts', from: 'AND g.rank > ${RANK_SQL}', to: '' }],
+    changes: [{ file: 'src/db/delivery/apply-receipts.ts', from: 'AND g.rank > ${RANK_SQL}', to: '' }],
     test: guard('rank: what was delivered is never failed or merely accepted again'),
   },
   {
     guard: 'doubt window',
     removed: 'that evidence is waited for',
-    changes: [{ file: 'src/db/resolve-doubt.ts', from: `AND d.state = 'unknown' AND d.next_at <= now()`, to: `AND d.state = 'unknown'` }],
+    changes: [{ file: 'src/db/delivery/resolve-doubt.ts', from: `AND d.state = 'unknown' AND d.next_at <= now()`, to: `AND d.state = 'unknown'` }],
     test: guard('doubt: nobody is called again before the window for evidence has passed'),
   },
   {
@@ -181,7 +181,7 @@ export const MUTANTS: readonly Mutant[] = [
     removed: 'that a campaign is not sent again after doubt',
     changes: [
       {
-        file: 'src/db/resolve-doubt.ts',
+        file: 'src/db/delivery/resolve-doubt.ts',
         from: `\${lane} <> 'bulk' AND d.attempts < \${maxAfterDoubt(lane)}`,
         to: `\${lane} <> 'x' AND d.attempts < 6`,
         times: 2,
@@ -194,7 +194,7 @@ export const MUTANTS: readonly Mutant[] = [
     removed: 'that a life message is sent again after doubt',
     changes: [
       {
-        file: 'src/db/resolve-doubt.ts',
+        file: 'src/db/delivery/resolve-doubt.ts',
         from: `\${lane} <> 'bulk' AND d.attempts < \${maxAfterDoubt(lane)}`,
         to: `\${lane} <> 'x' AND false AND d.attempts < 6`,
         times: 2,
@@ -237,13 +237,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     guard: 'says',
     removed: 'that a life message says whom it means, where, what to do and who issues it',
-    changes: [{ file: 'src/db/guard-sql.ts', from: 'OR NOT m.says_all', to: '' }],
+    changes: [{ file: 'src/db/delivery/guard-sql.ts', from: 'OR NOT m.says_all', to: '' }],
     test: guard('says: nobody is marked by a life message that does not say what to do'),
   },
   {
     guard: 'says',
     removed: 'that a life message says until when',
-    changes: [{ file: 'src/db/guard-sql.ts', from: 'm.expires_at IS NULL OR ', to: '' }],
+    changes: [{ file: 'src/db/delivery/guard-sql.ts', from: 'm.expires_at IS NULL OR ', to: '' }],
     test: guard('says: nobody is marked by a life message that does not say until when'),
   },
   {

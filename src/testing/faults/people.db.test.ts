@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { claimBatch } from '#db/claim-batch.ts';
+import { claimBatch } from '#db/delivery/claim-batch.ts';
 import { unpackRef } from '#domain/delivery/refs.ts';
 import type { AnswerWay, MessageClass } from '#schemas/delivery.ts';
 import { recordAnswer } from '#services/answers/answer.ts';

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createEmailAdapter } from '#channels/email/adapter.ts';
 import { createPushAdapter } from '#channels/push/adapter.ts';
 import { createSmsAdapter } from '#channels/sms/adapter.ts';
-import { claimBatch } from '#db/claim-batch.ts';
+import { claimBatch } from '#db/delivery/claim-batch.ts';
 import { type Database, openDatabase } from '#db/database.ts';
 import type { ChannelAdapter } from '#domain/delivery/channel.ts';
 import { OPEN_POLICY } from '#domain/message/policy.ts';

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type ClaimedBatch, claimBatch } from '#db/claim-batch.ts';
-import { markSlice } from '#db/mark-slice.ts';
-import { type SettledPerson, settleLate, settleSlice } from '#db/settle-slice.ts';
+import { type ClaimedBatch, claimBatch } from '#db/delivery/claim-batch.ts';
+import { markSlice } from '#db/delivery/mark-slice.ts';
+import { type SettledPerson, settleLate, settleSlice } from '#db/delivery/settle-slice.ts';
 import { OPEN_POLICY } from '#domain/message/policy.ts';
 import type { DeliveryState } from '#schemas/delivery.ts';
 import { messageInputSchema } from '#schemas/message.ts';

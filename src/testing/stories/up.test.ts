@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startEmbeddedPostgres } from '#db/embedded-postgres.ts';
+import { startEmbeddedPostgres } from '#db/server/embedded-postgres.ts';
 import { DATABASE_FILE } from '#platform/ready.ts';
 import type { MessageView, Page } from '#schemas/views.ts';
 import { freePort } from '#testing/system.ts';

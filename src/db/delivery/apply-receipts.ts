@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { DeliveryRef } from '#domain/delivery/refs.ts';
-import type { Tx } from './database.ts';
+import type { Tx } from '#db/database.ts';
 
 export interface ReceiptRow {
   readonly ref: DeliveryRef;

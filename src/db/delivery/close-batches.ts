@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Tx } from './database.ts';
+import type { Tx } from '#db/database.ts';
 
 /** Batches closed in one transaction: 5,000 people, so that no lock is held long. */
 const BATCHES_A_STEP = 20;

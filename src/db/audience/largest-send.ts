@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Tx } from './database.ts';
+import type { Tx } from '#db/database.ts';
 
 /**
  * People of the largest message that a tenant has launched. A drill is no measure for a live message; the reverse is.

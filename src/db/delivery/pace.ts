@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
-import type { Tx } from './database.ts';
-import { prepared } from './prepared.ts';
+import type { Tx } from '#db/database.ts';
+import { prepared } from '#db/prepared.ts';
 
 /** How much of the configured rate is used. What is left is what a call may be late by. */
 const SHARE = 0.984;

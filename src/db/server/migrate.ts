@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import pg from 'pg';
 
-const FOLDER = new URL('../../schemas/migrations/', import.meta.url);
+const FOLDER = new URL('../../../schemas/migrations/', import.meta.url);
 
 /**
  * Applies the numbered SQL files in order, each in its own transaction, under one advisory lock so that any number of

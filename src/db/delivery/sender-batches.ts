@@ -1,7 +1,7 @@
 import { type RawBuilder, sql, type SqlBool } from 'kysely';
 import { RUN } from '#domain/delivery/breaker.ts';
 import type { Candidate } from '#domain/delivery/choose-sender.ts';
-import type { Tx } from './database.ts';
+import type { Tx } from '#db/database.ts';
 import type { ClaimedBatch } from './claim-batch.ts';
 
 /** `isHeld` for a row of `senders` under alias `s`. */

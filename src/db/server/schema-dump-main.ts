@@ -12,7 +12,7 @@ try {
   await migrate(postgres.url);
   const client = new pg.Client({ connectionString: postgres.url });
   await client.connect();
-  writeFileSync(new URL('../../schemas/schema.sql', import.meta.url), await dumpSchema(client));
+  writeFileSync(new URL('../../../schemas/schema.sql', import.meta.url), await dumpSchema(client));
   await client.end();
 } finally {
   await postgres.stop();

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { CHANNELS, type Channel } from '#schemas/delivery.ts';
-import type { Tx } from './database.ts';
+import type { Tx } from '#db/database.ts';
 
 /** Above every ordinal that a plan can have. */
 export const JOIN_WAVE = 1_000;

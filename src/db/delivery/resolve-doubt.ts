@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { afterDoubt, maxAfterDoubt } from '#domain/delivery/delivery.ts';
-import type { Tx } from './database.ts';
+import type { Tx } from '#db/database.ts';
 import type { ClaimedBatch } from './claim-batch.ts';
 
 /**

@@ -2,7 +2,7 @@ import { type RawBuilder, sql } from 'kysely';
 import { CHANNELS, type Channel, type MessageClass } from '#schemas/delivery.ts';
 import type { PlanStep } from '#schemas/message.ts';
 import { addressSql, type Condition, consentSql, idHashSql, reachSql } from './audience-sql.ts';
-import type { Tx } from './database.ts';
+import type { Tx } from '#db/database.ts';
 import { mayHaveIt } from './plan-page.ts';
 
 /** People who would be called alike: same locale, names of the same size, and where quiet hours matter the same zone. */

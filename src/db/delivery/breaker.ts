@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { type Breaker, hear, type Hearing, LIFE_PROBE_LEASE_MS, PROBE_LEASE_MS } from '#domain/delivery/breaker.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import type { ClaimedBatch } from './claim-batch.ts';
-import type { Tx } from './database.ts';
+import type { Tx } from '#db/database.ts';
 import { wakeBatches } from './sender-batches.ts';
 
 interface Row {

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
-import type { Tx } from './database.ts';
-import { prepared } from './prepared.ts';
+import type { Tx } from '#db/database.ts';
+import { prepared } from '#db/prepared.ts';
 
 /**
  * Keeps a message's first and last call. All slots of all workers share that one row, so it is written at most twice a

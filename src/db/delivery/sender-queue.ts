@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { MessageClass } from '#schemas/delivery.ts';
-import type { Tx } from './database.ts';
+import type { Tx } from '#db/database.ts';
 
 export interface SenderQueue {
   senderId: number;

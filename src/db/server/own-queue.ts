@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Database } from './database.ts';
+import type { Database } from '#db/database.ts';
 
 /** The login of this database, where the queue's tables (schema `bullmq`) are another's; undefined where it owns them or there are none yet. */
 export async function strangerToQueue(db: Pick<Database, 'across'>): Promise<string | undefined> {

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Condition } from './audience-sql.ts';
-import type { Tx } from './database.ts';
+import type { Tx } from '#db/database.ts';
 
 /** Rows that a preview reads for this at the most: it is made while somebody types. */
 const ROWS_MAX = 1_000_000;

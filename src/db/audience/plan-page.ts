@@ -2,7 +2,7 @@ import { type SqlBool, type RawBuilder, sql } from 'kysely';
 import type { Channel, MessageClass } from '#schemas/delivery.ts';
 import { MAY_HAVE_IT } from '#domain/delivery/delivery.ts';
 import { addressSql, consentSql, idHashSql, reachSql } from './audience-sql.ts';
-import type { Tx } from './database.ts';
+import type { Tx } from '#db/database.ts';
 
 /** What one page of planning needs to know of its wave. */
 export interface PagePlan {

@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Audience } from '#schemas/audience.ts';
 import { audienceCondition, type Condition } from './audience-sql.ts';
-import type { Tx } from './database.ts';
+import type { Tx } from '#db/database.ts';
 
 /** Within this time before or after, the same text is more likely a slip than meant. */
 const WINDOW = sql.lit('10 minutes');

@@ -2,7 +2,7 @@ import { type RawBuilder, type SqlBool, sql } from 'kysely';
 import { type Box, boxAround, boxOfRing, EARTH_RADIUS_KM } from '#domain/geo.ts';
 import type { Audience, Polygon } from '#schemas/audience.ts';
 import type { Channel, MessageClass } from '#schemas/delivery.ts';
-import type { Tx } from './database.ts';
+import type { Tx } from '#db/database.ts';
 
 export type Condition = RawBuilder<SqlBool>;
 

@@ -5,9 +5,9 @@ import { MAY_HAVE_IT } from '#domain/delivery/delivery.ts';
 import type { Channel } from '#schemas/delivery.ts';
 import { brokenGuardSql, ceilingSql, recentSql } from './guard-sql.ts';
 import { holdAgainstStop, holdAgainstStopAndLaunch } from './stop-lock.ts';
-import type { Database, Tx } from './database.ts';
+import type { Database, Tx } from '#db/database.ts';
 import { type ClaimedBatch, LEASE_SECONDS } from './claim-batch.ts';
-import { type Places, plainArray, type Prepared, prepared } from './prepared.ts';
+import { type Places, plainArray, type Prepared, prepared } from '#db/prepared.ts';
 import { heldSql } from './sender-batches.ts';
 
 /** A person whose delivery is now `attempting` and may be called once this transaction has committed. */

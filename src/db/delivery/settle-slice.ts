@@ -1,9 +1,9 @@
 import { sql } from 'kysely';
 import type { Settlement } from '#domain/delivery/delivery.ts';
 import type { Channel } from '#schemas/delivery.ts';
-import type { Tx } from './database.ts';
+import type { Tx } from '#db/database.ts';
 import type { ClaimedBatch } from './claim-batch.ts';
-import { type Places, plainArray, prepared, textArray } from './prepared.ts';
+import { type Places, plainArray, prepared, textArray } from '#db/prepared.ts';
 
 export interface SettledPerson extends Settlement {
   readonly id: string;

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { ClaimedBatch } from './claim-batch.ts';
-import type { Tx } from './database.ts';
-import { plainArray, prepared } from './prepared.ts';
+import type { Tx } from '#db/database.ts';
+import { plainArray, prepared } from '#db/prepared.ts';
 
 /**
  * People whom a worker did not call and of whom it could not say so in time: it was cut off, its lease passed and the sweep

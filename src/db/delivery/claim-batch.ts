@@ -1,8 +1,8 @@
 import { type Kysely, sql } from 'kysely';
 import type { Schema } from '#schemas/database.ts';
 import type { Channel, MessageClass } from '#schemas/delivery.ts';
-import type { Tx } from './database.ts';
-import { prepared } from './prepared.ts';
+import type { Tx } from '#db/database.ts';
+import { prepared } from '#db/prepared.ts';
 
 export interface ClaimedBatch {
   tenantId: number;

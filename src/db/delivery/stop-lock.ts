@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
-import type { Tx } from './database.ts';
-import { prepared } from './prepared.ts';
+import type { Tx } from '#db/database.ts';
+import { prepared } from '#db/prepared.ts';
 
 const STOP_KEY = 0x4d55_5354; // "MUST"
 /** With a tenant's id: a space of keys of its own. */
