@@ -1,6 +1,6 @@
 import type { ColumnType, Generated, GeneratedAlways } from 'kysely';
 import type { Id, Json, NullableTime, Time } from './database-columns.ts';
-import type { Said } from './says.ts';
+import type { Wording } from './wording.ts';
 import type { AnswerWay, Channel, DeliveryState, MessageClass, MessageState } from './delivery.ts';
 
 export interface MessagesTable {
@@ -14,7 +14,7 @@ export interface MessagesTable {
   title: string | null;
   text: Json<Record<string, string>>;
   denies_drill: GeneratedAlways<boolean>;
-  said: ColumnType<Said | null, string | null | undefined, string | null>;
+  said: ColumnType<Wording | null, string | null | undefined, string | null>;
   says_all: GeneratedAlways<boolean>;
   fallback_locale: string;
   answers: Json<{ key: string; label: string; counts?: boolean }[]>;

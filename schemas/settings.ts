@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { MessageClass } from './delivery.ts';
 import { localeSchema, saysSchema } from './message.ts';
-import type { Says } from './says.ts';
+import type { WordingInput } from './wording.ts';
 
 function canonicalZone(name: string): string | undefined {
   try {
@@ -65,5 +65,5 @@ export interface SettingsView {
   doubling: boolean;
   hourlyCeiling: number | null;
   asksPrograms: boolean;
-  says: Says;
+  says: WordingInput;
 }

@@ -1,7 +1,7 @@
 import type { Audience } from './audience.ts';
 import type { Channel, DeliveryState, MessageClass, MessageState, ReturnReason } from './delivery.ts';
 import type { AnswerOption, PlanStep } from './message.ts';
-import type { Said } from './says.ts';
+import type { Wording } from './wording.ts';
 
 export type StateCounts = Record<DeliveryState, number>;
 
@@ -16,7 +16,7 @@ export interface MessageView {
   title: string | null;
   text: Record<string, string>;
   /** Per locale: whom it means, where, what to do, who issues it, as frozen with the message. */
-  says: Said | null;
+  says: Wording | null;
   fallbackLocale: string;
   answerOptions: AnswerOption[];
   share: boolean;

@@ -7,8 +7,8 @@ import { runProcess } from '#platform/lifecycle.ts';
 import { trimMemory } from '#platform/memory.ts';
 import { joinMailer } from '#services/spread/join-mailer.ts';
 import { isOurReturnPath, receiveBounce } from '#services/receipts/receive-bounce.ts';
-import { rehearsal } from '#services/upkeep/warm-up.ts';
-import { rehearseLaunch } from '#services/messages/warm-up-launch.ts';
+import { warmUp } from '#services/upkeep/warm-up.ts';
+import { warmUpLaunch } from '#services/messages/warm-up-launch.ts';
 import { createRuntime } from './runtime.ts';
 
 /** Long requests (an import, an export) may finish; what is left after this is cut and can be repeated. */
@@ -20,9 +20,9 @@ await runProcess('api', async (env) => {
   const { email } = createChannels(config, log);
   const app = createApp({ ...deps, mailer: joinMailer(email, deps) }, { queue: runtime.queues });
   await trimMemory();
-  await rehearsal(log, async () => {
+  await warmUp(log, async () => {
     // The router is put together by the first request, in 10 ms.
-    await Promise.all([rehearseLaunch(deps), app.request('/livez')]);
+    await Promise.all([warmUpLaunch(deps), app.request('/livez')]);
   });
   const server = await serve(app, { port: config.port, host: config.host, endStreams: () => progressHub(deps).close() });
   const bounces =

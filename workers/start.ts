@@ -9,8 +9,8 @@ import { forgetOld } from '#services/upkeep/forget-old.ts';
 import { planDue } from '#services/planning/plan-due.ts';
 import { planWave } from '#services/planning/plan-wave.ts';
 import { Recalls } from '#services/delivery/recalls.ts';
-import { rehearsal } from '#services/upkeep/warm-up.ts';
-import { rehearseDelivery } from '#services/delivery/warm-up-delivery.ts';
+import { warmUp } from '#services/upkeep/warm-up.ts';
+import { warmUpDelivery } from '#services/delivery/warm-up-delivery.ts';
 import { SendPlans } from '#services/delivery/send-plan.ts';
 import { sweep } from '#services/upkeep/sweep.ts';
 import type { Runtime } from '#src/runtime.ts';
@@ -42,7 +42,7 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
   const courtesy = new Courtesy();
   const recalls = new Recalls();
   const stops = await watchStops(deps, recalls);
-  let rehearsed = Promise.resolve();
+  let warmedUp = Promise.resolve();
   for (const lane of config.workerLanes) {
     const db = openDatabase({
       url: config.databaseUrl,
@@ -57,7 +57,7 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
     const carriers = createChannels(config, log);
     channels.push(carriers);
     const plans = new SendPlans(deps, carriers);
-    if (lane === 'life') rehearsed = rehearsal(log, () => rehearseDelivery(db, plans, lane));
+    if (lane === 'life') warmedUp = warmUp(log, () => warmUpDelivery(db, plans, lane));
     const beforeMark = lane === 'life' ? courtesy.lifeMarks : lane === 'bulk' ? courtesy.giveWay : () => undefined;
     lanes.set(lane, new Lane({ lane, slots: SLOTS[lane], db, workerName, deps: { ...deps, recalls, plans, random: Math.random, beforeMark }, log }));
   }
@@ -89,7 +89,7 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
   });
   // At the start too: a process that is renewed each hour would never come to it.
   const forgetting = tick(FORGET_MS, runtime, 'forgetting', () => forgetOld(deps), 0);
-  await rehearsed;
+  await warmedUp;
   // A claim on each connection: what the server compiles for it is of the connection too.
   lanes.get('life')?.wake();
   lanes.get('life')?.wake();

@@ -143,13 +143,13 @@ test.each([
 });
 
 /** A worker that cannot ask for stops, in the midst of a message. */
-async function cutOff(klass: MessageClass, people: number) {
+async function cutOff(messageClass: MessageClass, people: number) {
   const bench = await Bench.open(deps);
   await bench.people(people, { phone: true });
-  const message = await bench.launch(klass, { channels: ['sms'] });
+  const message = await bench.launch(messageClass, { channels: ['sms'] });
   const slow = await slowWorker(bench, false, true);
   await bench.plan();
-  const batch = await claimBatch(deps.db.across, klass, 'test');
+  const batch = await claimBatch(deps.db.across, messageClass, 'test');
   if (!batch) throw new Error('a batch is due');
   const running = deliverBatch(slow.worker, batch);
   await expect.poll(() => slow.at.length).toBe(CONNECTIONS);

@@ -15,14 +15,14 @@ export interface Draft {
 let composed = 0;
 
 /** A call to help as people send it: a personal link, two answers. Each text differs, and all have one length. */
-export function draft({ class: klass = 'bulk', channel, audience = { all: true }, longer = false, launch = true }: Draft): Record<string, unknown> {
+export function draft({ class: messageClass = 'bulk', channel, audience = { all: true }, longer = false, launch = true }: Draft): Record<string, unknown> {
   const number = String(++composed).padStart(6, '0');
   const more = longer ? ` ${'Bring boots, a torch and something warm. '.repeat(8)}` : '';
   return {
-    class: klass,
+    class: messageClass,
     title: 'Volunteers needed',
     text: { en: `No ${number}: sandbags at the north gate, 18:00.${more} {{link}}` },
-    ...(klass === 'life' ? { says: { who: `No ${number}`, where: 'the north gate', instruction: 'sandbags' } } : {}),
+    ...(messageClass === 'life' ? { says: { who: `No ${number}`, where: 'the north gate', instruction: 'sandbags' } } : {}),
     audience,
     channels: [channel],
     answers: [

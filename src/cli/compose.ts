@@ -50,7 +50,7 @@ export function timeOf(name: string, value: string, now: number): string {
 }
 
 /** What a life message must say: `--who`, `--where`, `--do`, `--issuer`; without them the organisation's standing words hold. */
-export function saysOf(flags: Flags): Record<string, string> {
+export function wordingFrom(flags: Flags): Record<string, string> {
   const given = { who: flag(flags, 'who'), where: flag(flags, 'where'), instruction: flag(flags, 'do'), issuer: flag(flags, 'issuer') };
   return Object.fromEntries(Object.entries(given).flatMap(([part, words]) => (words === undefined ? [] : [[part, words]])));
 }
@@ -81,7 +81,7 @@ export function messageOf(flags: Flags, now: number, needsText = true): Record<s
     ...(flag(flags, 'title') === undefined ? {} : { title: flag(flags, 'title') }),
     ...(flags['drill'] === true ? { drill: true } : {}),
     ...(flags['share'] === true ? { share: true } : {}),
-    ...(Object.keys(saysOf(flags)).length > 0 ? { says: { ...(base['says'] as object | undefined), ...saysOf(flags) } } : {}),
+    ...(Object.keys(wordingFrom(flags)).length > 0 ? { says: { ...(base['says'] as object | undefined), ...wordingFrom(flags) } } : {}),
     ...(answers.length > 0 ? { answers } : {}),
     ...(channels === undefined ? {} : { channels: channels.split(',') }),
     ...(expires === undefined ? {} : { expiresAt: timeOf('expires', expires, now) }),

@@ -30,7 +30,7 @@ export interface Database {
    * first who needs it need not wait for that. No statement is executed, whatever it would do, and each answers no rows;
    * what `work` makes of that does not matter. Rejects when the server refuses a statement.
    */
-  rehearse(work: (tx: Tx) => Promise<unknown>): Promise<void>;
+  warmUp(work: (tx: Tx) => Promise<unknown>): Promise<void>;
   /** For the SECURITY DEFINER functions and `installation`: no tenant is set, so no tenant's row is visible. */
   across: Kysely<Schema>;
   /** A plain client for LISTEN or COPY; the caller releases it. */
@@ -171,9 +171,9 @@ export function openDatabase(options: DatabaseOptions): Database {
         client.release(!usable);
       }
     },
-    rehearse: async (work) => {
+    warmUp: async (work) => {
       // Together, so that each has a connection of its own.
-      await Promise.all(Array.from({ length: kept }, async () => rehearseOn(await pool.connect(), work)));
+      await Promise.all(Array.from({ length: kept }, async () => warmUpOn(await pool.connect(), work)));
     },
     connect: () => pool.connect(),
     close: async () => {
@@ -242,13 +242,13 @@ export async function sendNamed(tx: Tx, { name, text, values }: NamedStatement):
   return rows;
 }
 
-async function rehearseOn(client: pg.PoolClient, work: (tx: Tx) => Promise<unknown>): Promise<void> {
+async function warmUpOn(client: pg.PoolClient, work: (tx: Tx) => Promise<unknown>): Promise<void> {
   // No organisation has the id 0.
   const packet = new OnePacket(0, true);
-  const rehearsed: Querying = {
+  const warmedUp: Querying = {
     query: async (text, values) => ({ command: '', rowCount: 0, rows: (await packet.add({ name: '', text, values })) as object[] }),
   };
-  const tx = clientKysely(rehearsed) as Tx;
+  const tx = clientKysely(warmedUp) as Tx;
   packets.set(tx, packet);
   clients.set(tx, client);
   let usable = false;

@@ -41,12 +41,12 @@ const TENANT = `SELECT set_config('app.tenant', $1, true)`;
  */
 export class OnePacket {
   readonly #waiting: Waiting[] = [];
-  readonly #rehearsed: boolean;
+  readonly #planOnly: boolean;
   #sent = false;
 
-  /** @param rehearsed they are parsed and planned, and none is executed: each answers no rows */
-  constructor(tenantId: number, rehearsed = false) {
-    this.#rehearsed = rehearsed;
+  /** @param planOnly they are parsed and planned, and none is executed: each answers no rows */
+  constructor(tenantId: number, planOnly = false) {
+    this.#planOnly = planOnly;
     // Whatever it is refused for, all the others are too.
     this.add({ name: 'set_tenant', text: TENANT, values: [tenantId] }).catch(() => undefined);
   }
@@ -101,7 +101,7 @@ export class OnePacket {
       }
       wire.bind({ statement: name, values: bound[i] ?? [] });
       // Bind plans (PostgreSQL, "Extended Query"); only Execute reads or writes.
-      if (this.#rehearsed) continue;
+      if (this.#planOnly) continue;
       wire.describe({ type: 'P', name: '' });
       wire.execute({ portal: '' });
     }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { BoundedMap } from './bounded-map.ts';
-import { dateFormats } from '#domain/recipients/date-formats.ts';
+import { dateFormats } from './date-formats.ts';
 
 test('forgets what was used longest ago, and never holds more than its limit', () => {
   const map = new BoundedMap<string, number>(2);

@@ -1,5 +1,5 @@
 import { BoundedMap } from './bounded-map.ts';
-import { dateFormats } from '#domain/recipients/date-formats.ts';
+import { dateFormats } from './date-formats.ts';
 
 const DAY_MS = 86_400_000;
 const HALF_DAY_MS = DAY_MS / 2;

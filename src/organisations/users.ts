@@ -1,7 +1,7 @@
 import { USER_ROLES, type UserRole } from '#schemas/delivery.ts';
-import { addPerson } from '#services/access/add-user.ts';
-import { findPerson } from '#services/access/find-user.ts';
-import { listPeople, type PersonView } from '#services/access/list-users.ts';
+import { addUser } from '#services/access/add-user.ts';
+import { findUser } from '#services/access/find-user.ts';
+import { listUsers, type UserView } from '#services/access/list-users.ts';
 import { setDisabled } from '#services/access/set-disabled.ts';
 import { setPassword } from '#services/access/set-password.ts';
 import { contextOf, given, oneOf, passwordOf, text, type Verb, type Work, yes } from './io.ts';
@@ -20,7 +20,7 @@ export const PEOPLE_VERBS: Readonly<Record<string, Verb>> = {
 };
 
 /** As wide as the longest address and name that are usual. */
-const personLine = (one: PersonView): string =>
+const personLine = (one: UserView): string =>
   [
     one.email.padEnd(32),
     one.role.padEnd(11),
@@ -30,7 +30,7 @@ const personLine = (one: PersonView): string =>
   ].join('  ');
 
 async function people({ db, values, print }: Work): Promise<void> {
-  const all = await listPeople(await contextOf(db, values));
+  const all = await listUsers(await contextOf(db, values));
   print(all, all.map((one) => `${personLine(one)}\n`).join('') || 'nobody yet: npm run organisations -- person --help\n');
 }
 
@@ -39,7 +39,7 @@ async function person(work: Work): Promise<void> {
   const role = oneOf<UserRole>('role', given(values, 'role') ?? '', USER_ROLES);
   const [email, name] = [given(values, 'email') ?? '', given(values, 'name') ?? ''];
   const ctx = await contextOf(db, values);
-  const { userId } = await addPerson(ctx, { email, name, role, password: await passwordOf(work, email) });
+  const { userId } = await addUser(ctx, { email, name, role, password: await passwordOf(work, email) });
   print({ id: userId, organisation: ctx.tenantId, email, role }, `${email}: added as ${role}\n`);
 }
 
@@ -49,7 +49,7 @@ async function password(work: Work): Promise<void> {
   const { db, values, print } = work;
   const email = given(values, 'email') ?? '';
   // A slip in the address is told before anybody thinks of a password.
-  await findPerson({ db }, email);
+  await findUser({ db }, email);
   const { tenantId, sessionsEnded, disabled: still } = await setPassword({ db }, email, await passwordOf(work, email));
   print(
     { email, organisation: tenantId, sessionsEnded, disabled: still },

@@ -1,19 +1,19 @@
 import type { MessageClass } from '#schemas/delivery.ts';
 import type { AnswerOption } from '#schemas/message.ts';
-import type { Said } from '#schemas/says.ts';
+import type { Wording } from '#schemas/wording.ts';
 
 /** A message as its rendering sees it; nothing personal. */
 export interface RenderInput {
   readonly class: MessageClass;
   readonly drill: boolean;
   readonly kind: 'original' | 'correction' | 'all_clear' | 'join';
-  /** Short mark by which a person recognises a double, with or without `#`; '' for none. */
-  readonly mark: string;
+  /** Short code by which a person recognises a double, with or without `#`; '' for none. */
+  readonly repeatCode: string;
   readonly title: string | null;
   /** Text per locale, with `{{name}}`, `{{first_name}}`, `{{link}}`. */
   readonly text: Readonly<Record<string, string>>;
   /** What it must say beside its text, per locale; null for nothing. */
-  readonly said: Said | null;
+  readonly said: Wording | null;
   readonly fallbackLocale: string;
   readonly answers: readonly AnswerOption[];
   readonly share: boolean;

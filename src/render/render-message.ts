@@ -8,7 +8,7 @@ import { join } from './markup.ts';
 import { type Piece, pieceOf, withoutTitleLine } from './piece.ts';
 import { renderEmail } from './render-email.ts';
 import type { RenderInput } from './render-input.ts';
-import { untilLine } from './said-lines.ts';
+import { untilLine } from './wording-lines.ts';
 
 export { chooseLocale } from './choose-locale.ts';
 
@@ -33,17 +33,17 @@ export function assertSlots(text: Readonly<Record<string, string>>): FieldError[
 const MAX_VALIDITY_SECONDS = 36_000;
 
 function renderSms(piece: Piece): SmsContent {
-  const { message, words, prefix, text, mark } = piece;
-  const parts: Template[number][] = [prefix, ...text, ...saidWithEnd(piece)];
+  const { message, words, prefix, text, repeatCode } = piece;
+  const parts: Template[number][] = [prefix, ...text, ...wordingWithEnd(piece)];
   if (message.answers.length > 0) parts.push(`\n${words.smsReply}${answerHint(message.answers)}`);
   if ((message.answers.length > 0 || message.share) && !hasSlot(text, 'link')) parts.push('\n', { slot: 'link' });
-  if (mark) parts.push(`\n${mark}`);
+  if (repeatCode) parts.push(`\n${repeatCode}`);
   const left = secondsLeft(message) ?? MAX_VALIDITY_SECONDS;
   return { channel: 'sms', body: join(parts), validitySeconds: Math.min(MAX_VALIDITY_SECONDS, Math.max(1, left)) };
 }
 
 /** Lines below the text: literal, since words of a coordinator are no slots here. */
-function saidWithEnd({ message, locale, words, said }: Piece): string[] {
+function wordingWithEnd({ message, locale, words, said }: Piece): string[] {
   const until = untilLine(message, locale, words);
   return [...said, ...(until === undefined ? [] : [until])].map((line) => `\n${line}`);
 }
@@ -66,9 +66,9 @@ const MAX_TTL_SECONDS = 2_419_200;
 const MAX_PUSH_BODY_BYTES = 1500;
 
 function renderPush(piece: Piece): PushContent {
-  const { message, locale, prefix, text, mark } = piece;
+  const { message, locale, prefix, text, repeatCode } = piece;
   // The text gives way, never what must be said.
-  const said = saidWithEnd(piece);
+  const said = wordingWithEnd(piece);
   const title = message.title?.replace(/\s+/g, ' ').trim() || message.tenantName;
   const body = shorten(
     message.title ? withoutTitleLine(text, message.title) : text,
@@ -77,7 +77,7 @@ function renderPush(piece: Piece): PushContent {
   return {
     channel: 'push',
     title: [prefix + title],
-    body: join([prefix, ...body, ...said, mark && `\n${mark}`]),
+    body: join([prefix, ...body, ...said, repeatCode && `\n${repeatCode}`]),
     actions: message.answers.slice(0, 2).map((answer) => ({ action: answer.key, title: answer.label })),
     ttlSeconds: Math.min(MAX_TTL_SECONDS, secondsLeft(message) ?? CLASS_TTL_SECONDS[message.class]),
     pushUrgency: PUSH_URGENCY[message.class],

@@ -80,9 +80,9 @@ export class Bench {
     );
   }
 
-  launch(klass: MessageClass, extra: Record<string, unknown> = {}): Promise<MessageView> {
+  launch(messageClass: MessageClass, extra: Record<string, unknown> = {}): Promise<MessageView> {
     const input = {
-      class: klass,
+      class: messageClass,
       text: { en: 'Water off until 18:00' },
       audience: { all: true },
       channels: ['sms', 'email'],

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { OPEN_POLICY } from '#domain/message/policy.ts';
-import { saidOf } from '#domain/message/says.ts';
+import { wordingOf } from '#domain/message/wording.ts';
 import type { Channel, MessageClass, MessageState } from '#schemas/delivery.ts';
 import type { AnswerOption } from '#schemas/message.ts';
 import type { Deps } from '#services/context.ts';
@@ -41,7 +41,7 @@ export function addMessage(deps: Pick<Deps, 'db'>, tenantId: number, shape: Mess
         follows_id: shape.followsId ?? null,
         title: shape.title ?? null,
         text: JSON.stringify(shape.text ?? { en: 'Missing walker. Meet at Ghyll car park by 14:30.' }),
-        said: shape.class === 'life' ? JSON.stringify(saidOf(Object.keys(shape.text ?? { en: '' }), { ...OPEN_POLICY.says, issuer: 'Test' }, {})) : null,
+        said: shape.class === 'life' ? JSON.stringify(wordingOf(Object.keys(shape.text ?? { en: '' }), { ...OPEN_POLICY.says, issuer: 'Test' }, {})) : null,
         fallback_locale: Object.keys(shape.text ?? { en: '' })[0] ?? 'en',
         answers: JSON.stringify(shape.answers ?? YES_NO_LATER),
         share: shape.share ?? false,

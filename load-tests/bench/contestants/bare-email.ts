@@ -1,7 +1,7 @@
 import { CONNECTIONS } from '#channels/email/constants.ts';
 import { prepareMime } from '#channels/email/mime.ts';
 import { contentOf, slotsOf, tokenOf } from './content.ts';
-import { type Contestant, type ContestantConfig, inLanes } from './contestant.ts';
+import { type Contestant, type ContestantConfig, overConnections } from './contestant.ts';
 import { PlainSession } from './plain-session.ts';
 
 /**
@@ -14,7 +14,7 @@ export async function bareEmail(config: ContestantConfig): Promise<Contestant> {
   const free = [...sessions];
   return {
     send: (count) =>
-      inLanes(count, CONNECTIONS, async (i) => {
+      overConnections(count, CONNECTIONS, async (i) => {
         const session = free.pop();
         if (!session) throw new Error('more lanes than connections');
         const ref = `0a${tokenOf(i).padStart(32, '0')}`;

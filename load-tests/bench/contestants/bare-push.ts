@@ -4,7 +4,7 @@ import { Encryption } from '#channels/push/encryption.ts';
 import { preparePayload } from '#channels/push/payload.ts';
 import { createVapid } from '#channels/push/vapid.ts';
 import { systemClock } from '#platform/clock.ts';
-import { type Contestant, type ContestantConfig, inLanes } from './contestant.ts';
+import { type Contestant, type ContestantConfig, overConnections } from './contestant.ts';
 import { contentOf, slotsOf, tokenOf } from './content.ts';
 import { callFor } from './undici-call.ts';
 
@@ -27,7 +27,7 @@ export async function barePush(config: ContestantConfig): Promise<Contestant> {
   };
   return {
     send: (count) =>
-      inLanes(count, CONCURRENCY, async (i) => {
+      overConnections(count, CONCURRENCY, async (i) => {
         const keys = config.keys[i % config.keys.length];
         const plain = payload({ address: '', ref: tokenOf(i), slots: slotsOf(i) });
         const body = keys && plain && (await encryption.encrypt(plain, keys));

@@ -2,7 +2,7 @@ import { stringify } from 'node:querystring';
 import { Pool } from 'undici';
 import { prepareTemplate } from '#channels/fill.ts';
 import { CONNECTIONS } from '#channels/sms/constants.ts';
-import { type Contestant, type ContestantConfig, inLanes } from './contestant.ts';
+import { type Contestant, type ContestantConfig, overConnections } from './contestant.ts';
 import { contentOf, slotsOf, tokenOf } from './content.ts';
 import { callFor } from './undici-call.ts';
 
@@ -19,7 +19,7 @@ export async function bareSms(config: ContestantConfig): Promise<Contestant> {
   const path = '/2010-04-01/Accounts/AC00000000000000000000000000000000/Messages.json';
   return {
     send: (count) =>
-      inLanes(count, CONNECTIONS, async (i) => {
+      overConnections(count, CONNECTIONS, async (i) => {
         const form = stringify({
           To: `+1${2_000_000_000 + i}`,
           From: '+12025550100',

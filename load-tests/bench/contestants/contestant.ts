@@ -68,7 +68,7 @@ function answerOf(child: ChildProcess, message: unknown, logFile: string): Promi
 }
 
 /** Runs `work(0)` to `work(count - 1)`, `lanes` of them at a time. */
-export async function inLanes(count: number, lanes: number, work: (i: number) => Promise<void>): Promise<void> {
+export async function overConnections(count: number, lanes: number, work: (i: number) => Promise<void>): Promise<void> {
   let next = 0;
   const lane = async (): Promise<void> => {
     while (next < count) await work(next++);

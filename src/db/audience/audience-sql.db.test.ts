@@ -195,16 +195,16 @@ test('count, hash and highest id leave out the erased and other tenants, and the
 });
 
 test('consent: life always, ops unless refused, bulk only when agreed', async () => {
-  const ask = async (consent: string | null, klass: 'life' | 'ops' | 'bulk') => {
+  const ask = async (consent: string | null, messageClass: 'life' | 'ops' | 'bulk') => {
     const { rows } = await deps.db.withTenant(tenantId, (tx) =>
-      sql<{ ok: boolean }>`SELECT ${consentSql(klass)} AS ok FROM (SELECT ${consent}::message_class[] AS consent) r`.execute(tx),
+      sql<{ ok: boolean }>`SELECT ${consentSql(messageClass)} AS ok FROM (SELECT ${consent}::message_class[] AS consent) r`.execute(tx),
     );
     return rows[0]?.ok;
   };
   const table = { null: [true, true, false], '{}': [true, false, false], '{bulk}': [true, false, true], '{life,ops}': [true, true, false] };
   for (const [consent, expected] of Object.entries(table))
-    for (const [i, klass] of (['life', 'ops', 'bulk'] as const).entries())
-      expect([consent, klass, await ask(consent === 'null' ? null : consent, klass)]).toEqual([consent, klass, expected[i]]);
+    for (const [i, messageClass] of (['life', 'ops', 'bulk'] as const).entries())
+      expect([consent, messageClass, await ask(consent === 'null' ? null : consent, messageClass)]).toEqual([consent, messageClass, expected[i]]);
 });
 
 test('the box around a circle holds every point of it', () => {

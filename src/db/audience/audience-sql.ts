@@ -82,7 +82,7 @@ export async function countAndHash(tx: Tx, tenantId: number, condition: Conditio
 /** What is XOR-ed over an audience's people, alias `r`. */
 export const idHashSql = sql`hashint8extended(r.id, 0)`;
 
-/** Whether the person has an address on this channel that is not known to be dead, alias `r`. Says nothing of suppression. */
+/** Whether the person has an address on this channel that is not known to be dead, alias `r`. WordingInput nothing of suppression. */
 export function addressSql(channel: Channel): Condition {
   if (channel === 'push') return sql<SqlBool>`r.push_count > 0`;
   if (channel === 'sms') return sql<SqlBool>`(r.phone IS NOT NULL AND r.phone_invalid_at IS NULL)`;
@@ -105,7 +105,7 @@ export function reachSql(channel: Channel, senderId: number | null | undefined, 
 }
 
 /** Whether the person agreed to this purpose, alias `r`. Never asked: life and ops may go, bulk may not. Life always goes. */
-export function consentSql(klass: MessageClass): Condition {
-  if (klass === 'life') return TRUE;
-  return sql<SqlBool>`coalesce(${klass}::message_class = ANY(r.consent), ${klass === 'ops'}::boolean)`;
+export function consentSql(messageClass: MessageClass): Condition {
+  if (messageClass === 'life') return TRUE;
+  return sql<SqlBool>`coalesce(${messageClass}::message_class = ANY(r.consent), ${messageClass === 'ops'}::boolean)`;
 }

@@ -88,7 +88,7 @@ function valuesOf({ tenantId, messageId, wave, channel, senderId, fence, id: bat
 }
 
 /** Has the connection plan the mark that is tried first. */
-export const rehearseMark = (tx: Tx, batch: ClaimedBatch, slice: Slice): Promise<unknown> =>
+export const warmUpMark = (tx: Tx, batch: ClaimedBatch, slice: Slice): Promise<unknown> =>
   Promise.all([holdAgainstStop(tx), FIRST[batch.channel](tx, valuesOf(batch, slice))]);
 
 /** unique_violation: somebody of the slice has a row already. Nothing was written. */

@@ -72,8 +72,8 @@ describe('capToMessage', () => {
     ['Actual', 'Moderate', 'Immediate', 'ops'],
     ['Actual', 'Extreme', 'Expected', 'ops'],
     ['Exercise', 'Extreme', 'Immediate', 'ops'],
-  ] as const)('%s %s %s is %s', (status, severity, urgency, klass) => {
-    expect(draftOf({ status, info: [info({ severity, urgency })] }).input.class).toBe(klass);
+  ] as const)('%s %s %s is %s', (status, severity, urgency, messageClass) => {
+    expect(draftOf({ status, info: [info({ severity, urgency })] }).input.class).toBe(messageClass);
   });
 
   test.each([

@@ -1,6 +1,6 @@
 import type { MessageClass } from '#schemas/delivery.ts';
 import { localeSchema, type MessageInput } from '#schemas/message.ts';
-import { SAYS, type Says, type SaysPart } from '#schemas/says.ts';
+import { WORDING_PARTS, type WordingInput, type WordingPart } from '#schemas/wording.ts';
 import { type CapAlert, type CapError, type CapInfo, type CapReference, parseReferences } from './cap-alert.ts';
 import { capAudience } from './cap-area.ts';
 import { capRuleErrors } from './cap-rules.ts';
@@ -22,7 +22,7 @@ const DAY_MS = 86_400_000;
 const MAX_TITLE_CHARACTERS = 120;
 const MAX_TEXT_CHARACTERS = 1600;
 /** What to do is in the text as it is, and is found there only as it is. */
-const MAX_WORDS: Readonly<Record<SaysPart, number>> = { who: 160, where: 160, instruction: MAX_TEXT_CHARACTERS, issuer: 160 };
+const MAX_WORDS: Readonly<Record<WordingPart, number>> = { who: 160, where: 160, instruction: MAX_TEXT_CHARACTERS, issuer: 160 };
 
 /**
  * CAP alert -> draft. A person decides what becomes of it; nothing is launched by an alert.
@@ -33,9 +33,9 @@ export function capToMessage(alert: CapAlert, signed: boolean, now: number): Cap
   const { audience, errors } = capAudience(alert);
   const problems = [...capRuleErrors(alert), ...errors];
   if (problems.length > 0) return { errors: problems };
-  const klass = classOf(alert);
+  const messageClass = classOf(alert);
   const input: MessageInput = {
-    class: klass,
+    class: messageClass,
     // Draft means "not actionable" (section 3.2.1): a drill can never go live.
     drill: alert.status !== 'Actual',
     title: titleOf(alert),
@@ -90,19 +90,19 @@ function textsOf(alert: CapAlert): Record<string, string> {
 }
 
 /** Per language, from its first info that has it. An alert that names nobody is for everybody in its area. */
-function saysFrom(alert: CapAlert): Says {
-  const says: Record<SaysPart, Record<string, string>> = { who: {}, where: {}, instruction: {}, issuer: {} };
+function saysFrom(alert: CapAlert): WordingInput {
+  const says: Record<WordingPart, Record<string, string>> = { who: {}, where: {}, instruction: {}, issuer: {} };
   for (const info of alert.info) {
     const area = oneLine(info.area.map((one) => one.areaDesc).join('; '));
-    const found: Record<SaysPart, string> = {
+    const found: Record<WordingPart, string> = {
       who: oneLine(info.audience ?? '') || area,
       where: area,
       instruction: lines(info.instruction ?? ''),
       issuer: oneLine(info.senderName ?? ''),
     };
-    for (const part of SAYS) if (found[part]) says[part][localeOf(info.language)] ??= shorten(found[part], MAX_WORDS[part]);
+    for (const part of WORDING_PARTS) if (found[part]) says[part][localeOf(info.language)] ??= shorten(found[part], MAX_WORDS[part]);
   }
-  return Object.fromEntries(SAYS.filter((part) => Object.keys(says[part]).length > 0).map((part) => [part, says[part]]));
+  return Object.fromEntries(WORDING_PARTS.filter((part) => Object.keys(says[part]).length > 0).map((part) => [part, says[part]]));
 }
 
 /** Headline, description, instruction. What to do is never cut: the description gives way. */

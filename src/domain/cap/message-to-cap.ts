@@ -1,6 +1,6 @@
 import type { Audience } from '#schemas/audience.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
-import type { Said } from '#schemas/says.ts';
+import type { Wording } from '#schemas/wording.ts';
 import { type CapAlert, type CapInfo, type CapReference, capTime, formatReference } from './cap-alert.ts';
 import { capShapes } from './cap-area.ts';
 import type { KeptCap } from './cap-to-message.ts';
@@ -17,7 +17,7 @@ export interface CapSource {
   readonly kind: 'original' | 'correction' | 'all_clear' | 'join';
   readonly title: string | null;
   readonly text: Readonly<Record<string, string>>;
-  readonly said: Said | null;
+  readonly said: Wording | null;
   readonly audience: Audience;
   readonly share: boolean;
   readonly createdAt: Date;

@@ -41,8 +41,8 @@ describe('while it is open', () => {
 
   test('ops and bulk are held; life only while nothing goes through', () => {
     const half = after(slice(10, 10));
-    expect((['life', 'ops', 'bulk'] as const).map((klass) => isHeld(half, klass))).toEqual([false, true, true]);
-    expect((['life', 'ops', 'bulk'] as const).map((klass) => isHeld(OPEN, klass))).toEqual([true, true, true]);
+    expect((['life', 'ops', 'bulk'] as const).map((messageClass) => isHeld(half, messageClass))).toEqual([false, true, true]);
+    expect((['life', 'ops', 'bulk'] as const).map((messageClass) => isHeld(OPEN, messageClass))).toEqual([true, true, true]);
     expect(isHeld(hear(OPEN, slice(1, 0), T + 10), 'life')).toBe(false);
     expect(isHeld(CLOSED, 'bulk')).toBe(false);
   });

@@ -53,8 +53,8 @@ const OTHER_PROBE_MS = { part: 0.1, least: 5_000, most: 60_000 };
 export const CLOSED: Breaker = { run: 0, windowAt: 0, calls: 0, failed: 0, openedAt: null, code: null, probes: 0, probeAt: 0, lifeProbeAt: 0 };
 
 /** From the end of one probe to the next, after `probes` failed ones, `openMs` after the breaker opened. */
-export function probeDelayMs(klass: MessageClass, probes: number, openMs: number): number {
-  if (klass === 'life') return Math.min(LIFE_PROBE_MS.first * 2 ** Math.min(probes, 10), LIFE_PROBE_MS.most);
+export function probeDelayMs(messageClass: MessageClass, probes: number, openMs: number): number {
+  if (messageClass === 'life') return Math.min(LIFE_PROBE_MS.first * 2 ** Math.min(probes, 10), LIFE_PROBE_MS.most);
   return Math.min(Math.max(openMs * OTHER_PROBE_MS.part, OTHER_PROBE_MS.least), OTHER_PROBE_MS.most);
 }
 
@@ -65,7 +65,7 @@ export const LIFE_PROBE_LEASE_MS = LIFE_PROBE_MS.most;
  * Whether calls of this class are held. Life is held only while nothing at all goes through: half a provider is better
  * than none for it, and each call that ends in doubt is made again.
  */
-export const isHeld = (breaker: Breaker, klass: MessageClass): boolean => breaker.openedAt !== null && (klass !== 'life' || breaker.run >= RUN);
+export const isHeld = (breaker: Breaker, messageClass: MessageClass): boolean => breaker.openedAt !== null && (messageClass !== 'life' || breaker.run >= RUN);
 
 /**
  * What the outcomes of a slice say of the provider. Refusals of one person say nothing of it, nor does "too fast";

@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest';
 import { backoffMs, MAX_ATTEMPTS, settle } from './delivery.ts';
 
-test.each(['ops', 'bulk'] as const)('%s gives up after its attempts when the provider refuses each of them', (klass) => {
-  expect(settle(klass, { kind: 'retryable', code: 'ECONNREFUSED' }, MAX_ATTEMPTS[klass] - 1, 0).state).toBe('pending');
-  expect(settle(klass, { kind: 'retryable', code: 'ECONNREFUSED' }, MAX_ATTEMPTS[klass], 0)).toMatchObject({ state: 'failed', code: 'ECONNREFUSED' });
+test.each(['ops', 'bulk'] as const)('%s gives up after its attempts when the provider refuses each of them', (messageClass) => {
+  expect(settle(messageClass, { kind: 'retryable', code: 'ECONNREFUSED' }, MAX_ATTEMPTS[messageClass] - 1, 0).state).toBe('pending');
+  expect(settle(messageClass, { kind: 'retryable', code: 'ECONNREFUSED' }, MAX_ATTEMPTS[messageClass], 0)).toMatchObject({
+    state: 'failed',
+    code: 'ECONNREFUSED',
+  });
 });
 
 test('life goes on, half a minute apart, and keeps its attempts for calls that may have been accepted', () => {

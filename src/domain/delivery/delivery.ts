@@ -28,8 +28,8 @@ const BACKOFF_MAX_MS = 60_000;
 const MISCONFIGURED_MS: Record<MessageClass, number> = { life: 1_000, ops: 30_000, bulk: 30_000 };
 
 /** Exponential backoff with full jitter above one half. `random` is in [0, 1). */
-export function backoffMs(klass: MessageClass, attempts: number, random: number): number {
-  const ceiling = Math.min(BACKOFF_BASE_MS[klass] * 2 ** Math.max(0, attempts - 1), BACKOFF_MAX_MS);
+export function backoffMs(messageClass: MessageClass, attempts: number, random: number): number {
+  const ceiling = Math.min(BACKOFF_BASE_MS[messageClass] * 2 ** Math.max(0, attempts - 1), BACKOFF_MAX_MS);
   return Math.round(ceiling * (0.5 + random / 2));
 }
 
@@ -37,16 +37,16 @@ export function backoffMs(klass: MessageClass, attempts: number, random: number)
  * From an outcome to the state that the settle writes. `attempts` includes the call just made.
  * Exhausted retries end `failed` with the provider's last code, but for life, which is tried until it expires.
  */
-export function settle(klass: MessageClass, outcome: Outcome, attempts: number, random: number): Settlement {
+export function settle(messageClass: MessageClass, outcome: Outcome, attempts: number, random: number): Settlement {
   const base = { providerId: null, units: 0, delayMs: null, uncounted: false };
   switch (outcome.kind) {
     case 'accepted':
       return { ...base, state: 'accepted', code: null, providerId: outcome.providerId, units: outcome.units };
     case 'retryable': {
-      const again: Settlement = { ...base, state: 'pending', code: outcome.code, delayMs: backoffMs(klass, attempts, random) };
-      if (attempts < MAX_ATTEMPTS[klass]) return again;
+      const again: Settlement = { ...base, state: 'pending', code: outcome.code, delayMs: backoffMs(messageClass, attempts, random) };
+      if (attempts < MAX_ATTEMPTS[messageClass]) return again;
       // Proven not accepted: life is not given up for a provider that is away for a minute. Its expiry ends it.
-      return klass === 'life' ? { ...again, uncounted: true } : { ...base, state: 'failed', code: outcome.code };
+      return messageClass === 'life' ? { ...again, uncounted: true } : { ...base, state: 'failed', code: outcome.code };
     }
     case 'throttled':
       // Spread the return of a whole slice over a second, or it would hit the limit again at one instant.
@@ -54,24 +54,24 @@ export function settle(klass: MessageClass, outcome: Outcome, attempts: number, 
     case 'not_called':
       return { ...base, state: 'pending', code: outcome.code, delayMs: 0, uncounted: true };
     case 'misconfigured':
-      return { ...base, state: 'pending', code: outcome.code, delayMs: MISCONFIGURED_MS[klass], uncounted: true };
+      return { ...base, state: 'pending', code: outcome.code, delayMs: MISCONFIGURED_MS[messageClass], uncounted: true };
     case 'rejected':
     case 'gone':
       return { ...base, state: 'failed', code: outcome.code };
     case 'unknown':
-      return { ...base, state: 'unknown', code: outcome.code, delayMs: DOUBT_WINDOW_MS[klass] };
+      return { ...base, state: 'unknown', code: outcome.code, delayMs: DOUBT_WINDOW_MS[messageClass] };
   }
 }
 
 /** After the window passed without evidence: send again, or leave it listed as in doubt. */
-export function afterDoubt(klass: MessageClass, attempts: number): 'pending' | 'unresolved' | 'failed' {
-  if (klass === 'bulk') return 'unresolved';
-  if (attempts < MAX_AFTER_DOUBT[klass]) return 'pending';
+export function afterDoubt(messageClass: MessageClass, attempts: number): 'pending' | 'unresolved' | 'failed' {
+  if (messageClass === 'bulk') return 'unresolved';
+  if (attempts < MAX_AFTER_DOUBT[messageClass]) return 'pending';
   // Invariant: no life delivery ends `unresolved`; given up, it is a task for a human.
-  return klass === 'life' ? 'failed' : 'unresolved';
+  return messageClass === 'life' ? 'failed' : 'unresolved';
 }
 
-export const maxAfterDoubt = (klass: MessageClass): number => MAX_AFTER_DOUBT[klass];
+export const maxAfterDoubt = (messageClass: MessageClass): number => MAX_AFTER_DOUBT[messageClass];
 
 /** Only ever upwards. Receipts of one delivery may come in any order and end in the same state. */
 export const RANK: Record<DeliveryState, number> = {

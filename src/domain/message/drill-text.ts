@@ -1,4 +1,4 @@
-import type { Said } from '#schemas/says.ts';
+import type { Wording } from '#schemas/wording.ts';
 
 const GAP = '[\\s\u00a0\u2009\u202f]+';
 /** In the languages that Muster speaks itself; of other words nobody can say what they deny. The same as `denies_drill` in the database. */
@@ -13,7 +13,7 @@ interface DrillWords {
   readonly drill: boolean;
   readonly title?: string | null | undefined;
   readonly text: Readonly<Record<string, string>>;
-  readonly said?: Said | null;
+  readonly said?: Wording | null;
 }
 
 /** A drill says so itself, in every channel, and may not deny it: not in its title either. */

@@ -4,9 +4,9 @@ import type { MessageInput, PlanStep } from '#schemas/message.ts';
 /**
  * A list of channels becomes one wave: life goes by every channel that reaches a person, ops and bulk by the first.
  */
-export function planOf(klass: MessageClass, channels: MessageInput['channels']): PlanStep[] {
+export function planOf(messageClass: MessageClass, channels: MessageInput['channels']): PlanStep[] {
   if (!Array.isArray(channels)) return channels.plan.map((step, i) => ({ ...step, to: i === 0 ? 'all' : step.to }));
-  return [{ channels, mode: klass === 'life' ? 'parallel' : 'first', afterSeconds: 0, to: 'all' }];
+  return [{ channels, mode: messageClass === 'life' ? 'parallel' : 'first', afterSeconds: 0, to: 'all' }];
 }
 
 const HOUR_MS = 3_600_000;
@@ -23,22 +23,23 @@ export interface ExpiryProblem {
  * When a message expires. Life must say it; the others get the longest life of their class.
  * All times in milliseconds since the epoch.
  */
-export function expiryOf(klass: MessageClass, expiresAt: number | null, startAt: number | null, now: number): { expiresAt: number } | ExpiryProblem {
+export function expiryOf(messageClass: MessageClass, expiresAt: number | null, startAt: number | null, now: number): { expiresAt: number } | ExpiryProblem {
   const from = Math.max(startAt ?? now, now);
-  const latest = from + MAX_LIFE_HOURS[klass] * HOUR_MS;
+  const latest = from + MAX_LIFE_HOURS[messageClass] * HOUR_MS;
   if (expiresAt === null) {
-    if (klass === 'life') return { code: 'expiry_required', detail: 'a life message must say until when it is valid: an RFC 3339 time within 24 hours' };
+    if (messageClass === 'life') return { code: 'expiry_required', detail: 'a life message must say until when it is valid: an RFC 3339 time within 24 hours' };
     return { expiresAt: latest };
   }
   if (expiresAt <= now) return { code: 'expired', detail: 'is in the past; give a time that is still to come' };
   if (expiresAt <= from) return { code: 'expiry_before_start', detail: 'must be later than startAt' };
   // A minute of grace for a clock that differs from ours.
-  if (expiresAt > latest + 60_000) return { code: 'expiry_too_late', detail: `a ${klass} message lives at most ${MAX_LIFE_HOURS[klass]} hours from its start` };
+  if (expiresAt > latest + 60_000)
+    return { code: 'expiry_too_late', detail: `a ${messageClass} message lives at most ${MAX_LIFE_HOURS[messageClass]} hours from its start` };
   return { expiresAt };
 }
 
 /** A short mark that people can read to each other: 3 of 29 letters and digits that are not mistaken for others. */
-export function markOf(messageId: string): string {
+export function repeatCodeOf(messageId: string): string {
   const alphabet = '23456789ABCDEFGHJKMNPQRTUVWXY';
   // A fixed odd multiplier spreads neighbouring ids over the 24,389 marks.
   let n = Number((BigInt(messageId) * 7_919n + 12_345n) % 24_389n);

@@ -17,8 +17,8 @@ describe('a second person must approve', () => {
     ['ops', 1_001, { rule: 'above_limit', limit: 1_000 }],
     ['bulk', 10_000, undefined],
     ['bulk', 10_001, { rule: 'above_limit', limit: 10_000 }],
-  ] as const)('a new tenant sends %s to %i people: %j', (klass, people, rule) => {
-    expect(approverRule(DEFAULT_POLICY, klass, people, 0)).toEqual(rule);
+  ] as const)('a new tenant sends %s to %i people: %j', (messageClass, people, rule) => {
+    expect(approverRule(DEFAULT_POLICY, messageClass, people, 0)).toEqual(rule);
   });
 
   const high = policyOf({ approvalAbove: { life: 50_000, ops: null, bulk: null } });
@@ -33,8 +33,8 @@ describe('a second person must approve', () => {
     ['life', 50_001, 50_000, { rule: 'above_limit', limit: 50_000 }],
     ['bulk', 20_000, 3, undefined],
     ['bulk', 20_001, 3, { rule: 'doubling', limit: 20_000 }],
-  ] as const)('%s to %i people, the largest so far %i: %j', (klass, people, largest, rule) => {
-    expect(approverRule(high, klass, people, largest)).toEqual(rule);
+  ] as const)('%s to %i people, the largest so far %i: %j', (messageClass, people, largest, rule) => {
+    expect(approverRule(high, messageClass, people, largest)).toEqual(rule);
   });
 
   test('never, where the tenant has both rules off', () => {

@@ -1,5 +1,5 @@
 import type { MessageClass } from '#schemas/delivery.ts';
-import type { Says } from '#schemas/says.ts';
+import type { WordingInput } from '#schemas/wording.ts';
 
 /** What a tenant has decided about sending to many. */
 export interface SendPolicy {
@@ -12,7 +12,7 @@ export interface SendPolicy {
   /** Whether programs are asked back before what looks like a slip, as people always are. */
   readonly asksPrograms: boolean;
   /** Standing words of life messages. */
-  readonly says: Says;
+  readonly says: WordingInput;
 }
 
 /** Where a new tenant begins; also what counts as its largest message until it has sent a larger one. */
@@ -34,9 +34,9 @@ export const OPEN_POLICY = {
 export function policyOf(stored: Readonly<Record<string, unknown>>): SendPolicy {
   const { approvalAbove, doubling, hourlyCeiling, asksPrograms, says } = stored;
   const given = (typeof approvalAbove === 'object' && approvalAbove !== null ? approvalAbove : {}) as Record<string, unknown>;
-  const limit = (klass: MessageClass): number | null => {
-    const value = given[klass];
-    return value === null || typeof value === 'number' ? value : DEFAULT_POLICY.approvalAbove[klass];
+  const limit = (messageClass: MessageClass): number | null => {
+    const value = given[messageClass];
+    return value === null || typeof value === 'number' ? value : DEFAULT_POLICY.approvalAbove[messageClass];
   };
   return {
     approvalAbove: { life: limit('life'), ops: limit('ops'), bulk: limit('bulk') },
@@ -57,9 +57,9 @@ export interface ApproverRule {
  * Why a second person must approve a message to so many people; undefined where one person may decide.
  * @param largest people of the tenant's largest message so far, 0 before the first
  */
-export function approverRule(policy: SendPolicy, klass: MessageClass, people: number, largest: number): ApproverRule | undefined {
-  const limit = policy.approvalAbove[klass];
+export function approverRule(policy: SendPolicy, messageClass: MessageClass, people: number, largest: number): ApproverRule | undefined {
+  const limit = policy.approvalAbove[messageClass];
   if (limit !== null && people > limit) return { rule: 'above_limit', limit };
-  const doubled = 2 * Math.max(largest, START[klass]);
+  const doubled = 2 * Math.max(largest, START[messageClass]);
   return policy.doubling && people > doubled ? { rule: 'doubling', limit: doubled } : undefined;
 }

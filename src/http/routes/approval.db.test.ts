@@ -24,8 +24,8 @@ async function office(people: number, policy: Record<string, unknown> = {}) {
 }
 
 let texts = 0;
-const draft = (klass: string, ids?: string[]) => ({
-  class: klass,
+const draft = (messageClass: string, ids?: string[]) => ({
+  class: messageClass,
   text: { en: `Come to the hall, ${++texts}` },
   audience: ids ? { ids } : { all: true },
   channels: ['sms'],

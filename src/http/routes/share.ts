@@ -118,9 +118,9 @@ function present(
 const emailOf = (form: Fields): string => (form.get('email') ?? '').slice(0, 254);
 
 /** At least the class of the message that the person is joining through. */
-function consentOf(form: Fields, klass: MessageClass): MessageClass[] {
+function consentOf(form: Fields, messageClass: MessageClass): MessageClass[] {
   const chosen = MESSAGE_CLASSES.filter((one) => form.has(`consent_${one}`));
-  return chosen.length > 0 ? chosen : [klass];
+  return chosen.length > 0 ? chosen : [messageClass];
 }
 
 /** The answer is the same whether or not the address is known, was asked lately or wants no mail. */

@@ -3,14 +3,14 @@ import { hashPassword } from '#platform/password.ts';
 import type { UserRole } from '#schemas/delivery.ts';
 import { appendAudit } from '#services/audit.ts';
 import { type Context, inTenant } from '#services/context.ts';
-import { type NewPerson, readPerson, takenEmail } from './user-fields.ts';
+import { type NewUser, readUser, takenEmail } from './user-fields.ts';
 
 /**
  * Adds somebody who signs in to the console of an organisation, and who may approve what others wrote unless the role is `viewer`.
  * @throws Problem 422 that names every wrong field: `email` (`email_taken` where anybody of the installation has it), `name`, `password`
  */
-export async function addPerson(ctx: Pick<Context, 'db' | 'tenantId' | 'actor'>, input: NewPerson & { readonly role: UserRole }): Promise<{ userId: string }> {
-  const { email, name, errors } = readPerson(input, { email: 'email', name: 'name' });
+export async function addUser(ctx: Pick<Context, 'db' | 'tenantId' | 'actor'>, input: NewUser & { readonly role: UserRole }): Promise<{ userId: string }> {
+  const { email, name, errors } = readUser(input, { email: 'email', name: 'name' });
   if (errors.length > 0 || email === undefined) throw new Problem(422, 'invalid_person', 'Nobody was added.', { errors });
   const password = await hashPassword(input.password);
   try {

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { Problem } from '#platform/errors.ts';
 import type { Deps } from '#services/context.ts';
 
-export interface FoundPerson {
+export interface FoundUser {
   readonly tenantId: number;
   readonly userId: string;
 }
@@ -11,7 +11,7 @@ export interface FoundPerson {
  * Whose address this is, in any case of its letters; also a disabled person's.
  * @throws Problem 404 that names `email`
  */
-export async function findPerson(deps: Pick<Deps, 'db'>, email: string): Promise<FoundPerson> {
+export async function findUser(deps: Pick<Deps, 'db'>, email: string): Promise<FoundUser> {
   const { rows } = await sql<{ tenant_id: number; id: string }>`SELECT tenant_id, id FROM find_person(${email.trim()})`.execute(deps.db.across);
   if (rows[0]) return { tenantId: rows[0].tenant_id, userId: rows[0].id };
   throw new Problem(404, 'not_found', 'Nobody has this address.', {

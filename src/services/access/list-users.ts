@@ -1,7 +1,7 @@
 import type { UserRole } from '#schemas/delivery.ts';
 import { type Context, inTenant } from '#services/context.ts';
 
-export interface PersonView {
+export interface UserView {
   /** As the audit log names the person: `user:` and this. */
   readonly id: string;
   readonly email: string;
@@ -15,7 +15,7 @@ export interface PersonView {
 }
 
 /** The people who sign in to the console of an organisation, disabled ones too, the oldest first. */
-export async function listPeople(ctx: Pick<Context, 'db' | 'tenantId'>): Promise<PersonView[]> {
+export async function listUsers(ctx: Pick<Context, 'db' | 'tenantId'>): Promise<UserView[]> {
   const rows = await inTenant(ctx, (tx) =>
     tx
       .selectFrom('users')

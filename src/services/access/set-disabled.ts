@@ -3,7 +3,7 @@ import type { Tx } from '#db/database.ts';
 import { conflict } from '#platform/errors.ts';
 import { appendAudit } from '#services/audit.ts';
 import { type Deps, hostActor } from '#services/context.ts';
-import { findPerson, type FoundPerson } from './find-user.ts';
+import { findUser, type FoundUser } from './find-user.ts';
 
 export interface DisabledView {
   readonly tenantId: number;
@@ -21,7 +21,7 @@ export interface DisabledView {
  * @throws Problem 404 where nobody has the address; 409 `last_administrator`
  */
 export async function setDisabled(deps: Pick<Deps, 'db'>, email: string, disabled: boolean): Promise<DisabledView> {
-  const person = await findPerson(deps, email);
+  const person = await findUser(deps, email);
   const { tenantId, userId } = person;
   return deps.db.withTenant(tenantId, async (tx) => {
     if (disabled) await keepAnAdministrator(tx, person);
@@ -43,7 +43,7 @@ export async function setDisabled(deps: Pick<Deps, 'db'>, email: string, disable
 }
 
 /** Without one nobody could make keys or change settings. Locks them all, so that two cannot be the last but one together. */
-async function keepAnAdministrator(tx: Tx, { tenantId, userId }: FoundPerson): Promise<void> {
+async function keepAnAdministrator(tx: Tx, { tenantId, userId }: FoundUser): Promise<void> {
   const administrators = await tx
     .selectFrom('users')
     .select('id')
@@ -57,7 +57,7 @@ async function keepAnAdministrator(tx: Tx, { tenantId, userId }: FoundPerson): P
     throw conflict('last_administrator', 'This is the last administrator of the organisation who can sign in. Add or enable another one first.');
 }
 
-async function liveKeys(tx: Tx, { tenantId, userId }: FoundPerson): Promise<number> {
+async function liveKeys(tx: Tx, { tenantId, userId }: FoundUser): Promise<number> {
   const { rows } = await sql<{ n: number }>`
     SELECT count(*)::integer AS n FROM api_keys
     WHERE tenant_id = ${tenantId} AND user_id = ${userId} AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())`.execute(tx);

@@ -1,6 +1,6 @@
 import { appendAudit } from '#services/audit.ts';
 import { type Deps, hostActor } from '#services/context.ts';
-import { findPerson } from './find-user.ts';
+import { findUser } from './find-user.ts';
 
 /**
  * Lets a person stop and release the whole installation, or no longer. His sessions follow at the next request, the scope
@@ -8,7 +8,7 @@ import { findPerson } from './find-user.ts';
  * @throws Problem 404 where nobody has the address
  */
 export async function setOperator(deps: Pick<Deps, 'db'>, email: string, operator: boolean): Promise<{ tenantId: number; changed: boolean }> {
-  const { tenantId, userId } = await findPerson(deps, email);
+  const { tenantId, userId } = await findUser(deps, email);
   return deps.db.withTenant(tenantId, async (tx) => {
     const { numUpdatedRows } = await tx
       .updateTable('users')

@@ -2,7 +2,7 @@ import { Problem } from '#platform/errors.ts';
 import { hashPassword } from '#platform/password.ts';
 import { appendAudit } from '#services/audit.ts';
 import { type Deps, hostActor } from '#services/context.ts';
-import { findPerson } from './find-user.ts';
+import { findUser } from './find-user.ts';
 import { passwordErrors } from './user-fields.ts';
 
 /**
@@ -17,7 +17,7 @@ export async function setPassword(
 ): Promise<{ tenantId: number; sessionsEnded: number; disabled: boolean }> {
   const errors = passwordErrors(password);
   if (errors.length > 0) throw new Problem(422, 'invalid_person', 'Nothing was changed.', { errors });
-  const { tenantId, userId } = await findPerson(deps, email);
+  const { tenantId, userId } = await findUser(deps, email);
   const password_hash = await hashPassword(password);
   return deps.db.withTenant(tenantId, async (tx) => {
     // First: a sign-in under way with the old one holds the row until its session can be seen here, or finds the new one.

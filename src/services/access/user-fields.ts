@@ -5,7 +5,7 @@ import type { FieldError } from '#platform/errors.ts';
 const PASSWORD_MIN = 15;
 const PASSWORD_MAX = 256;
 
-export interface NewPerson {
+export interface NewUser {
   readonly email: string;
   readonly name: string;
   readonly password: string;
@@ -15,7 +15,7 @@ export interface NewPerson {
  * What somebody who signs in must have, read once for the first administrator and everybody after.
  * @param fields what this verb's caller calls them
  */
-export function readPerson(given: NewPerson, fields: { email: string; name: string }): { email: string | undefined; name: string; errors: FieldError[] } {
+export function readUser(given: NewUser, fields: { email: string; name: string }): { email: string | undefined; name: string; errors: FieldError[] } {
   const errors: FieldError[] = [];
   const { email } = readRecipient({ email: given.email }, 'US').fields;
   if (email === undefined) errors.push({ field: fields.email, code: 'bad_email', detail: 'must be an address such as ann@example.org' });

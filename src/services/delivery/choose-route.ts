@@ -5,7 +5,7 @@ import { insteadOf } from '#domain/delivery/choose-sender.ts';
 import type { Deps } from '#services/context.ts';
 
 /** What a claimed batch may do now. */
-export interface Turn {
+export interface Route {
   readonly batch: ClaimedBatch;
   /** The sender that its first few people are sent by, to find out whether it works again. */
   readonly probe: number | null;
@@ -19,8 +19,8 @@ export interface Turn {
  *
  * @returns undefined when the batch was put back
  */
-export async function takeTurn(deps: Pick<Deps, 'db'>, batch: ClaimedBatch): Promise<Turn | undefined> {
-  const plain: Turn = { batch, probe: null, ill: false };
+export async function chooseRoute(deps: Pick<Deps, 'db'>, batch: ClaimedBatch): Promise<Route | undefined> {
+  const plain: Route = { batch, probe: null, ill: false };
   if (batch.health === 'well' || batch.health === 'watched') return plain;
   return deps.db.withTenant(batch.tenantId, async (tx) => {
     if (batch.health === 'asks') return { ...plain, probe: await takeProbeOfFirst(tx, batch) };

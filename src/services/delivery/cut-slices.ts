@@ -6,7 +6,7 @@ import { PROBE_PEOPLE } from '#domain/delivery/breaker.ts';
 import { type Candidate, insteadOf } from '#domain/delivery/choose-sender.ts';
 import type { Deps } from '#services/context.ts';
 import { type SendPlan, type SendPlans, SLICE } from './send-plan.ts';
-import type { Turn } from './choose-route.ts';
+import type { Route } from './choose-route.ts';
 
 /** A paced sender gets at most this much of its budget at a time. */
 const PACED_MS = 250;
@@ -37,7 +37,7 @@ const ALONE_IN_PROCESS = 3;
  * People due again come first, then those never marked. After a crash the slices shrink (250, 12, 1), so that a poisonous
  * row ends alone. A life delivery's next attempt goes by another sender than its last one, where one is well.
  */
-export async function cutSlices(deps: CutDeps, { batch, probe, ill }: Turn): Promise<Cut[]> {
+export async function cutSlices(deps: CutDeps, { batch, probe, ill }: Route): Promise<Cut[]> {
   const again = batch.marked === 0 ? [] : await dueAgain(deps, batch);
   const others = batch.lane === 'life' && (again.length > 0 || ill) ? await deps.db.withTenant(batch.tenantId, (tx) => standIns(tx, batch)) : [];
   const cuts: Cut[] = [];

@@ -78,15 +78,15 @@ describe('a launched message', () => {
     ['bulk', 1, { unresolved: 4 }],
     ['ops', 2, { unresolved: 4 }],
     ['life', 6, { failed: 4 }],
-  ] as const)('%s in doubt is called %i times at most', async (klass, calls, end) => {
+  ] as const)('%s in doubt is called %i times at most', async (messageClass, calls, end) => {
     const bench = await Bench.open(deps);
     const { ctx } = bench;
     await bench.people(4, { phone: true });
     const carrier = carriers(() => ({ kind: 'unknown', code: 'silence' }));
-    const message = await bench.launch(klass, { channels: ['sms'] });
+    const message = await bench.launch(messageClass, { channels: ['sms'] });
     // After ten failures in a row only probes of three people go through.
     for (let i = 0; i < 12; i++) {
-      await bench.work(carrier, klass);
+      await bench.work(carrier, messageClass);
       await bench.makeDue();
     }
     expect(carrier.calls).toHaveLength(4 * calls);

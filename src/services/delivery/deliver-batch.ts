@@ -14,11 +14,12 @@ import { type Cut, cutSlices } from './cut-slices.ts';
 import { insist } from '#services/insist.ts';
 import { holdUntilMorning } from '#services/planning/quiet-windows.ts';
 import type { Recalls } from './recalls.ts';
-import { type Sent, settleResults } from './settle-results.ts';
+import type { Sent } from './send-effects.ts';
+import { settleResults } from './settle-results.ts';
 import { stopByGuard } from './stop-by-guard.ts';
 import { type AskBudget, PacedCalls, type Turn } from './sender-pace.ts';
 import type { SendPlans } from './send-plan.ts';
-import { takeTurn } from './choose-route.ts';
+import { chooseRoute } from './choose-route.ts';
 
 export interface DeliverDeps extends Deps {
   readonly plans: SendPlans;
@@ -62,7 +63,7 @@ export async function deliverBatch(deps: DeliverDeps, batch: ClaimedBatch): Prom
  * against 0.9), and waiting for the slowest call of each slice leaves a slow carrier's connections idle.
  */
 async function deliverSlices(deps: DeliverDeps, batch: ClaimedBatch, recall: Recall): Promise<void> {
-  const turn = await takeTurn(deps, batch);
+  const turn = await chooseRoute(deps, batch);
   if (!turn) return;
   const queue = await cutSlices(deps, turn);
   const { probe } = turn;
@@ -195,7 +196,7 @@ async function callAll(deps: DeliverDeps, slice: MarkedSlice, recall: Recall, re
   const targetOf = plan.targetsOf(slice.people, batch);
   const weight = plan.ahead.weight(take);
   const { turn } = slice;
-  const paced = plan.pace && turn && new PacedCalls(plan.pace, turn, { ask: budgetOf(deps, batch), unitsPerCall: plan.unitsPerCall, lines: plan.lines });
+  const paced = plan.pace && turn && new PacedCalls(plan.pace, turn, { ask: budgetOf(deps, batch), unitsPerCall: plan.unitsPerCall, slots: plan.slots });
   /** Undefined: the budget could not be asked; whoever it is waits again. */
   const turnOf = (calls: PacedCalls, i: number): Promise<(() => void) | undefined> =>
     calls.enter(i, recall).catch((error: unknown) => {
@@ -231,14 +232,14 @@ async function callAll(deps: DeliverDeps, slice: MarkedSlice, recall: Recall, re
     }
   };
   if (paced) await Promise.all(slice.people.map(call));
-  else await inLanes(slice.people, plan.concurrency, recall, call);
+  else await overConnections(slice.people, plan.concurrency, recall, call);
 }
 
 /**
  * Makes each call when a lane is free for it. All at once, the texts, requests and promises of a slice wait for the few
  * connections, and what waits is copied by every collection of garbage.
  */
-async function inLanes(
+async function overConnections(
   people: readonly MarkedPerson[],
   lanes: number,
   recall: Recall,

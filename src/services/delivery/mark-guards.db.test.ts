@@ -97,9 +97,9 @@ describe('a launched message waits, and is not lost', () => {
 test('nobody is sent more messages within an hour than the tenant allows; life is sent all the same, and counts', async () => {
   const bench = await opened({ approvalAbove: { life: null, ops: null, bulk: null }, doubling: false, hourlyCeiling: 2 });
   await bench.people(1, { phone: true }, 100);
-  const send = async (klass: 'life' | 'ops' | 'bulk', audience: object = { all: true }) => {
-    const message = await bench.launch(klass, { channels: ['sms'], audience });
-    await bench.work(carriers(), klass);
+  const send = async (messageClass: 'life' | 'ops' | 'bulk', audience: object = { all: true }) => {
+    const message = await bench.launch(messageClass, { channels: ['sms'], audience });
+    await bench.work(carriers(), messageClass);
     return getMessage(bench.ctx, message.id);
   };
   const { rows } = await within(bench, sql`SELECT id FROM recipients ORDER BY id DESC LIMIT 1`);

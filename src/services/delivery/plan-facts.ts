@@ -36,7 +36,7 @@ interface Values {
 }
 
 /** Has the connection plan it. */
-export const rehearseFacts = (tx: Tx, { tenantId, messageId, senderId }: ClaimedBatch): Promise<unknown> => FACTS(tx, { tenantId, messageId, senderId });
+export const warmUpFacts = (tx: Tx, { tenantId, messageId, senderId }: ClaimedBatch): Promise<unknown> => FACTS(tx, { tenantId, messageId, senderId });
 
 // Columns by name: a plan that was prepared for `m.*` fails when a migration adds one.
 const FACTS = prepared<Values, PlanFacts>(

@@ -219,35 +219,38 @@ describe('a second account', () => {
 });
 
 describe('a sender that works again', () => {
-  test.each(['bulk', 'life'] as const)('is found out by three people of a %s message that goes by the other, and is used from then on', async (klass) => {
-    const bench = await benchWith(ONE, TWO);
-    await bench.people(40, { phone: true });
-    const ward = new Ward({ 1: SILENT });
-    await bench.launch('ops', sms);
-    await bench.work(ward.carriers, 'ops');
-    const failed = ward.by(1);
-    // Nothing waits for the first; it is due to be asked, for life since long.
-    const due = (ago: string) =>
-      inTenant(bench, (tenantId) => sql`UPDATE senders SET breaker_probe_at = now() - ${ago}::interval WHERE tenant_id = ${tenantId} AND account = 1`);
-    await due('1 second');
-    const early = await bench.launch(klass, sms);
-    await bench.work(ward.carriers, klass);
-    expect(ward.by(1) - failed).toBe(klass === 'life' ? 0 : 3);
-    expect((await statesOf(bench, early.id)).accepted).toBe(klass === 'life' ? 40 : 37);
+  test.each(['bulk', 'life'] as const)(
+    'is found out by three people of a %s message that goes by the other, and is used from then on',
+    async (messageClass) => {
+      const bench = await benchWith(ONE, TWO);
+      await bench.people(40, { phone: true });
+      const ward = new Ward({ 1: SILENT });
+      await bench.launch('ops', sms);
+      await bench.work(ward.carriers, 'ops');
+      const failed = ward.by(1);
+      // Nothing waits for the first; it is due to be asked, for life since long.
+      const due = (ago: string) =>
+        inTenant(bench, (tenantId) => sql`UPDATE senders SET breaker_probe_at = now() - ${ago}::interval WHERE tenant_id = ${tenantId} AND account = 1`);
+      await due('1 second');
+      const early = await bench.launch(messageClass, sms);
+      await bench.work(ward.carriers, messageClass);
+      expect(ward.by(1) - failed).toBe(messageClass === 'life' ? 0 : 3);
+      expect((await statesOf(bench, early.id)).accepted).toBe(messageClass === 'life' ? 40 : 37);
 
-    ward.says[1] = ACCEPTED;
-    await due('6 minutes');
-    const asked = ward.by(1);
-    const later = await bench.launch(klass, sms);
-    await bench.work(ward.carriers, klass);
-    expect(ward.by(1) - asked).toBe(3);
-    expect((await statesOf(bench, later.id)).accepted).toBe(40);
-    expect((await senderNames(bench)).get('First')?.failing).toBeNull();
-    const next = await bench.launch(klass, sms);
-    await bench.work(ward.carriers, klass);
-    expect(ward.by(1) - asked).toBe(43);
-    expect((await statesOf(bench, next.id)).accepted).toBe(40);
-  });
+      ward.says[1] = ACCEPTED;
+      await due('6 minutes');
+      const asked = ward.by(1);
+      const later = await bench.launch(messageClass, sms);
+      await bench.work(ward.carriers, messageClass);
+      expect(ward.by(1) - asked).toBe(3);
+      expect((await statesOf(bench, later.id)).accepted).toBe(40);
+      expect((await senderNames(bench)).get('First')?.failing).toBeNull();
+      const next = await bench.launch(messageClass, sms);
+      await bench.work(ward.carriers, messageClass);
+      expect(ward.by(1) - asked).toBe(43);
+      expect((await statesOf(bench, next.id)).accepted).toBe(40);
+    },
+  );
 });
 
 describe('opt-outs', () => {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Database, openDatabase } from '#db/database.ts';
 import { Bench, carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
-import { rehearseDelivery } from './warm-up-delivery.ts';
+import { warmUpDelivery } from './warm-up-delivery.ts';
 import { SendPlans } from './send-plan.ts';
 
 let deps: TestDeps;
@@ -33,7 +33,7 @@ test('the first message finds every statement planned on both connections, and n
   await bench.launch('life');
   await bench.plan();
   const carrier = carriers();
-  await rehearseDelivery(db, new SendPlans({ ...deps, db }, carrier.channels), 'life');
+  await warmUpDelivery(db, new SendPlans({ ...deps, db }, carrier.channels), 'life');
   const [first = [], second = []] = await plannedOn(db);
   expect(first).toContain('mark_first_sms');
   expect(second).toEqual(first);

@@ -1,13 +1,13 @@
 import { type ClaimedBatch, releaseBatch, renewLease } from '#db/delivery/claim-batch.ts';
 import type { Database } from '#db/database.ts';
-import { type MarkedPerson, rehearseMark } from '#db/delivery/mark-slice.ts';
+import { type MarkedPerson, warmUpMark } from '#db/delivery/mark-slice.ts';
 import { noteCalls } from '#db/delivery/note-calls.ts';
 import { settleSlice } from '#db/delivery/settle-slice.ts';
 import { LANGUAGES } from '#render/words.ts';
 import { CHANNELS, type MessageClass } from '#schemas/delivery.ts';
-import { rehearseComplete } from '#services/planning/complete-message.ts';
+import { warmUpComplete } from '#services/planning/complete-message.ts';
 import { notifyProgress } from '#services/context.ts';
-import { type PlanFacts, rehearseFacts } from './plan-facts.ts';
+import { type PlanFacts, warmUpFacts } from './plan-facts.ts';
 import type { SendPlans } from './send-plan.ts';
 
 /** Of no organisation. */
@@ -65,21 +65,21 @@ const PEOPLE: readonly MarkedPerson[] = LANGUAGES.map((locale) => ({
  * What the first message of a process would wait for: connections made, statements planned, texts rendered. Nothing is
  * executed, and nobody is called.
  */
-export async function rehearseDelivery(db: Database, plans: SendPlans, lane: MessageClass): Promise<void> {
+export async function warmUpDelivery(db: Database, plans: SendPlans, lane: MessageClass): Promise<void> {
   const batch = batchOf(lane);
-  const planned = db.rehearse((tx) => {
+  const planned = db.warmUp((tx) => {
     const sms: ClaimedBatch = { ...batch, channel: 'sms' };
     return Promise.all([
-      rehearseFacts(tx, sms),
-      ...CHANNELS.map((channel) => rehearseMark(tx, { ...batch, channel }, { ids: ['0'], markedTo: 1 })),
+      warmUpFacts(tx, sms),
+      ...CHANNELS.map((channel) => warmUpMark(tx, { ...batch, channel }, { ids: ['0'], markedTo: 1 })),
       settleSlice(tx, sms, [{ id: '0', state: 'accepted', code: null, providerId: '0', units: 1, delayMs: null, uncounted: false }]),
       noteCalls(tx, 0, '0', 0, false),
       notifyProgress(tx, 0, '0'),
       renewLease(tx, sms),
       releaseBatch(tx, sms, null),
-      rehearseComplete(tx, 0, '0'),
+      warmUpComplete(tx, 0, '0'),
     ]);
   });
-  for (const channel of CHANNELS) plans.rehearse(factsOf(lane), { ...batch, channel }, PEOPLE);
+  for (const channel of CHANNELS) plans.warmUp(factsOf(lane), { ...batch, channel }, PEOPLE);
   await planned;
 }

@@ -6,7 +6,7 @@ import type { RenderInput } from '#render/render-input.ts';
 import { chooseLocale, renderMessage } from '#render/render-message.ts';
 import { slotValues, TOKEN_CHARACTERS } from '#render/slot-values.ts';
 import type { PreviewInput } from '#schemas/message.ts';
-import type { Said } from '#schemas/says.ts';
+import type { Wording } from '#schemas/wording.ts';
 import type { PreviewView } from '#schemas/views.ts';
 import type { Context } from '#services/context.ts';
 import { longestSms } from './longest-sms.ts';
@@ -23,7 +23,7 @@ const NO_TEXT: TextPreview = { segments: 0, units: 0, encoding: null, culprits: 
 /** Of a correction the first word differs. */
 export type TextInput = Pick<PreviewInput, 'class' | 'drill' | 'text' | 'answers' | 'share'> & {
   kind?: RenderInput['kind'];
-  said: Said | null;
+  said: Wording | null;
   /** Milliseconds; null where it is not known yet. */
   endsAt: number | null;
 };
@@ -86,8 +86,8 @@ const renderInput = (
   class: input.class,
   drill: input.drill,
   kind: input.kind ?? 'original',
-  // As long as every mark (domain/plan.ts).
-  mark: 'XXX',
+  // As long as every repeat code (domain/plan.ts).
+  repeatCode: 'XXX',
   title: null,
   text: input.text,
   said: input.said,

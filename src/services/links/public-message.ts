@@ -3,11 +3,11 @@ import type { Tx } from '#db/database.ts';
 import { BoundedMap } from '#domain/bounded-map.ts';
 import { fillTemplate, parseTemplate } from '#domain/message/template.ts';
 import { chooseLocale } from '#render/choose-locale.ts';
-import { saidLines } from '#render/said-lines.ts';
+import { wordingLines } from '#render/wording-lines.ts';
 import { wordsFor } from '#render/words.ts';
 import type { MessageClass, MessageState } from '#schemas/delivery.ts';
 import type { AnswerOption } from '#schemas/message.ts';
-import type { Said } from '#schemas/says.ts';
+import type { Wording } from '#schemas/wording.ts';
 import { linkExpiresSql } from './link-expiry.ts';
 
 /** A message as anybody with a link may see it: no name, number or other recipient. */
@@ -55,7 +55,7 @@ interface Row {
   share: boolean;
   title: string | null;
   text: Record<string, string>;
-  said: Said | null;
+  said: Wording | null;
   fallback_locale: string;
   issued_at: Date;
   expires_at: Date | null;
@@ -66,7 +66,7 @@ interface Row {
 interface FollowRow {
   kind: 'correction' | 'all_clear';
   text: Record<string, string>;
-  said: Said | null;
+  said: Wording | null;
   fallback_locale: string;
   launched_at: Date;
 }
@@ -75,7 +75,7 @@ interface FollowRow {
 function plain(row: Pick<Row, 'text' | 'said'>, locale: string, tenantName: string): string {
   const { issuer, ...others } = row.said?.[locale] ?? {};
   const said = { [locale]: issuer === undefined || issuer === tenantName ? others : { ...others, issuer } };
-  return [fillTemplate(parseTemplate(row.text[locale] ?? ''), {}), ...saidLines({ text: row.text, said }, locale, wordsFor(locale))]
+  return [fillTemplate(parseTemplate(row.text[locale] ?? ''), {}), ...wordingLines({ text: row.text, said }, locale, wordsFor(locale))]
     .join('\n')
     .replace(/[ \t]+$/gm, '')
     .trim();

@@ -9,7 +9,7 @@ import { appendAudit } from '#services/audit.ts';
 import { type Context, inTenant, requireScope } from '#services/context.ts';
 import { acknowledgedIn } from './launch-message.ts';
 import { loadMessage } from '#services/message-row.ts';
-import { launchWords } from './wording.ts';
+import { launchWording } from './wording.ts';
 import { viewMessages } from './message-view.ts';
 
 /**
@@ -27,7 +27,7 @@ export async function approveMessage(
     if (row.state !== 'draft') throw conflict('not_a_draft', `The message is ${row.state}; only a draft can be approved.`, { state: row.state });
     if (ctx.actor.userId === null || (await isAuthor(tx, ctx, [row.created_by, ...row.changed_by])))
       throw new Problem(403, 'author_cannot_approve', 'Who wrote or changed a message cannot approve it; another person must.');
-    const said = await launchWords(tx, row);
+    const said = await launchWording(tx, row);
     const counted = await countAndHash(
       tx,
       ctx.tenantId,

@@ -1,17 +1,17 @@
 import { sql } from 'kysely';
 import { audienceCondition, countAndHash } from '#db/audience/audience-sql.ts';
-import { saysOf } from '#domain/message/says.ts';
+import { wordingAsGiven } from '#domain/message/wording.ts';
 import { conflict, notFound } from '#platform/errors.ts';
 import type { Audience } from '#schemas/audience.ts';
 import type { MessageChange, MessageInput } from '#schemas/message.ts';
-import type { Says } from '#schemas/says.ts';
+import type { WordingInput } from '#schemas/wording.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { appendAudit } from '#services/audit.ts';
 import { type Context, inTenant, requireScope } from '#services/context.ts';
 import { checkedExpiry } from './create-message.ts';
 import { requireTag } from './draft-tag.ts';
 import { loadMessage, type MessageRow } from '#services/message-row.ts';
-import { saidWords } from './wording.ts';
+import { loadWording } from './wording.ts';
 import { viewMessages } from './message-view.ts';
 
 /**
@@ -30,7 +30,7 @@ export async function changeMessage(ctx: Context, publicId: string, change: Mess
     const fields = Object.keys(change).sort();
     if (fields.length > 0) {
       const input = changed(row, change);
-      const said = await saidWords(tx, ctx.tenantId, input);
+      const said = await loadWording(tx, ctx.tenantId, input);
       const expiresAt = checkedExpiry(ctx, input, said, row.cap !== null && change.expiresAt === undefined);
       const counted = await countAndHash(
         tx,
@@ -73,7 +73,8 @@ export async function changeMessage(ctx: Context, publicId: string, change: Mess
 type Draft = Omit<MessageInput, 'launch' | 'audienceHash' | 'acknowledge'>;
 
 /** Those of the organisation went into a life message alone. */
-const keptWords = (row: MessageRow, change: MessageChange): Says => (row.class === 'life' && (change.class ?? 'life') !== 'life' ? {} : saysOf(row.said));
+const keptWords = (row: MessageRow, change: MessageChange): WordingInput =>
+  row.class === 'life' && (change.class ?? 'life') !== 'life' ? {} : wordingAsGiven(row.said);
 
 function changed(row: MessageRow, change: MessageChange): Draft {
   const title = change.title === undefined ? row.title : change.title;

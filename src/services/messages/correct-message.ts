@@ -2,11 +2,11 @@ import { sql } from 'kysely';
 import { lockForStop } from '#db/delivery/stop-lock.ts';
 import { mayHaveIt } from '#db/audience/plan-page.ts';
 import { drillProblems } from '#domain/message/drill-text.ts';
-import { expiryOf, markOf } from '#domain/message/plan.ts';
-import { saidOf } from '#domain/message/says.ts';
+import { expiryOf, repeatCodeOf } from '#domain/message/plan.ts';
+import { wordingOf } from '#domain/message/wording.ts';
 import { conflict, type FieldError, notFound, Problem } from '#platform/errors.ts';
 import { assertSlots } from '#render/render-message.ts';
-import type { Said, Says } from '#schemas/says.ts';
+import type { Wording, WordingInput } from '#schemas/wording.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { appendAudit } from '#services/audit.ts';
 import { type Context, inTenant, requireScope } from '#services/context.ts';
@@ -21,7 +21,7 @@ export interface CorrectInput {
   title?: string | undefined;
   kind: 'correction' | 'all_clear';
   /** In place of what the first message said. */
-  says?: Says | undefined;
+  says?: WordingInput | undefined;
 }
 
 /**
@@ -67,11 +67,11 @@ function refuse(problems: readonly FieldError[]): void {
 }
 
 /** Whom, where and who issues it as the first message had it; what to do now is what the text says. */
-function followingWords(first: MessageRow, { text, says }: CorrectInput): Said | null {
+function followingWords(first: MessageRow, { text, says }: CorrectInput): Wording | null {
   if (first.said === null && says === undefined) return null;
   const said = Object.entries(text).map(([locale, written]) => {
     const before = first.said?.[locale] ?? first.said?.[first.fallback_locale] ?? {};
-    return [locale, { ...before, instruction: written, ...saidOf([locale], says ?? {}, {})?.[locale] }] as const;
+    return [locale, { ...before, instruction: written, ...wordingOf([locale], says ?? {}, {})?.[locale] }] as const;
   });
   return Object.fromEntries(said);
 }
@@ -80,7 +80,7 @@ async function insertCorrection(
   tx: Tx,
   ctx: Context,
   first: MessageRow,
-  input: CorrectInput & { said: Said | null },
+  input: CorrectInput & { said: Wording | null },
   count: number,
 ): Promise<{ id: string; wave: DueWave }> {
   const now = ctx.clock.now();
@@ -115,7 +115,7 @@ async function insertCorrection(
     .executeTakeFirstOrThrow();
   await tx
     .updateTable('messages')
-    .set({ mark: markOf(id) })
+    .set({ mark: repeatCodeOf(id) })
     .where('tenant_id', '=', ctx.tenantId)
     .where('id', '=', id)
     .execute();

@@ -3,12 +3,12 @@ import { type AudienceCount, audienceCondition, countAndHash } from '#db/audienc
 import { inOnePacket, type Tx } from '#db/database.ts';
 import { prepared } from '#db/prepared.ts';
 import { drillProblems } from '#domain/message/drill-text.ts';
-import { expiryOf, markOf } from '#domain/message/plan.ts';
-import { missingWords } from '#domain/message/says.ts';
+import { expiryOf, repeatCodeOf } from '#domain/message/plan.ts';
+import { missingWording } from '#domain/message/wording.ts';
 import { assertSlots } from '#render/render-message.ts';
 import { type FieldError, Problem } from '#platform/errors.ts';
 import type { MessageInput } from '#schemas/message.ts';
-import type { Said } from '#schemas/says.ts';
+import type { Wording } from '#schemas/wording.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { appendAudits } from '#services/audit.ts';
 import { type Context, inTenant, requireScope } from '#services/context.ts';
@@ -17,7 +17,7 @@ import { announceLife, launchInTx } from './launch-message.ts';
 import type { MessageRow } from '#services/message-row.ts';
 import { viewMessage } from './message-view.ts';
 import { announceWaves } from '#services/planning/plan-wave.ts';
-import { saidBy } from './wording.ts';
+import { wordingBy } from './wording.ts';
 import { unknownIds } from './unknown-ids.ts';
 
 /** Facts that come with a message from elsewhere. */
@@ -42,7 +42,7 @@ export async function createMessage(ctx: Context, input: MessageInput, origin: M
   const result = await inTenant(ctx, async (tx) => {
     const condition = audienceCondition(input.audience, (id) => ctx.ids.decode('rcp', id));
     const [facts, counted] = await Promise.all([launchFacts(tx, ctx.tenantId), countAndHash(tx, ctx.tenantId, condition)]);
-    const said = saidBy(facts, input);
+    const said = wordingBy(facts, input);
     const expiresAt = checkedExpiry(ctx, input, said, !input.launch && origin.cap !== undefined);
     const row = await insertMessage(tx, ctx, input, origin, { said, expires_at: expiresAt, counted });
     const created = { action: 'message.create', object: row.id, detail: { class: input.class, drill: input.drill } };
@@ -70,14 +70,14 @@ export async function createMessage(ctx: Context, input: MessageInput, origin: M
 export function checkedExpiry(
   ctx: Context,
   input: Omit<MessageInput, 'launch' | 'audienceHash' | 'acknowledge'>,
-  said: Said | null,
+  said: Wording | null,
   fromAlert: boolean,
 ): Date | null {
   const problems: FieldError[] = [...assertSlots(input.text), ...unknownIds(ctx, input.audience, 'audience')];
   const startAt = input.startAt === undefined ? null : Date.parse(input.startAt);
   const expiry = expiryOf(input.class, input.expiresAt === undefined ? null : Date.parse(input.expiresAt), startAt, ctx.clock.now());
   if ('code' in expiry && !(fromAlert && ALERT_MAY.has(expiry.code))) problems.push({ field: 'expiresAt', ...expiry });
-  if (input.class === 'life' && !fromAlert) problems.push(...missingWords(Object.keys(input.text), said));
+  if (input.class === 'life' && !fromAlert) problems.push(...missingWording(Object.keys(input.text), said));
   problems.push(...drillProblems({ ...input, said }));
   if (problems.length > 0) throw new Problem(422, 'invalid_message', problems.map((p) => `${p.field}: ${p.detail}`).join('; '), { errors: problems });
   if (!('code' in expiry)) return new Date(expiry.expiresAt);
@@ -89,7 +89,7 @@ export async function insertMessage(
   ctx: Context,
   input: MessageInput,
   origin: MessageOrigin,
-  { said, expires_at, counted }: { said: Said | null; expires_at: Date | null; counted: AudienceCount },
+  { said, expires_at, counted }: { said: Wording | null; expires_at: Date | null; counted: AudienceCount },
 ): Promise<MessageRow> {
   return tx
     .insertInto('messages')
@@ -120,14 +120,14 @@ export async function insertMessage(
 
 /** What needs the id. The partition for its deliveries is made ahead, so that launching never waits for a table to be made. */
 export const prepareForDeliveries = (tx: Tx, { tenant_id: tenantId, id }: Pick<MessageRow, 'tenant_id' | 'id'>): Promise<unknown> =>
-  Promise.all([MARK(tx, { tenantId, id, mark: markOf(id) }), PARTITION(tx, { id })]);
+  Promise.all([SET_REPEAT_CODE(tx, { tenantId, id, repeatCode: repeatCodeOf(id) }), ENSURE_PARTITIONS(tx, { id })]);
 
-const MARK = prepared<{ tenantId: number; id: string; mark: string }, unknown>(
-  'message_mark',
-  (at) => sql`UPDATE messages SET mark = ${at('mark')} WHERE tenant_id = ${at('tenantId')} AND id = ${at('id')}`,
+const SET_REPEAT_CODE = prepared<{ tenantId: number; id: string; repeatCode: string }, unknown>(
+  'set_repeat_code',
+  (at) => sql`UPDATE messages SET mark = ${at('repeatCode')} WHERE tenant_id = ${at('tenantId')} AND id = ${at('id')}`,
 );
 
-const PARTITION = prepared<{ id: string }, unknown>(
+const ENSURE_PARTITIONS = prepared<{ id: string }, unknown>(
   'delivery_partition',
   (at) => sql`SELECT ensure_delivery_partition(${at('id')}::bigint), ensure_delivery_partition(${at('id')}::bigint + 4096)`,
 );

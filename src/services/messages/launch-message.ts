@@ -18,7 +18,7 @@ import type { WaveRow } from '#services/planning/plan-pages.ts';
 import { announceWaves, beginWaves, type BegunWave } from '#services/planning/plan-wave.ts';
 import { chosenOf } from '#services/organisations/senders-for.ts';
 import { loadMessage, messageIdOf, type MessageRow } from '#services/message-row.ts';
-import { launchWords } from './wording.ts';
+import { launchWording } from './wording.ts';
 import { viewMessage } from './message-view.ts';
 
 export interface LaunchInput {
@@ -71,7 +71,7 @@ export async function launchInTx(tx: Tx, ctx: Context, { row, facts }: Launching
   const now = ctx.clock.now();
   const expiry = expiryOf(row.class, row.expires_at?.getTime() ?? null, row.start_at?.getTime() ?? null, now);
   if ('code' in expiry) throw expiryProblem(expiry);
-  const said = await launchWords(tx, row, facts);
+  const said = await launchWording(tx, row, facts);
   if (!input.counted) announceLife(ctx, row.class);
   const condition = audienceCondition(row.audience as Audience, (id) => ctx.ids.decode('rcp', id));
   const counted = input.counted ?? (await countAndHash(tx, ctx.tenantId, condition));

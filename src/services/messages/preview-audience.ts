@@ -1,7 +1,7 @@
 import { audienceCondition } from '#db/audience/audience-sql.ts';
 import { peopleAtCeiling } from '#db/audience/at-ceiling.ts';
 import { expiryOf, planOf } from '#domain/message/plan.ts';
-import { saidOf } from '#domain/message/says.ts';
+import { wordingOf } from '#domain/message/wording.ts';
 import { Problem } from '#platform/errors.ts';
 import { assertSlots } from '#render/render-message.ts';
 import type { Channel } from '#schemas/delivery.ts';
@@ -11,7 +11,7 @@ import { channelsOf, type ForecastFacts, forecastFacts, forecastOf } from '#serv
 import { type Context, inTenant } from '#services/context.ts';
 import { unknownIds } from './unknown-ids.ts';
 import { previewText, type TextPreview } from '#services/forecast/preview-text.ts';
-import { standingWords } from './wording.ts';
+import { standingWording } from './wording.ts';
 
 type Warning = PreviewView['warnings'][number];
 
@@ -33,7 +33,7 @@ export async function previewAudience(ctx: Context, input: PreviewInput): Promis
     const { ceiling } = found;
     return { facts: found, atCeiling: ceiling === null ? 0 : await peopleAtCeiling(tx, ctx.tenantId, condition, ceiling) };
   });
-  const said = saidOf(Object.keys(input.text ?? {}), input.says ?? {}, input.class === 'life' ? standingWords(facts.tenant) : {});
+  const said = wordingOf(Object.keys(input.text ?? {}), input.says ?? {}, input.class === 'life' ? standingWording(facts.tenant) : {});
   const text = previewText(ctx, { ...input, said, endsAt: times.endsAt }, facts.tenant, facts.groups);
   const sum = (key: 'people' | 'unreachable' | 'suppressed' | Channel): number => facts.groups.reduce((total, group) => total + group[key], 0);
   const expected = forecastOf(facts, { class: input.class, plan }, text, times.startsAt, times.endsAt);

@@ -1,12 +1,12 @@
-import { saidOf } from '#domain/message/says.ts';
+import { wordingOf } from '#domain/message/wording.ts';
 import { fillTemplate } from '#domain/message/template.ts';
 import type { EmailContent, PushContent, SlotValues, SmsContent } from '#domain/delivery/channel.ts';
 import type { RenderInput } from '#render/render-input.ts';
 import { renderMessage } from '#render/render-message.ts';
 import type { MessageInput } from '#schemas/message.ts';
-import type { Says } from '#schemas/says.ts';
+import type { WordingInput } from '#schemas/wording.ts';
 import { type Context, inTenant } from '#services/context.ts';
-import { standingWords } from './wording.ts';
+import { standingWording } from './wording.ts';
 
 /** What one person would see, with a sample name and shortened links. */
 export interface SampleView {
@@ -17,7 +17,7 @@ export interface SampleView {
 }
 
 type SampleInput = Pick<MessageInput, 'class' | 'drill' | 'text' | 'answers' | 'share'> & {
-  says?: Says | null | undefined;
+  says?: WordingInput | null | undefined;
   title?: string | null | undefined;
   expiresAt?: string | null | undefined;
   kind?: RenderInput['kind'];
@@ -33,10 +33,10 @@ export async function renderSample(ctx: Context, input: SampleInput): Promise<Sa
     class: input.class,
     drill: input.drill,
     kind: input.kind ?? 'original',
-    mark: 'K7F',
+    repeatCode: 'K7F',
     title: input.title ?? null,
     text: input.text,
-    said: saidOf(Object.keys(input.text), input.says ?? {}, input.class === 'life' ? standingWords(tenant) : {}),
+    said: wordingOf(Object.keys(input.text), input.says ?? {}, input.class === 'life' ? standingWording(tenant) : {}),
     fallbackLocale: Object.keys(input.text)[0] ?? 'en',
     answers: input.answers,
     share: input.share,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Bench } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
-import { rehearseLaunch } from './warm-up-launch.ts';
+import { warmUpLaunch } from './warm-up-launch.ts';
 
 let deps: TestDeps;
 beforeAll(async () => {
@@ -17,8 +17,8 @@ async function known(): Promise<string[][]> {
   return found.map(({ rows }) => rows.map(({ name }) => name));
 }
 
-test('the first launch finds its statements on both connections; the rehearsal writes and nudges nothing', async () => {
-  await rehearseLaunch(deps);
+test('the first launch finds its statements on both connections; the warmUp writes and nudges nothing', async () => {
+  await warmUpLaunch(deps);
   const [first = [], second = []] = await known();
   expect(first).toEqual(expect.arrayContaining(['launch_facts', 'message_mark', 'delivery_partition', 'message_counts']));
   expect(second).toEqual(first);

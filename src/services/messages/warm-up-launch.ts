@@ -11,8 +11,8 @@ import { viewMessage } from './message-view.ts';
 import { FIRST_PAGE } from '#services/planning/plan-wave.ts';
 
 /** What the first launch of a process would wait for: connections made, its statements planned. Nothing is executed. */
-export async function rehearseLaunch(deps: Deps): Promise<void> {
-  const ctx: Context = { ...deps, tenantId: 0, actor: systemActor, requestId: 'rehearsal' };
+export async function warmUpLaunch(deps: Deps): Promise<void> {
+  const ctx: Context = { ...deps, tenantId: 0, actor: systemActor, requestId: 'warmUp' };
   const now = new Date(deps.clock.now());
   const input = messageInputSchema.parse({
     class: 'life',
@@ -25,7 +25,7 @@ export async function rehearseLaunch(deps: Deps): Promise<void> {
   });
   const row = { id: '0', tenant_id: 0, class: input.class, channels: input.channels };
   const condition = audienceCondition(input.audience, () => undefined);
-  await deps.db.rehearse((tx) =>
+  await deps.db.warmUp((tx) =>
     Promise.allSettled([
       launchFacts(tx, 0),
       countAndHash(tx, 0, condition),

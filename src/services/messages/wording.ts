@@ -1,9 +1,9 @@
 import type { Tx } from '#db/database.ts';
 import { policyOf } from '#domain/message/policy.ts';
-import { missingWords, saidOf, saysOf } from '#domain/message/says.ts';
+import { missingWording, wordingOf, wordingAsGiven } from '#domain/message/wording.ts';
 import { Problem } from '#platform/errors.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
-import type { Said, Says } from '#schemas/says.ts';
+import type { Wording, WordingInput } from '#schemas/wording.ts';
 import type { LaunchFacts } from '#services/organisations/launch-facts.ts';
 import type { MessageRow } from '#services/message-row.ts';
 
@@ -13,17 +13,17 @@ type Speaker = Pick<LaunchFacts, 'name' | 'policy'>;
 interface Saying {
   readonly class: MessageClass;
   readonly text: Readonly<Record<string, string>>;
-  readonly says?: Says | undefined;
+  readonly says?: WordingInput | undefined;
 }
 
 /** Words of one message. Those of the organisation are added to a life message alone: the others need not say them. */
-export async function saidWords(tx: Tx, tenantId: number, saying: Saying): Promise<Said | null> {
-  return saidBy(saying.class === 'life' ? await tenantOf(tx, tenantId) : NOBODY, saying);
+export async function loadWording(tx: Tx, tenantId: number, saying: Saying): Promise<Wording | null> {
+  return wordingBy(saying.class === 'life' ? await tenantOf(tx, tenantId) : NOBODY, saying);
 }
 
 /** The same of an organisation that is known. */
-export const saidBy = (tenant: Speaker, { class: klass, text, says = {} }: Saying): Said | null =>
-  saidOf(Object.keys(text), says, klass === 'life' ? standingWords(tenant) : {});
+export const wordingBy = (tenant: Speaker, { class: messageClass, text, says = {} }: Saying): Wording | null =>
+  wordingOf(Object.keys(text), says, messageClass === 'life' ? standingWording(tenant) : {});
 
 const tenantOf = (tx: Tx, tenantId: number): Promise<Speaker> =>
   tx.selectFrom('tenants').select(['name', 'policy']).where('tenant_id', '=', tenantId).executeTakeFirstOrThrow();
@@ -32,7 +32,7 @@ const tenantOf = (tx: Tx, tenantId: number): Promise<Speaker> =>
 const NOBODY: Speaker = { name: '', policy: {} };
 
 /** Without an issuer of its own an organisation issues under its name. */
-export const standingWords = (tenant: Speaker): Says => ({
+export const standingWording = (tenant: Speaker): WordingInput => ({
   issuer: tenant.name,
   ...policyOf(tenant.policy).says,
 });
@@ -42,10 +42,10 @@ export const standingWords = (tenant: Speaker): Says => ({
  * come since.
  * @throws Problem 422 naming all that is missing
  */
-export async function launchWords(tx: Tx, row: MessageRow, known?: Speaker): Promise<Said | null> {
+export async function launchWording(tx: Tx, row: MessageRow, known?: Speaker): Promise<Wording | null> {
   if (row.class !== 'life' || row.says_all) return row.said;
-  const said = saidBy(known ?? (await tenantOf(tx, row.tenant_id)), { class: row.class, text: row.text, says: saysOf(row.said) });
-  const errors = missingWords(Object.keys(row.text), said);
+  const said = wordingBy(known ?? (await tenantOf(tx, row.tenant_id)), { class: row.class, text: row.text, says: wordingAsGiven(row.said) });
+  const errors = missingWording(Object.keys(row.text), said);
   if (errors.length > 0) throw new Problem(422, 'invalid_message', errors.map((error) => `${error.field}: ${error.detail}`).join('; '), { errors });
   return said;
 }

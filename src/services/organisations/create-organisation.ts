@@ -4,11 +4,11 @@ import { settingsChangeSchema } from '#schemas/settings.ts';
 import type { Deps } from '#services/context.ts';
 import { createTenant, type MadeTenant } from './create-tenant.ts';
 import { listOrganisations } from './list-organisations.ts';
-import { type NewPerson, readPerson, takenEmail } from '#services/access/user-fields.ts';
+import { type NewUser, readUser, takenEmail } from '#services/access/user-fields.ts';
 
 export interface NewOrganisation {
   readonly name: string;
-  readonly admin: NewPerson;
+  readonly admin: NewUser;
   /** IANA; undefined: UTC until somebody says. */
   readonly timeZone?: string | undefined;
   readonly locale?: string | undefined;
@@ -58,6 +58,6 @@ function read({ name, admin, timeZone, locale, country }: NewOrganisation) {
   }
   if (country !== undefined && !isCountry(country) && !errors.some((one) => one.field === 'country'))
     errors.push({ field: 'country', code: 'unknown_country', detail: `${country} is no country with telephone numbers of its own` });
-  const person = readPerson(admin, { email: 'adminEmail', name: 'adminName' });
+  const person = readUser(admin, { email: 'adminEmail', name: 'adminName' });
   return { settings: parsed.data, email: person.email, errors: [...errors, ...person.errors] };
 }

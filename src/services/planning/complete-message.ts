@@ -14,7 +14,7 @@ export async function completeMessage(deps: Pick<Deps, 'db' | 'queue'>, tenantId
 }
 
 /** Has the connection plan it. */
-export const rehearseComplete = (tx: Tx, tenantId: number, messageId: string): Promise<unknown> => COMPLETE(tx, { tenantId, messageId });
+export const warmUpComplete = (tx: Tx, tenantId: number, messageId: string): Promise<unknown> => COMPLETE(tx, { tenantId, messageId });
 
 interface Values {
   tenantId: number;

@@ -37,10 +37,10 @@ export async function joinThroughShare(tx: Tx, deps: Pick<Deps, 'tokens'>, tenan
   await lockRecipients(tx, tenantId);
   await sql`SELECT pg_advisory_xact_lock(hashtextextended('join', ${input.messageId}::bigint))`.execute(tx);
   await assertOpen(tx, tenantId, input.messageId);
-  const known = await findPerson(tx, tenantId, input.by);
+  const known = await findRecipient(tx, tenantId, input.by);
   if (known !== undefined) return { recipientId: known, created: false, waveId: null };
   const generation = (await generationOf(tx, input.messageId, input.parentId)) + 1;
-  const recipientId = await addPerson(tx, deps, tenantId, input, generation);
+  const recipientId = await addRecipient(tx, deps, tenantId, input, generation);
   await tx
     .insertInto('joins')
     .values({ tenant_id: tenantId, message_id: input.messageId, recipient_id: recipientId, parent_id: input.parentId, generation, channel: input.by.channel })
@@ -64,7 +64,7 @@ export async function generationOf(tx: Tx, messageId: string, recipientId: strin
   return row?.generation ?? 0;
 }
 
-async function findPerson(tx: Tx, tenantId: number, by: JoinInput['by']): Promise<string | undefined> {
+async function findRecipient(tx: Tx, tenantId: number, by: JoinInput['by']): Promise<string | undefined> {
   if (by.channel === 'push') {
     const row = await tx
       .selectFrom('push_subscriptions')
@@ -79,7 +79,7 @@ async function findPerson(tx: Tx, tenantId: number, by: JoinInput['by']): Promis
   return rows[0]?.id;
 }
 
-async function addPerson(tx: Tx, deps: Pick<Deps, 'tokens'>, tenantId: number, input: JoinInput, generation: number): Promise<string> {
+async function addRecipient(tx: Tx, deps: Pick<Deps, 'tokens'>, tenantId: number, input: JoinInput, generation: number): Promise<string> {
   const { by } = input;
   const person = await tx
     .insertInto('recipients')

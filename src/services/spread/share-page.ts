@@ -64,9 +64,9 @@ export async function loadSharePage(deps: Pick<Deps, 'db' | 'tokens' | 'clock'>,
 }
 
 /** The number that this message leaves from, where people can text to it (a Messaging Service's name is none). */
-async function numberFor(tx: Tx, tenantId: number, klass: MessageClass, drill: boolean): Promise<string | undefined> {
+async function numberFor(tx: Tx, tenantId: number, messageClass: MessageClass, drill: boolean): Promise<string | undefined> {
   const { rows } = await sql<{ address: string }>`
-    SELECT address FROM senders WHERE tenant_id = ${tenantId} AND channel = 'sms' AND drill = ${drill} AND ${klass}::message_class = ANY (classes) ORDER BY id LIMIT 1`.execute(
+    SELECT address FROM senders WHERE tenant_id = ${tenantId} AND channel = 'sms' AND drill = ${drill} AND ${messageClass}::message_class = ANY (classes) ORDER BY id LIMIT 1`.execute(
     tx,
   );
   return rows.find((row) => /^\+?\d{3,15}$/.test(row.address))?.address;

@@ -5,10 +5,10 @@ import type { Log } from '#platform/log.ts';
 const MOST_MS = 1_000;
 
 /** Does before a process is ready what its first message would wait for. Nothing depends on it: it may fail, or be late. */
-export async function rehearsal(log: Log, work: () => Promise<void>): Promise<void> {
+export async function warmUp(log: Log, work: () => Promise<void>): Promise<void> {
   const done = new AbortController();
-  const rehearsed = work().catch((error: unknown) => log.warn({ error: (error as Error).message }, 'not rehearsed: the first message will be slower'));
+  const warmedUp = work().catch((error: unknown) => log.warn({ error: (error as Error).message }, 'not warmed up: the first message will be slower'));
   const late = delay(MOST_MS, undefined, { signal: done.signal }).catch(() => undefined);
-  await Promise.race([rehearsed, late]);
+  await Promise.race([warmedUp, late]);
   done.abort();
 }

@@ -38,19 +38,19 @@ interface Claimed {
   readonly batch: ClaimedBatch;
 }
 
-const claim = async (klass: MessageClass): Promise<ClaimedBatch> => {
-  const batch = await claimBatch(deps.db.across, klass, 'test');
+const claim = async (messageClass: MessageClass): Promise<ClaimedBatch> => {
+  const batch = await claimBatch(deps.db.across, messageClass, 'test');
   if (!batch) throw new Error('a batch is due');
   return batch;
 };
 
 /** A launched message of a few people, its one batch claimed and nobody marked. */
-async function claimed(klass: MessageClass, people = 4, extra: Record<string, unknown> = {}): Promise<Claimed> {
+async function claimed(messageClass: MessageClass, people = 4, extra: Record<string, unknown> = {}): Promise<Claimed> {
   const bench = await Bench.open(deps);
   await bench.people(people, { phone: true });
-  const message = await bench.launch(klass, { channels: ['sms'], ...extra });
+  const message = await bench.launch(messageClass, { channels: ['sms'], ...extra });
   await bench.plan();
-  return { bench, message, messageId: bench.ctx.ids.decode('msg', message.id) ?? '', batch: await claim(klass) };
+  return { bench, message, messageId: bench.ctx.ids.decode('msg', message.id) ?? '', batch: await claim(messageClass) };
 }
 
 const all = (batch: ClaimedBatch) => ({ ids: batch.ids, markedTo: batch.ids.length });
@@ -317,8 +317,8 @@ describe('checked again inside the mark', () => {
   });
 
   test('breaker: nobody is marked by a sender whose provider fails, but for a probe', async () => {
-    for (const klass of ['life', 'ops', 'bulk'] as const) {
-      const one = await claimed(klass);
+    for (const messageClass of ['life', 'ops', 'bulk'] as const) {
+      const one = await claimed(messageClass);
       await run(
         one.batch,
         sql`UPDATE senders SET breaker_opened_at = now(), breaker_run = 10 WHERE tenant_id = ${one.batch.tenantId} AND id = ${one.batch.senderId}`,

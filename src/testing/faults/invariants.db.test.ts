@@ -67,25 +67,25 @@ const tenant = (): Promise<Context> =>
 class Story {
   readonly calls: Call[] = [];
   readonly ctx: Context;
-  readonly klass: MessageClass;
+  readonly messageClass: MessageClass;
   readonly messageId: string;
   readonly publicId: string;
   readonly ranks = new Map<string, number>();
   stoppedAt: number | undefined;
 
-  private constructor(ctx: Context, klass: MessageClass, publicId: string) {
+  private constructor(ctx: Context, messageClass: MessageClass, publicId: string) {
     this.ctx = ctx;
-    this.klass = klass;
+    this.messageClass = messageClass;
     this.publicId = publicId;
     this.messageId = ctx.ids.decode('msg', publicId) ?? '';
   }
 
-  static async begin(klass: MessageClass): Promise<Story> {
+  static async begin(messageClass: MessageClass): Promise<Story> {
     const ctx = await tenant();
     const { id } = await createMessage(
       ctx,
       messageInputSchema.parse({
-        class: klass,
+        class: messageClass,
         text: { en: 'Water off' },
         audience: { all: true },
         channels: ['sms'],
@@ -93,7 +93,7 @@ class Story {
         expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
       }),
     );
-    return new Story(ctx, klass, id);
+    return new Story(ctx, messageClass, id);
   }
 
   async plan(): Promise<void> {
@@ -127,7 +127,11 @@ class Story {
         dies !== undefined && made > dies ? dead() : deps.db[way](tenantId, work);
     const db = { ...deps.db, withTenant: mortal('withTenant'), atOnce: mortal('atOnce') };
     const worker = { ...deps, db, recalls: new Recalls(), plans: new SendPlans(deps, { sms }), random: () => 0, stopping: () => false };
-    for (let batch = await claimBatch(deps.db.across, this.klass, 'story'); batch; batch = await claimBatch(deps.db.across, this.klass, 'story')) {
+    for (
+      let batch = await claimBatch(deps.db.across, this.messageClass, 'story');
+      batch;
+      batch = await claimBatch(deps.db.across, this.messageClass, 'story')
+    ) {
       try {
         await deliverBatch(worker, batch);
       } catch (error) {
@@ -183,11 +187,11 @@ class Story {
     for (const call of this.calls) may.set(call.ref.recipientId, [...(may.get(call.ref.recipientId) ?? []), call]);
     for (const [id, calls] of may) {
       const perhaps = calls.filter((call) => call.outcome === 'accepted' || call.outcome === 'unknown');
-      if (this.klass === 'bulk') expect(perhaps.length, `I3: person ${id}`).toBeLessThanOrEqual(1);
+      if (this.messageClass === 'bulk') expect(perhaps.length, `I3: person ${id}`).toBeLessThanOrEqual(1);
       const doubts = perhaps.filter((call) => call.outcome === 'unknown' || call.died).length;
       expect(perhaps.length, `I4: person ${id}`).toBeLessThanOrEqual(1 + doubts);
     }
-    if (this.klass === 'life' && this.stoppedAt === undefined)
+    if (this.messageClass === 'life' && this.stoppedAt === undefined)
       expect(
         [...rows.values()].filter((row) => row.state === 'unresolved'),
         'I4',
@@ -249,10 +253,10 @@ const step = fc.oneof(
 );
 
 describe('the promises of a message, whatever happens to it', () => {
-  test.each(['bulk', 'life', 'ops'] as const)('%s', async (klass) => {
+  test.each(['bulk', 'life', 'ops'] as const)('%s', async (messageClass) => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 12 }), async (steps) => {
-        const story = await Story.begin(klass);
+        const story = await Story.begin(messageClass);
         await story.plan();
         for (const one of steps) {
           if (one.do === 'work') await story.work(one.words, one.dies);

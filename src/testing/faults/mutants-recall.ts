@@ -62,7 +62,7 @@ export const RECALL_MUTANTS: readonly Mutant[] = [
       {
         file: 'src/domain/delivery/delivery.ts',
         from: `state: 'pending', code: outcome.code, delayMs: 0, uncounted: true }`,
-        to: `state: 'unknown', code: outcome.code, delayMs: DOUBT_WINDOW_MS[klass] }`,
+        to: `state: 'unknown', code: outcome.code, delayMs: DOUBT_WINDOW_MS[messageClass] }`,
       },
     ],
     test: by('sms'),

@@ -18,7 +18,7 @@ afterAll(() => deps.close());
 
 const PEOPLE = 3;
 
-interface Said {
+interface Wording {
   readonly person: number;
   readonly key: 'yes' | 'no' | 'later';
   readonly way: AnswerWay;
@@ -26,7 +26,7 @@ interface Said {
   readonly sid: number | undefined;
 }
 
-const said: fc.Arbitrary<Said> = fc.record({
+const said: fc.Arbitrary<Wording> = fc.record({
   person: fc.nat({ max: PEOPLE - 1 }),
   key: fc.constantFrom('yes' as const, 'no' as const, 'later' as const),
   way: fc.constantFrom<AnswerWay>('page', 'sms', 'push'),
@@ -78,7 +78,7 @@ test('the first answer and its time never change, whatever is said later, at onc
 });
 
 interface Send {
-  readonly klass: MessageClass;
+  readonly messageClass: MessageClass;
   readonly drill: boolean;
   readonly channels: readonly ('sms' | 'email')[];
   /** Between planning and sending somebody tells the batches to use the other kind of sender. */
@@ -86,7 +86,7 @@ interface Send {
 }
 
 const send: fc.Arbitrary<Send> = fc.record({
-  klass: fc.constantFrom<MessageClass>('life', 'ops', 'bulk'),
+  messageClass: fc.constantFrom<MessageClass>('life', 'ops', 'bulk'),
   drill: fc.boolean(),
   channels: fc.constantFrom<Send['channels']>(['sms'], ['email'], ['sms', 'email']),
   meddles: fc.boolean(),
@@ -100,7 +100,7 @@ test('no call of a drill names a live sender, nor the reverse, even where a batc
   let calls = 0;
   let refused = 0;
   await fc.assert(
-    fc.asyncProperty(send, async ({ klass, drill, channels, meddles }) => {
+    fc.asyncProperty(send, async ({ messageClass, drill, channels, meddles }) => {
       const carrier = carriers(async (call) => {
         const ref = unpackRef(deps.tokens.open('receipt', call.ref) ?? deps.tokens.openLower('bounce', call.ref) ?? { a: 0, b: 0, extra: 0xffff });
         const { rows } = await deps.db.withTenant(tenantId, (tx) =>
@@ -113,7 +113,7 @@ test('no call of a drill names a live sender, nor the reverse, even where a batc
         calls += 1;
         return { kind: 'accepted', providerId: 'p', units: 1 };
       });
-      await bench.launch(klass, { drill, channels, text: { en: 'Water off' } });
+      await bench.launch(messageClass, { drill, channels, text: { en: 'Water off' } });
       await bench.plan();
       if (meddles)
         await deps.db.withTenant(tenantId, (tx) =>
@@ -122,12 +122,12 @@ test('no call of a drill names a live sender, nor the reverse, even where a batc
         );
       const before = calls;
       const worker = bench.worker(carrier);
-      for (let batch = await claimBatch(deps.db.across, klass, 'test'); batch; batch = await claimBatch(deps.db.across, klass, 'test'))
+      for (let batch = await claimBatch(deps.db.across, messageClass, 'test'); batch; batch = await claimBatch(deps.db.across, messageClass, 'test'))
         await deliverBatch(worker, batch);
       if (meddles) {
         expect(calls).toBe(before);
         refused += 1;
-      } else expect(calls - before).toBe(channels.length === 2 && klass === 'life' ? 6 : 3);
+      } else expect(calls - before).toBe(channels.length === 2 && messageClass === 'life' ? 6 : 3);
       await deps.db.withTenant(tenantId, (tx) => sql`UPDATE batches SET state = 'done', lease_until = NULL WHERE tenant_id = ${tenantId}`.execute(tx));
     }),
     { numRuns: 40, endOnFailure: true, plugins: [fc.interruptAfterTimeLimit(8_000)] },

@@ -63,7 +63,7 @@ ${
   byMail
     ? html`<h3>${words.byMail}</h3><form method="post" action="/s/${token}/join"><input type="hidden" name="nonce" value="${nonce}"><input type="hidden" name="channel" value="email">
 ${refused ? html`<p class="banner warn" role="alert" id="refused">${refused}</p>` : ''}<label>${words.mailHint}<input type="email" name="email" required maxlength="254" autocomplete="email"${refused ? html` value="${email ?? ''}" aria-describedby="refused" autofocus` : ''}${said === 'bad_mail' ? html` aria-invalid="true"` : ''}></label>
-<fieldset><legend>${words.consent}</legend>${MESSAGE_CLASSES.map((klass) => html`<label><input type="checkbox" name="consent_${klass}" value="yes"${klass === message.class ? html` checked` : ''}>${words[klass]}</label>`)}</fieldset>
+<fieldset><legend>${words.consent}</legend>${MESSAGE_CLASSES.map((messageClass) => html`<label><input type="checkbox" name="consent_${messageClass}" value="yes"${messageClass === message.class ? html` checked` : ''}>${words[messageClass]}</label>`)}</fieldset>
 <button>${words.send}</button></form>`
     : ''
 }`;

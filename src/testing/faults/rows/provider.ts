@@ -5,22 +5,22 @@ import type { Verdict } from '#testing/faults/check.ts';
 import { end, type World } from '#testing/faults/world.ts';
 
 /** Taken and never answered: after the adapter's deadline nobody can say. Bulk lists it, life calls again. */
-async function silent(world: World, { short }: Size, klass: 'bulk' | 'life'): Promise<Result> {
+async function silent(world: World, { short }: Size, messageClass: 'bulk' | 'life'): Promise<Result> {
   const people = short ? 200 : 2_000;
   await world.people(people);
   await world.startApi();
   await world.startWorker();
   world.simulator.control({ sms: { silentShare: 0.05 } });
-  const message = await world.launch({ class: klass });
+  const message = await world.launch({ class: messageClass });
   // The carrier's first callback would end every doubt; here nobody is there to take it.
   for (const api of world.apis) await end(api);
-  await world.settled([message.id], { doubt: klass === 'life' || !short, timeoutMs: 300_000 });
+  await world.settled([message.id], { doubt: messageClass === 'life' || !short, timeoutMs: 300_000 });
   const verdict = await world.check([message.id]);
   const resends = verdict.rows.reduce((sum, row) => sum + Math.max(0, row.attempts - 1), 0);
   const promises = new Promises();
   promises.hold(verdict.lost === 0, `lost ${verdict.lost}`);
   promises.hold(verdict.miscounted === 0, `counters differ from rows by ${verdict.miscounted}`);
-  if (klass === 'bulk') {
+  if (messageClass === 'bulk') {
     promises.hold(verdict.doubled === 0, `doubled ${verdict.doubled}`);
     promises.hold(verdict.inDoubt > 0, 'nothing is listed as in doubt');
   } else {
@@ -28,7 +28,7 @@ async function silent(world: World, { short }: Size, klass: 'bulk' | 'life'): Pr
     promises.hold(verdict.inDoubt === 0 && verdict.states.failed === 0, `${verdict.inDoubt} in doubt, ${verdict.states.failed} given up`);
   }
   return {
-    injected: `5 % taken and never answered (${klass})`,
+    injected: `5 % taken and never answered (${messageClass})`,
     people,
     lost: verdict.lost,
     doubled: verdict.doubled,
@@ -89,7 +89,7 @@ export interface Trouble {
   readonly begin: (world: World) => unknown;
   readonly end?: (world: World) => unknown;
   /** Of what goes by the channel in trouble. */
-  readonly klass?: 'bulk' | 'life';
+  readonly messageClass?: 'bulk' | 'life';
   readonly channel?: 'sms' | 'push';
   /** Settings of the worker. */
   readonly worker?: Record<string, string>;
@@ -103,7 +103,7 @@ export const carriers = (change: BehaviourChange) => (world: World) => world.sim
 
 /** One channel is in trouble under a large message: nothing is lost there, and life on another channel does not feel it. */
 export async function trouble(world: World, { short }: Size, options: Trouble): Promise<Result> {
-  const { injected, begin, end: over = carriers(CALM), klass = 'bulk', channel = 'sms', worker, seconds = 60, shortPeople = 600 } = options;
+  const { injected, begin, end: over = carriers(CALM), messageClass = 'bulk', channel = 'sms', worker, seconds = 60, shortPeople = 600 } = options;
   const people = short ? shortPeople : 10_000;
   await (channel === 'push' ? browsers(world, people, 'many') : world.people(people, { tag: 'many' }));
   await world.people(20, { first: 500_000, tag: 'mail', mail: true });
@@ -113,7 +113,7 @@ export async function trouble(world: World, { short }: Size, options: Trouble): 
   // 100 ms an answer: the large message runs in all three parts, so that the difference is the fault's alone.
   world.simulator.control(CALM);
   const warm = await lifeFor(world, 2_000, byMail);
-  const large = { class: klass, audience: { tags: ['many'] }, channels: [channel] };
+  const large = { class: messageClass, audience: { tags: ['many'] }, channels: [channel] };
   const first = await world.launch(large);
   const before = await lifeFor(world, short ? 3_000 : seconds * 500, byMail);
   await begin(world);
@@ -123,10 +123,10 @@ export async function trouble(world: World, { short }: Size, options: Trouble): 
   const endedAt = Date.now();
   const after = await lifeFor(world, short ? 3_000 : seconds * 500, byMail);
   const ids = [first.id, second.id, ...[...warm, ...before, ...during, ...after].map(({ id }) => id)];
-  await world.settled(ids, { doubt: klass === 'life', timeoutMs: 300_000 });
+  await world.settled(ids, { doubt: messageClass === 'life', timeoutMs: 300_000 });
   const verdict = await world.check(ids);
   const promises = new Promises();
-  const resends = klass === 'life' ? verdict.rows.reduce((sum, row) => sum + Math.max(0, row.attempts - 1), 0) : 0;
+  const resends = messageClass === 'life' ? verdict.rows.reduce((sum, row) => sum + Math.max(0, row.attempts - 1), 0) : 0;
   promises.hold(verdict.lost === 0, `lost ${verdict.lost}`);
   promises.hold(verdict.doubled <= resends, `doubled ${verdict.doubled}`);
   promises.hold(verdict.states.failed === 0, `${verdict.states.failed} given up`);
@@ -194,7 +194,7 @@ export const providerSlowLane: Row = {
     trouble(world, size, {
       injected: size.short ? 'every SMS of the same lane takes 3 s, for 3 s' : 'every SMS of the same lane takes 30 s, for 1 min',
       begin: carriers({ sms: { latencyMs: size.short ? 3_000 : 30_000 } }),
-      klass: 'life',
+      messageClass: 'life',
     }),
 };
 

@@ -12,7 +12,7 @@ const inFlightOf = (world: World, worker: Child): Promise<number> =>
 const claimedBy = (world: World, worker: Child): Promise<number> =>
   world.number(`SELECT count(*) AS n FROM batches WHERE state = 'claimed' AND claimed_by = $1`, [worker.name]);
 
-async function run(world: World, { short, seed }: Size, klass: 'bulk' | 'life'): Promise<Result> {
+async function run(world: World, { short, seed }: Size, messageClass: 'bulk' | 'life'): Promise<Result> {
   const random = seeded(seed);
   const people = short ? 3_000 : 10_000;
   const kills = short ? 3 : 20;
@@ -20,7 +20,7 @@ async function run(world: World, { short, seed }: Size, klass: 'bulk' | 'life'):
   await world.startApi();
   await Promise.all([world.startWorker(), world.startWorker()]);
   world.simulator.control({ sms: { latencyMs: 20, latencyJitterMs: 30 } });
-  const message = await world.launch({ class: klass });
+  const message = await world.launch({ class: messageClass });
   let inFlight = 0;
   let done = 0;
   let slowest = 0;
@@ -29,12 +29,13 @@ async function run(world: World, { short, seed }: Size, klass: 'bulk' | 'life'):
     // Only a worker in the midst of calls is worth killing.
     await until(
       async () =>
-        (await Promise.all(world.workers.map((w) => inFlightOf(world, w)))).some((n) => n > 0) || (await world.open([message.id], klass === 'life')) === 0,
+        (await Promise.all(world.workers.map((w) => inFlightOf(world, w)))).some((n) => n > 0) ||
+        (await world.open([message.id], messageClass === 'life')) === 0,
       60_000,
       'nobody sends',
       10,
     );
-    if ((await world.open([message.id], klass === 'life')) === 0) break;
+    if ((await world.open([message.id], messageClass === 'life')) === 0) break;
     await delay(random() * 300);
     const busy = [];
     for (const worker of world.workers) if ((await inFlightOf(world, worker)) > 0) busy.push(worker);
@@ -52,14 +53,14 @@ async function run(world: World, { short, seed }: Size, klass: 'bulk' | 'life'):
     await world.startWorker();
   }
   await Promise.all(takenOver);
-  await world.settled([message.id], { doubt: klass === 'life' || !short, timeoutMs: 240_000 });
+  await world.settled([message.id], { doubt: messageClass === 'life' || !short, timeoutMs: 240_000 });
   const verdict = await world.check([message.id]);
   const promises = new Promises();
   promises.hold(verdict.lost === 0, `lost ${verdict.lost}`);
   promises.hold(verdict.unmarked === 0, `${verdict.unmarked} calls without a mark`);
   promises.hold(verdict.miscounted === 0, `counters differ from rows by ${verdict.miscounted}`);
   promises.hold(slowest <= 15_000, `taken over only after ${Math.round(slowest)} ms`);
-  if (klass === 'bulk') promises.hold(verdict.doubled === 0, `doubled ${verdict.doubled}`);
+  if (messageClass === 'bulk') promises.hold(verdict.doubled === 0, `doubled ${verdict.doubled}`);
   else {
     promises.hold(verdict.doubled <= inFlight, `doubled ${verdict.doubled}, in flight at the kills ${inFlight}`);
     promises.hold(verdict.states.unresolved === 0, 'a life delivery ended unresolved');
@@ -69,13 +70,13 @@ async function run(world: World, { short, seed }: Size, klass: 'bulk' | 'life'):
     .filter((row) => row.state === 'unresolved' || row.state === 'unknown')
     .filter((row) => !verdict.calls.some((call) => call.key === row.key && call.taken)).length;
   return {
-    injected: `SIGKILL x ${done} (${klass})`,
+    injected: `SIGKILL x ${done} (${messageClass})`,
     people,
     lost: verdict.lost,
     doubled: verdict.doubled,
     inDoubt: verdict.inDoubt,
     recoverMs: slowest,
-    notes: [`${inFlight} marked at the kills`, ...(klass === 'bulk' ? [`${never} of those in doubt had not been called`] : [])],
+    notes: [`${inFlight} marked at the kills`, ...(messageClass === 'bulk' ? [`${never} of those in doubt had not been called`] : [])],
     broken: promises.broken,
   };
 }

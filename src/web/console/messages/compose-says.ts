@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import { SAYS, type Says, type SaysPart } from '#schemas/says.ts';
+import { WORDING_PARTS, type WordingInput, type WordingPart } from '#schemas/wording.ts';
 import type { Form } from '#web/console/shell/form.ts';
 import { type FormError, type Html, input } from '#web/console/shell/parts.ts';
 
@@ -7,15 +7,15 @@ import { type FormError, type Html, input } from '#web/console/shell/parts.ts';
 export interface ComposeText {
   locale: string;
   text: string;
-  says: Record<SaysPart, string>;
+  says: Record<WordingPart, string>;
 }
 
-export const NO_WORDS: Readonly<Record<SaysPart, string>> = { who: '', where: '', instruction: '', issuer: '' };
+export const NO_WORDS: Readonly<Record<WordingPart, string>> = { who: '', where: '', instruction: '', issuer: '' };
 export const emptyText = (locale: string): ComposeText => ({ locale, text: '', says: { ...NO_WORDS } });
 
-const fieldId = (part: SaysPart, row: number): string => `says-${part}-${row}`;
+const fieldId = (part: WordingPart, row: number): string => `says-${part}-${row}`;
 
-export const readSays = (form: Form, row: number): Record<SaysPart, string> => ({
+export const readSays = (form: Form, row: number): Record<WordingPart, string> => ({
   who: form.get(fieldId('who', row)),
   where: form.get(fieldId('where', row)),
   instruction: form.get(fieldId('instruction', row)),
@@ -23,8 +23,8 @@ export const readSays = (form: Form, row: number): Record<SaysPart, string> => (
 });
 
 /** Words per language, as the verb takes them; what is empty is left to the organisation's. */
-export function saysInput(texts: readonly ComposeText[]): Says {
-  const parts = SAYS.flatMap((part) => {
+export function saysInput(texts: readonly ComposeText[]): WordingInput {
+  const parts = WORDING_PARTS.flatMap((part) => {
     const words = texts.flatMap(({ locale, text, says }) => (text === '' || says[part] === '' ? [] : [[locale, says[part]] as const]));
     return words.length === 0 ? [] : [[part, Object.fromEntries(words)] as const];
   });
@@ -33,21 +33,21 @@ export function saysInput(texts: readonly ComposeText[]): Says {
 
 /** The first language that lacks the part: a refusal speaks of what is missing. */
 export function saysFieldId(texts: readonly ComposeText[], name: string): string {
-  const part = SAYS.find((one) => one === name) ?? 'who';
+  const part = WORDING_PARTS.find((one) => one === name) ?? 'who';
   const row = texts.findIndex((text) => text.says[part] === '');
   return fieldId(part, Math.max(0, row));
 }
 
-export const SAYS_LABELS: Readonly<Record<SaysPart, string>> = { who: 'Who is meant', where: 'Where', instruction: 'What to do', issuer: 'Who issues it' };
+export const SAYS_LABELS: Readonly<Record<WordingPart, string>> = { who: 'Who is meant', where: 'Where', instruction: 'What to do', issuer: 'Who issues it' };
 /** Of all languages alike; where there is one wording per language it is not shown. */
-export const standingWord = (says: Says, part: SaysPart, locale?: string): string => {
+export const standingWord = (says: WordingInput, part: WordingPart, locale?: string): string => {
   const word = says[part];
   return (typeof word === 'object' ? word[locale ?? ''] : word) ?? '';
 };
 
 /** Seen for life safety alone. `standing`: what the organisation says where a field is left empty. */
-export function saysFields({ locale, says }: ComposeText, row: number, standing: Says, errors: readonly FormError[]): Html {
-  const part = (name: SaysPart): Html => {
+export function saysFields({ locale, says }: ComposeText, row: number, standing: WordingInput, errors: readonly FormError[]): Html {
+  const part = (name: WordingPart): Html => {
     const word = standingWord(standing, name, locale);
     return input({ id: fieldId(name, row), label: SAYS_LABELS[name], value: says[name], errors, ...(word ? { hint: `Empty: ${word}` } : {}) });
   };

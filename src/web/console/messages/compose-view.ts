@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
 import { CHANNELS, MESSAGE_CLASSES } from '#schemas/delivery.ts';
-import type { Says } from '#schemas/says.ts';
+import type { WordingInput } from '#schemas/wording.ts';
 import { saysFields } from './compose-says.ts';
 import { type ComposeValues, startInstant } from './compose-values.ts';
 import { CHANNEL_NAMES, CLASS_NAMES, CLASS_PROMISES, languageName, timeText } from '#web/console/shell/format.ts';
@@ -11,7 +11,7 @@ export interface ComposeView {
   errors: readonly FormError[];
   words: { tags: string[]; skills: string[]; locales: string[] };
   /** Words of life messages, for what is left empty. */
-  standing: Says;
+  standing: WordingInput;
   csrfToken: string;
   preview: Part;
   /** The draft that is changed; missing for a new message. */

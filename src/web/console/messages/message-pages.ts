@@ -1,6 +1,6 @@
 import { Hono } from 'hono';
 import { html } from 'hono/html';
-import { saysOf } from '#domain/message/says.ts';
+import { wordingAsGiven } from '#domain/message/wording.ts';
 import { Problem } from '#platform/errors.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { approvalState } from '#services/messages/approval-state.ts';
@@ -44,7 +44,7 @@ async function draftPage(c: ConsoleContext, message: MessageView, { errors = [],
     drill: message.drill,
     channels: { plan: message.plan },
     text,
-    says: saysOf(message.says),
+    says: wordingAsGiven(message.says),
     answers: message.answerOptions,
     share: message.share,
     startAt: message.times.startAt ?? undefined,
@@ -56,7 +56,7 @@ async function draftPage(c: ConsoleContext, message: MessageView, { errors = [],
   const samples = await renderSample(ctx, {
     ...message,
     text,
-    says: saysOf(message.says),
+    says: wordingAsGiven(message.says),
     answers: message.answerOptions,
     expiresAt: message.times.expiresAt,
   });

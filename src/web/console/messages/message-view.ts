@@ -94,7 +94,7 @@ function approveForm({ message, approval, isAuthor, asks }: DraftView, count: nu
 const reachedOf = (preview: PreviewView): number => preview.count - preview.unreachable - preview.suppressed;
 
 /** What pressing does, and when. A start that has passed by now means at once. */
-function launchWords({ message, preview, now }: DraftView): { said: Part; button: string } {
+function launchLabels({ message, preview, now }: DraftView): { said: Part; button: string } {
   const reached = preview ? reachedOf(preview) : 0;
   const whom = people(reached);
   const rest = (preview?.count ?? 0) - reached;
@@ -121,7 +121,7 @@ function launchForm(view: DraftView): Part {
   if (reachedOf(preview) === 0) return html`<p class="note warn">None of these people can be reached on these channels, so there is nothing to send.</p>`;
   const hidden = html`${csrf(csrfToken)}<input type="hidden" name="audienceHash" value="${preview.hash}"><input type="hidden" name="count" value="${preview.count}">`;
   if (approval.state === 'needed') return approveForm(view, preview.count, hidden);
-  const { said, button } = launchWords(view);
+  const { said, button } = launchLabels(view);
   return html`
     <form class="card stack" method="post" action="/messages/${message.id}/launch" aria-labelledby="launch-title">${hidden}
       <h2 id="launch-title">${message.drill ? 'Run this exercise' : 'Send this for real'}</h2>

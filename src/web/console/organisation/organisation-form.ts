@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
 import { Problem } from '#platform/errors.ts';
-import { SAYS, type SaysPart } from '#schemas/says.ts';
+import { WORDING_PARTS, type WordingPart } from '#schemas/wording.ts';
 import { settingsChangeSchema, type SettingsView } from '#schemas/settings.ts';
 import { changeSettings } from '#services/organisations/change-settings.ts';
 import type { Context } from '#services/context.ts';
@@ -17,7 +17,7 @@ const FIELD_IDS: Record<string, string> = {
   timeZone: 'org-zone',
   'quietHours.from': 'quiet-from',
   'quietHours.to': 'quiet-to',
-  ...Object.fromEntries(SAYS.map((part) => [`says.${part}`, `says-${part}`])),
+  ...Object.fromEntries(WORDING_PARTS.map((part) => [`says.${part}`, `says-${part}`])),
 };
 
 const formOf = ({ name, defaultLocale, defaultCountry, timeZone, quietHours, says }: SettingsView): Form =>
@@ -28,10 +28,10 @@ const formOf = ({ name, defaultLocale, defaultCountry, timeZone, quietHours, say
     'org-zone': timeZone ?? '',
     'quiet-from': quietHours?.from ?? '',
     'quiet-to': quietHours?.to ?? '',
-    ...Object.fromEntries(SAYS.map((part) => [`says-${part}`, standingWord(says, part)])),
+    ...Object.fromEntries(WORDING_PARTS.map((part) => [`says-${part}`, standingWord(says, part)])),
   });
 
-function hintOf({ name, says }: SettingsView, part: SaysPart): string {
+function hintOf({ name, says }: SettingsView, part: WordingPart): string {
   if (typeof says[part] === 'object') return 'Set per language through the API; kept while this is empty.';
   return part === 'issuer' ? `With a number to call, say. Empty: ${name}` : '';
 }
@@ -63,7 +63,7 @@ export function organisationCard(settings: SettingsView, admin: boolean, typed: 
 export async function saveOrganisation(ctx: Context, form: Form): Promise<readonly FormError[]> {
   const [from, to] = [form.get('quiet-from'), form.get('quiet-to')];
   const before = await getSettings(ctx);
-  const words = SAYS.flatMap((part) => {
+  const words = WORDING_PARTS.flatMap((part) => {
     const word = form.get(`says-${part}`) || (typeof before.says[part] === 'object' ? before.says[part] : '');
     return word === '' ? [] : [[part, word] as const];
   });
@@ -93,6 +93,6 @@ const LABELS: Record<string, string> = {
   timeZone: 'Time zone:',
   'quietHours.from': 'Quiet hours begin:',
   'quietHours.to': 'Quiet hours end:',
-  ...Object.fromEntries(SAYS.map((part) => [`says.${part}`, `${SAYS_LABELS[part]}:`])),
+  ...Object.fromEntries(WORDING_PARTS.map((part) => [`says.${part}`, `${SAYS_LABELS[part]}:`])),
 };
 const labelOf = (path: string): string => LABELS[path] ?? '';

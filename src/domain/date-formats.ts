@@ -1,4 +1,4 @@
-import { BoundedMap } from '#domain/bounded-map.ts';
+import { BoundedMap } from './bounded-map.ts';
 
 /** Locales times zones in use at a time; a format takes some 30 kB. */
 const KEPT = 200;

@@ -1,6 +1,6 @@
-import { type Said, SAYS, type Says, type SaysPart } from '#schemas/says.ts';
+import { type Wording, WORDING_PARTS, type WordingInput, type WordingPart } from '#schemas/wording.ts';
 
-const ASKED: Readonly<Record<SaysPart, string>> = {
+const ASKED: Readonly<Record<WordingPart, string>> = {
   who: 'whom it means',
   where: 'where it is',
   instruction: 'what people should do',
@@ -11,10 +11,10 @@ const ASKED: Readonly<Record<SaysPart, string>> = {
  * What a message says in each of its languages: its own words first, then the organisation's.
  * @returns null where nothing is said
  */
-export function saidOf(locales: readonly string[], own: Says, standing: Says): Said | null {
-  const wording = (part: Says[SaysPart], locale: string): string | undefined => (typeof part === 'object' ? part[locale] : part);
+export function wordingOf(locales: readonly string[], own: WordingInput, standing: WordingInput): Wording | null {
+  const wording = (part: WordingInput[WordingPart], locale: string): string | undefined => (typeof part === 'object' ? part[locale] : part);
   const said = locales.flatMap((locale) => {
-    const words = SAYS.flatMap((part) => {
+    const words = WORDING_PARTS.flatMap((part) => {
       const word = wording(own[part], locale) ?? wording(standing[part], locale);
       return word === undefined ? [] : [[part, word] as const];
     });
@@ -24,8 +24,8 @@ export function saidOf(locales: readonly string[], own: Says, standing: Says): S
 }
 
 /** What is kept with a message, as it could be given again. */
-export function saysOf(said: Said | null): Says {
-  const parts = SAYS.flatMap((part) => {
+export function wordingAsGiven(said: Wording | null): WordingInput {
+  const parts = WORDING_PARTS.flatMap((part) => {
     const words = Object.entries(said ?? {}).flatMap(([locale, words]) => (words[part] === undefined ? [] : [[locale, words[part]] as const]));
     return words.length === 0 ? [] : [[part, Object.fromEntries(words)] as const];
   });
@@ -33,8 +33,8 @@ export function saysOf(said: Said | null): Says {
 }
 
 /** Everything that a life message lacks, as errors of the fields `says.<part>`. */
-export function missingWords(locales: readonly string[], said: Said | null): { field: string; code: string; detail: string }[] {
-  return SAYS.flatMap((part) => {
+export function missingWording(locales: readonly string[], said: Wording | null): { field: string; code: string; detail: string }[] {
+  return WORDING_PARTS.flatMap((part) => {
     const without = locales.filter((locale) => said?.[locale]?.[part] === undefined);
     if (without.length === 0) return [];
     const where = locales.length === without.length ? '' : ` in ${without.join(', ')}`;

@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => deps.close());
 beforeEach(() => {
-  db = openDatabase({ url: deps.databaseUrl, role: 'muster_api', max: 8, name: 'rehearsing', log: deps.log });
+  db = openDatabase({ url: deps.databaseUrl, role: 'muster_api', max: 8, name: 'warming-up', log: deps.log });
 });
 afterEach(() => db.close());
 
@@ -27,13 +27,13 @@ const fails = prepared<{ n: number }, unknown>('fails', (at) => sql`SELECT 1 / (
 const connections = async (): Promise<number> => {
   const { rows } = await sql<{
     n: number;
-  }>`SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name = 'rehearsing' AND datname = current_database()`.execute(deps.db.across);
+  }>`SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name = 'warming-up' AND datname = current_database()`.execute(deps.db.across);
   return rows[0]?.n ?? 0;
 };
 
-test('nothing of a rehearsal is executed, neither what is prepared nor what Kysely sends', async () => {
+test('nothing of a warmUp is executed, neither what is prepared nor what Kysely sends', async () => {
   const answers: unknown[] = [];
-  await db.rehearse(async (tx) => {
+  await db.warmUp(async (tx) => {
     answers.push(
       ...(await Promise.all([
         rename(tx, { name: 'Prepared', tenantId }),
@@ -51,7 +51,7 @@ test('nothing of a rehearsal is executed, neither what is prepared nor what Kyse
 });
 
 test('both connections that are kept are open afterwards, and know the statements', async () => {
-  await db.rehearse((tx) => rename(tx, { name: 'Never', tenantId }));
+  await db.warmUp((tx) => rename(tx, { name: 'Never', tenantId }));
   expect(await connections()).toBe(2);
   const clients = await Promise.all([db.connect(), db.connect()]);
   for (const client of clients) {
@@ -63,8 +63,8 @@ test('both connections that are kept are open afterwards, and know the statement
 });
 
 test('what fails for want of rows does not matter; what the server refuses is told, and its connections are given up', async () => {
-  await db.rehearse((tx) => tx.selectFrom('tenants').select('name').executeTakeFirstOrThrow());
-  await expect(db.rehearse((tx) => Promise.all([rename(tx, { name: 'Never', tenantId }), broken(tx, {})]))).rejects.toThrow('nowhere');
+  await db.warmUp((tx) => tx.selectFrom('tenants').select('name').executeTakeFirstOrThrow());
+  await expect(db.warmUp((tx) => Promise.all([rename(tx, { name: 'Never', tenantId }), broken(tx, {})]))).rejects.toThrow('nowhere');
   await expect.poll(connections).toBe(0);
   expect(await db.atOnce(tenantId, (tx) => rename(tx, { name: 'Before', tenantId }))).toEqual([{ name: 'Before' }]);
 });

@@ -1,13 +1,13 @@
 import { knownZone } from '#domain/clock-time.ts';
-import { dateFormats } from '#domain/recipients/date-formats.ts';
-import type { SaysPart } from '#schemas/says.ts';
+import { dateFormats } from '#domain/date-formats.ts';
+import type { WordingPart } from '#schemas/wording.ts';
 import type { RenderInput } from './render-input.ts';
 import type { Words } from './words.ts';
 
 const untilFormat = dateFormats({ day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZoneName: 'short' });
 
 /** What to do first; the place before the people, who are often those at the place. */
-const ORDER = ['instruction', 'where', 'who', 'issuer'] as const satisfies readonly SaysPart[];
+const ORDER = ['instruction', 'where', 'who', 'issuer'] as const satisfies readonly WordingPart[];
 
 /** Letters and digits alone, between blanks: "River Road!" stands in "at river  road, north". */
 const bare = (text: string): string =>
@@ -20,7 +20,7 @@ const bare = (text: string): string =>
  * A line for each part of whom, where, what to do and who issues it that the text does not have already, word for word.
  * What to do stands without a word before it.
  */
-export function saidLines({ said, text }: Pick<RenderInput, 'said' | 'text'>, locale: string, words: Words): string[] {
+export function wordingLines({ said, text }: Pick<RenderInput, 'said' | 'text'>, locale: string, words: Words): string[] {
   const parts = said?.[locale] ?? {};
   const lines: string[] = [];
   let heard = bare(text[locale] ?? '');
@@ -34,8 +34,8 @@ export function saidLines({ said, text }: Pick<RenderInput, 'said' | 'text'>, lo
 }
 
 /** Until when a life message holds, for the channels whose layout does not say so anyway. */
-export function untilLine({ class: klass, expiresAt, timeZone }: RenderInput, locale: string, words: Words): string | undefined {
-  if (klass !== 'life' || expiresAt === null) return undefined;
+export function untilLine({ class: messageClass, expiresAt, timeZone }: RenderInput, locale: string, words: Words): string | undefined {
+  if (messageClass !== 'life' || expiresAt === null) return undefined;
   const time = untilFormat(locale, knownZone(timeZone))
     .format(expiresAt)
     .replace(/[\u202f\u00a0]/g, ' ');
