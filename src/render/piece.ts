@@ -15,7 +15,7 @@ export interface Piece {
   readonly text: Template;
   /** What must be said and the text does not say. */
   readonly said: readonly string[];
-  readonly mark: string;
+  readonly repeatCode: string;
 }
 
 /** Chooses the locale and says what stands before and after the coordinator's text. */
@@ -26,7 +26,7 @@ export function pieceOf(message: RenderInput, wanted: string): Piece {
   const written = (message.text[locale] ?? '').trim();
   // A text that already starts with the drill mark is not marked twice.
   const text = message.drill ? written.replace(/^EXERCISE\b[\s:.!-]*/, '') : written;
-  const mark = message.class === 'life' && message.mark ? (message.mark.startsWith('#') ? message.mark : `#${message.mark}`) : '';
+  const repeatCode = message.class === 'life' && message.repeatCode ? (message.repeatCode.startsWith('#') ? message.repeatCode : `#${message.repeatCode}`) : '';
   return {
     message,
     locale,
@@ -34,7 +34,7 @@ export function pieceOf(message: RenderInput, wanted: string): Piece {
     prefix: (message.drill ? words.exercise : '') + kind,
     text: parseTemplate(text),
     said: wordingLines(message, locale, words),
-    mark,
+    repeatCode,
   };
 }
 

@@ -51,13 +51,13 @@ function firstLine(text: Template): Template {
 }
 
 function plainText(piece: Piece): Template {
-  const { message, words, prefix, text, mark } = piece;
+  const { message, words, prefix, text, repeatCode } = piece;
   const parts: Template[number][] = [prefix, ...text, ...piece.said.map((line) => `\n${line}`)];
   if (message.answers.length > 0) parts.push(`\n\n${message.answers.map((answer) => `- ${answer.label}`).join('\n')}\n${words.answerHere} `, link);
   else if (!hasSlot(text, 'link')) parts.push(`\n\n${words.moreHere} `, link);
   if (message.share) parts.push(`\n\n${words.passOn} `, shareLink);
   if (message.expiresAt) parts.push(`\n\n${validUntil(piece)}`);
-  if (mark) parts.push(`\n\n${mark}`);
+  if (repeatCode) parts.push(`\n\n${repeatCode}`);
   parts.push(`\n\n-- \n${message.tenantName}\n${words.reason(message.tenantName)} ${words.linksBegin(message.publicUrl)}`);
   if (message.class === 'bulk') parts.push(`\n${words.unsubscribe}: `, unsubscribeLink);
   return join([...parts, '\n']);
@@ -83,7 +83,7 @@ const FONT = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-s
 
 /** One skeleton for all mail: tables and inline styles, since Outlook knows no more; one column at every width. */
 function page(piece: Piece): Markup {
-  const { message, locale, words, prefix, mark } = piece;
+  const { message, locale, words, prefix, repeatCode } = piece;
   const direction = RIGHT_TO_LEFT.has(languageOf(locale)) ? 'rtl' : 'ltr';
   const title = message.title?.trim();
   const text = title ? withoutTitleLine(piece.text, title) : piece.text;
@@ -107,7 +107,7 @@ ${buttons(piece)}${when(
   message.share,
   markup`<tr><td style="padding:8px 24px;font-size:15px">${words.passOn} <a href="${shareLink}" style="color:#0b57d0;word-break:break-all">${shareLink}</a></td></tr>
 `,
-)}<tr><td style="padding:16px 24px 24px;font-size:13px;line-height:1.5;color:#4a4f57">${when(message.expiresAt, markup`${validUntil(piece)}<br>`)}${when(mark, markup`${mark}<br>`)}${words.reason(message.tenantName)} ${words.linksBegin(message.publicUrl)}${when(message.class === 'bulk', markup`<br><a href="${unsubscribeLink}" style="color:#4a4f57">${words.unsubscribe}</a>`)}</td></tr>
+)}<tr><td style="padding:16px 24px 24px;font-size:13px;line-height:1.5;color:#4a4f57">${when(message.expiresAt, markup`${validUntil(piece)}<br>`)}${when(repeatCode, markup`${repeatCode}<br>`)}${words.reason(message.tenantName)} ${words.linksBegin(message.publicUrl)}${when(message.class === 'bulk', markup`<br><a href="${unsubscribeLink}" style="color:#4a4f57">${words.unsubscribe}</a>`)}</td></tr>
 </table></td></tr></table></body></html>
 `;
 }

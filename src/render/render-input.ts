@@ -7,8 +7,8 @@ export interface RenderInput {
   readonly class: MessageClass;
   readonly drill: boolean;
   readonly kind: 'original' | 'correction' | 'all_clear' | 'join';
-  /** Short mark by which a person recognises a double, with or without `#`; '' for none. */
-  readonly mark: string;
+  /** Short code by which a person recognises a double, with or without `#`; '' for none. */
+  readonly repeatCode: string;
   readonly title: string | null;
   /** Text per locale, with `{{name}}`, `{{first_name}}`, `{{link}}`. */
   readonly text: Readonly<Record<string, string>>;

@@ -14,7 +14,7 @@ const message = (change: Partial<RenderInput> = {}): RenderInput => ({
   class: 'ops',
   drill: false,
   kind: 'original',
-  mark: 'K7F',
+  repeatCode: 'K7F',
   title: 'Flood at the bridge',
   text: { en: 'Hi {{first_name}}, bring sandbags to the bridge.', de: 'Hallo {{first_name}}, bitte Sandsäcke zur Brücke.' },
   said: null,
@@ -121,7 +121,7 @@ describe('SMS', () => {
 
   it('carries the mark of a life message alone', () => {
     expect(fill(render('sms', { class: 'life' }).body)).toMatch(/\n#K7F$/);
-    expect(fill(render('sms', { class: 'life', mark: '#K7F' }).body)).toMatch(/\n#K7F$/);
+    expect(fill(render('sms', { class: 'life', repeatCode: '#K7F' }).body)).toMatch(/\n#K7F$/);
     expect(fill(render('sms').body)).not.toContain('K7F');
   });
 

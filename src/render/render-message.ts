@@ -33,11 +33,11 @@ export function assertSlots(text: Readonly<Record<string, string>>): FieldError[
 const MAX_VALIDITY_SECONDS = 36_000;
 
 function renderSms(piece: Piece): SmsContent {
-  const { message, words, prefix, text, mark } = piece;
+  const { message, words, prefix, text, repeatCode } = piece;
   const parts: Template[number][] = [prefix, ...text, ...wordingWithEnd(piece)];
   if (message.answers.length > 0) parts.push(`\n${words.smsReply}${answerHint(message.answers)}`);
   if ((message.answers.length > 0 || message.share) && !hasSlot(text, 'link')) parts.push('\n', { slot: 'link' });
-  if (mark) parts.push(`\n${mark}`);
+  if (repeatCode) parts.push(`\n${repeatCode}`);
   const left = secondsLeft(message) ?? MAX_VALIDITY_SECONDS;
   return { channel: 'sms', body: join(parts), validitySeconds: Math.min(MAX_VALIDITY_SECONDS, Math.max(1, left)) };
 }
@@ -66,7 +66,7 @@ const MAX_TTL_SECONDS = 2_419_200;
 const MAX_PUSH_BODY_BYTES = 1500;
 
 function renderPush(piece: Piece): PushContent {
-  const { message, locale, prefix, text, mark } = piece;
+  const { message, locale, prefix, text, repeatCode } = piece;
   // The text gives way, never what must be said.
   const said = wordingWithEnd(piece);
   const title = message.title?.replace(/\s+/g, ' ').trim() || message.tenantName;
@@ -77,7 +77,7 @@ function renderPush(piece: Piece): PushContent {
   return {
     channel: 'push',
     title: [prefix + title],
-    body: join([prefix, ...body, ...said, mark && `\n${mark}`]),
+    body: join([prefix, ...body, ...said, repeatCode && `\n${repeatCode}`]),
     actions: message.answers.slice(0, 2).map((answer) => ({ action: answer.key, title: answer.label })),
     ttlSeconds: Math.min(MAX_TTL_SECONDS, secondsLeft(message) ?? CLASS_TTL_SECONDS[message.class]),
     pushUrgency: PUSH_URGENCY[message.class],

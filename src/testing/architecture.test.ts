@@ -41,12 +41,34 @@ const TABLE: { rule: Rule; name: string; bad: SourceFile[]; good: SourceFile[] }
       { path: 'src/simulator/x.ts', text: `const a = await import('#services/context.ts');` },
       { path: 'workers/deliver.ts', text: `import {\n  a,\n  b,\n} from '#http/app.ts';` },
       { path: 'src/services/y.ts', text: `import { a } from '#services/context.ts';` },
+      { path: 'src/organisations/x.ts', text: `import { a } from '#http/app.ts';` },
+      { path: 'src/new-entry.ts', text: `import { a } from '#http/app.ts';` },
     ],
     good: [
       { path: 'src/http/routes/x.ts', text: `import { a } from '#http/env.ts';` },
       { path: 'src/services/x.ts', text: `import { a } from '#db/database.ts';\nimport b from './context.ts';` },
       { path: 'src/main.ts', text: `import { a } from '#queue/queues.ts';` },
       { path: 'src/domain/x.test.ts', text: `import { a } from '#testing/deps.ts';` },
+    ],
+  },
+  {
+    rule: rules.rooms,
+    name: 'rooms import the rooms of their row only',
+    bad: [
+      { path: 'src/services/answers/x.ts', text: `import { a } from '#services/messages/create-message.ts';` },
+      { path: 'src/services/answers/x.ts', text: `import type { A } from '#services/messages/create-message.ts';` },
+      { path: 'src/services/x.ts', text: `import { a } from '#services/answers/answer.ts';` },
+      { path: 'src/services/new-room/x.ts', text: `import { a } from './y.ts';` },
+      { path: 'src/services/answers/deep/x.ts', text: `import { a } from './y.ts';` },
+      { path: 'src/domain/delivery/x.ts', text: `import { a } from '#domain/message/plan.ts';` },
+      { path: 'src/db/audience/x.ts', text: `import { a } from '#db/delivery/pace.ts';` },
+      { path: 'src/web/console/shell/x.ts', text: `import { a } from '#web/console/messages/board-view.ts';` },
+    ],
+    good: [
+      { path: 'src/services/answers/x.ts', text: `import { a } from '#services/links/public-message.ts';\nimport { b } from '#services/context.ts';` },
+      { path: 'src/services/answers/x.test.ts', text: `import { a } from '#services/messages/create-message.ts';` },
+      { path: 'src/web/console/console.ts', text: `import { a } from '#web/console/messages/list-pages.ts';` },
+      { path: 'src/http/routes/x.ts', text: `import { a } from '#services/messages/create-message.ts';` },
     ],
   },
   {
@@ -155,6 +177,31 @@ test.each(TABLE)('$name', ({ rule, bad, good }) => {
   expect(sources.filter((file) => !file.path.startsWith('src/testing/architecture')).flatMap(rule)).toEqual([]);
 });
 
+test('no room imports itself through others, and each row is of a folder that exists', () => {
+  expect(rules.circlesOf({ a: ['b'], b: ['c'], c: ['a'], d: ['a'] })).toEqual(['a -> b -> c -> a']);
+  for (const { folder, may } of rules.ROOMS) {
+    expect(rules.circlesOf(may), folder).toEqual([]);
+    const named = [...Object.keys(may), ...Object.values(may).flat()];
+    expect(named.filter((room) => !existsSync(`${folder}/${room}`))).toEqual([]);
+    // A permission that nothing uses would be used one day without a thought.
+    const unused = Object.entries(may).flatMap(([room, others]) => {
+      const texts = sources.filter(({ path }) => path.startsWith(`${folder}/${room}/`) && !path.endsWith('.test.ts')).map(({ text }) => text);
+      return others
+        .filter((other) => !texts.some((text) => text.includes(`'#${folder.slice(4)}/${other}/`)))
+        .map((other) => `${folder}: ${room} never imports ${other}`);
+    });
+    expect(unused).toEqual([]);
+  }
+});
+
+test('no folder of product code is crowded', () => {
+  const paths = (n: number) => Array.from({ length: n }, (_, i) => `src/services/x/${i}.ts`);
+  expect(rules.crowdedFolders([...paths(rules.FOLDER_MAX), 'src/services/x/a.test.ts'])).toEqual([]);
+  expect(rules.crowdedFolders(paths(rules.FOLDER_MAX + 1))).toHaveLength(1);
+  expect(rules.crowdedFolders(sources.map((file) => file.path))).toEqual([]);
+  expect(sources.filter(({ path }) => /^src\/services\/[^/]+\.ts$/.test(path) && !path.endsWith('.test.ts')).length).toBeLessThanOrEqual(12);
+});
+
 test('nothing mentions a registry host or a path of another machine', () => {
   expect(rules.speaksOfItself({ path: 'x', text: 'see https://registry.npmjs' + '.org/x' })).toHaveLength(1);
   expect(everything.flatMap(rules.speaksOfItself)).toEqual([]);
@@ -175,6 +222,7 @@ test('lint holds the same rows: every layer of the table has an override with re
     'src/web',
     'src/http',
     'src/cli',
+    'src/organisations',
     'src/simulator',
     'workers',
   ])

@@ -19,13 +19,57 @@ const LAYERS: readonly { readonly path: RegExp; readonly may: readonly string[] 
   { path: /^src\/web\//, may: ['schemas', 'platform', 'domain', 'services'] },
   { path: /^src\/http\//, may: ['schemas', 'platform', 'domain', 'services', 'web'] },
   { path: /^src\/cli\//, may: ['schemas', 'platform'] },
+  // The operator's command opens the database itself: it is meant for whoever runs the host, beside any API.
+  { path: /^src\/organisations\//, may: ['schemas', 'platform', 'db', 'services'] },
   { path: /^src\/simulator\//, may: ['schemas', 'platform'] },
   // A lane has a database pool of its own, which the worker opens.
   { path: /^workers\//, may: ['schemas', 'platform', 'domain', 'services', 'queue', 'db'] },
 ];
 
-/** Files of construction, which put the parts together and may import every part. */
-const CONSTRUCTION = /^(src\/[^/]+|src\/up\/[^/]+|workers\/(main|start)|src\/simulator\/main)\.(ts|mjs)$/;
+/** Construction: these few files put the parts together and may import every part. */
+const CONSTRUCTION =
+  /^(src\/(main|up|migrate|migrate-main|organisations-main|runtime|setup)|src\/up\/[^/]+|workers\/(main|start)|src\/simulator\/main)\.(ts|mjs)$/;
+
+/**
+ * The rooms of a layer (one capability each), and which other rooms of the same layer each may import. Files at the root of
+ * a layer may be imported by all of its rooms and import none of them, but for those of `entries`, which put the rooms
+ * together. The table has no circle, which a test holds.
+ */
+interface Rooms {
+  readonly folder: string;
+  readonly entries?: RegExp;
+  readonly may: Readonly<Record<string, readonly string[]>>;
+}
+
+export const ROOMS: readonly Rooms[] = [
+  {
+    folder: 'src/services',
+    may: {
+      access: [],
+      links: [],
+      recipients: [],
+      receipts: [],
+      organisations: ['access'],
+      imports: ['recipients'],
+      answers: ['links'],
+      spread: ['links', 'recipients'],
+      inbound: ['answers', 'links', 'spread'],
+      forecast: ['organisations'],
+      planning: ['forecast', 'organisations'],
+      delivery: ['forecast', 'planning'],
+      messages: ['delivery', 'forecast', 'imports', 'organisations', 'planning'],
+      cap: ['messages'],
+      upkeep: ['delivery', 'messages'],
+    },
+  },
+  { folder: 'src/domain', may: { recipients: [], delivery: [], message: ['delivery'], inbound: ['message'], cap: ['message'] } },
+  { folder: 'src/db', may: { server: [], audience: [], delivery: [] } },
+  {
+    folder: 'src/web/console',
+    entries: /^src\/web\/console\/(console|overview-page)\.ts$/,
+    may: { shell: [], messages: ['shell'], recipients: ['messages', 'shell'], organisation: ['messages', 'shell'] },
+  },
+];
 
 const isTest = (path: string): boolean => path.startsWith('src/testing/') || path.startsWith('load-tests/') || path.endsWith('.test.ts');
 
@@ -66,9 +110,69 @@ export const layers: Rule = ({ path, text }) => {
     const layer = /^#([^/]+)\//.exec(specifier)?.[1];
     if (layer === undefined) return [];
     if (layer === own) return folderOf(specifier) === folderOf(path) ? [`${path}: inside a folder write ./file.ts, not ${specifier}`] : [];
-    return row?.may.includes(layer) ? [] : [`${path}: may not import ${specifier}`];
+    return row?.may.includes(layer)
+      ? []
+      : [`${path}: may not import ${specifier}; its row of LAYERS allows ${row?.may.join(', ') ?? 'nothing, since there is none'}`];
   });
 };
+
+/** Folder of `#services/answers/answer.ts` below `src/services`: `answers`; '' at the root of it, undefined elsewhere. */
+const roomOf = (folder: string, path: string): string | undefined => {
+  const full = path.startsWith('#') ? path.replace('#', 'src/') : path;
+  return full.startsWith(`${folder}/`)
+    ? full
+        .slice(folder.length + 1)
+        .split('/')
+        .slice(0, -1)
+        .join('/')
+    : undefined;
+};
+
+export const rooms: Rule = ({ path, text }) =>
+  isTest(path)
+    ? []
+    : ROOMS.flatMap(({ folder, entries, may }) => {
+        const own = roomOf(folder, path);
+        if (own === undefined || entries?.test(path)) return [];
+        if (own !== '' && !(own in may)) return [`${path}: the folder ${folder}/${own} has no row in ROOMS (src/testing/architecture.ts)`];
+        return importsOf(text).flatMap((specifier) => {
+          const other = roomOf(folder, specifier);
+          if (other === undefined || other === '' || other === own || may[own]?.includes(other)) return [];
+          return own === ''
+            ? [`${path}: imports the room ${other} (${specifier}); what stands at the root of ${folder} imports no room`]
+            : [
+                `${path}: may not import ${specifier}; the row ${own} of ${folder} allows ${may[own]?.join(', ') || 'no other room'}, and ${other} is missing there`,
+              ];
+        });
+      });
+
+/** Circles of a graph: rooms that import each other, whether directly or through others. @returns one of each, as a path */
+export function circlesOf(graph: Readonly<Record<string, readonly string[]>>): string[] {
+  const found: string[] = [];
+  const done = new Set<string>();
+  const walk = (name: string, path: readonly string[]): void => {
+    const at = path.indexOf(name);
+    if (at >= 0) found.push([...path.slice(at), name].join(' -> '));
+    else if (!done.has(name)) {
+      for (const next of graph[name] ?? []) walk(next, [...path, name]);
+      done.add(name);
+    }
+  };
+  for (const name of Object.keys(graph)) walk(name, []);
+  return found;
+}
+
+/** No folder of product code has more files than a person can keep in view; tests beside them do not count. */
+export const FOLDER_MAX = 25;
+export function crowdedFolders(paths: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  for (const path of paths) {
+    if (isTest(path) || !/^(src|workers|schemas)\//.test(path)) continue;
+    const folder = path.slice(0, path.lastIndexOf('/'));
+    counts.set(folder, (counts.get(folder) ?? 0) + 1);
+  }
+  return [...counts].filter(([, n]) => n > FOLDER_MAX).map(([folder, n]) => `${folder}: ${n} files, more than ${FOLDER_MAX}; group them by capability`);
+}
 
 export const noParentImports: Rule = ({ path, text }) =>
   importsOf(text)

@@ -12,7 +12,7 @@ export function contentOf(channel: Channel): SmsContent | EmailContent | PushCon
       class: 'bulk',
       drill: false,
       kind: 'original',
-      mark: '2K7',
+      repeatCode: '2K7',
       title: 'Volunteers needed',
       text: { en: 'No 000000: sandbags at the north gate, 18:00. {{link}}' },
       said: null,

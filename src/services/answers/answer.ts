@@ -54,7 +54,7 @@ interface Group {
   slow: boolean;
 }
 
-interface Line {
+interface Queue {
   waiting: Waiting[];
   soon: NodeJS.Immediate | undefined;
   readonly underWay: Set<Group>;
@@ -85,25 +85,25 @@ const clean = (note: string | undefined): string | null =>
  * people at a time the two ways cannot be told apart with certainty (docs/decisions/2026-11-23-answers-in-groups.md).
  */
 export function createAnswerWriter(deps: Pick<Deps, 'db'>): AnswerWriter {
-  const lines = new Map<number, Line>();
+  const queues = new Map<number, Queue>();
 
-  const flush = (tenantId: number, line: Line): void => {
-    line.soon = undefined;
-    const before = [...line.underWay];
+  const flush = (tenantId: number, queue: Queue): void => {
+    queue.soon = undefined;
+    const before = [...queue.underWay];
     if (before.length >= IN_FLIGHT || before.some((group) => !group.slow)) return;
-    const members = take(line, before);
+    const members = take(queue, before);
     if (members.length === 0) return;
     const group: Group = { members, slow: false };
-    line.underWay.add(group);
+    queue.underWay.add(group);
     const timer = setTimeout(() => {
       group.slow = true;
-      flush(tenantId, line);
+      flush(tenantId, queue);
     }, SLOW_MS);
     void settle(deps, tenantId, members).then((tell) => {
       clearTimeout(timer);
-      line.underWay.delete(group);
-      flush(tenantId, line);
-      if (line.underWay.size === 0) lines.delete(tenantId);
+      queue.underWay.delete(group);
+      flush(tenantId, queue);
+      if (queue.underWay.size === 0) queues.delete(tenantId);
       // The database has the next group before the replies to this one are made.
       setImmediate(tell);
     });
@@ -112,8 +112,8 @@ export function createAnswerWriter(deps: Pick<Deps, 'db'>): AnswerWriter {
   return {
     answer: (input) =>
       new Promise((done, fail) => {
-        const line: Line = lines.get(input.tenantId) ?? { waiting: [], soon: undefined, underWay: new Set() };
-        lines.set(input.tenantId, line);
+        const queue: Queue = queues.get(input.tenantId) ?? { waiting: [], soon: undefined, underWay: new Set() };
+        queues.set(input.tenantId, queue);
         const row: AnswerRow = {
           messageId: input.messageId,
           recipientId: input.recipientId,
@@ -123,20 +123,20 @@ export function createAnswerWriter(deps: Pick<Deps, 'db'>): AnswerWriter {
           note: clean(input.note),
           dedupKey: input.dedupKey ?? null,
         };
-        line.waiting.push({ row, done, fail });
+        queue.waiting.push({ row, done, fail });
         // When everything has been read that has arrived by now.
-        if (line.underWay.size < IN_FLIGHT) line.soon ??= setImmediate(() => flush(input.tenantId, line));
+        if (queue.underWay.size < IN_FLIGHT) queue.soon ??= setImmediate(() => flush(input.tenantId, queue));
       }),
   };
 }
 
 /** Takes the next group out of those who wait. Whoever is in a slow one waits for its end: the later answer must be written later. */
-function take(line: Line, slow: readonly Group[]): Waiting[] {
-  if (slow.length === 0) return line.waiting.splice(0, GROUP_MAX);
+function take(queue: Queue, slow: readonly Group[]): Waiting[] {
+  if (slow.length === 0) return queue.waiting.splice(0, GROUP_MAX);
   const held = new Set(slow.flatMap(({ members }) => members.map(({ row }) => personOf(row))));
-  const members = line.waiting.filter(({ row }) => !held.has(personOf(row))).slice(0, GROUP_MAX);
+  const members = queue.waiting.filter(({ row }) => !held.has(personOf(row))).slice(0, GROUP_MAX);
   const taken = new Set(members);
-  line.waiting = line.waiting.filter((one) => !taken.has(one));
+  queue.waiting = queue.waiting.filter((one) => !taken.has(one));
   return members;
 }
 

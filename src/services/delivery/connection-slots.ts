@@ -1,4 +1,4 @@
-/** ConnectionSlots to a carrier: a call that is begun while all of them are busy leaves later than it was begun. */
+/** The connections to a carrier, as slots: a call that begins while all of them are busy leaves later than it began. */
 export class ConnectionSlots {
   readonly #waiting: (() => void)[] = [];
   #free: number;
@@ -7,7 +7,7 @@ export class ConnectionSlots {
     this.#free = count;
   }
 
-  /** Resolves, in order of asking, when a line is free; it is taken until `release`. */
+  /** Resolves, in order of asking, when a connection is free; it is taken until `release`. */
   acquire(): Promise<void> {
     if (this.#free > 0) {
       this.#free -= 1;

@@ -14,7 +14,8 @@ import { type Cut, cutSlices } from './cut-slices.ts';
 import { insist } from '#services/insist.ts';
 import { holdUntilMorning } from '#services/planning/quiet-windows.ts';
 import type { Recalls } from './recalls.ts';
-import { type Sent, settleResults } from './settle-results.ts';
+import type { Sent } from './send-effects.ts';
+import { settleResults } from './settle-results.ts';
 import { stopByGuard } from './stop-by-guard.ts';
 import { type AskBudget, PacedCalls, type Turn } from './sender-pace.ts';
 import type { SendPlans } from './send-plan.ts';
@@ -195,7 +196,7 @@ async function callAll(deps: DeliverDeps, slice: MarkedSlice, recall: Recall, re
   const targetOf = plan.targetsOf(slice.people, batch);
   const weight = plan.ahead.weight(take);
   const { turn } = slice;
-  const paced = plan.pace && turn && new PacedCalls(plan.pace, turn, { ask: budgetOf(deps, batch), unitsPerCall: plan.unitsPerCall, lines: plan.lines });
+  const paced = plan.pace && turn && new PacedCalls(plan.pace, turn, { ask: budgetOf(deps, batch), unitsPerCall: plan.unitsPerCall, slots: plan.slots });
   /** Undefined: the budget could not be asked; whoever it is waits again. */
   const turnOf = (calls: PacedCalls, i: number): Promise<(() => void) | undefined> =>
     calls.enter(i, recall).catch((error: unknown) => {

@@ -5,7 +5,8 @@ import type { MarkedPerson } from '#db/delivery/mark-slice.ts';
 import { markAddressInvalid, suppress } from '#db/suppress.ts';
 import type { SendResult } from '#domain/delivery/channel.ts';
 
-interface Sent extends SendResult {
+/** What came of the call to one person. */
+export interface Sent extends SendResult {
   readonly person: MarkedPerson;
 }
 

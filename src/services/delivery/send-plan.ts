@@ -46,7 +46,7 @@ export interface SendPlan {
   /** Of the sender, shared by all its messages; null without a rate: then no budget is asked. */
   readonly pace: SenderPace | null;
   /** Of paced calls of this lane, channel and account. */
-  readonly lines: ConnectionSlots;
+  readonly slots: ConnectionSlots;
   /** Seals the links of a whole slice; the function given back makes what person `i` is sent. */
   targetsOf(people: readonly MarkedPerson[], batch: ClaimedBatch): (i: number) => { prepared: PreparedSend; target: Target };
 }
@@ -66,7 +66,7 @@ interface Seals {
 export class SendPlans {
   readonly #plans = new Map<string, { plan: Promise<SendPlan>; madeAt: number }>();
   readonly #ahead = new Map<string, MarkedAhead>();
-  readonly #lines = new Map<string, ConnectionSlots>();
+  readonly #slots = new Map<string, ConnectionSlots>();
   readonly #paces = new BoundedMap<string, SenderPace>(MAX_PLANS);
   readonly #deps: Pick<Deps, 'db' | 'config' | 'tokens'>;
   readonly #channels: Readonly<Partial<Record<Channel, ChannelAdapter>>>;
@@ -95,11 +95,11 @@ export class SendPlans {
     return ahead;
   }
 
-  #linesOf({ channel }: ClaimedBatch, account: number): ConnectionSlots {
+  #slotsOf({ channel }: ClaimedBatch, account: number): ConnectionSlots {
     const key = `${channel}.${account}`;
-    const lines = this.#lines.get(key) ?? new ConnectionSlots(this.#channels[channel]?.concurrency ?? 1);
-    this.#lines.set(key, lines);
-    return lines;
+    const slots = this.#slots.get(key) ?? new ConnectionSlots(this.#channels[channel]?.concurrency ?? 1);
+    this.#slots.set(key, slots);
+    return slots;
   }
 
   #paceOf({ tenantId, senderId }: ClaimedBatch): SenderPace {
@@ -126,7 +126,7 @@ export class SendPlans {
       class: facts.class,
       drill: facts.drill,
       kind: facts.kind,
-      mark: facts.mark,
+      repeatCode: facts.mark,
       title: facts.title,
       text: facts.text,
       said: facts.said,
@@ -178,7 +178,7 @@ export class SendPlans {
       unitsPerSecond: rate,
       unitsPerCall: rate === null || rate < segments ? segments : rate / Math.floor(rate / segments),
       pace: rate === null ? null : this.#paceOf(batch),
-      lines: this.#linesOf(batch, facts.account),
+      slots: this.#slotsOf(batch, facts.account),
       concurrency: adapter?.concurrency ?? 1,
       ahead: this.#aheadOf(batch, facts.account),
       optOutsOf: facts.class !== 'life' && facts.others.length > 0 ? facts.others : null,

@@ -63,7 +63,7 @@ interface Worker {
 async function work(
   { timers, markMs }: Worker,
   row: Row,
-  { size, lines, end }: { size: number; lines: ConnectionSlots; end: number },
+  { size, slots, end }: { size: number; slots: ConnectionSlots; end: number },
   called: number[],
 ): Promise<void> {
   const pace = new SenderPace(undefined, timers);
@@ -72,7 +72,7 @@ async function work(
     const turn = await pace.turn(row.ask, size);
     if (!turn) throw new Error('the row has a rate');
     await timers.delay(markMs(timers.now()));
-    const calls = new PacedCalls(pace, turn, { ask: row.ask, unitsPerCall: 1, lines });
+    const calls = new PacedCalls(pace, turn, { ask: row.ask, unitsPerCall: 1, slots });
     const recall = new Recall();
     const one = async (i: number): Promise<void> => {
       const ended = await calls.enter(i, recall);
@@ -95,12 +95,12 @@ function busiest(times: readonly number[]): number {
   return most;
 }
 
-async function calls(rate: number, make: (time: SlowTime) => Worker[], seconds: number, lines = new ConnectionSlots(1_000)): Promise<number[]> {
+async function calls(rate: number, make: (time: SlowTime) => Worker[], seconds: number, slots = new ConnectionSlots(1_000)): Promise<number[]> {
   const time = new SlowTime();
   const row = new Row(time, rate);
   const called: number[] = [];
   const size = Math.max(1, Math.floor(rate / 4));
-  for (const worker of make(time)) void work(worker, row, { size, lines, end: seconds * 1_000 }, called);
+  for (const worker of make(time)) void work(worker, row, { size, slots, end: seconds * 1_000 }, called);
   await time.runUntil(seconds * 1_000);
   return called;
 }
@@ -154,10 +154,10 @@ describe('several workers of one sender', () => {
   });
 });
 
-test('what waited for a line, because the carrier stood still, does not leave at once when it goes on', async () => {
+test('what waited for a connection, because the carrier stood still, does not leave at once when it goes on', async () => {
   const time = new SlowTime();
   const row = new Row(time, 40);
-  const lines = new ConnectionSlots(4);
+  const slots = new ConnectionSlots(4);
   const pace = new SenderPace(
     undefined,
     time.timers(() => 0),
@@ -169,7 +169,7 @@ test('what waited for a line, because the carrier stood still, does not leave at
   for (let slice = 0; slice < 8; slice++)
     void pace
       .turn(row.ask, 10)
-      .then((turn) => turn && new PacedCalls(pace, turn, { ask: row.ask, unitsPerCall: 1, lines }))
+      .then((turn) => turn && new PacedCalls(pace, turn, { ask: row.ask, unitsPerCall: 1, slots }))
       .then((paced) =>
         Array.from({ length: 10 }, async (_, i) => {
           const ended = await paced?.enter(i, recall);
@@ -183,17 +183,17 @@ test('what waited for a line, because the carrier stood still, does not leave at
   expect(busiest(called)).toBeLessThanOrEqual(40);
 });
 
-test('a recall lets go who waits for a place or for a line', async () => {
+test('a recall lets go who waits for a place or for a connection', async () => {
   const time = new SlowTime();
   const row = new Row(time, 10);
-  const lines = new ConnectionSlots(1);
+  const slots = new ConnectionSlots(1);
   const pace = new SenderPace(
     undefined,
     time.timers(() => 0),
   );
   const recall = new Recall();
   const turn = await row.ask(5);
-  const paced = new PacedCalls(pace, { startAt: turn.startAt, unitMs: turn.unitMs, roomMs: 0 }, { ask: row.ask, unitsPerCall: 1, lines });
+  const paced = new PacedCalls(pace, { startAt: turn.startAt, unitMs: turn.unitMs, roomMs: 0 }, { ask: row.ask, unitsPerCall: 1, slots });
   const first = await paced.enter(0, recall);
   const others = [1, 2, 3].map((i) => paced.enter(i, recall));
   await time.runUntil(150);
@@ -202,6 +202,6 @@ test('a recall lets go who waits for a place or for a line', async () => {
   recall.recall();
   await Promise.all(others);
   first();
-  // Whoever had asked for the line gave it back.
-  expect(await Promise.race([lines.acquire(), otherTurn(waiting)])).not.toBe(waiting);
+  // Whoever had asked for the connection gave it back.
+  expect(await Promise.race([slots.acquire(), otherTurn(waiting)])).not.toBe(waiting);
 });

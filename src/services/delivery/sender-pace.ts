@@ -83,20 +83,20 @@ export class PacedCalls {
   readonly #turn: Turn;
   readonly #ask: AskBudget;
   readonly #unitsPerCall: number;
-  readonly #lines: ConnectionSlots;
+  readonly #slots: ConnectionSlots;
   #late: Group | undefined;
 
-  constructor(pace: SenderPace, turn: Turn, { ask, unitsPerCall, lines }: { ask: AskBudget; unitsPerCall: number; lines: ConnectionSlots }) {
+  constructor(pace: SenderPace, turn: Turn, { ask, unitsPerCall, slots }: { ask: AskBudget; unitsPerCall: number; slots: ConnectionSlots }) {
     this.#pace = pace;
     this.#turn = turn;
     this.#ask = ask;
     this.#unitsPerCall = unitsPerCall;
-    this.#lines = lines;
+    this.#slots = slots;
   }
 
   /**
    * Resolves when call `i` may begin, and it begins at once; or, recalled, never. A call that cannot keep its place (the
-   * mark took long, the timer came late, no line was free) gives it up and takes another, behind all that are given.
+   * mark took long, the timer came late, no connection was free) gives it up and takes another, behind all that are given.
    *
    * @returns to be called when the call has ended
    */
@@ -107,14 +107,14 @@ export class PacedCalls {
       // A timer is exact to a millisecond; late is allowed, early is not.
       for (let early = place.at - timers.now(); early > 0 && !recall.recalled; early = place.at - timers.now())
         await Promise.race([timers.delay(Math.ceil(early)), recall.told]);
-      const line = this.#lines.acquire();
-      await Promise.race([line, recall.told]);
+      const slot = this.#slots.acquire();
+      await Promise.race([slot, recall.told]);
       if (recall.recalled) {
-        void line.then(() => this.#lines.release());
+        void slot.then(() => this.#slots.release());
         return () => undefined;
       }
-      if (timers.now() - place.at <= TOLERANCE_MS + place.roomMs) return () => this.#lines.release();
-      this.#lines.release();
+      if (timers.now() - place.at <= TOLERANCE_MS + place.roomMs) return () => this.#slots.release();
+      this.#slots.release();
       place = await this.#another(place);
     }
   }

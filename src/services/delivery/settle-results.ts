@@ -2,28 +2,22 @@ import { monotonicMs } from '#platform/clock.ts';
 import { noteHearing, returnProbe } from '#db/delivery/breaker.ts';
 import type { ClaimedBatch } from '#db/delivery/claim-batch.ts';
 import type { Tx } from '#db/database.ts';
-import type { MarkedPerson } from '#db/delivery/mark-slice.ts';
 import { noteCalls } from '#db/delivery/note-calls.ts';
 import { lowerPace, raisePace, stopSender } from '#db/delivery/pace.ts';
 import { takeBackLate } from '#db/delivery/take-back-late.ts';
 import { type SettledPerson, settleLate, settleSlice } from '#db/delivery/settle-slice.ts';
 import { hearingOf } from '#domain/delivery/breaker.ts';
-import type { SendResult } from '#domain/delivery/channel.ts';
 import { settle } from '#domain/delivery/delivery.ts';
 import type { Outcome } from '#domain/delivery/outcome.ts';
 import { appendAudit } from '#services/audit.ts';
 import { type Deps, notifyProgress, systemActor } from '#services/context.ts';
 import type { Cut } from './cut-slices.ts';
 import { insist } from '#services/insist.ts';
-import { applySendEffects } from './send-effects.ts';
+import { applySendEffects, type Sent } from './send-effects.ts';
 
 interface SettleDeps extends Pick<Deps, 'db' | 'log'> {
   /** In [0, 1): jitter. */
   readonly random: () => number;
-}
-
-export interface Sent extends SendResult {
-  readonly person: MarkedPerson;
 }
 
 interface Called {

@@ -86,8 +86,8 @@ const renderInput = (
   class: input.class,
   drill: input.drill,
   kind: input.kind ?? 'original',
-  // As long as every mark (domain/plan.ts).
-  mark: 'XXX',
+  // As long as every repeat code (domain/plan.ts).
+  repeatCode: 'XXX',
   title: null,
   text: input.text,
   said: input.said,

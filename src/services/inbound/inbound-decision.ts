@@ -58,20 +58,20 @@ export function decideInbound(facts: InboundFacts, text: InboundBody, now: numbe
 /** Whoever has had two messages does not know whose options are told: it is named. */
 function unread(facts: InboundFacts, message: InboundMessage, keyword: Keyword): string {
   const words = inboundWords(facts.locale);
-  if (keyword === 'near_stop') return mark(message, words.nearStop);
+  if (keyword === 'near_stop') return withDrillPrefix(message, words.nearStop);
   if (message.answers.length === 0) return '';
   const hint = answerHint(message.answers);
-  return nameInSms(message.name, (name) => mark(message, words.unclear(hint, name)));
+  return nameInSms(message.name, (name) => withDrillPrefix(message, words.unclear(hint, name)));
 }
 
 /** Whoever answers late has perhaps had others since: it is named. */
 export function replyAfterEnd({ locale, tenantName }: InboundFacts, message: InboundMessage, which: 'late' | 'lateUnread'): string {
   const say = inboundWords(locale)[which];
-  return nameInSms(message.name, (name) => mark(message, say(tenantName, name)));
+  return nameInSms(message.name, (name) => withDrillPrefix(message, say(tenantName, name)));
 }
 
 /** What a drill says starts with the drill mark in every channel, replies too. */
-const mark = (message: InboundMessage, text: string): string => (message.drill ? `EXERCISE ${text}` : text);
+const withDrillPrefix = (message: InboundMessage, text: string): string => (message.drill ? `EXERCISE ${text}` : text);
 
 function answered(
   facts: InboundFacts,
@@ -86,7 +86,7 @@ function answered(
   // Where nobody knows the person's zone, minutes are echoed as minutes: a clock of another zone would read as a mistake.
   const when = at === undefined ? '' : etaMinutes !== undefined && facts.timeZone === null ? words.inMinutes(etaMinutes) : clockOf(at, zone);
   const name = /^\d+$/.test(parsed.key) ? (message.answers.find((o) => o.key === parsed.key)?.label ?? parsed.key) : parsed.key;
-  const reply = message.open ? when && mark(message, words.noted(name, when)) : replyAfterEnd(facts, message, 'late');
+  const reply = message.open ? when && withDrillPrefix(message, words.noted(name, when)) : replyAfterEnd(facts, message, 'late');
   return {
     outcome: message.open ? 'answer' : 'late',
     reply,

@@ -120,14 +120,14 @@ export async function insertMessage(
 
 /** What needs the id. The partition for its deliveries is made ahead, so that launching never waits for a table to be made. */
 export const prepareForDeliveries = (tx: Tx, { tenant_id: tenantId, id }: Pick<MessageRow, 'tenant_id' | 'id'>): Promise<unknown> =>
-  Promise.all([MARK(tx, { tenantId, id, mark: repeatCodeOf(id) }), PARTITION(tx, { id })]);
+  Promise.all([SET_REPEAT_CODE(tx, { tenantId, id, repeatCode: repeatCodeOf(id) }), ENSURE_PARTITIONS(tx, { id })]);
 
-const MARK = prepared<{ tenantId: number; id: string; mark: string }, unknown>(
-  'message_mark',
-  (at) => sql`UPDATE messages SET mark = ${at('mark')} WHERE tenant_id = ${at('tenantId')} AND id = ${at('id')}`,
+const SET_REPEAT_CODE = prepared<{ tenantId: number; id: string; repeatCode: string }, unknown>(
+  'set_repeat_code',
+  (at) => sql`UPDATE messages SET mark = ${at('repeatCode')} WHERE tenant_id = ${at('tenantId')} AND id = ${at('id')}`,
 );
 
-const PARTITION = prepared<{ id: string }, unknown>(
+const ENSURE_PARTITIONS = prepared<{ id: string }, unknown>(
   'delivery_partition',
   (at) => sql`SELECT ensure_delivery_partition(${at('id')}::bigint), ensure_delivery_partition(${at('id')}::bigint + 4096)`,
 );

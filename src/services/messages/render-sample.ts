@@ -33,7 +33,7 @@ export async function renderSample(ctx: Context, input: SampleInput): Promise<Sa
     class: input.class,
     drill: input.drill,
     kind: input.kind ?? 'original',
-    mark: 'K7F',
+    repeatCode: 'K7F',
     title: input.title ?? null,
     text: input.text,
     said: wordingOf(Object.keys(input.text), input.says ?? {}, input.class === 'life' ? standingWording(tenant) : {}),

@@ -12,7 +12,7 @@ import { FIRST_PAGE } from '#services/planning/plan-wave.ts';
 
 /** What the first launch of a process would wait for: connections made, its statements planned. Nothing is executed. */
 export async function warmUpLaunch(deps: Deps): Promise<void> {
-  const ctx: Context = { ...deps, tenantId: 0, actor: systemActor, requestId: 'warm-up' };
+  const ctx: Context = { ...deps, tenantId: 0, actor: systemActor, requestId: 'warmUp' };
   const now = new Date(deps.clock.now());
   const input = messageInputSchema.parse({
     class: 'life',

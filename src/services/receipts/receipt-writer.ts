@@ -13,7 +13,7 @@ interface Waiting {
   readonly fail: (error: unknown) => void;
 }
 
-interface Line {
+interface Queue {
   waiting: Waiting[];
   timer: NodeJS.Timeout | undefined;
   inFlight: number;
@@ -26,14 +26,14 @@ export interface ReceiptWriter {
 
 /** Gathers receipts of each tenant into groups, each one transaction. */
 export function createReceiptWriter(deps: Pick<Deps, 'db'>): ReceiptWriter {
-  const lines = new Map<number, Line>();
+  const queues = new Map<number, Queue>();
 
-  function flush(tenantId: number, line: Line): void {
-    clearTimeout(line.timer);
-    line.timer = undefined;
-    if (line.waiting.length === 0 || line.inFlight >= IN_FLIGHT) return;
-    const group = line.waiting.splice(0, GROUP_MAX);
-    line.inFlight += 1;
+  function flush(tenantId: number, queue: Queue): void {
+    clearTimeout(queue.timer);
+    queue.timer = undefined;
+    if (queue.waiting.length === 0 || queue.inFlight >= IN_FLIGHT) return;
+    const group = queue.waiting.splice(0, GROUP_MAX);
+    queue.inFlight += 1;
     recordReceipts(
       deps,
       tenantId,
@@ -44,20 +44,20 @@ export function createReceiptWriter(deps: Pick<Deps, 'db'>): ReceiptWriter {
         (error: unknown) => group.forEach((one) => one.fail(error)),
       )
       .finally(() => {
-        line.inFlight -= 1;
-        if (line.waiting.length > 0) flush(tenantId, line);
-        else if (line.inFlight === 0) lines.delete(tenantId);
+        queue.inFlight -= 1;
+        if (queue.waiting.length > 0) flush(tenantId, queue);
+        else if (queue.inFlight === 0) queues.delete(tenantId);
       });
   }
 
   return {
     write: (tenantId, receipt) =>
       new Promise((done, fail) => {
-        const line = lines.get(tenantId) ?? { waiting: [], timer: undefined, inFlight: 0 };
-        lines.set(tenantId, line);
-        line.waiting.push({ receipt, done, fail });
-        if (line.waiting.length >= GROUP_MAX) flush(tenantId, line);
-        else line.timer ??= setTimeout(() => flush(tenantId, line), GATHER_MS);
+        const queue = queues.get(tenantId) ?? { waiting: [], timer: undefined, inFlight: 0 };
+        queues.set(tenantId, queue);
+        queue.waiting.push({ receipt, done, fail });
+        if (queue.waiting.length >= GROUP_MAX) flush(tenantId, queue);
+        else queue.timer ??= setTimeout(() => flush(tenantId, queue), GATHER_MS);
       }),
   };
 }
