@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { audienceCondition, countAndHash } from '#db/audience/audience-sql.ts';
+import { countAndHash } from '#db/audience/audience-sql.ts';
 import { wordingAsGiven } from '#domain/message/wording.ts';
 import { conflict, notFound } from '#platform/errors.ts';
 import type { Audience } from '#schemas/audience.ts';
@@ -8,7 +8,8 @@ import type { WordingInput } from '#schemas/wording.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { appendAudit } from '#services/audit.ts';
 import { type Context, inTenant, requireScope } from '#services/context.ts';
-import { checkedExpiry } from './create-message.ts';
+import { conditionOf } from './audience-condition.ts';
+import { checkedExpiry } from './check-message.ts';
 import { requireTag } from './draft-tag.ts';
 import { loadMessage, type MessageRow } from '#services/message-row.ts';
 import { loadWording } from './wording.ts';
@@ -32,11 +33,7 @@ export async function changeMessage(ctx: Context, publicId: string, change: Mess
       const input = changed(row, change);
       const said = await loadWording(tx, ctx.tenantId, input);
       const expiresAt = checkedExpiry(ctx, input, said, row.cap !== null && change.expiresAt === undefined);
-      const counted = await countAndHash(
-        tx,
-        ctx.tenantId,
-        audienceCondition(input.audience, (id) => ctx.ids.decode('rcp', id)),
-      );
+      const counted = await countAndHash(tx, ctx.tenantId, conditionOf(ctx, input.audience));
       await tx
         .updateTable('messages')
         .set({
@@ -72,7 +69,7 @@ export async function changeMessage(ctx: Context, publicId: string, change: Mess
 
 type Draft = Omit<MessageInput, 'launch' | 'audienceHash' | 'acknowledge'>;
 
-/** Those of the organisation went into a life message alone. */
+/** What the message keeps saying. The organisation's own words went into it as a life message, and leave it with that class. */
 const keptWords = (row: MessageRow, change: MessageChange): WordingInput =>
   row.class === 'life' && (change.class ?? 'life') !== 'life' ? {} : wordingAsGiven(row.said);
 

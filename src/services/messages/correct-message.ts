@@ -1,20 +1,21 @@
-import { sql } from 'kysely';
+import { together, type Tx } from '#db/database.ts';
 import { lockForStop } from '#db/delivery/stop-lock.ts';
-import { mayHaveIt } from '#db/audience/plan-page.ts';
 import { drillProblems } from '#domain/message/drill-text.ts';
-import { expiryOf, repeatCodeOf } from '#domain/message/plan.ts';
+import { expiryOf } from '#domain/message/plan.ts';
 import { wordingOf } from '#domain/message/wording.ts';
 import { conflict, type FieldError, notFound, Problem } from '#platform/errors.ts';
 import { assertSlots } from '#render/render-message.ts';
 import type { Wording, WordingInput } from '#schemas/wording.ts';
+import { CHANNELS } from '#schemas/delivery.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { appendAudit } from '#services/audit.ts';
 import { type Context, inTenant, requireScope } from '#services/context.ts';
 import type { DueWave } from '#services/planning/plan-wave.ts';
 import { loadMessage, type MessageRow } from '#services/message-row.ts';
+import { countWhoMayHave } from './count-may-have.ts';
+import { prepareForDeliveries } from './create-message.ts';
 import { viewMessages } from './message-view.ts';
 import { stopRow } from './stop-message.ts';
-import type { Tx } from '#db/database.ts';
 
 export interface CorrectInput {
   text: Record<string, string>;
@@ -43,10 +44,7 @@ export async function correctMessage(ctx: Context, publicId: string, input: Corr
     const said = followingWords(first, input);
     refuse(drillProblems({ drill: first.drill, title: input.title, text: input.text, said }));
     if (first.state === 'live' || first.state === 'scheduled') await stopRow(tx, ctx, first.id);
-    const { rows } = await sql<{
-      n: number;
-    }>`SELECT count(*)::float8 AS n FROM recipients r WHERE r.tenant_id = ${ctx.tenantId} AND r.erased_at IS NULL AND ${mayHaveIt(first.id)}`.execute(tx);
-    const count = rows[0]?.n ?? 0;
+    const count = await countWhoMayHave(tx, ctx.tenantId, first.id);
     // Refused after the commit: the stop holds all the same.
     if (count === 0) return { view: undefined, wave: undefined, stopped: first.id };
     const { id, wave } = await insertCorrection(tx, ctx, first, { ...input, said }, count);
@@ -113,26 +111,20 @@ async function insertCorrection(
     })
     .returning('id')
     .executeTakeFirstOrThrow();
-  await tx
-    .updateTable('messages')
-    .set({ mark: repeatCodeOf(id) })
-    .where('tenant_id', '=', ctx.tenantId)
-    .where('id', '=', id)
-    .execute();
-  await sql`SELECT ensure_delivery_partition(${id})`.execute(tx);
-  const wave = await tx
-    .insertInto('waves')
-    .values({
-      tenant_id: ctx.tenantId,
-      message_id: id,
-      ordinal: 0,
-      channels: ['push', 'sms', 'email'],
-      mode: 'parallel',
-      selects: 'reached',
-      recipient_ids: null,
-      due_at: new Date(now),
-    })
-    .returning('id')
-    .executeTakeFirstOrThrow();
+  const due = {
+    tenant_id: ctx.tenantId,
+    message_id: id,
+    ordinal: 0,
+    channels: [...CHANNELS],
+    mode: 'parallel' as const,
+    selects: 'reached' as const,
+    recipient_ids: null,
+    due_at: new Date(now),
+  };
+  const [wave] = await together(
+    tx,
+    () => tx.insertInto('waves').values(due).returning('id').executeTakeFirstOrThrow(),
+    () => prepareForDeliveries(tx, { tenant_id: ctx.tenantId, id }),
+  );
   return { id, wave: { tenantId: ctx.tenantId, waveId: wave.id } };
 }

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { inOnePacket, type Tx } from '#db/database.ts';
+import { together, type Tx } from '#db/database.ts';
 import { JOIN_WAVE } from '#db/audience/join-wave.ts';
 import { plainArray, prepared } from '#db/prepared.ts';
 import { planOf } from '#domain/message/plan.ts';
@@ -24,9 +24,12 @@ const iso = (time: Date | null): string | null => time?.toISOString() ?? null;
 
 /** The view of one message by its row's id. */
 export async function viewMessage(tx: Tx, ctx: Context, id: string): Promise<MessageView> {
-  inOnePacket(tx);
-  const row = tx.selectFrom('messages').selectAll().where('tenant_id', '=', ctx.tenantId).where('id', '=', id).executeTakeFirst();
-  const [found, counters] = await Promise.all([row, countersOf(tx, ctx.tenantId, [id])]);
+  const row = tx.selectFrom('messages').selectAll().where('tenant_id', '=', ctx.tenantId).where('id', '=', id);
+  const [found, counters] = await together(
+    tx,
+    () => row.executeTakeFirst(),
+    () => countersOf(tx, ctx.tenantId, [id]),
+  );
   if (!found) throw notFound('message');
   return viewOf(ctx, found, counters);
 }
@@ -35,7 +38,6 @@ export async function viewMessage(tx: Tx, ctx: Context, id: string): Promise<Mes
 export async function viewMessages(tx: Tx, ctx: Context, rows: readonly MessageRow[]): Promise<MessageView[]> {
   if (rows.length === 0) return [];
   const ids = rows.map((row) => row.id);
-  inOnePacket(tx);
   const counted = await countersOf(tx, ctx.tenantId, ids);
   return rows.map((row) => viewOf(ctx, row, counted));
 }
@@ -50,7 +52,12 @@ interface Counters {
 
 async function countersOf(tx: Tx, tenantId: number, messageIds: readonly string[]): Promise<Counters> {
   const ids = plainArray(messageIds);
-  const [counts, tallies, minutes] = await Promise.all([COUNTS(tx, { ids }), TALLIES(tx, { ids }), MINUTES(tx, { tenantId, ids })]);
+  const [counts, tallies, minutes] = await together(
+    tx,
+    () => COUNTS(tx, { ids }),
+    () => TALLIES(tx, { ids }),
+    () => MINUTES(tx, { tenantId, ids }),
+  );
   return { counts, tallies, minutes: new Map(minutes.map((row) => [row.id, row.minutes])) };
 }
 

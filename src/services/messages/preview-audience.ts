@@ -1,4 +1,3 @@
-import { audienceCondition } from '#db/audience/audience-sql.ts';
 import { peopleAtCeiling } from '#db/audience/at-ceiling.ts';
 import { expiryOf, planOf } from '#domain/message/plan.ts';
 import { wordingOf } from '#domain/message/wording.ts';
@@ -9,7 +8,8 @@ import type { PreviewInput } from '#schemas/message.ts';
 import type { Forecast, PreviewView } from '#schemas/views.ts';
 import { channelsOf, type ForecastFacts, forecastFacts, forecastOf } from '#services/forecast/audience-forecast.ts';
 import { type Context, inTenant } from '#services/context.ts';
-import { unknownIds } from './unknown-ids.ts';
+import { conditionOf } from './audience-condition.ts';
+import { unknownIds } from './check-message.ts';
 import { previewText, type TextPreview } from '#services/forecast/preview-text.ts';
 import { standingWording } from './wording.ts';
 
@@ -27,7 +27,7 @@ export async function previewAudience(ctx: Context, input: PreviewInput): Promis
   if (errors.length > 0) throw new Problem(422, 'invalid_request', errors.map((error) => `${error.field}: ${error.detail}`).join('; '), { errors });
   const plan = planOf(input.class, input.channels);
   const times = timesOf(ctx, input);
-  const condition = audienceCondition(input.audience, (id) => ctx.ids.decode('rcp', id));
+  const condition = conditionOf(ctx, input.audience);
   const { facts, atCeiling } = await inTenant(ctx, async (tx) => {
     const found = await forecastFacts(tx, ctx.tenantId, { ...input, plan, text: input.text, condition });
     const { ceiling } = found;

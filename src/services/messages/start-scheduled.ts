@@ -1,13 +1,13 @@
 import { type SqlBool, sql } from 'kysely';
-import { type AudienceCount, audienceCondition, countAndHash } from '#db/audience/audience-sql.ts';
+import { type AudienceCount, countAndHash } from '#db/audience/audience-sql.ts';
 import type { Tx } from '#db/database.ts';
 import { lockForLaunch } from '#db/delivery/stop-lock.ts';
-import type { Audience } from '#schemas/audience.ts';
 import type { ReturnReason } from '#schemas/delivery.ts';
 import { approvalRule } from './approval-rule.ts';
 import { appendAudits } from '#services/audit.ts';
 import { type Context, type Deps, notifyProgressOf, systemActor } from '#services/context.ts';
-import { writeWaves } from './launch-message.ts';
+import { writeWaves } from '#services/planning/write-waves.ts';
+import { conditionOf } from './audience-condition.ts';
 import type { MessageRow } from '#services/message-row.ts';
 import type { DueWave } from '#services/planning/plan-wave.ts';
 
@@ -87,7 +87,7 @@ function counter(tx: Tx, ctx: Context): (row: Scheduled) => Promise<AudienceCoun
     const key = JSON.stringify([row.audience, row.audience_max_id]);
     let people = counted.get(key);
     if (!people) {
-      const condition = audienceCondition(row.audience as Audience, (id) => ctx.ids.decode('rcp', id));
+      const condition = conditionOf(ctx, row.audience);
       // Nobody who was written after somebody decided.
       people = countAndHash(tx, ctx.tenantId, row.audience_max_id === null ? condition : sql<SqlBool>`(${condition} AND r.id <= ${row.audience_max_id})`);
       counted.set(key, people);
