@@ -12,8 +12,10 @@ import { launchWording } from './wording.ts';
 import { viewMessages } from './message-view.ts';
 
 /**
- * A second person approves a draft with the audience as it is now. The author cannot approve, not through that
- * person's API keys either.
+ * Approves a draft, as a second person, with the audience as it is now. The author cannot approve it, and neither can that
+ * person's API keys.
+ * @throws Problem 403 `author_cannot_approve`; 404; 409 `not_a_draft`, `audience_changed` or the code of a question; 422 what
+ *   a life message lacks
  */
 export async function approveMessage(ctx: Context, publicId: string, input: LaunchInput = {}): Promise<MessageView> {
   return inTenant(ctx, async (tx) => {

@@ -16,8 +16,8 @@ import { loadWording } from './wording.ts';
 import { viewMessages } from './message-view.ts';
 
 /**
- * Changes a draft. An approval that it had is void, and whoever changed it cannot give the next one. The row lock decides
- * the race with a launch or an approval: either sees the draft as it was or as it is, never half of each.
+ * Changes a draft. An approval that it had is void, and the person who changed it cannot give the next one. The row lock
+ * decides the race with a launch or an approval: either sees the draft as it was or as it is, never half of each.
  *
  * @param ifMatch the draft must still be one of these (see `requireTag`)
  * @throws Problem 404; 409 `not_a_draft`; 412 `draft_changed`; 422 naming the fields
@@ -40,7 +40,7 @@ export async function changeMessage(ctx: Context, publicId: string, change: Mess
           class: input.class,
           title: input.title ?? null,
           text: JSON.stringify(input.text),
-          // The first language of a new text is the one that everybody else reads.
+          // People whose language is missing read the first language of a new text.
           ...(change.text === undefined ? {} : { fallback_locale: Object.keys(input.text)[0] ?? 'en' }),
           answers: JSON.stringify(input.answers),
           share: input.share,
@@ -58,7 +58,7 @@ export async function changeMessage(ctx: Context, publicId: string, change: Mess
         .where('tenant_id', '=', ctx.tenantId)
         .where('id', '=', row.id)
         .execute();
-      // Names of fields alone: texts stay out of the log.
+      // The log holds the names of the fields alone: texts stay out of it.
       await appendAudit(tx, ctx, 'message.change', row.id, { fields, approvalVoid: row.approved_at !== null });
     }
     const [view] = await viewMessages(tx, ctx, [await loadMessage(tx, ctx, publicId)]);

@@ -21,14 +21,15 @@ export interface CorrectInput {
   text: Record<string, string>;
   title?: string | undefined;
   kind: 'correction' | 'all_clear';
-  /** In place of what the first message said. */
+  /** Takes the place of what the first message said. */
   says?: WordingInput | undefined;
 }
 
 /**
  * Corrects a message, or gives the all-clear: stops what is still queued of it, then goes to exactly those who may have
- * had it (attempting, accepted, in doubt, delivered, and who joined through a share), each by the channel it may have
- * come by. One person is enough, and no approval: it undoes harm.
+ * had it (attempting, accepted, in doubt, delivered, and those who joined through a share), each by the channel that it may
+ * have come by. One person is enough, without an approval, because a correction undoes harm.
+ * @throws Problem 403 `scope_missing`; 404; 409 `not_launched`, `nobody_had_it` (the stop holds all the same); 422 naming fields
  */
 export async function correctMessage(ctx: Context, publicId: string, input: CorrectInput): Promise<MessageView> {
   refuse(assertSlots(input.text));
@@ -45,7 +46,7 @@ export async function correctMessage(ctx: Context, publicId: string, input: Corr
     refuse(drillProblems({ drill: first.drill, title: input.title, text: input.text, said }));
     if (first.state === 'live' || first.state === 'scheduled') await stopRow(tx, ctx, first.id);
     const count = await countWhoMayHave(tx, ctx.tenantId, first.id);
-    // Refused after the commit: the stop holds all the same.
+    // It is refused after the commit, so that the stop holds all the same.
     if (count === 0) return { view: undefined, wave: undefined, stopped: first.id };
     const { id, wave } = await insertCorrection(tx, ctx, first, { ...input, said }, count);
     await appendAudit(tx, ctx, `message.${input.kind}`, id, { follows: first.id, count });
@@ -64,7 +65,7 @@ function refuse(problems: readonly FieldError[]): void {
   if (problems.length > 0) throw new Problem(422, 'invalid_message', problems.map((p) => `${p.field}: ${p.detail}`).join('; '), { errors: problems });
 }
 
-/** Whom, where and who issues it as the first message had it; what to do now is what the text says. */
+/** The wording of the first message, but for what to do: that is what the new text says. */
 function followingWords(first: MessageRow, { text, says }: CorrectInput): Wording | null {
   if (first.said === null && says === undefined) return null;
   const said = Object.entries(text).map(([locale, written]) => {
@@ -92,7 +93,7 @@ async function insertCorrection(
       drill: first.drill,
       state: 'live',
       kind: input.kind,
-      // A correction of a correction still follows the tree's first message, so that the card it replaces is the same.
+      // A correction of a correction still follows the first message of all, so that it replaces the same notification.
       follows_id: first.id,
       title: input.title ?? first.title,
       text: JSON.stringify(input.text),
