@@ -1,7 +1,7 @@
 import { drillProblems } from '#domain/message/drill-text.ts';
 import { expiryOf } from '#domain/message/plan.ts';
 import { missingWording } from '#domain/message/wording.ts';
-import { type FieldError, Problem } from '#platform/errors.ts';
+import { type FieldError, invalidFields } from '#platform/errors.ts';
 import { assertSlots } from '#render/render-message.ts';
 import type { Audience } from '#schemas/audience.ts';
 import type { MessageInput } from '#schemas/message.ts';
@@ -28,7 +28,7 @@ export function checkedExpiry(
   if ('code' in expiry && !(fromAlert && ALERT_MAY.has(expiry.code))) problems.push({ field: 'expiresAt', ...expiry });
   if (input.class === 'life' && !fromAlert) problems.push(...missingWording(Object.keys(input.text), wording));
   problems.push(...drillProblems({ ...input, said: wording }));
-  if (problems.length > 0) throw new Problem(422, 'invalid_message', problems.map((p) => `${p.field}: ${p.detail}`).join('; '), { errors: problems });
+  if (problems.length > 0) throw invalidFields('invalid_message', problems);
   if (!('code' in expiry)) return new Date(expiry.expiresAt);
   return input.expiresAt === undefined ? null : new Date(input.expiresAt);
 }

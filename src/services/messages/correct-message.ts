@@ -3,7 +3,7 @@ import { lockForStop } from '#db/delivery/stop-lock.ts';
 import { drillProblems } from '#domain/message/drill-text.ts';
 import { expiryOf } from '#domain/message/plan.ts';
 import { wordingOf } from '#domain/message/wording.ts';
-import { conflict, type FieldError, notFound, Problem } from '#platform/errors.ts';
+import { conflict, type FieldError, invalidFields, notFound } from '#platform/errors.ts';
 import { assertSlots } from '#render/render-message.ts';
 import type { Wording, WordingInput } from '#schemas/wording.ts';
 import { CHANNELS } from '#schemas/delivery.ts';
@@ -62,7 +62,7 @@ export async function correctMessage(ctx: Context, publicId: string, input: Corr
 }
 
 function refuse(problems: readonly FieldError[]): void {
-  if (problems.length > 0) throw new Problem(422, 'invalid_message', problems.map((p) => `${p.field}: ${p.detail}`).join('; '), { errors: problems });
+  if (problems.length > 0) throw invalidFields('invalid_message', problems);
 }
 
 /** The wording of the first message, but for what to do: that is what the new text says. */

@@ -1,7 +1,7 @@
 import { peopleAtCeiling } from '#db/audience/at-ceiling.ts';
 import { expiryOf, planOf } from '#domain/message/plan.ts';
 import { wordingOf } from '#domain/message/wording.ts';
-import { Problem } from '#platform/errors.ts';
+import { invalidFields } from '#platform/errors.ts';
 import { assertSlots } from '#render/render-message.ts';
 import type { Channel } from '#schemas/delivery.ts';
 import type { PreviewInput } from '#schemas/message.ts';
@@ -24,7 +24,7 @@ type Warning = PreviewView['warnings'][number];
  */
 export async function previewAudience(ctx: Context, input: PreviewInput): Promise<PreviewView> {
   const errors = [...unknownIds(ctx, input.audience, 'audience'), ...assertSlots(input.text ?? {})];
-  if (errors.length > 0) throw new Problem(422, 'invalid_request', errors.map((error) => `${error.field}: ${error.detail}`).join('; '), { errors });
+  if (errors.length > 0) throw invalidFields('invalid_request', errors);
   const plan = planOf(input.class, input.channels);
   const times = timesOf(ctx, input);
   const condition = conditionOf(ctx, input.audience);

@@ -1,7 +1,7 @@
 import type { Tx } from '#db/database.ts';
 import { policyOf } from '#domain/message/policy.ts';
 import { missingWording, wordingOf, wordingAsGiven } from '#domain/message/wording.ts';
-import { Problem } from '#platform/errors.ts';
+import { invalidFields } from '#platform/errors.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import type { Wording, WordingInput } from '#schemas/wording.ts';
 import type { LaunchFacts } from '#services/organisations/launch-facts.ts';
@@ -46,6 +46,6 @@ export async function launchWording(tx: Tx, row: MessageRow, known?: Speaker): P
   if (row.class !== 'life' || row.says_all) return row.said;
   const said = wordingBy(known ?? (await tenantOf(tx, row.tenant_id)), { class: row.class, text: row.text, says: wordingAsGiven(row.said) });
   const errors = missingWording(Object.keys(row.text), said);
-  if (errors.length > 0) throw new Problem(422, 'invalid_message', errors.map((error) => `${error.field}: ${error.detail}`).join('; '), { errors });
+  if (errors.length > 0) throw invalidFields('invalid_message', errors);
   return said;
 }
