@@ -17,7 +17,7 @@ async function known(): Promise<string[][]> {
   return found.map(({ rows }) => rows.map(({ name }) => name));
 }
 
-test('the first launch finds its statements on both connections; the warmUp writes and nudges nothing', async () => {
+test('the first launch finds its statements on both connections; the warm-up writes and nudges nothing', async () => {
   await warmUpLaunch(deps);
   const [first = [], second = []] = await known();
   expect(first).toEqual(expect.arrayContaining(['launch_facts', 'set_repeat_code', 'delivery_partition', 'message_counts']));

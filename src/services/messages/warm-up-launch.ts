@@ -13,7 +13,7 @@ import { FIRST_PAGE } from '#services/planning/plan-wave.ts';
 
 /** Makes the connections and has the statements planned that the first launch of a process would wait for. Nothing is executed. */
 export async function warmUpLaunch(deps: Deps): Promise<void> {
-  const ctx: Context = { ...deps, tenantId: 0, actor: systemActor, requestId: 'warmUp' };
+  const ctx: Context = { ...deps, tenantId: 0, actor: systemActor, requestId: 'warm-up' };
   const now = new Date(deps.clock.now());
   const input = messageInputSchema.parse({
     class: 'life',

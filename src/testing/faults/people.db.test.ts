@@ -18,7 +18,7 @@ afterAll(() => deps.close());
 
 const PEOPLE = 3;
 
-interface Wording {
+interface Said {
   readonly person: number;
   readonly key: 'yes' | 'no' | 'later';
   readonly way: AnswerWay;
@@ -26,7 +26,7 @@ interface Wording {
   readonly sid: number | undefined;
 }
 
-const said: fc.Arbitrary<Wording> = fc.record({
+const said: fc.Arbitrary<Said> = fc.record({
   person: fc.nat({ max: PEOPLE - 1 }),
   key: fc.constantFrom('yes' as const, 'no' as const, 'later' as const),
   way: fc.constantFrom<AnswerWay>('page', 'sms', 'push'),

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Chance } from '#simulator/chance.ts';
 import type { Heard, Ledger } from './ledger.ts';
-import { type Answer, answerTo, type Wording, type Temper, type Verb } from './mischief.ts';
+import { type Answer, answerTo, type Said, type Temper, type Verb } from './mischief.ts';
 import { Wire } from './wire.ts';
 
 export interface RelayOptions {
@@ -15,7 +15,7 @@ export interface RelayOptions {
 
 const VERBS: readonly string[] = ['EHLO', 'HELO', 'STARTTLS', 'AUTH', 'MAIL', 'RCPT', 'DATA', 'RSET', 'QUIT'];
 const HANDSHAKE: ReadonlySet<Verb> = new Set(['greeting', 'EHLO', 'HELO', 'STARTTLS', 'AUTH']);
-const reply = (code: number, text: string): Wording => ({ text: `${code} ${text}\r\n`, code });
+const reply = (code: number, text: string): Said => ({ text: `${code} ${text}\r\n`, code });
 
 /** Its own number of the mail is in each of its addresses: `p<n>@`, and at the end of what stands before `@` elsewhere. */
 const mailOf = (text: string): string => String(Number(/(\d+)(?:@|$)/.exec(text)?.[1] ?? -1));
@@ -84,7 +84,7 @@ export class HostileConnection {
     if (verb === 'EHLO') return this.#onEhlo();
     if (verb === 'STARTTLS') return this.#onStartTls();
     if (verb === 'RSET') this.#reset();
-    const right: Partial<Record<Verb, Wording>> = {
+    const right: Partial<Record<Verb, Said>> = {
       HELO: reply(250, 'hostile'),
       AUTH: reply(235, 'Welcome'),
       RSET: reply(250, 'Flushed'),
@@ -182,7 +182,7 @@ export class HostileConnection {
     this.#reset();
   }
 
-  #answer(verb: Verb, right: Wording, mail?: string): Answer {
+  #answer(verb: Verb, right: Said, mail?: string): Answer {
     this.#positions++;
     const answer = answerTo(verb, right, Number(mail ?? 0), this.#options.temper, this.#chance);
     const { said, after, pauseMs, fair, inPhase, code } = answer;

@@ -1,7 +1,7 @@
 import { type Chance, pick } from '#simulator/chance.ts';
 
 /** One thing a relay says. `code` 0: no reply by RFC 5321 section 4.2.1. */
-export interface Wording {
+export interface Said {
   readonly text: string;
   readonly code: number;
   /** Its end never comes. */
@@ -12,7 +12,7 @@ export type After = 'go on' | 'end' | 'reset' | 'silence' | 'deaf';
 
 /** How a relay answers one command. */
 export interface Answer {
-  readonly said: readonly Wording[];
+  readonly said: readonly Said[];
   readonly after: After;
   readonly pauseMs: number;
   /** What the class of its answer is, as far as it goes by the book: 250 or a refusal, however oddly laid out. */
@@ -58,10 +58,10 @@ const GARBAGE = [
   '354-Go\r\n250 on',
 ];
 
-const line = (code: number, text: string): Wording => ({ text: `${code} ${text}\r\n`, code });
+const line = (code: number, text: string): Said => ({ text: `${code} ${text}\r\n`, code });
 
 /** The same reply in other clothes, all of which RFC 5321 section 4.2 allows or every reader forgives. */
-function dressed({ text, code }: Wording, chance: Chance): Wording {
+function dressed({ text, code }: Said, chance: Chance): Said {
   const words = text.slice(4, -2);
   const looks = [
     text,
@@ -82,11 +82,11 @@ function dressed({ text, code }: Wording, chance: Chance): Wording {
 const isMailVerb = (verb: Verb): boolean => verb === 'MAIL' || verb === 'RCPT' || verb === 'DATA' || verb === 'END' || verb === 'RSET';
 
 /** One foul thing after another, by chance. @param right what a decent relay would say */
-function foul(verb: Verb, right: Wording, chance: Chance): Partial<Answer> {
+function foul(verb: Verb, right: Said, chance: Chance): Partial<Answer> {
   const n = chance.next();
-  const said = (text: string): Wording => ({ text, code: 0 });
+  const said = (text: string): Said => ({ text, code: 0 });
   const extra = line(pick([250, 250, 354, 354, 450, 550, 221, 421], chance.next()) ?? 250, 'out of turn');
-  const half: Wording = { text: right.text.slice(0, Math.floor(chance.next() * (right.text.length - 1))), code: 0, cut: true };
+  const half: Said = { text: right.text.slice(0, Math.floor(chance.next() * (right.text.length - 1))), code: 0, cut: true };
   if (n < 0.16) return { said: [said(`${pick(GARBAGE, chance.next())}\r\n`)] };
   if (n < 0.18) return { said: [said(`250 ${'x'.repeat(70_000)}`)], after: 'silence' };
   if (n < 0.2) return { said: [said('250-and so on\r\n'.repeat(6_000))], after: 'silence' };
@@ -104,7 +104,7 @@ function foul(verb: Verb, right: Wording, chance: Chance): Partial<Answer> {
 }
 
 /** @param right what a decent relay would say; @param tag shows up in a refusal, so that it is seen whose it is */
-export function answerTo(verb: Verb, right: Wording, tag: number, temper: Temper, chance: Chance): Answer {
+export function answerTo(verb: Verb, right: Said, tag: number, temper: Temper, chance: Chance): Answer {
   const pauseMs = chance.next() < 0.08 ? Math.floor(chance.next() * 12) : 0;
   const plain = { pauseMs, after: 'go on', fair: true, inPhase: true, code: right.code } as const;
   if (chance.next() < temper.foul) return { ...plain, fair: false, code: 0, said: [], ...foul(verb, right, chance) };

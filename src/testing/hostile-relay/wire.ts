@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Chance } from '#simulator/chance.ts';
-import type { After, Wording } from './mischief.ts';
+import type { After, Said } from './mischief.ts';
 
-type Task = { readonly said: Wording } | { readonly after: After } | { readonly pauseMs: number } | { readonly run: () => void };
+type Task = { readonly said: Said } | { readonly after: After } | { readonly pauseMs: number } | { readonly run: () => void };
 
-/** WordingInput what it is given in order, cut or glued at any byte, and keeps what left whole. */
+/** Says what it is given in order, cut or glued at any byte, and keeps what left whole. */
 export class Wire {
   /** Codes of the replies that went out, 0 for what is none. */
   readonly codes: number[] = [];
@@ -52,7 +52,7 @@ export class Wire {
     if (after === 'deaf') this.#tcp.pause();
   }
 
-  async #say({ text, code, cut }: Wording): Promise<void> {
+  async #say({ text, code, cut }: Said): Promise<void> {
     if (!cut) this.codes.push(code);
     let bytes = Buffer.from(text, 'latin1');
     for (;;) {
