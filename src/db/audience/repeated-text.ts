@@ -38,7 +38,7 @@ export async function findRepeatedText(tx: Tx, question: Question): Promise<Repe
   const begins = sql`to_timestamp(${startsAt / 1000}::float8)`;
   const { rows } = await sql<{ id: string; at: Date; audience: Audience }>`
     SELECT m.id, ${at} AS at, m.audience FROM messages m
-    WHERE m.tenant_id = ${tenantId} AND m.id <> ${messageId} AND m.drill = ${drill} AND m.kind = 'original'
+    WHERE m.tenant_id = ${tenantId} AND m.id <> ${messageId} AND m.drill = ${drill}
       AND (m.launched_at IS NOT NULL OR m.state = 'scheduled') AND ${at} BETWEEN ${begins} - interval ${WINDOW} AND ${begins} + interval ${WINDOW}
       AND EXISTS (SELECT 1 FROM jsonb_each_text(m.text) t, unnest(${[...texts]}::text[]) own(text) WHERE ${plain(sql`t.value`)} = ${plain(sql`own.text`)})
     ORDER BY m.id DESC LIMIT ${MAX_LOOKED_AT}`.execute(tx);

@@ -21,8 +21,12 @@ export const brokenGuardSql = sql<string | null>`CASE
   WHEN m.denies_drill THEN 'drill_text'
 END`;
 
-/** How many messages a person may be sent within an hour, over `m` and `t` (tenants); NULL for any number. What undoes harm is never held back. */
-export const ceilingSql = sql`CASE WHEN m.class <> 'life' AND m.kind = 'original' THEN
+/**
+ * How many messages a person may be sent within an hour, over `m`, `w` (waves) and `t` (tenants); NULL for any number. What
+ * goes to those who may have had another message undoes harm and is never held back. The wave says so, not the message's kind:
+ * that is a label, which stays when a draft is turned into something else.
+ */
+export const ceilingSql = sql`CASE WHEN m.class <> 'life' AND w.selects <> 'reached' THEN
   CASE WHEN t.policy ? 'hourlyCeiling' THEN (t.policy ->> 'hourlyCeiling')::int ELSE ${sql.lit(DEFAULT_POLICY.hourlyCeiling)} END END`;
 
 /**

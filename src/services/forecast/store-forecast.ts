@@ -26,7 +26,14 @@ export async function storeForecast(deps: Pick<Deps, 'db' | 'ids' | 'config' | '
       .where('forecast', 'is', null)
       .executeTakeFirst();
     if (!row?.launched_at) return;
-    const follows = row.kind === 'correction' || row.kind === 'all_clear' ? row.follows_id : null;
+    const wave = await tx
+      .selectFrom('waves')
+      .select('selects')
+      .where('tenant_id', '=', tenantId)
+      .where('message_id', '=', messageId)
+      .where('ordinal', '=', 0)
+      .executeTakeFirst();
+    const follows = wave?.selects === 'reached' ? row.follows_id : null;
     const input = inputOf(row, follows !== null, (id) => deps.ids.decode('rcp', id));
     const facts = await forecastFacts(tx, tenantId, { ...input, followsId: follows, messageId });
     const text = previewText(

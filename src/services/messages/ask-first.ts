@@ -38,8 +38,11 @@ export async function askApprover(tx: Tx, ctx: Context, row: MessageRow, acknowl
   if (isAsked(ctx, tenant)) await askRejected(tx, ctx, row);
 }
 
-/** Whether rejected rows matter to a message. An exercise, and what follows another message, miss nobody by them. */
-export const mayMissRows = (message: { drill: boolean; kind: string }): boolean => !message.drill && message.kind === 'original';
+/**
+ * Whether rejected rows matter to a draft: an exercise misses nobody by them. What a draft is called does not matter. Only
+ * \`correctMessage\` makes a message that goes to those who may have had another one, and that is no draft at any time.
+ */
+export const mayMissRows = (message: { drill: boolean }): boolean => !message.drill;
 
 async function askRejected(tx: Tx, ctx: Context, row: MessageRow): Promise<void> {
   const open = mayMissRows(row) ? await openImport(tx, ctx) : undefined;

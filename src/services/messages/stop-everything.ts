@@ -22,6 +22,7 @@ export async function stopEverything(ctx: Context, input: StopEverything): Promi
   return inTenant(ctx, async (tx) => {
     await lockForStop(tx);
     const release = input.release === true;
+    if (release && input.scope !== 'installation') await requireWhatWaits(tx, ctx);
     if (input.scope === 'installation')
       await tx
         .updateTable('installation')
@@ -52,6 +53,19 @@ export async function stopEverything(ctx: Context, input: StopEverything): Promi
     await ctx.idempotency?.complete(tx, 200, answer);
     return answer;
   });
+}
+
+/** To let go what waits is to send it: that needs the scope of each class of which something may wait. */
+async function requireWhatWaits(tx: Tx, ctx: Context): Promise<void> {
+  const rows = await tx
+    .selectFrom('messages')
+    .select('class')
+    .distinct()
+    .where('tenant_id', '=', ctx.tenantId)
+    .where('state', 'in', ['scheduled', 'live'])
+    .orderBy('class')
+    .execute();
+  for (const row of rows) requireScope(ctx, `send:${row.class}`);
 }
 
 /** An administrator may not stop other organisations or set them going again; everybody who may write may stop their own. */

@@ -30,7 +30,10 @@ const COMPLETE = prepared<Values, { fallback: string | null }>(
   'complete_message',
   (at: Places<Values>) => sql`
     WITH open AS MATERIALIZED (
-      SELECT m.id, m.class = 'ops' AND m.kind = 'original' AND jsonb_typeof(m.channels) = 'array' AS may_fall_back
+      SELECT m.id, m.class = 'ops' AND jsonb_typeof(m.channels) = 'array' AND NOT EXISTS (
+        SELECT 1 FROM waves w
+        WHERE w.tenant_id = m.tenant_id AND w.message_id = m.id AND w.selects = 'reached'
+      ) AS may_fall_back
       FROM messages m
       WHERE m.tenant_id = ${at('tenantId')} AND m.id = ${at('messageId')} AND m.state = 'live'
         AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.message_id = m.id AND b.state IN ('planned', 'claimed'))
