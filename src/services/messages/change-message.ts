@@ -32,7 +32,7 @@ export async function changeMessage(ctx: Context, publicId: string, change: Mess
     if (fields.length > 0) {
       const input = changed(row, change);
       const said = await loadWording(tx, ctx.tenantId, input);
-      const expiresAt = checkedExpiry(ctx, input, said, row.cap !== null && change.expiresAt === undefined);
+      const expiresAt = checkedExpiry(ctx, input, { wording: said }, row.cap !== null && change.expiresAt === undefined);
       const counted = await countAndHash(tx, ctx.tenantId, conditionOf(ctx, input.audience));
       await tx
         .updateTable('messages')

@@ -19,7 +19,7 @@ const ALERT_MAY = new Set(['expiry_required', 'expired']);
 export function checkedExpiry(
   ctx: Context,
   input: Omit<MessageInput, 'launch' | 'audienceHash' | 'acknowledge'>,
-  wording: Wording | null,
+  { wording, tenantName }: { wording: Wording | null; tenantName?: string },
   fromAlert: boolean,
 ): Date | null {
   const problems: FieldError[] = [...assertSlots(input.text), ...unknownIds(ctx, input.audience, 'audience')];
@@ -27,7 +27,7 @@ export function checkedExpiry(
   const expiry = expiryOf(input.class, input.expiresAt === undefined ? null : Date.parse(input.expiresAt), startAt, ctx.clock.now());
   if ('code' in expiry && !(fromAlert && ALERT_MAY.has(expiry.code))) problems.push({ field: 'expiresAt', ...expiry });
   if (input.class === 'life' && !fromAlert) problems.push(...missingWording(Object.keys(input.text), wording));
-  problems.push(...drillProblems({ ...input, said: wording }));
+  problems.push(...drillProblems({ ...input, said: wording, tenantName }));
   if (problems.length > 0) throw invalidFields('invalid_message', problems);
   if (!('code' in expiry)) return new Date(expiry.expiresAt);
   return input.expiresAt === undefined ? null : new Date(input.expiresAt);

@@ -52,7 +52,7 @@ export async function correctMessage(ctx: Context, publicId: string, input: Corr
     requireScope(ctx, `send:${first.class}`);
     if (first.launched_at === null) throw conflict('not_launched', 'Nobody has had this message; change the draft instead.', { state: first.state });
     const said = followingWords(first, input);
-    refuse(drillProblems({ drill: first.drill, title: input.title, text: input.text, said }));
+    refuse(drillProblems({ drill: first.drill, title: input.title, text: input.text, said, answers: first.answers }));
     if (input.kind === 'correction') await boundCorrections(tx, ctx.tenantId, first.id);
     if (first.state === 'live' || first.state === 'scheduled') await stopRow(tx, ctx, first.id);
     const count = await countWhoMayHave(tx, ctx.tenantId, first.id);

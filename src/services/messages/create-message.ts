@@ -37,7 +37,7 @@ export async function createMessage(ctx: Context, input: MessageInput, origin: M
     const condition = conditionOf(ctx, input.audience);
     const [facts, counted] = await Promise.all([launchFacts(tx, ctx.tenantId), countAndHash(tx, ctx.tenantId, condition)]);
     const wording = wordingBy(facts, input);
-    const expiresAt = checkedExpiry(ctx, input, wording, !input.launch && origin.cap !== undefined);
+    const expiresAt = checkedExpiry(ctx, input, { wording, tenantName: facts.name }, !input.launch && origin.cap !== undefined);
     const row = await insertMessage(tx, ctx, input, origin, { wording, expiresAt, counted });
     const created = { action: 'message.create', object: row.id, detail: { class: input.class, drill: input.drill } };
     const finish = async (): Promise<BegunWave[]> => {

@@ -1,9 +1,10 @@
 import { type AudienceCount, type Condition, countAndHash } from '#db/audience/audience-sql.ts';
 import { together, type Tx } from '#db/database.ts';
 import { lockForLaunch } from '#db/delivery/stop-lock.ts';
+import { drillProblems } from '#domain/message/drill-text.ts';
 import { type ExpiryProblem, expiryOf, planOf } from '#domain/message/plan.ts';
 import { policyOf } from '#domain/message/policy.ts';
-import { conflict, invalidField, Problem } from '#platform/errors.ts';
+import { conflict, invalidField, invalidFields, Problem } from '#platform/errors.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import { deliverJob } from '#schemas/jobs.ts';
 import type { MessageInput, Question } from '#schemas/message.ts';
@@ -71,6 +72,9 @@ export async function launchDraft(tx: Tx, ctx: Context, launching: Launching, in
   requireScope(ctx, `send:${row.class}`);
   if (row.state !== 'draft') throw conflict('not_a_draft', `The message is ${row.state}; only a draft can be launched.`, { state: row.state });
   checkTenant(ctx, row, facts);
+  // The organisation may have been renamed since the draft was written.
+  const denied = drillProblems({ drill: row.drill, text: {}, tenantName: facts.name });
+  if (denied.length > 0) throw invalidFields('invalid_message', denied);
   const now = ctx.clock.now();
   const resolved = before.resolved ?? (await resolve(tx, ctx, launching, now));
   const { counted } = resolved;

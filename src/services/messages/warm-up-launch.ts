@@ -30,7 +30,13 @@ export async function warmUpLaunch(deps: Deps): Promise<void> {
     Promise.allSettled([
       launchFacts(tx, 0),
       countAndHash(tx, 0, condition),
-      insertMessage(tx, ctx, input, {}, { wording: null, expiresAt: checkedExpiry(ctx, input, null, true), counted: { count: 0, hash: '0', maxId: '0' } }),
+      insertMessage(
+        tx,
+        ctx,
+        input,
+        {},
+        { wording: null, expiresAt: checkedExpiry(ctx, input, { wording: null }, true), counted: { count: 0, hash: '0', maxId: '0' } },
+      ),
       prepareForDeliveries(tx, row),
       appendAudits(tx, ctx, [{ action: 'message.create', object: '0' }]),
       writeWaves(tx, 0, [row], 0),
