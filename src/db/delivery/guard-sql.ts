@@ -9,8 +9,14 @@ const personSql = (label: RawBuilder<unknown>): RawBuilder<unknown> => sql`CASE 
 const ownApprovalSql = sql`EXISTS (SELECT 1 FROM unnest(m.created_by || m.changed_by) hand(label)
   WHERE hand.label = m.approved_by OR ${personSql(sql`hand.label`)} = ${personSql(sql`m.approved_by`)})`;
 
+/** Whether the words of a drill say that it is none, also those on its buttons and the organisation's name; over `m` and `t`. */
+const deniesDrillSql = sql`denies_drill(m.title, m.text || jsonb_build_object('', t.name) || (
+  SELECT COALESCE(jsonb_object_agg('answer ' || o.n, o.option ->> 'label'), '{}')
+  FROM jsonb_array_elements(m.answers) WITH ORDINALITY o(option, n)
+), m.said)`;
+
 /**
- * Which send guard a launched message breaks, over aliases `m` (messages) and `w` (waves); NULL for none. The launch has
+ * Which send guard a launched message breaks, over aliases `m` (messages), `t` (tenants) and `w` (waves); NULL for none. The launch has
  * checked all of it: this holds where a row was changed since. Reads only rows that the mark reads anyway, and of a message
  * that needed an approval the keys of those who wrote and approved it.
  */
@@ -18,7 +24,7 @@ export const brokenGuardSql = sql<string | null>`CASE
   WHEN m.approval_needed AND (m.approved_at IS NULL OR ${ownApprovalSql}) THEN 'approval'
   WHEN m.approval_needed AND w.selects = 'all' AND w.planned > m.audience_count THEN 'audience'
   WHEN m.class = 'life' AND (m.expires_at IS NULL OR NOT m.says_all) THEN 'says'
-  WHEN m.denies_drill THEN 'drill_text'
+  WHEN m.drill AND (m.denies_drill OR ${deniesDrillSql}) THEN 'drill_text'
 END`;
 
 /**
