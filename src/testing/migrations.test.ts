@@ -17,10 +17,11 @@ test('what has landed is as it was, and everything that has landed is written do
 });
 
 test('one changed byte, a new file and one that is gone are each told', () => {
+  const frozen = Object.fromEntries(files.map(({ name, sha256 }) => [name, sha256]));
   const changed = files.map((file, i) => (i === 0 ? { name: file.name, sha256: createHash('sha256').update(`${file.text} `).digest('hex') } : file));
-  expect(frozenFaults(changed, FROZEN)).toEqual([expect.stringMatching(/^0001_foundation\.sql: was changed/)]);
-  expect(frozenFaults([...files, { name: '9999_new.sql', sha256: 'abc' }], FROZEN)).toEqual([expect.stringMatching(/^9999_new\.sql: is new; enter 'abc'/)]);
-  expect(frozenFaults(files.slice(1), FROZEN)).toEqual([expect.stringMatching(/^0001_foundation\.sql: is gone/)]);
+  expect(frozenFaults(changed, frozen)).toEqual([expect.stringMatching(/^0001_foundation\.sql: was changed/)]);
+  expect(frozenFaults([...files, { name: '9999_new.sql', sha256: 'abc' }], frozen)).toEqual([expect.stringMatching(/^9999_new\.sql: is new; enter 'abc'/)]);
+  expect(frozenFaults(files.slice(1), frozen)).toEqual([expect.stringMatching(/^0001_foundation\.sql: is gone/)]);
 });
 
 test('names are numbered without a gap and without a double', () => {
