@@ -94,7 +94,7 @@ async function demoSubscriptions(simulator: string, count: number): Promise<{ en
 
 /** Set while ending: everything that was started is being stopped. */
 let ending: Promise<void> | undefined;
-let endAll: (() => Promise<void>) | undefined;
+let endAll: ((lastWords?: string) => Promise<void>) | undefined;
 
 async function up(): Promise<void> {
   const config = readUpConfig(processEnvironment());
@@ -104,7 +104,7 @@ async function up(): Promise<void> {
   const log = createLog('up', 'warn');
   const children: Supervised[] = [];
   let postgres: SupervisedPostgres | undefined;
-  const end = (): Promise<void> => {
+  const end = (lastWords = 'Ended; nothing is lost. "npm run up" goes on from here.'): Promise<void> => {
     ending ??= (async () => {
       say('\nEnding …');
       // Nothing new comes in, then what has begun is finished, then the carriers, then the database.
@@ -112,7 +112,7 @@ async function up(): Promise<void> {
       await children[0]?.stop(1_000);
       await postgres?.stop();
       rmSync(lock, { force: true });
-      say('Ended; nothing is lost. "npm run up" goes on from here.');
+      say(lastWords);
     })();
     return ending;
   };
@@ -125,9 +125,9 @@ async function up(): Promise<void> {
     postgres = new SupervisedPostgres(config.dataFolder, say);
     databaseUrl = (await postgres.start()).url;
   }
+  await migrateAll(databaseUrl, postgres && config.dataFolder);
   // Its address holds a password: for the commands beside it, and printed nowhere. Of a database from elsewhere it is not kept.
   writeFileSync(join(config.dataFolder, DATABASE_FILE), `${JSON.stringify({ url: postgres ? databaseUrl : null })}\n`, { mode: 0o600 });
-  await migrateAll(databaseUrl);
   if (postgres) await admitPlace(databaseUrl, postgres.place, config.dataFolder, log);
   let secrets = loadSecrets(config.dataFolder);
   const { env, simulatorEnv, simulator } = await environmentFor(config, secrets, databaseUrl);
@@ -161,11 +161,8 @@ READY ${JSON.stringify(ready)}`);
 try {
   await up();
 } catch (error) {
-  if (error instanceof ConfigError) {
-    for (const problem of error.problems) process.stderr.write(`${problem}\n`);
-    process.exit(78);
-  }
-  process.stderr.write(`${(error as Error).message}\n`);
-  await endAll?.();
-  process.exit(1);
+  const refused = error instanceof ConfigError;
+  for (const line of refused ? error.problems : [(error as Error).message]) process.stderr.write(`${line}\n`);
+  await endAll?.(refused ? 'Ended.' : undefined);
+  process.exit(refused ? 78 : 1);
 }

@@ -18,9 +18,23 @@ async function asOwner(sql: string): Promise<void> {
   }
 }
 
+const named = (): { name: string; database: TestDatabase } => {
+  const name = `t_${randomUUID().replaceAll('-', '')}`;
+  const url = new URL(inject('ownerUrl'));
+  url.pathname = `/${name}`;
+  return { name, database: { url: url.href, drop: () => asOwner(`DROP DATABASE ${name} WITH (FORCE)`) } };
+};
+
+/** A database in which nothing was made yet. */
+export async function createEmptyDatabase(): Promise<TestDatabase> {
+  const { name, database } = named();
+  await asOwner(`CREATE DATABASE ${name}`);
+  return database;
+}
+
 /** A database of its own for one test file: a clone of the template (50-100 ms), or of another that nobody is connected to. */
 export async function createTestDatabase(template = 'muster_template'): Promise<TestDatabase> {
-  const name = `t_${randomUUID().replaceAll('-', '')}`;
+  const { name, database } = named();
   // Two clones at once of one template collide, so they take turns.
   await asOwner(`SELECT 1`);
   for (let tries = 0; ; tries++) {
@@ -31,7 +45,5 @@ export async function createTestDatabase(template = 'muster_template'): Promise<
       if (tries > 100 || (error as { code?: string }).code !== '55006') throw error;
     }
   }
-  const url = new URL(inject('ownerUrl'));
-  url.pathname = `/${name}`;
-  return { url: url.href, drop: () => asOwner(`DROP DATABASE ${name} WITH (FORCE)`) };
+  return database;
 }

@@ -27,6 +27,8 @@ export interface SystemOptions {
   /** Push services of a test's own, besides the simulator's. */
   pushHosts?: readonly string[];
   tenant?: Partial<NewTenant>;
+  /** A migrated database of the caller's own, who drops it. */
+  databaseUrl?: string;
 }
 
 export interface System {
@@ -65,8 +67,8 @@ const scriptOf = (path: string): string => fileURLToPath(new URL(`../../${path}`
  * asked, the simulator's carriers. Every file that uses it has its own database and tenant.
  */
 export async function startSystem(options: SystemOptions = {}): Promise<System> {
-  const database = await createTestDatabase();
-  await migrateAll(database.url);
+  const database = options.databaseUrl === undefined ? await createTestDatabase() : { url: options.databaseUrl, drop: () => Promise.resolve() };
+  if (options.databaseUrl === undefined) await migrateAll(database.url);
   const folder = mkdtempSync(join(tmpdir(), 'muster-system-'));
   const logFile = join(folder, 'processes.log');
   const log = openSync(logFile, 'a');
