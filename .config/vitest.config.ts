@@ -3,13 +3,22 @@ import { defineConfig } from 'vitest/config';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-// Tests that open sockets and wait for time-outs on them.
-const LOOPBACK = ['src/channels', 'src/simulator', 'src/cli', 'src/queue'].map((folder) => `${folder}/**/*.test.ts`);
+// Tests that open sockets, start processes or wait for real time. They are kept out of `npm run verify`: it takes 20 s at most.
+const LOOPBACK = [
+  ...['src/channels', 'src/simulator', 'src/cli', 'src/queue'].map((folder) => `${folder}/**/*.test.ts`),
+  'load-tests/lib/lib.test.ts',
+  'src/platform/log.test.ts',
+  'src/platform/secrets.test.ts',
+  'src/services/delivery/marked-ahead.test.ts',
+  'src/services/spread/join-mailer.test.ts',
+  'src/testing/ci.test.ts',
+  'workers/courtesy.test.ts',
+];
 const NEVER = ['**/*.db.test.ts', 'src/testing/stories/**', '**/node_modules/**'];
 
 /**
- * unit: pure rules, no server; loopback: adapters and the simulator against real servers on loopback; db: real Postgres
- * (and Redis where present); stories: the whole system and the browser.
+ * unit: pure rules, no server; loopback: adapters and the simulator against real servers on loopback, and what starts
+ * processes; db: real Postgres (and Redis where present); stories: the whole system and the browser.
  */
 export default defineConfig({
   root,

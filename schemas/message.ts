@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { audienceSchema } from './audience.ts';
 import { CHANNELS, MESSAGE_CLASSES } from './delivery.ts';
+import { isSeen, saysSomething } from './visible-text.ts';
 
 /** BCP 47 language tag; unknown or malformed tags are refused. */
 export const localeSchema = z.string().max(35).refine(isLocale, { message: 'not a BCP 47 language tag that this installation knows, such as "en" or "pt-BR"' });
@@ -23,7 +24,11 @@ const printable = (max: number) =>
     .trim()
     .min(1)
     .max(max)
-    .refine((text) => !/[^\P{Cc}\n]/u.test(text), 'contains control characters');
+    .refine((text) => !/[^\P{Cc}\n]/u.test(text), 'contains control characters')
+    .refine(isSeen, 'holds invisible characters alone');
+
+/** What must tell a person something: punctuation alone does not. */
+const telling = (max: number) => printable(max).refine(saysSomething, 'holds no letter or digit that can be seen');
 
 export const answerOptionSchema = z.strictObject({
   /** What a person may type in an SMS, and the key in every count. */
@@ -63,7 +68,7 @@ export type Question = (typeof QUESTIONS)[number];
 /** Questions that the caller was asked (409 with this code) and means all the same. */
 export const acknowledgeSchema = z.array(z.enum(QUESTIONS)).max(QUESTIONS.length).optional();
 
-const saysPart = (max: number) => z.union([printable(max), z.record(localeSchema, printable(max))]).optional();
+const saysPart = (max: number) => z.union([telling(max), z.record(localeSchema, telling(max))]).optional();
 
 /** One wording for every language, or one per locale. What the text says already, word for word, is not said twice. */
 export const saysSchema = z.strictObject({ who: saysPart(160), where: saysPart(160), instruction: saysPart(500), issuer: saysPart(160) });
@@ -73,7 +78,7 @@ export const messageInputSchema = z.strictObject({
   drill: z.boolean().default(false),
   title: printable(120).optional(),
   /** Text per locale; slots: {{name}}, {{first_name}}, {{link}}. The first locale is the fallback. */
-  text: z.record(localeSchema, printable(1600)).refine((t) => Object.keys(t).length > 0, { message: 'at least one locale is needed' }),
+  text: z.record(localeSchema, telling(1600)).refine((t) => Object.keys(t).length > 0, { message: 'at least one locale is needed' }),
   /** What is not given here the organisation's standing words say. */
   says: saysSchema.optional(),
   audience: audienceSchema,

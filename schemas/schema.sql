@@ -753,9 +753,22 @@ CREATE OR REPLACE FUNCTION public.denies_drill(p_title text, p_text jsonb, p_sai
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 AS $function$
-  SELECT COALESCE(bool_or(words ~* replace(
-    '\y(?:not|isn[''’]?t)_an?_(?:drill|exercise)\y|\ykeine?_(?:[üÜ]bung|probe(?:alarm)?)\y|\y(?:pas|n[''’]est)_(?:pas_)?un_exercice\y|\yno_es_(?:un|ning[úÚ]n)_(?:simulacro|ejercicio)\y',
-    '_', '[\s\u00a0\u2009\u202f]+')), false)
+  SELECT COALESCE(bool_or(public.fold_words(words) ~ concat('(^| )(', array_to_string(ARRAY[
+    'not(?: just| only| really| simply| merely| even| another)*(?: part of)? (?:an?|any|the) (?:drill|exercise|test|rehearsal|simulation)',
+    '(?:is|its|are) (?:not|no|never)(?: just| only| really)* (?:drill|exercise|test|rehearsal|simulation)',
+    '(?:isn ?t|ain ?t|wasn ?t|isnt|aint|wasnt)(?: just| only| really| part of)*(?: an?| any| the)? (?:drill|exercise|test|rehearsal|simulation)',
+    'no (?:drill|exercise)',
+    'not an? ?drill',
+    'nota?n?(?:drill|exercise)',
+    'kein(?:e|er|en|em)?(?: blosse| reine)? (?:ubung|uebung|ubungsalarm|probe|probealarm|test|testalarm|fehlalarm)',
+    'nicht (?:nur |bloss )?(?:eine?|um eine?) (?:ubung|uebung|probe|test)',
+    '(?:nest|n est|cest|c est|est)? ?pas (?:qu )?(?:un|une|d) (?:simple )?(?:exercice|simulation|test|entrainement)',
+    'no es (?:solo )?(?:un|una|ningun|ninguna|parte de un) (?:simulacro|ejercicio|prueba|ensayo)',
+    'no es (?:simulacro|ejercicio|prueba)',
+    'non e (?:un |una )?(?:esercitazione|unesercitazione|prova|simulazione|test)',
+    'nao e (?:um |uma )?(?:exercicio|simulacro|simulado|teste|treino)',
+    '(?:geen|niet een) (?:oefening|oefenalarm|test)'
+  ], '|'), ')( |$)')), false)
   FROM (SELECT p_title AS words UNION ALL SELECT value FROM jsonb_each_text(p_text)
     UNION ALL SELECT w.value FROM jsonb_each(COALESCE(p_said, '{}')) l, jsonb_each_text(l.value) w) given $function$;
 
@@ -835,6 +848,19 @@ CREATE OR REPLACE FUNCTION public.find_user(p_email text)
  SET search_path TO 'public'
 AS $function$
   SELECT u.tenant_id, u.id, u.password_hash FROM users u WHERE lower(u.email) = lower(p_email) AND u.disabled_at IS NULL $function$;
+
+CREATE OR REPLACE FUNCTION public.fold_words(p_text text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT btrim(regexp_replace(regexp_replace(regexp_replace(translate(
+    lower(regexp_replace(normalize(p_text, NFKD),
+      '[\u00ad\u0300-\u036f\u0483-\u0489\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u1ab0-\u1aff\u1dc0-\u1dff\u200b-\u200f\u202a-\u202e\u2060-\u206f\u20d0-\u20ff\u3164\ufe00-\ufe0f\ufe20-\ufe2f\ufeff\uffa0\ufff0-\ufff8\U0001d173-\U0001d17a\U000e0000-\U000e0fff]',
+      '', 'g')),
+    'аАбБвВеЕіІкКмМнНоОрРсСтТуУхХѕЅјЈԁԀгГԛԚԝԜαΑβΒεΕηΗιΙκΚμΜνΝοΟρΡτΤυΥχΧ013457',
+    'aabbbbeeiikkmmhhooppccttyyxxssjjddrrqqwwaabbeenniikkmmvvooppttuuxxoieast'),
+    '[''’ʼ`´]', '', 'g'), '[^a-z]+', ' ', 'g'), '(?<=(^| )[a-z]) (?=[a-z]( |$))', '', 'g')) $function$;
 
 CREATE OR REPLACE FUNCTION public.forget_notes(p_recipient_id bigint)
  RETURNS void
@@ -1099,6 +1125,7 @@ GRANT EXECUTE ON FUNCTION find_api_key(bytea) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION find_person(text) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION find_session(bytea) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION find_user(text) TO muster_api, muster_worker;
+GRANT EXECUTE ON FUNCTION fold_words(text) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION forget_notes(bigint) TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION forget_old() TO muster_api, muster_worker;
 GRANT EXECUTE ON FUNCTION message_tenant(bigint) TO muster_api, muster_worker;

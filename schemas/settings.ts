@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { MessageClass } from './delivery.ts';
 import { localeSchema, saysSchema } from './message.ts';
+import { saysSomething } from './visible-text.ts';
 import type { WordingInput } from './wording.ts';
 
 function canonicalZone(name: string): string | undefined {
@@ -29,7 +30,7 @@ const people = z.int().min(0).max(1_000_000_000).nullable();
 
 /** A change of an organisation's settings: what is given is set, `null` clears, what is left out stays. */
 export const settingsChangeSchema = z.strictObject({
-  name: z.string().trim().min(1).max(100).optional(),
+  name: z.string().trim().min(1).max(100).refine(saysSomething, 'holds no letter or digit that can be seen').optional(),
   /** Language of people who have none of their own. */
   defaultLocale: localeSchema.optional(),
   /** ISO 3166-1, of telephone numbers that are written without a country. */

@@ -110,7 +110,7 @@ READY ${JSON.stringify(ready)}`);
 
 /** Set while everything that was started is being stopped. */
 let ending: Promise<void> | undefined;
-let endAll: (() => Promise<void>) | undefined;
+let endAll: ((lastWords?: string) => Promise<void>) | undefined;
 
 async function up(): Promise<void> {
   const config = readUpConfig(processEnvironment());
@@ -120,7 +120,7 @@ async function up(): Promise<void> {
   const log = createLog('up', 'warn');
   const children: Supervised[] = [];
   let postgres: SupervisedPostgres | undefined;
-  const end = (): Promise<void> => {
+  const end = (lastWords = 'Ended; nothing is lost. "npm run up" goes on from here.'): Promise<void> => {
     ending ??= (async () => {
       say('\nEnding …');
       // API and workers end first, so that nothing new comes in and what has begun is finished; then the carriers end, then
@@ -129,7 +129,7 @@ async function up(): Promise<void> {
       await children[0]?.stop(1_000);
       await postgres?.stop();
       rmSync(lock, { force: true });
-      say('Ended; nothing is lost. "npm run up" goes on from here.');
+      say(lastWords);
     })();
     return ending;
   };
@@ -142,10 +142,10 @@ async function up(): Promise<void> {
     postgres = new SupervisedPostgres(config.dataFolder, say);
     databaseUrl = (await postgres.start()).url;
   }
+  await migrateAll(databaseUrl, postgres && config.dataFolder);
   // The commands beside it need the address, which holds a password and is printed nowhere. The address of a database from
   // elsewhere is not kept.
   writeFileSync(join(config.dataFolder, DATABASE_FILE), `${JSON.stringify({ url: postgres ? databaseUrl : null })}\n`, { mode: 0o600 });
-  await migrateAll(databaseUrl);
   if (postgres) await admitPlace(databaseUrl, postgres.place, config.dataFolder, log);
   let secrets = loadSecrets(config.dataFolder);
   const { env, simulatorEnv, simulator } = await environmentFor(config, secrets, databaseUrl);
@@ -168,11 +168,8 @@ async function up(): Promise<void> {
 try {
   await up();
 } catch (error) {
-  if (error instanceof ConfigError) {
-    for (const problem of error.problems) process.stderr.write(`${problem}\n`);
-    process.exit(78);
-  }
-  process.stderr.write(`${(error as Error).message}\n`);
-  await endAll?.();
-  process.exit(1);
+  const refused = error instanceof ConfigError;
+  for (const line of refused ? error.problems : [(error as Error).message]) process.stderr.write(`${line}\n`);
+  await endAll?.(refused ? 'Ended.' : undefined);
+  process.exit(refused ? 78 : 1);
 }

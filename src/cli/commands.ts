@@ -151,8 +151,10 @@ const followUp =
       method: 'POST',
       json: { text: textOf(flags), ...(title === undefined ? {} : { title }) },
     });
-    if (flags['json'] !== true && made.minutesToCorrection !== null) io.err(`${number.format(made.minutesToCorrection)} minutes after the launch\n`);
-    return flags['json'] === true ? printJson(io, made) : io.out(`${made.id}\n`);
+    if (flags['json'] === true) return printJson(io, made);
+    io.err(`to ${number.format(made.audience.count ?? 0)} people who may have had it\n`);
+    if (made.minutesToCorrection !== null) io.err(`${number.format(made.minutesToCorrection)} minutes after the launch\n`);
+    io.out(`${made.id}\n`);
   };
 export const correct = followUp('correct');
 export const allClear = followUp('all-clear');

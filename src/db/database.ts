@@ -221,8 +221,24 @@ function txOf(client: pg.ClientBase): Tx {
   return tx;
 }
 
-/** What this turn sends on the transaction's connection leaves in one packet: for statements that need no answer of each other. */
-export const inOnePacket = (tx: Tx): void => hold(clientOf(tx));
+/** PostgreSQL's in_failed_sql_transaction: a statement was refused because one before it had failed. */
+const AFTER_FAILURE = '25P02';
+
+/**
+ * Does several pieces of work of one transaction side by side: what they send before they first wait leaves in one packet,
+ * so they may need no answer of each other. All of them have ended when this does.
+ *
+ * @returns their results, in their order
+ * @throws the reason of the first piece, in their order, that failed by itself and not because another had
+ */
+export async function together<T extends readonly unknown[]>(tx: Tx, ...pieces: { readonly [K in keyof T]: () => Promise<T[K]> }): Promise<T> {
+  hold(clientOf(tx));
+  const results = await Promise.allSettled(pieces.map((piece) => piece()));
+  const failed = results.filter((result) => result.status === 'rejected');
+  const cause = failed.find(({ reason }) => (reason as { code?: string } | undefined)?.code !== AFTER_FAILURE) ?? failed[0];
+  if (cause) throw cause.reason;
+  return results.map((result) => (result as PromiseFulfilledResult<unknown>).value) as unknown as T;
+}
 
 /** The connection that a transaction runs on. */
 function clientOf(tx: Tx): pg.ClientBase {

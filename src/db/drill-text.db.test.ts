@@ -1,7 +1,8 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { drillProblems } from '#domain/message/drill-text.ts';
+import { deniesDrill, foldWords } from '#domain/message/drill-text.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { DENYING, HARMLESS } from '#testing/drill-words.ts';
 
 /** The database must find in a text what the verb finds: it decides whether the mark lets the message out. */
 let deps: TestDeps;
@@ -10,31 +11,42 @@ beforeAll(async () => {
 });
 afterAll(() => deps.close());
 
-const denies = async (title: string | null, text: Record<string, string>): Promise<boolean> => {
-  const { rows } = await sql<{ denies: boolean }>`SELECT denies_drill(${title}, ${JSON.stringify(text)}::jsonb) AS denies`.execute(deps.db.across);
-  return rows[0]?.denies ?? false;
-};
+async function judged(words: readonly string[]): Promise<{ denies: boolean; folded: string }[]> {
+  const { rows } = await sql<{ denies: boolean; folded: string }>`
+    SELECT denies_drill(NULL, jsonb_build_object('en', words)) AS denies, fold_words(words) AS folded
+    FROM unnest(${[...words]}::text[]) WITH ORDINALITY w(words, n)
+    ORDER BY n`.execute(deps.db.across);
+  return rows;
+}
+
+/** The same words with something between, around or on top of their letters. */
+const disguised = (words: string): string[] => [
+  words,
+  words.toUpperCase(),
+  words.normalize('NFD'),
+  `«${words}»!`,
+  `Go to the hall.\n${words}\nNow.`,
+  words.replace(/(?<=\p{L})(?=\p{L})/gu, '\u200b'),
+  words.replaceAll(' ', '\u00a0\u202f'),
+  words.replaceAll(' ', ' - '),
+  words.replace(/[aeiou]/g, (vowel) => `${vowel}\u0301`),
+  words.replaceAll('o', 'о').replaceAll('a', 'а').replaceAll('e', 'е'),
+];
 
 test.each([
-  ['en', 'THIS IS NOT A DRILL', true],
-  ['en', 'This is not\nan exercise.', true],
-  ['en', 'This isn’t a drill', true],
-  ['en', 'Do not drill through the wall', false],
-  ['en', 'This is a drill', false],
-  ['de', 'DIES IST KEINE ÜBUNG!', true],
-  ['de', 'Das ist keine übung', true],
-  ['de', 'Kein Probealarm', true],
-  ['de', 'Keine Panik: Übung', false],
-  ['fr', "Ceci n'est pas un exercice", true],
-  ['fr', 'CE N’EST PAS UN EXERCICE', true],
-  ['fr', 'Ce n’est pas\u00a0un\u202fexercice', true],
-  ['fr', 'Ceci est un exercice', false],
-  ['es', 'Esto no es un simulacro', true],
-  ['es', 'NO ES NINGÚN EJERCICIO', true],
-  ['es', 'Esto es un simulacro', false],
-])('%s: %j', async (locale, words, expected) => {
-  const found = (title: string | null, text: Record<string, string>) => drillProblems({ drill: true, title, text }).length > 0;
-  const inText = { en: 'Go to the hall.', [locale]: words };
-  expect([found(null, inText), await denies(null, inText)]).toEqual([expected, expected]);
-  expect([found(words, { en: 'Go' }), await denies(words, { en: 'Go' })]).toEqual([expected, expected]);
+  ['denies', DENYING, true],
+  ['is harmless', HARMLESS, false],
+] as const)('what %s does so for the verb and for the mark, however it is written', async (_name, table, expected) => {
+  const words = table.flatMap(disguised);
+  const found = await judged(words);
+  expect(found.map(({ denies }, i) => [words[i], denies])).toEqual(words.map((one) => [one, expected]));
+  expect(words.map((one) => [one, deniesDrill(one)])).toEqual(words.map((one) => [one, expected]));
+  expect(found.map(({ folded }) => folded)).toEqual(words.map(foldWords));
+});
+
+test('title and wording are read too', async () => {
+  const { rows } = await sql<{ title: boolean; said: boolean; none: boolean }>`
+    SELECT denies_drill('Not a drill', '{"en": "Go"}') AS title, denies_drill(NULL, '{"en": "Go"}', '{"en": {"who": "This is not a drill"}}') AS said,
+      denies_drill(NULL, '{"en": "Go"}', NULL) AS none`.execute(deps.db.across);
+  expect(rows).toEqual([{ title: true, said: true, none: false }]);
 });

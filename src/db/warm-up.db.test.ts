@@ -31,7 +31,7 @@ const connections = async (): Promise<number> => {
   return rows[0]?.n ?? 0;
 };
 
-test('nothing of a warmUp is executed, neither what is prepared nor what Kysely sends', async () => {
+test('nothing of a warm-up is executed, neither what is prepared nor what Kysely sends', async () => {
   const answers: unknown[] = [];
   await db.warmUp(async (tx) => {
     answers.push(

@@ -83,7 +83,7 @@ async function perform(verb: Verb, values: Values, io: OrganisationsIo): Promise
   }
 }
 
-/** Wording aloud: who forgot DATABASE_URL must see that it is another installation. */
+/** Says it aloud: whoever forgot DATABASE_URL must see that it is another installation. */
 function besideUp(io: OrganisationsIo): string {
   const folder = dataFolderOf(io.env);
   const url = readEmbeddedDatabase(io.env);

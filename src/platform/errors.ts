@@ -33,6 +33,10 @@ export class Problem extends Error {
 /** A 422 about one field. */
 export const invalidField = (field: string, code: string, detail: string): Problem => new Problem(422, code, detail, { errors: [{ field, code, detail }] });
 
+/** A 422 about several fields, each of them named with what would be right. */
+export const invalidFields = (code: string, errors: readonly FieldError[]): Problem =>
+  new Problem(422, code, errors.map(({ field, detail }) => `${field}: ${detail}`).join('; '), { errors });
+
 /** A 404 for an id that names nothing this tenant can see. */
 export const notFound = (what: string): Problem => new Problem(404, 'not_found', `No such ${what}.`);
 

@@ -26,9 +26,23 @@ export async function openTestDatabase(): Promise<TestDatabase & { readonly owne
   };
 }
 
+const named = (): { name: string; database: TestDatabase } => {
+  const name = `t_${randomUUID().replaceAll('-', '')}`;
+  const url = new URL(inject('ownerUrl'));
+  url.pathname = `/${name}`;
+  return { name, database: { url: url.href, drop: () => asOwner(`DROP DATABASE ${name} WITH (FORCE)`) } };
+};
+
+/** A database in which nothing was made yet. */
+export async function createEmptyDatabase(): Promise<TestDatabase> {
+  const { name, database } = named();
+  await asOwner(`CREATE DATABASE ${name}`);
+  return database;
+}
+
 /** A database of its own for one test file: a clone of the template (50-100 ms), or of another that nobody is connected to. */
 export async function createTestDatabase(template = 'muster_template'): Promise<TestDatabase> {
-  const name = `t_${randomUUID().replaceAll('-', '')}`;
+  const { name, database } = named();
   // Two clones of one template at once collide, so a clone that fails is tried again.
   await asOwner(`SELECT 1`);
   for (let tries = 0; ; tries++) {
@@ -39,7 +53,5 @@ export async function createTestDatabase(template = 'muster_template'): Promise<
       if (tries > 100 || (error as { code?: string }).code !== '55006') throw error;
     }
   }
-  const url = new URL(inject('ownerUrl'));
-  url.pathname = `/${name}`;
-  return { url: url.href, drop: () => asOwner(`DROP DATABASE ${name} WITH (FORCE)`) };
+  return database;
 }

@@ -8,7 +8,7 @@ import { PublicIds, Tokens } from '#platform/tokens.ts';
 import { type Context, type Deps, type Nudger, systemActor } from '#services/context.ts';
 import { createTenant, type NewTenant } from '#services/organisations/create-tenant.ts';
 import type { JobName, Jobs } from '#schemas/jobs.ts';
-import { createTestDatabase } from './database.ts';
+import { createTestDatabase, type TestDatabase } from './database.ts';
 import { PASSWORD, TEST_SECRET_KEYS } from './secrets.ts';
 
 export interface SentNudge {
@@ -31,9 +31,13 @@ export interface TestDeps extends Deps {
   close(): Promise<void>;
 }
 
-/** Dependencies on a fresh real database, whose queue only records what it is told. */
-export async function createTestDeps(env: Record<string, string> = {}, role: 'muster_api' | 'muster_worker' = 'muster_api'): Promise<TestDeps> {
-  const database = await createTestDatabase();
+/** Dependencies on a fresh real database, or on one that is given away to it; its queue only records what it is told. */
+export async function createTestDeps(
+  env: Record<string, string> = {},
+  role: 'muster_api' | 'muster_worker' = 'muster_api',
+  given?: TestDatabase,
+): Promise<TestDeps> {
+  const database = given ?? (await createTestDatabase());
   const log = createLog('test', 'silent');
   const config = readConfig({ DATABASE_URL: database.url, SECRET_KEYS: TEST_SECRET_KEYS, LOG_LEVEL: 'silent', ...env });
   const db = openDatabase({ url: database.url, role, max: 8, name: 'test', log });

@@ -24,6 +24,8 @@ export interface SystemOptions {
   /** Push services that a test brings, besides the simulator's. */
   pushHosts?: readonly string[];
   tenant?: Partial<NewTenant>;
+  /** A migrated database of the caller's own, who drops it. */
+  databaseUrl?: string;
 }
 
 export interface System {
@@ -86,8 +88,8 @@ const scriptOf = (path: string): string => fileURLToPath(new URL(`../../${path}`
  * asked for, and the simulator's carriers. Every file that uses it has its own database and tenant.
  */
 export async function startSystem(options: SystemOptions = {}): Promise<System> {
-  const database = await createTestDatabase();
-  await migrateAll(database.url);
+  const database = options.databaseUrl === undefined ? await createTestDatabase() : { url: options.databaseUrl, drop: () => Promise.resolve() };
+  if (options.databaseUrl === undefined) await migrateAll(database.url);
   const { folder, simulator, env, api, tenantId, apiKey, email } = await prepareInstallation({
     databaseUrl: database.url,
     redisUrl: options.redisUrl || undefined,

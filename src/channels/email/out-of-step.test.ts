@@ -37,7 +37,7 @@ async function scripted(script: SmtpScript, login = '') {
   return { ...relay, send: senderTo(relay.port, login) };
 }
 
-/** WordingInput after each packet what `answers` has for it, in one packet; `null` hangs up. Keeps the packets. */
+/** Says after each packet what `answers` has for it, in one packet; `null` hangs up. Keeps the packets. */
 async function inPackets(ehlo: string, answers: (packet: string, n: number) => string | null) {
   const packets: string[] = [];
   let connections = 0;
@@ -149,7 +149,7 @@ test('a sender’s domain goes over the wire in ASCII, its return path too', () 
 test('a relay that shouts is hung up on, not listened to for the second that a goodbye is given', async () => {
   const hungUp = Promise.withResolvers<void>();
   const sockets: Socket[] = [];
-  // WordingInput on after we have said that we will say no more.
+  // Says on after we have said that we will say no more.
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.push(socket);
     const more = (): void => void (socket.writable && socket.write('x'.repeat(100_000), more));

@@ -82,7 +82,7 @@ export async function countAndHash(tx: Tx, tenantId: number, condition: Conditio
 /** What is XOR-ed over an audience's people, alias `r`. */
 export const idHashSql = sql`hashint8extended(r.id, 0)`;
 
-/** Whether the person has an address on this channel that is not known to be dead, alias `r`. WordingInput nothing of suppression. */
+/** Whether the person has an address on this channel that is not known to be dead, alias `r`. Says nothing of suppression. */
 export function addressSql(channel: Channel): Condition {
   if (channel === 'push') return sql<SqlBool>`r.push_count > 0`;
   if (channel === 'sms') return sql<SqlBool>`(r.phone IS NOT NULL AND r.phone_invalid_at IS NULL)`;

@@ -9,8 +9,14 @@ const personSql = (label: RawBuilder<unknown>): RawBuilder<unknown> => sql`CASE 
 const ownApprovalSql = sql`EXISTS (SELECT 1 FROM unnest(m.created_by || m.changed_by) hand(label)
   WHERE hand.label = m.approved_by OR ${personSql(sql`hand.label`)} = ${personSql(sql`m.approved_by`)})`;
 
+/** Whether the words of a drill say that it is none, also those on its buttons and the organisation's name; over `m` and `t`. */
+const deniesDrillSql = sql`denies_drill(m.title, m.text || jsonb_build_object('', t.name) || (
+  SELECT COALESCE(jsonb_object_agg('answer ' || o.n, o.option ->> 'label'), '{}')
+  FROM jsonb_array_elements(m.answers) WITH ORDINALITY o(option, n)
+), m.said)`;
+
 /**
- * Which send guard a launched message breaks, over aliases `m` (messages) and `w` (waves); NULL for none. The launch has
+ * Which send guard a launched message breaks, over aliases `m` (messages), `t` (tenants) and `w` (waves); NULL for none. The launch has
  * checked all of it: this holds where a row was changed since. Reads only rows that the mark reads anyway, and of a message
  * that needed an approval the keys of those who wrote and approved it.
  */
@@ -18,11 +24,15 @@ export const brokenGuardSql = sql<string | null>`CASE
   WHEN m.approval_needed AND (m.approved_at IS NULL OR ${ownApprovalSql}) THEN 'approval'
   WHEN m.approval_needed AND w.selects = 'all' AND w.planned > m.audience_count THEN 'audience'
   WHEN m.class = 'life' AND (m.expires_at IS NULL OR NOT m.says_all) THEN 'says'
-  WHEN m.denies_drill THEN 'drill_text'
+  WHEN m.drill AND (m.denies_drill OR ${deniesDrillSql}) THEN 'drill_text'
 END`;
 
-/** How many messages a person may be sent within an hour, over `m` and `t` (tenants); NULL for any number. What undoes harm is never held back. */
-export const ceilingSql = sql`CASE WHEN m.class <> 'life' AND m.kind = 'original' THEN
+/**
+ * How many messages a person may be sent within an hour, over `m`, `w` (waves) and `t` (tenants); NULL for any number. What
+ * goes to those who may have had another message undoes harm and is never held back. The wave says so, not the message's kind:
+ * that is a label, which stays when a draft is turned into something else.
+ */
+export const ceilingSql = sql`CASE WHEN m.class <> 'life' AND w.selects <> 'reached' THEN
   CASE WHEN t.policy ? 'hourlyCeiling' THEN (t.policy ->> 'hourlyCeiling')::int ELSE ${sql.lit(DEFAULT_POLICY.hourlyCeiling)} END END`;
 
 /**

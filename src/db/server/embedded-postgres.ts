@@ -20,6 +20,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, parse, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '#platform/free-port.ts';
+import { refuseOtherMajor } from './other-version.ts';
 
 /** The unprivileged user that the server runs as when we are root: `nobody` exists on every Linux and is created by none of us. */
 const NOBODY = { uid: 65_534, gid: 65_534 };
@@ -40,6 +41,8 @@ export interface EmbeddedOptions {
   readonly port?: number;
   /** Further `-c name=value` settings. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Folder of a package with the binaries of another PostgreSQL; the one that is installed with Muster unless told. */
+  readonly native?: string;
   readonly onNotice?: (line: string) => void;
 }
 
@@ -75,6 +78,8 @@ interface Place {
   readonly base: string;
   readonly native: string;
   readonly asNobody: boolean;
+  /** Of the binaries. */
+  readonly major: string;
 }
 
 /**
@@ -82,14 +87,16 @@ interface Place {
  * user cannot enter the folder (a clone under /root), data and a copy of the binaries go below /var/tmp.
  */
 function choosePlace(options: EmbeddedOptions): Place {
-  const root = packageFolder();
+  const root = options.native ?? packageFolder();
+  const major = majorOf(root);
+  const copy = `postgres-${major}`;
   if (process.getuid?.() !== 0) {
     mkdirSync(options.folder, { recursive: true });
     try {
       makeLinks(root);
-      return { base: options.folder, native: join(root, 'native'), asNobody: false };
+      return { base: options.folder, native: join(root, 'native'), asNobody: false, major };
     } catch {
-      return { base: options.folder, native: copyNative(root, join(options.folder, 'postgres-18')), asNobody: false };
+      return { base: options.folder, native: copyNative(root, join(options.folder, copy)), asNobody: false, major };
     }
   }
   mkdirSync(options.folder, { recursive: true });
@@ -101,12 +108,17 @@ function choosePlace(options: EmbeddedOptions): Place {
     if (statSync(base).uid !== 0) throw new Error(`${base} belongs to somebody else; set MUSTER_DATA to a folder outside /root`);
   }
   makeLinks(root);
-  const native = openToAll(join(root, 'native/bin')) ? join(root, 'native') : copyNative(root, join(base, 'postgres-18'));
-  return { base, native, asNobody: true };
+  const native = openToAll(join(root, 'native/bin')) ? join(root, 'native') : copyNative(root, join(base, copy));
+  return { base, native, asNobody: true, major };
 }
 
+const versionOf = (root: string): string => (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
+
+/** A package has the version of the PostgreSQL in it. */
+const majorOf = (root: string): string => versionOf(root).split('.')[0] ?? '';
+
 function copyNative(root: string, target: string): string {
-  const version = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
+  const version = versionOf(root);
   const stamp = join(target, 'version');
   if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== version) {
     rmSync(target, { recursive: true, force: true });
@@ -142,15 +154,21 @@ async function endLeftOver(data: string): Promise<void> {
 /** Tries to start it; 2 s in all. */
 const STARTS = 5;
 
-/** Starts a PostgreSQL 18 of our own on a free loopback port; makes the cluster on first use. */
+/**
+ * Starts a PostgreSQL of our own on a free loopback port; makes the cluster on first use.
+ *
+ * @throws ConfigError when the cluster there is another major version's; it is untouched then
+ */
 export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
-  const { base, native, asNobody } = choosePlace(options);
+  const { base, native, asNobody, major } = choosePlace(options);
   const data = join(base, 'postgres');
+  const versionFile = join(data, 'PG_VERSION');
+  if (existsSync(versionFile)) refuseOtherMajor(readFileSync(versionFile, 'utf8').trim(), major, options.folder);
   const passwordFile = join(base, 'postgres-password');
   const user = asNobody ? NOBODY : {};
   const env = { LC_ALL: 'C', LD_LIBRARY_PATH: join(native, 'lib'), PATH: '/usr/bin:/bin', TZ: 'UTC' };
   await endLeftOver(data);
-  if (!existsSync(join(data, 'PG_VERSION'))) {
+  if (!existsSync(versionFile)) {
     rmSync(data, { recursive: true, force: true });
     mkdirSync(data, { recursive: true, mode: 0o700 });
     writeFileSync(passwordFile, randomBytes(18).toString('base64url'), { mode: 0o600 });

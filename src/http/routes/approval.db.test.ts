@@ -2,6 +2,8 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createApp } from '#http/app.ts';
 import type { MessageView } from '#schemas/views.ts';
+import { carriers } from '#testing/carriers.ts';
+import { LaneByHand } from '#testing/lane-by-hand.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { addRecipients } from '#testing/people.ts';
 import { addColleague, addKeyOf, apiOf } from '#testing/people-who-act.ts';
@@ -62,12 +64,19 @@ test('an approval is for the people of that moment', async () => {
 
 test('more than twice the largest message so far needs a second person, below every limit', async () => {
   const { tenantId, author, colleague } = await office(1, { approvalAbove: { life: null, ops: null, bulk: null } });
+  const lane = new LaneByHand(deps, deps.as(tenantId));
   const people = (await addRecipients(deps, tenantId, 450)).map((id) => deps.ids.encode('rcp', id));
   const send = (n: number, change: object = {}) => author('POST', '/messages', { ...draft('life', people.slice(0, n)), launch: true, ...change });
   const doubling = (limit: number) => ({ status: 409, body: { code: 'approval_required', rule: 'doubling', limit } });
   // 100 stands for the largest until a larger one was sent.
   expect(await send(201)).toMatchObject(doubling(200));
+  // One that was stopped before anybody was called is no measure.
+  const stopped = await send(200);
+  expect((await author('POST', `/messages/${(stopped.body as unknown as MessageView).id}/stop`)).status).toBe(200);
+  expect(await send(201)).toMatchObject(doubling(200));
   expect((await send(200)).status).toBe(201);
+  expect(await send(401)).toMatchObject(doubling(200));
+  await lane.work(carriers(), 'life');
   expect(await send(401)).toMatchObject(doubling(400));
   // Neither a draft nor a drill is a measure.
   const large = await made(author, draft('life', people));
@@ -76,6 +85,7 @@ test('more than twice the largest message so far needs a second person, below ev
   expect(await author('POST', `/messages/${large.id}/launch`)).toMatchObject(doubling(400));
   expect((await colleague('POST', `/messages/${large.id}/approve`)).status).toBe(200);
   expect((await author('POST', `/messages/${large.id}/launch`)).status).toBe(202);
+  await lane.work(carriers(), 'life');
   expect((await send(401)).status).toBe(201);
 });
 

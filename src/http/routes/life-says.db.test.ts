@@ -119,3 +119,17 @@ test('the page for an answer says all of it, and the organisation once', async (
   expect(page.match(/From:/g)).toHaveLength(1);
   expect(await pageOf({ ...SAYS, issuer: 'Dam office' })).toMatch(/From: Dam office/);
 });
+
+test.each([
+  ['says.who', { says: { ...SAYS, who: '\u200b\u2060\u00ad' } }],
+  ['says.instruction', { says: { ...SAYS, instruction: { en: '\u2800 \u3164' } } }],
+  ['says.where', { says: { ...SAYS, where: '- … !' } }],
+  ['text.en', { says: SAYS, text: { en: '\u200d\ufe0f\u034f' } }],
+  ['title', { says: SAYS, title: '\u2063\u2064' }],
+  ['answers.0.label', { says: SAYS, answers: [{ key: 'yes', label: '\u200b' }] }],
+])('what nobody sees says nothing: %s', async (field, change) => {
+  const { send } = await office();
+  const refused = await send({ launch: true, ...change });
+  expect(refused.status).toBe(422);
+  expect(fields(refused).some((name) => name.startsWith(field))).toBe(true);
+});

@@ -4,6 +4,7 @@ import { acknowledgeSchema, messageChangeSchema, messageInputSchema } from '#sch
 import type { MessageView } from '#schemas/views.ts';
 import { approveMessage } from '#services/messages/approve-message.ts';
 import { changeMessage } from '#services/messages/change-message.ts';
+import { countMayHave } from '#services/messages/count-may-have.ts';
 import { correctMessage } from '#services/messages/correct-message.ts';
 import { createMessage } from '#services/messages/create-message.ts';
 import { getMessage } from '#services/messages/get-message.ts';
@@ -115,7 +116,21 @@ const stop = createRoute({
   },
 });
 
-const followUp = z.strictObject({ text: messageInputSchema.shape.text, title: messageInputSchema.shape.title, says: messageInputSchema.shape.says });
+const followUp = z.strictObject({
+  text: messageInputSchema.shape.text,
+  title: messageInputSchema.shape.title,
+  says: messageInputSchema.shape.says,
+  count: z.int().min(0).optional().openapi({ description: 'It is refused unless so many people may have had the message.' }),
+});
+
+const reached = createRoute({
+  method: 'get',
+  path: '/messages/{id}/reached',
+  tags,
+  summary: 'How many people a correction or an all-clear goes to: everybody who may have had the message',
+  request: { params: messageParams },
+  responses: { 200: jsonOf(z.object({ count: z.int() }), 'The number of people.'), ...refusals },
+});
 
 const correct = createRoute({
   method: 'post',
@@ -156,6 +171,7 @@ export function messagesRoutes(deps: Deps): OpenAPIHono<AppEnv> {
   routes.openapi(launch, async (c) => c.json(await launchMessage(c.var.ctx, c.req.valid('param').id, c.req.valid('json')), 202));
   routes.openapi(approve, async (c) => c.json(await approveMessage(c.var.ctx, c.req.valid('param').id, c.req.valid('json')), 200));
   routes.openapi(stop, async (c) => c.json(await stopMessage(c.var.ctx, c.req.valid('param').id), 200));
+  routes.openapi(reached, async (c) => c.json({ count: await countMayHave(c.var.ctx, c.req.valid('param').id) }, 200));
   routes.openapi(correct, async (c) => {
     const made = await correctMessage(c.var.ctx, c.req.valid('param').id, { ...c.req.valid('json'), kind: 'correction' });
     return c.json(made, 201, at(made));

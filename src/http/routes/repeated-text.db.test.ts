@@ -72,3 +72,15 @@ test('an organisation whose programs repeat on purpose has them not asked; its p
   const person = deps.as(tenantId);
   await expect(launchMessage({ ...person, actor: { ...person.actor, asked: 'always' } }, draft.id)).rejects.toMatchObject({ code: 'repeated_text' });
 });
+
+test('of many that are launched at once one goes, whichever language they have in common', async () => {
+  const { api, send } = await office();
+  const at = (n: number) => (n % 2 === 0 ? { en: 'Come to the hall', de: `Nummer ${n}` } : { fr: `Numéro ${n}`, en: 'come to  the HALL' });
+  const answers = await Promise.all(Array.from({ length: 50 }, (_, n) => send(at(n))));
+  expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+  expect(answers.filter(({ status, body }) => status === 409 && (body as unknown as { code: string }).code === 'repeated_text')).toHaveLength(49);
+  // The same with drafts that were written before.
+  const drafts = await Promise.all(Array.from({ length: 20 }, () => send({ en: 'Go home' }, undefined, { launch: false })));
+  const launches = await Promise.all(drafts.map(({ body }) => api('POST', `/messages/${body.id}/launch`)));
+  expect(launches.map(({ status }) => status).sort()).toEqual([202, ...Array.from({ length: 19 }, () => 409)]);
+});

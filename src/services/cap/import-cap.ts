@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { capToMessage } from '#domain/cap/cap-to-message.ts';
 import type { CapReference } from '#domain/cap/cap-alert.ts';
-import { Problem } from '#platform/errors.ts';
+import { invalidFields } from '#platform/errors.ts';
 import { parseCap } from '#render/cap-xml.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { type Context, inTenant, requireScope } from '#services/context.ts';
@@ -23,7 +23,7 @@ export async function importCap(ctx: Context, bytes: Uint8Array): Promise<Import
   requireScope(ctx, 'write');
   const { alert, signed } = await parseCap(bytes);
   const draft = capToMessage(alert, signed, ctx.clock.now());
-  if ('errors' in draft) throw new Problem(422, 'cap_rule', draft.errors.map((e) => `${e.field}: ${e.detail}`).join('; '), { errors: draft.errors });
+  if ('errors' in draft) throw invalidFields('cap_rule', draft.errors);
   const before = await findByAlert(ctx, alert);
   if (before) return { message: await getMessage(ctx, before.publicId), created: false };
   const origin: MessageOrigin = { cap: draft.cap };

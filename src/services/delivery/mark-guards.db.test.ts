@@ -41,6 +41,7 @@ describe('a launched message that is changed is stopped for good, on record', ()
     ['its drill says so in French', 'drill_text', { drill: true }, `text = '{"fr": "Ceci n’est pas un exercice"}'`],
     ['its drill says so in Spanish', 'drill_text', { drill: true }, `text = '{"es": "Esto no es un simulacro"}'`],
     ['the title of its drill says so', 'drill_text', { drill: true }, `title = 'Keine Übung'`],
+    ['a button of its drill says so', 'drill_text', { drill: true }, `answers = '[{"key": "yes", "label": "N0T A DRILL"}]'`],
   ])('%s', async (_, guard, extra, change) => {
     const bench = await opened();
     const message = await bench.launch('ops', { channels: ['sms'], ...extra });
@@ -53,6 +54,17 @@ describe('a launched message that is changed is stopped for good, on record', ()
     const rows = await bench.run(sql`SELECT detail FROM audit_log WHERE action = 'message.guard'`);
     expect(rows).toEqual([{ detail: { guard: `guard:${guard}` } }]);
   });
+});
+
+test('a drill of an organisation that is renamed so that its name denies it is stopped', async () => {
+  const bench = await opened();
+  const message = await bench.launch('ops', { channels: ['sms'], drill: true });
+  await bench.run(sql`UPDATE tenants SET name = 'This is not a drill'`);
+  const carrier = carriers();
+  await bench.work(carrier, 'ops');
+  await bench.plan();
+  expect(carrier.calls).toEqual([]);
+  expect(await getMessage(bench.ctx, message.id)).toMatchObject({ state: 'stopped', stoppedBy: 'guard:drill_text' });
 });
 
 test('what another person approved by a key goes out, also where the author is a key of nobody', async () => {

@@ -14,7 +14,7 @@ export async function stopByGuard(deps: Pick<Deps, 'db' | 'log'>, batch: Claimed
   await deps.db.withTenant(tenantId, async (tx) => {
     const { rows } = await sql<{ stopped_by: string }>`
       UPDATE messages x SET state = 'stopped', stopped_at = now(), stopped_by = 'guard:' || b.guard, completed_at = NULL
-      FROM (SELECT m.id, ${brokenGuardSql} AS guard FROM messages m JOIN waves w ON w.tenant_id = m.tenant_id AND w.message_id = m.id AND w.ordinal = ${wave}
+      FROM (SELECT m.id, ${brokenGuardSql} AS guard FROM messages m JOIN tenants t USING (tenant_id) JOIN waves w ON w.tenant_id = m.tenant_id AND w.message_id = m.id AND w.ordinal = ${wave}
         WHERE m.tenant_id = ${tenantId} AND m.id = ${messageId}) b
       WHERE x.tenant_id = ${tenantId} AND x.id = b.id AND x.state = 'live' AND b.guard IS NOT NULL
       RETURNING x.stopped_by`.execute(tx);

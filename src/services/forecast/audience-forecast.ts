@@ -15,12 +15,12 @@ export interface ForecastInput {
   readonly class: MessageClass;
   readonly drill: boolean;
   readonly plan: readonly PlanStep[];
-  /** Per locale; missing while nothing is written yet. */
+  /** The text per locale; missing while nothing is written yet. */
   readonly text: Readonly<Record<string, string>> | undefined;
   /** Over alias `r`. */
   readonly condition: Condition;
   readonly followsId?: string | null;
-  /** The message itself, when it already waits at its senders. */
+  /** The message itself, where it already waits at its senders. */
   readonly messageId?: string;
 }
 
@@ -28,16 +28,21 @@ export interface Sender {
   readonly id: number;
   readonly unitsPerSecond: number | null;
   readonly stopped: boolean;
-  /** Its provider fails: what is no life message waits. */
+  /** Its provider fails: all but life messages wait. */
   readonly failing: boolean;
 }
 
-/** Everything that reaching these people depends on, as of now. */
+/** Everything that reaching these people depends on now. */
 export interface ForecastFacts {
-  readonly tenant: { readonly name: string; readonly default_locale: string; readonly time_zone: string | null; readonly policy: Record<string, unknown> };
-  /** Null where none apply to this class. */
+  readonly tenant: {
+    readonly name: string;
+    readonly default_locale: string;
+    readonly time_zone: string | null;
+    readonly policy: Record<string, unknown>;
+  };
+  /** The tenant's quiet hours; null where none apply to this class. */
   readonly quiet: QuietHours | null;
-  /** Messages that one person may be sent within an hour; null where any number. */
+  /** How many messages one person may be sent within an hour; null where there is no limit. */
   readonly ceiling: number | null;
   readonly senders: Readonly<Partial<Record<Channel, Sender>>>;
   readonly queues: readonly SenderQueue[];
@@ -84,7 +89,7 @@ async function ratesOf(tx: Tx, tenantId: number, chosen: ChosenSenders): Promise
     .where('tenant_id', '=', tenantId)
     .where('id', 'in', ids)
     .execute();
-  // A throttled sender goes slower than its limit for now, and the forecast says so.
+  // A throttled sender is slower than its limit for now, and the forecast says so.
   return Object.fromEntries(
     rows.map((row) => [
       row.channel,
@@ -102,7 +107,7 @@ export const channelsOf = (plan: readonly PlanStep[]): Channel[] => CHANNELS.fil
 
 const sumOf = <T>(items: readonly T[], of: (item: T) => number): number => items.reduce((sum, item) => sum + of(item), 0);
 
-/** The forecast out of these facts. @param startsAt and endsAt in milliseconds */
+/** Works out the forecast from these facts. @param startsAt and endsAt in milliseconds */
 export function forecastOf(
   facts: ForecastFacts,
   input: Pick<ForecastInput, 'class' | 'plan'>,
@@ -132,7 +137,7 @@ export function forecastOf(
 
 const callsOf = (steps: readonly StepLoad[]): number => sumOf(steps, (step) => sumOf(step.groups, (group) => group.calls));
 
-/** Who is called by a channel in one wave, apart by zone where quiet hours matter. */
+/** The calls of one wave over a channel, apart by zone where quiet hours matter. */
 function callGroups(facts: ForecastFacts, channel: Channel, step: number): CallGroup[] {
   const { quiet, tenant } = facts;
   if (!quiet) return [{ calls: sumOf(facts.groups, (group) => group.calls[step]?.[channel] ?? 0) }];

@@ -3,7 +3,7 @@ import { renderMessage } from '#render/render-message.ts';
 import { linkLength, MAX_NAME_CHARACTERS } from '#render/slot-values.ts';
 import { templateSegments } from '#domain/message/segments.ts';
 
-/** Segments of the longest locale with the longest name: what a sender's budget is asked for, since less would overdraw it. */
+/** Segments of the longest locale with the longest name. A sender's budget is asked for so many, since less would overdraw it. */
 export function longestSms(input: RenderInput): number {
   const link = 'x'.repeat(linkLength(input.publicUrl));
   const lengths = { name: MAX_NAME_CHARACTERS, firstName: MAX_NAME_CHARACTERS, link, shareLink: link };

@@ -12,25 +12,25 @@ import type { Context } from '#services/context.ts';
 import { longestSms } from './longest-sms.ts';
 
 export interface TextPreview extends Pick<PreviewView, 'segments' | 'units' | 'encoding' | 'culprits'> {
-  /** People by SMS whose name alone turns a cheap text into a dear one. */
+  /** People called by SMS whose name alone turns a cheap text into a dear one. */
   readonly namesOutsideGsm: number;
-  /** What each SMS takes of its sender's rate: parts of the longest rendering. Zero without a text. */
+  /** What each SMS takes of its sender's rate, in segments of the longest rendering; zero without a text. */
   readonly unitsPerCall: number;
 }
 
 const NO_TEXT: TextPreview = { segments: 0, units: 0, encoding: null, culprits: [], namesOutsideGsm: 0, unitsPerCall: 0 };
 
-/** Of a correction the first word differs. */
+/** The kind matters, since a correction begins with another word. */
 export type TextInput = Pick<PreviewInput, 'class' | 'drill' | 'text' | 'answers' | 'share'> & {
   kind?: RenderInput['kind'];
   said: Wording | null;
-  /** Milliseconds; null where it is not known yet. */
+  /** When the message ends, in milliseconds; null where it is not known yet. */
   endsAt: number | null;
 };
 
 /**
- * SMS sizes of a message over its people: rendered exactly as it is sent, with a link of true length, and per group of people
- * a name of their size and alphabet in place of theirs.
+ * Works out the SMS sizes of a message over its people. The text is rendered exactly as it is sent, with a link of true
+ * length, and for each group of people with a name of their size and alphabet in place of theirs.
  */
 export function previewText(
   ctx: Pick<Context, 'config' | 'clock'>,
@@ -49,7 +49,7 @@ export function previewText(
   let [units, namesOutsideGsm] = [0, 0];
   let worst: SegmentCount | undefined;
   for (const group of groups) {
-    // Someone may be called in more than one wave.
+    // A person may be called in more than one wave.
     const calls = group.calls.reduce((sum, step) => sum + (step.sms ?? 0), 0);
     if (calls === 0) continue;
     const locale = chooseLocale(text, message.fallbackLocale, group.locale ?? tenant.default_locale);
@@ -58,19 +58,19 @@ export function previewText(
     if (one.encoding === 'UCS-2' && bare.get(locale)?.encoding === 'GSM-7') namesOutsideGsm += group.sms;
     if (!worst || one.segments > worst.segments || (one.segments === worst.segments && one.units > worst.units)) worst = one;
   }
-  // Nobody by SMS: the text's own size is still worth knowing while it is written.
+  // Where nobody is called by SMS, the text's own size is still worth knowing while it is written.
   worst ??= [...bare.values()].reduce((a, b) => (b.segments > a.segments ? b : a));
   const culprits = [...bare].flatMap(([locale, rendered]) => culpritsOf(locale, text[locale] ?? '', rendered));
   return { segments: worst.segments, units, encoding: worst.encoding, culprits: culprits.slice(0, 50), namesOutsideGsm, unitsPerCall: longestSms(message) };
 }
 
-/** Positions in what the coordinator wrote; only where it is clean, in the text as sent (an answer's label, say). */
+/** Positions in what the coordinator wrote; only where that is clean, in the text as it is sent (an answer's label, say). */
 function culpritsOf(locale: string, written: string, rendered: SegmentCount): PreviewView['culprits'] {
   const own = countSegments(written).culprits;
   return (own.length > 0 ? own : rendered.culprits).map((culprit) => ({ ...culprit, locale }));
 }
 
-/** A name of this size: x takes one septet, Ж one UTF-16 unit outside GSM-7. */
+/** Makes a name of this size: x takes one septet, Ж one UTF-16 unit outside GSM-7. */
 const standIn = (gsm: boolean, units: number): string => (gsm ? 'x' : 'Ж').repeat(units);
 
 function slotsOf(ctx: Pick<Context, 'config'>): SlotValues {
@@ -86,7 +86,7 @@ const renderInput = (
   class: input.class,
   drill: input.drill,
   kind: input.kind ?? 'original',
-  // As long as every repeat code (domain/plan.ts).
+  // Every repeat code is as long as this one (src/domain/message/plan.ts).
   repeatCode: 'XXX',
   title: null,
   text: input.text,
@@ -97,7 +97,7 @@ const renderInput = (
   tenantName: tenant.name,
   timeZone: tenant.time_zone ?? 'UTC',
   publicUrl: ctx.config.publicUrl,
-  // Any time is as long as another, to a character or two.
+  // Any time is as long as any other, but for a character or two.
   expiresAt: new Date(input.endsAt ?? ctx.clock.now()),
   now: new Date(ctx.clock.now()),
   topicKey: 'preview',

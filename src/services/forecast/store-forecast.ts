@@ -8,13 +8,13 @@ import type { Deps } from '#services/context.ts';
 import type { MessageRow } from '#services/message-row.ts';
 import { previewText } from './preview-text.ts';
 
-/** As `correctMessage` writes its wave. */
+/** The plan that `correctMessage` writes as its wave. */
 const FOLLOW_UP: PlanStep[] = [{ channels: ['push', 'sms', 'email'], mode: 'parallel', afterSeconds: 0, to: 'all' }];
 
 /**
- * Keeps what the forecast of a launched message is, so that the fact can be shown beside it. Made by the planner once the
- * audience is frozen, not by the launch: looking at the names and languages of a million people takes a second, and the
- * first calls must not wait for it. What waits at the senders is counted without the message itself.
+ * Keeps the forecast of a launched message, so that the fact can be shown beside it. The planner makes it once the audience is
+ * frozen, and not the launch: looking at the names and languages of a million people takes a second, and the first calls must
+ * not wait for it. What waits at the senders is counted without the message itself.
  */
 export async function storeForecast(deps: Pick<Deps, 'db' | 'ids' | 'config' | 'clock'>, tenantId: number, messageId: string): Promise<void> {
   await deps.db.withTenant(tenantId, async (tx) => {
@@ -26,7 +26,14 @@ export async function storeForecast(deps: Pick<Deps, 'db' | 'ids' | 'config' | '
       .where('forecast', 'is', null)
       .executeTakeFirst();
     if (!row?.launched_at) return;
-    const follows = row.kind === 'correction' || row.kind === 'all_clear' ? row.follows_id : null;
+    const wave = await tx
+      .selectFrom('waves')
+      .select('selects')
+      .where('tenant_id', '=', tenantId)
+      .where('message_id', '=', messageId)
+      .where('ordinal', '=', 0)
+      .executeTakeFirst();
+    const follows = wave?.selects === 'reached' ? row.follows_id : null;
     const input = inputOf(row, follows !== null, (id) => deps.ids.decode('rcp', id));
     const facts = await forecastFacts(tx, tenantId, { ...input, followsId: follows, messageId });
     const text = previewText(
@@ -62,9 +69,9 @@ function inputOf(row: MessageRow, followsUp: boolean, decodeId: (publicId: strin
     class: row.class,
     drill: row.drill,
     plan: followsUp ? FOLLOW_UP : planOf(row.class, row.channels as MessageInput['channels']),
-    // The store sorts the languages; the first one is what everybody else is counted with.
+    // The database sorts the languages; people whose language is missing are counted with the first one.
     text: { ...(fallback === undefined ? {} : { [row.fallback_locale]: fallback }), ...row.text },
-    // Nobody who was written after the launch belongs to it.
+    // Recipients who were added after the launch do not belong to it.
     condition: row.audience_max_id === null ? people : sql<boolean>`(${people} AND r.id <= ${row.audience_max_id})`,
   };
 }

@@ -10,7 +10,7 @@ export interface ApprovalState {
   readonly rule?: ApproverRule;
 }
 
-/** Whether a draft for so many people may be sent by one person. */
+/** Says whether one person may send a draft to so many people. */
 export async function approvalState(ctx: Context, publicId: string, audience: { count: number; hash: string }): Promise<ApprovalState> {
   return inTenant(ctx, async (tx) => {
     const row = await loadMessage(tx, ctx, publicId);

@@ -1,26 +1,23 @@
-import { audienceCondition, countAndHash } from '#db/audience/audience-sql.ts';
+import { countAndHash } from '#db/audience/audience-sql.ts';
 import type { Tx } from '#db/database.ts';
 import { conflict, notFound, Problem } from '#platform/errors.ts';
-import type { Audience } from '#schemas/audience.ts';
-import type { Question } from '#schemas/message.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { askApprover } from './ask-first.ts';
 import { appendAudit } from '#services/audit.ts';
 import { type Context, inTenant, requireScope } from '#services/context.ts';
-import { acknowledgedIn } from './launch-message.ts';
+import { conditionOf } from './audience-condition.ts';
+import { acknowledgedIn, type LaunchInput } from './launch-draft.ts';
 import { loadMessage } from '#services/message-row.ts';
 import { launchWording } from './wording.ts';
 import { viewMessages } from './message-view.ts';
 
 /**
- * A second person approves a draft with the audience as it is now. The author cannot approve, not through that
- * person's API keys either.
+ * Approves a draft, as a second person, with the audience as it is now. The author cannot approve it, and neither can that
+ * person's API keys.
+ * @throws Problem 403 `author_cannot_approve`; 404; 409 `not_a_draft`, `audience_changed` or the code of a question; 422 what
+ *   a life message lacks
  */
-export async function approveMessage(
-  ctx: Context,
-  publicId: string,
-  input: { audienceHash?: string | undefined; acknowledge?: readonly Question[] | undefined } = {},
-): Promise<MessageView> {
+export async function approveMessage(ctx: Context, publicId: string, input: LaunchInput = {}): Promise<MessageView> {
   return inTenant(ctx, async (tx) => {
     const row = await loadMessage(tx, ctx, publicId, true);
     requireScope(ctx, `send:${row.class}`);
@@ -28,11 +25,7 @@ export async function approveMessage(
     if (ctx.actor.userId === null || (await isAuthor(tx, ctx, [row.created_by, ...row.changed_by])))
       throw new Problem(403, 'author_cannot_approve', 'Who wrote or changed a message cannot approve it; another person must.');
     const said = await launchWording(tx, row);
-    const counted = await countAndHash(
-      tx,
-      ctx.tenantId,
-      audienceCondition(row.audience as Audience, (id) => ctx.ids.decode('rcp', id)),
-    );
+    const counted = await countAndHash(tx, ctx.tenantId, conditionOf(ctx, row.audience));
     if (input.audienceHash !== undefined && input.audienceHash !== counted.hash)
       throw conflict('audience_changed', 'The audience is no longer the one that was shown.', { count: counted.count, hash: counted.hash });
     await askApprover(tx, ctx, row, input.acknowledge ?? []);
@@ -56,7 +49,7 @@ export async function approveMessage(
   });
 }
 
-/** Whether one of these hands is that of the person who acts, by whatever key. */
+/** Whether the person who acts has written under one of these labels, by whatever key. */
 async function isAuthor(tx: Tx, ctx: Context, labels: readonly string[]): Promise<boolean> {
   for (const label of labels) if (label === ctx.actor.label || (await authorOf(tx, ctx.tenantId, label)) === ctx.actor.userId) return true;
   return false;

@@ -12,16 +12,16 @@ import { openImport } from '#services/imports/open-import.ts';
 interface Asking {
   readonly tenant: Pick<LaunchFacts, 'policy'>;
   readonly condition: Condition;
-  /** Milliseconds. */
+  /** When the first people are called, in milliseconds. */
   readonly startsAt: number;
-  /** What the caller has been asked and means all the same. */
+  /** Questions that the caller has been asked and means all the same. */
   readonly acknowledged: readonly Question[];
 }
 
 /**
  * Asks back before a launch that looks like a slip: rows of an import were not taken and nobody has seen it, or the same text
- * went to some of the same people within ten minutes. Repeated with the question's code in `acknowledge` it is launched.
- * Programs are asked only where the organisation wants them to be; schedules never, since a person decided.
+ * went to some of the same people within ten minutes. The launch goes through when it is repeated with the question's code in
+ * `acknowledge`. Programs are asked only where the organisation wants it; schedules never are, since a person decided.
  *
  * @throws Problem 409 with the code of the question
  */
@@ -31,15 +31,18 @@ export async function askFirst(tx: Tx, ctx: Context, row: MessageRow, asking: As
   if (!asking.acknowledged.includes('repeated_text')) await askRepeated(tx, ctx, row, asking);
 }
 
-/** The part of it that an approver is asked too. */
+/** Asks an approver the question about rejected rows, which they can answer as well as the author. */
 export async function askApprover(tx: Tx, ctx: Context, row: MessageRow, acknowledged: readonly Question[]): Promise<void> {
   if (acknowledged.includes('rejected_rows')) return;
   const tenant = await tx.selectFrom('tenants').select('policy').where('tenant_id', '=', ctx.tenantId).executeTakeFirstOrThrow();
   if (isAsked(ctx, tenant)) await askRejected(tx, ctx, row);
 }
 
-/** Whether rejected rows matter to a message: not to an exercise, nor to what goes to those who may have had another message. */
-export const mayMissRows = (message: { drill: boolean; kind: string }): boolean => !message.drill && message.kind === 'original';
+/**
+ * Whether rejected rows matter to a draft: an exercise misses nobody by them. What a draft is called does not matter. Only
+ * \`correctMessage\` makes a message that goes to those who may have had another one, and that is no draft at any time.
+ */
+export const mayMissRows = (message: { drill: boolean }): boolean => !message.drill;
 
 async function askRejected(tx: Tx, ctx: Context, row: MessageRow): Promise<void> {
   const open = mayMissRows(row) ? await openImport(tx, ctx) : undefined;
@@ -49,7 +52,8 @@ async function askRejected(tx: Tx, ctx: Context, row: MessageRow): Promise<void>
   const more = others === 0 ? '' : `, and rows of ${others} more,`;
   throw conflict(
     'rejected_rows',
-    `${what}${more} were not taken, so this message may miss people. Acknowledge it (POST /v1/imports/${importId}/acknowledge), or repeat this and acknowledge "rejected_rows".`,
+    `${what}${more} were not taken, so this message may miss people. ` +
+      `Acknowledge it (POST /v1/imports/${importId}/acknowledge), or repeat this and acknowledge "rejected_rows".`,
     { importId, at, rejected, others },
   );
 }
@@ -67,7 +71,7 @@ async function askRepeated(tx: Tx, ctx: Context, row: MessageRow, { condition, s
   if (!repeated) return;
   throw conflict(
     'repeated_text',
-    'The same text went, or goes, to some of these people within ten minutes. If it is meant, launch it again and acknowledge "repeated_text".',
+    'The same text went, or goes, to some of these people within ten minutes. ' + 'If it is meant, launch it again and acknowledge "repeated_text".',
     {
       messageId: ctx.ids.encode('msg', repeated.id),
       at: repeated.at.toISOString(),

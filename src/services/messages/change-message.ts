@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { audienceCondition, countAndHash } from '#db/audience/audience-sql.ts';
+import { countAndHash } from '#db/audience/audience-sql.ts';
 import { wordingAsGiven } from '#domain/message/wording.ts';
 import { conflict, notFound } from '#platform/errors.ts';
 import type { Audience } from '#schemas/audience.ts';
@@ -8,15 +8,16 @@ import type { WordingInput } from '#schemas/wording.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { appendAudit } from '#services/audit.ts';
 import { type Context, inTenant, requireScope } from '#services/context.ts';
-import { checkedExpiry } from './create-message.ts';
+import { conditionOf } from './audience-condition.ts';
+import { checkedExpiry } from './check-message.ts';
 import { requireTag } from './draft-tag.ts';
 import { loadMessage, type MessageRow } from '#services/message-row.ts';
 import { loadWording } from './wording.ts';
 import { viewMessages } from './message-view.ts';
 
 /**
- * Changes a draft. An approval that it had is void, and whoever changed it cannot give the next one. The row lock decides
- * the race with a launch or an approval: either sees the draft as it was or as it is, never half of each.
+ * Changes a draft. An approval that it had is void, and the person who changed it cannot give the next one. The row lock
+ * decides the race with a launch or an approval: either sees the draft as it was or as it is, never half of each.
  *
  * @param ifMatch the draft must still be one of these (see `requireTag`)
  * @throws Problem 404; 409 `not_a_draft`; 412 `draft_changed`; 422 naming the fields
@@ -31,19 +32,15 @@ export async function changeMessage(ctx: Context, publicId: string, change: Mess
     if (fields.length > 0) {
       const input = changed(row, change);
       const said = await loadWording(tx, ctx.tenantId, input);
-      const expiresAt = checkedExpiry(ctx, input, said, row.cap !== null && change.expiresAt === undefined);
-      const counted = await countAndHash(
-        tx,
-        ctx.tenantId,
-        audienceCondition(input.audience, (id) => ctx.ids.decode('rcp', id)),
-      );
+      const expiresAt = checkedExpiry(ctx, input, { wording: said }, row.cap !== null && change.expiresAt === undefined);
+      const counted = await countAndHash(tx, ctx.tenantId, conditionOf(ctx, input.audience));
       await tx
         .updateTable('messages')
         .set({
           class: input.class,
           title: input.title ?? null,
           text: JSON.stringify(input.text),
-          // The first language of a new text is the one that everybody else reads.
+          // People whose language is missing read the first language of a new text.
           ...(change.text === undefined ? {} : { fallback_locale: Object.keys(input.text)[0] ?? 'en' }),
           answers: JSON.stringify(input.answers),
           share: input.share,
@@ -61,7 +58,7 @@ export async function changeMessage(ctx: Context, publicId: string, change: Mess
         .where('tenant_id', '=', ctx.tenantId)
         .where('id', '=', row.id)
         .execute();
-      // Names of fields alone: texts stay out of the log.
+      // The log holds the names of the fields alone: texts stay out of it.
       await appendAudit(tx, ctx, 'message.change', row.id, { fields, approvalVoid: row.approved_at !== null });
     }
     const [view] = await viewMessages(tx, ctx, [await loadMessage(tx, ctx, publicId)]);
@@ -72,7 +69,7 @@ export async function changeMessage(ctx: Context, publicId: string, change: Mess
 
 type Draft = Omit<MessageInput, 'launch' | 'audienceHash' | 'acknowledge'>;
 
-/** Those of the organisation went into a life message alone. */
+/** What the message keeps saying. The organisation's own words went into it as a life message, and leave it with that class. */
 const keptWords = (row: MessageRow, change: MessageChange): WordingInput =>
   row.class === 'life' && (change.class ?? 'life') !== 'life' ? {} : wordingAsGiven(row.said);
 

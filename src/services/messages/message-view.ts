@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { inOnePacket, type Tx } from '#db/database.ts';
+import { together, type Tx } from '#db/database.ts';
 import { JOIN_WAVE } from '#db/audience/join-wave.ts';
 import { plainArray, prepared } from '#db/prepared.ts';
 import { planOf } from '#domain/message/plan.ts';
@@ -22,25 +22,27 @@ type WaveCounts = { message_id: string; wave: number; channel: Channel; units: n
 const zero = (): StateCounts => Object.fromEntries(DELIVERY_STATES.map((state) => [state, 0])) as StateCounts;
 const iso = (time: Date | null): string | null => time?.toISOString() ?? null;
 
-/** The view of one message by its row's id. */
+/** The view of one message by its row's id, as its transaction sees it. */
 export async function viewMessage(tx: Tx, ctx: Context, id: string): Promise<MessageView> {
-  inOnePacket(tx);
-  const row = tx.selectFrom('messages').selectAll().where('tenant_id', '=', ctx.tenantId).where('id', '=', id).executeTakeFirst();
-  const [found, counters] = await Promise.all([row, countersOf(tx, ctx.tenantId, [id])]);
+  const row = tx.selectFrom('messages').selectAll().where('tenant_id', '=', ctx.tenantId).where('id', '=', id);
+  const [found, counters] = await together(
+    tx,
+    () => row.executeTakeFirst(),
+    () => countersOf(tx, ctx.tenantId, [id]),
+  );
   if (!found) throw notFound('message');
   return viewOf(ctx, found, counters);
 }
 
-/** Builds the views of some messages from counters alone: never counts deliveries, however many there are. */
+/** Builds views from counters alone and never counts deliveries, however many there are. */
 export async function viewMessages(tx: Tx, ctx: Context, rows: readonly MessageRow[]): Promise<MessageView[]> {
   if (rows.length === 0) return [];
   const ids = rows.map((row) => row.id);
-  inOnePacket(tx);
   const counted = await countersOf(tx, ctx.tenantId, ids);
   return rows.map((row) => viewOf(ctx, row, counted));
 }
 
-/** What views are made of besides their rows. */
+/** What the views are made of besides the messages' rows. */
 interface Counters {
   readonly counts: readonly WaveCounts[];
   readonly tallies: readonly Tally[];
@@ -50,7 +52,12 @@ interface Counters {
 
 async function countersOf(tx: Tx, tenantId: number, messageIds: readonly string[]): Promise<Counters> {
   const ids = plainArray(messageIds);
-  const [counts, tallies, minutes] = await Promise.all([COUNTS(tx, { ids }), TALLIES(tx, { ids }), MINUTES(tx, { tenantId, ids })]);
+  const [counts, tallies, minutes] = await together(
+    tx,
+    () => COUNTS(tx, { ids }),
+    () => TALLIES(tx, { ids }),
+    () => MINUTES(tx, { tenantId, ids }),
+  );
   return { counts, tallies, minutes: new Map(minutes.map((row) => [row.id, row.minutes])) };
 }
 
@@ -63,25 +70,39 @@ const viewOf = (ctx: Context, row: MessageRow, { counts, tallies, minutes }: Cou
     tallies.filter((t) => t.message_id === row.id),
   );
 
+/** The deliveries in each state. */
+const SUMS = sql.join(DELIVERY_STATES.map((state) => sql`sum(${sql.ref(state)})::float8 AS ${sql.ref(state)}`));
+
 const COUNTS = prepared<{ ids: string }, WaveCounts>(
   'message_counts',
   (at) => sql`
-    SELECT message_id, wave, channel, sum(units)::float8 AS units, max(settled_at) AS settled_at, ${sql.join(DELIVERY_STATES.map((s) => sql`sum(${sql.ref(s)})::float8 AS ${sql.ref(s)}`))}
-    FROM delivery_counts WHERE message_id = ANY (${at('ids')}::bigint[]) GROUP BY message_id, wave, channel ORDER BY message_id, wave, channel`,
+    SELECT message_id, wave, channel, sum(units)::float8 AS units, max(settled_at) AS settled_at, ${SUMS}
+    FROM delivery_counts
+    WHERE message_id = ANY (${at('ids')}::bigint[])
+    GROUP BY message_id, wave, channel
+    ORDER BY message_id, wave, channel`,
 );
 
 const TALLIES = prepared<{ ids: string }, Tally>(
   'message_tallies',
-  (at) => sql`SELECT message_id, kind, key, sum(n)::float8 AS n FROM tallies WHERE message_id = ANY (${at('ids')}::bigint[]) GROUP BY message_id, kind, key`,
+  (at) => sql`
+    SELECT message_id, kind, key, sum(n)::float8 AS n FROM tallies
+    WHERE message_id = ANY (${at('ids')}::bigint[])
+    GROUP BY message_id, kind, key`,
 );
 
 const MINUTES = prepared<{ tenantId: number; ids: string }, { id: string; minutes: number }>(
   'minutes_to_correction',
   (at) => sql`
     SELECT x.id, round(min(extract(epoch FROM f.launched_at - m.launched_at)) / 60, 1)::float8 AS minutes
-    FROM messages f JOIN messages m ON m.tenant_id = f.tenant_id AND m.id = f.follows_id CROSS JOIN LATERAL (VALUES (f.id), (f.follows_id)) x(id)
-    WHERE f.tenant_id = ${at('tenantId')} AND (f.follows_id = ANY (${at('ids')}::bigint[]) OR (f.id = ANY (${at('ids')}::bigint[]) AND f.follows_id IS NOT NULL))
-      AND f.launched_at IS NOT NULL AND m.launched_at IS NOT NULL AND (f.kind = 'correction' OR (f.kind = 'all_clear' AND x.id = f.id))
+    FROM messages f
+    JOIN messages m ON m.tenant_id = f.tenant_id AND m.id = f.follows_id
+    CROSS JOIN LATERAL (VALUES (f.id), (f.follows_id)) x(id)
+    WHERE f.tenant_id = ${at('tenantId')}
+      AND (f.follows_id = ANY (${at('ids')}::bigint[]) OR (f.id = ANY (${at('ids')}::bigint[]) AND f.follows_id IS NOT NULL))
+      AND f.launched_at IS NOT NULL
+      AND m.launched_at IS NOT NULL
+      AND (f.kind = 'correction' OR (f.kind = 'all_clear' AND x.id = f.id))
     GROUP BY x.id`,
 );
 
@@ -152,7 +173,7 @@ function factOf(row: MessageRow, counts: readonly WaveCounts[]): Fact | null {
   if (launchedAt === null) return null;
   const seconds = (at: Date | null): number | null => at && Math.max(0, (at.getTime() - launchedAt.getTime()) / 1000);
   const perChannel = CHANNELS.flatMap((channel) => {
-    // Who joins later is called later: no forecast speaks of them.
+    // People who join later are called later, and no forecast speaks of them.
     const waves = counts.filter((wave) => wave.channel === channel && wave.wave < JOIN_WAVE);
     const last = waves.reduce<Date | null>((latest, { settled_at: at }) => (latest === null || (at !== null && at > latest) ? at : latest), null);
     const people = waves.reduce((sum, wave) => sum + wave.accepted + wave.delivered + wave.unknown + wave.unresolved, 0);

@@ -1,33 +1,33 @@
-import { audienceCondition } from '#db/audience/audience-sql.ts';
 import { peopleAtCeiling } from '#db/audience/at-ceiling.ts';
 import { expiryOf, planOf } from '#domain/message/plan.ts';
 import { wordingOf } from '#domain/message/wording.ts';
-import { Problem } from '#platform/errors.ts';
+import { invalidFields } from '#platform/errors.ts';
 import { assertSlots } from '#render/render-message.ts';
 import type { Channel } from '#schemas/delivery.ts';
 import type { PreviewInput } from '#schemas/message.ts';
 import type { Forecast, PreviewView } from '#schemas/views.ts';
 import { channelsOf, type ForecastFacts, forecastFacts, forecastOf } from '#services/forecast/audience-forecast.ts';
 import { type Context, inTenant } from '#services/context.ts';
-import { unknownIds } from './unknown-ids.ts';
+import { conditionOf } from './audience-condition.ts';
+import { unknownIds } from './check-message.ts';
 import { previewText, type TextPreview } from '#services/forecast/preview-text.ts';
 import { standingWording } from './wording.ts';
 
 type Warning = PreviewView['warnings'][number];
 
 /**
- * What a message would do now: how many people by which channel, whom nothing reaches, how many SMS segments, and when the
- * last person is reached. `count` = people with a channel + unreachable + suppressed. With an explicit plan a channel
+ * Tells what a message would do now: how many people by which channel, whom nothing reaches, how many SMS segments, and when
+ * the last person is reached. `count` = people with a channel + unreachable + suppressed. With an explicit plan a channel
  * counts everybody whom any of its waves could call, since nobody knows yet who will have answered.
  *
  * @throws Problem 422 naming unknown ids (`audience.ids[3]`) or slots (`text.en`)
  */
 export async function previewAudience(ctx: Context, input: PreviewInput): Promise<PreviewView> {
   const errors = [...unknownIds(ctx, input.audience, 'audience'), ...assertSlots(input.text ?? {})];
-  if (errors.length > 0) throw new Problem(422, 'invalid_request', errors.map((error) => `${error.field}: ${error.detail}`).join('; '), { errors });
+  if (errors.length > 0) throw invalidFields('invalid_request', errors);
   const plan = planOf(input.class, input.channels);
   const times = timesOf(ctx, input);
-  const condition = audienceCondition(input.audience, (id) => ctx.ids.decode('rcp', id));
+  const condition = conditionOf(ctx, input.audience);
   const { facts, atCeiling } = await inTenant(ctx, async (tx) => {
     const found = await forecastFacts(tx, ctx.tenantId, { ...input, plan, text: input.text, condition });
     const { ceiling } = found;
@@ -53,7 +53,7 @@ export async function previewAudience(ctx: Context, input: PreviewInput): Promis
   };
 }
 
-/** The times as launching would have them; a wrong one is for the launch to refuse. */
+/** The times as a launch would have them; it is for the launch to refuse a wrong one. */
 function timesOf(ctx: Context, input: PreviewInput): { startsAt: number; endsAt: number | null } {
   const now = ctx.clock.now();
   const startsAt = Math.max(now, input.startAt === undefined ? now : Date.parse(input.startAt));
@@ -82,7 +82,7 @@ function warningsOf(used: readonly Channel[], { senders }: ForecastFacts, people
   return warnings;
 }
 
-/** Whom the mark will leave out (`hourly_ceiling`). */
+/** Warns of the people whom the mark will leave out (`hourly_ceiling`). */
 function ceilingWarnings(people: number | null, ceiling: number | null): Warning[] {
   if (people === 0) return [];
   const who = people === null ? 'Some people may' : `${people} of these people`;
@@ -94,7 +94,7 @@ function ceilingWarnings(people: number | null, ceiling: number | null): Warning
   ];
 }
 
-/** Who has to wait for the morning, and whose turn comes too late. */
+/** Warns of people who have to wait for the morning, and of those whose turn comes too late. */
 function timeWarnings({ perChannel }: Forecast, { quiet }: ForecastFacts): Warning[] {
   const warnings: Warning[] = [];
   const calls = (key: 'held' | 'late'): number => perChannel.reduce((sum, row) => sum + row[key], 0);
@@ -106,7 +106,9 @@ function timeWarnings({ perChannel }: Forecast, { quiet }: ForecastFacts): Warni
   if (calls('late') > 0)
     warnings.push({
       code: 'too_late',
-      detail: `At this rate the turn of about ${calls('late')} calls comes only after the message has ended, so they are not made: let it end later, or use a faster sender or channel.`,
+      detail:
+        `At this rate the turn of about ${calls('late')} calls comes only after the message has ended, so they are not made: ` +
+        'let it end later, or use a faster sender or channel.',
     });
   return warnings;
 }

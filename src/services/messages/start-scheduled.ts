@@ -1,19 +1,19 @@
 import { type SqlBool, sql } from 'kysely';
-import { type AudienceCount, audienceCondition, countAndHash } from '#db/audience/audience-sql.ts';
+import { type AudienceCount, countAndHash } from '#db/audience/audience-sql.ts';
 import type { Tx } from '#db/database.ts';
 import { lockForLaunch } from '#db/delivery/stop-lock.ts';
-import type { Audience } from '#schemas/audience.ts';
 import type { ReturnReason } from '#schemas/delivery.ts';
 import { approvalRule } from './approval-rule.ts';
 import { appendAudits } from '#services/audit.ts';
 import { type Context, type Deps, notifyProgressOf, systemActor } from '#services/context.ts';
-import { writeWaves } from './launch-message.ts';
+import { writeWaves } from '#services/planning/write-waves.ts';
+import { conditionOf } from './audience-condition.ts';
 import type { MessageRow } from '#services/message-row.ts';
 import type { DueWave } from '#services/planning/plan-wave.ts';
 
-/** Started in one transaction: a thousand launches due in one second are ten commits, shared among the workers that sweep. */
+/** So many are started in one transaction: a thousand launches due in one second are ten commits, shared among the workers. */
 const TOGETHER = 100;
-/** A start that comes this late (the installation was down, or restored from a backup) asks a human first. */
+/** A start that comes this late (the installation was down, or restored from a backup) is left to a human. */
 const LATE_MS = 15 * 60_000;
 
 type Scheduled = Pick<
@@ -46,8 +46,11 @@ async function startSome(tx: Tx, ctx: Context): Promise<{ taken: number; waves: 
   const { rows } = await sql<Scheduled>`
     SELECT id, class, drill, channels, audience, audience_count, audience_hash, audience_max_id, approval_needed,
       start_at < now() - ${LATE_MS} * interval '1 ms' AS late, now() AS now
-    FROM messages WHERE tenant_id = ${tenantId} AND state = 'scheduled' AND start_at <= now()
-    ORDER BY start_at, id LIMIT ${TOGETHER} FOR UPDATE SKIP LOCKED`.execute(tx);
+    FROM messages
+    WHERE tenant_id = ${tenantId} AND state = 'scheduled' AND start_at <= now()
+    ORDER BY start_at, id
+    LIMIT ${TOGETHER}
+    FOR UPDATE SKIP LOCKED`.execute(tx);
   if (rows.length === 0) return { taken: 0, waves: [] };
   const started: { row: Scheduled; people: AudienceCount }[] = [];
   const returned: { row: Scheduled; reason: ReturnReason }[] = [];
@@ -87,9 +90,10 @@ function counter(tx: Tx, ctx: Context): (row: Scheduled) => Promise<AudienceCoun
     const key = JSON.stringify([row.audience, row.audience_max_id]);
     let people = counted.get(key);
     if (!people) {
-      const condition = audienceCondition(row.audience as Audience, (id) => ctx.ids.decode('rcp', id));
-      // Nobody who was written after somebody decided.
-      people = countAndHash(tx, ctx.tenantId, row.audience_max_id === null ? condition : sql<SqlBool>`(${condition} AND r.id <= ${row.audience_max_id})`);
+      const condition = conditionOf(ctx, row.audience);
+      // Recipients who were added after somebody decided are not meant.
+      const known = sql<SqlBool>`(${condition} AND r.id <= ${row.audience_max_id})`;
+      people = countAndHash(tx, ctx.tenantId, row.audience_max_id === null ? condition : known);
       counted.set(key, people);
     }
     return people;
@@ -106,15 +110,20 @@ async function whyNot(tx: Tx, ctx: Context, row: Scheduled, people: AudienceCoun
 
 async function giveBack(tx: Tx, ctx: Context, returned: readonly { row: Scheduled; reason: ReturnReason }[]): Promise<void> {
   for (const { row, reason } of returned) ctx.log.warn({ messageId: row.id, reason }, 'scheduled start not made: back to a draft, a human decides');
+  const ids = returned.map(({ row }) => row.id);
+  const reasons = returned.map(({ reason }) => reason);
   await sql`
     UPDATE messages m SET state = 'draft', returned = x.reason, approval_needed = false, launched_by = NULL
-    FROM unnest(${returned.map(({ row }) => row.id)}::bigint[], ${returned.map(({ reason }) => reason)}::text[]) x(id, reason)
+    FROM unnest(${ids}::bigint[], ${reasons}::text[]) x(id, reason)
     WHERE m.tenant_id = ${ctx.tenantId} AND m.id = x.id`.execute(tx);
 }
 
 async function start(tx: Tx, ctx: Context, started: readonly { row: Scheduled; people: AudienceCount }[]): Promise<void> {
+  const ids = started.map(({ row }) => row.id);
+  const counts = started.map(({ people }) => people.count);
+  const hashes = started.map(({ people }) => people.hash);
   await sql`
     UPDATE messages m SET state = 'live', launched_at = now(), audience_count = x.count, audience_hash = x.hash
-    FROM unnest(${started.map(({ row }) => row.id)}::bigint[], ${started.map(({ people }) => people.count)}::bigint[], ${started.map(({ people }) => people.hash)}::bigint[]) x(id, count, hash)
+    FROM unnest(${ids}::bigint[], ${counts}::bigint[], ${hashes}::bigint[]) x(id, count, hash)
     WHERE m.tenant_id = ${ctx.tenantId} AND m.id = x.id`.execute(tx);
 }

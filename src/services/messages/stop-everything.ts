@@ -10,7 +10,7 @@ import { notifyStop } from '#services/delivery/recalls.ts';
 export interface StopEverything {
   scope: 'installation' | 'tenant' | 'channel';
   channel?: Channel | undefined;
-  /** Let sending go on again. */
+  /** Lets sending go on again. */
   release?: boolean | undefined;
 }
 
@@ -22,6 +22,7 @@ export async function stopEverything(ctx: Context, input: StopEverything): Promi
   return inTenant(ctx, async (tx) => {
     await lockForStop(tx);
     const release = input.release === true;
+    if (release && input.scope !== 'installation') await requireWhatWaits(tx, ctx);
     if (input.scope === 'installation')
       await tx
         .updateTable('installation')
@@ -54,7 +55,20 @@ export async function stopEverything(ctx: Context, input: StopEverything): Promi
   });
 }
 
-/** Other organisations are not an administrator's to stop, nor to set going again; the own one is everybody's who may write. */
+/** To let go what waits is to send it: that needs the scope of each class of which something may wait. */
+async function requireWhatWaits(tx: Tx, ctx: Context): Promise<void> {
+  const rows = await tx
+    .selectFrom('messages')
+    .select('class')
+    .distinct()
+    .where('tenant_id', '=', ctx.tenantId)
+    .where('state', 'in', ['scheduled', 'live'])
+    .orderBy('class')
+    .execute();
+  for (const row of rows) requireScope(ctx, `send:${row.class}`);
+}
+
+/** An administrator may not stop other organisations or set them going again; everybody who may write may stop their own. */
 function requireOperator(ctx: Context): void {
   if (!ctx.actor.scopes.has('operator'))
     throw new Problem(
@@ -67,13 +81,19 @@ function requireOperator(ctx: Context): void {
     );
 }
 
-/** Marked for a call, in what was stopped: also those of messages that were stopped just before. What has not begun is taken back. */
+/**
+ * How many calls are marked in what was stopped, those of messages that were stopped just before included. What has not begun
+ * is taken back.
+ */
 async function inFlight(tx: Tx, tenantId: number, { scope, channel }: StopEverything): Promise<number> {
   const { rows } = await (scope === 'installation'
     ? sql<{ n: number }>`SELECT calls_in_flight() AS n`
     : sql<{ n: number }>`
-        SELECT COALESCE(sum(c.attempting), 0)::float8 AS n FROM delivery_counts c JOIN messages m ON m.tenant_id = c.tenant_id AND m.id = c.message_id
-        WHERE m.tenant_id = ${tenantId} AND (m.state = 'live' OR (m.state IN ('stopped', 'expired') AND m.completed_at IS NULL))
+        SELECT COALESCE(sum(c.attempting), 0)::float8 AS n
+        FROM delivery_counts c
+        JOIN messages m ON m.tenant_id = c.tenant_id AND m.id = c.message_id
+        WHERE m.tenant_id = ${tenantId}
+          AND (m.state = 'live' OR (m.state IN ('stopped', 'expired') AND m.completed_at IS NULL))
           AND c.channel = COALESCE(${channel ?? null}::channel, c.channel)`
   ).execute(tx);
   return rows[0]?.n ?? 0;

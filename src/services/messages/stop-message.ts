@@ -11,8 +11,8 @@ import { notifyStop } from '#services/delivery/recalls.ts';
 export interface StopResult {
   message: MessageView;
   /**
-   * Marked for a call at the stop: the most that can still go out. Calls that have begun cannot be called back; what had
-   * not begun is taken back at once and ends as cancelled too, with the code `not_called`.
+   * People who were marked for a call at the stop: no more than these can still be called. Calls that have begun cannot be
+   * called back; what had not begun is taken back at once and ends as cancelled too, with the code `not_called`.
    */
   inFlight: number;
   /** People who were still waiting for a mark, or for another attempt. */
@@ -20,8 +20,9 @@ export interface StopResult {
 }
 
 /**
- * Stops a message: no call starts whose mark commits after this. One person is enough. Repeating it is harmless.
- * What was queued is closed right after; the counts returned are those at the moment of the stop.
+ * Stops a message: no call starts whose mark commits after this. One person is enough, and a repeat is harmless. What was
+ * queued is closed right after; the counts returned are those at the moment of the stop.
+ * @throws Problem 403 `scope_missing`; 404; 409 `not_launched`, `already_over`
  */
 export async function stopMessage(ctx: Context, publicId: string): Promise<StopResult> {
   requireScope(ctx, 'write');
@@ -41,7 +42,7 @@ export async function stopMessage(ctx: Context, publicId: string): Promise<StopR
   return result;
 }
 
-/** The stop itself; the caller holds the stop lock. */
+/** Writes the stop; the caller holds the stop lock. */
 export async function stopRow(tx: Tx, ctx: Context, messageId: string): Promise<void> {
   const now = new Date(ctx.clock.now());
   await tx

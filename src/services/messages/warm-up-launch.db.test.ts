@@ -20,7 +20,7 @@ async function known(): Promise<string[][]> {
 test('the first launch finds its statements on both connections; the warm-up writes and nudges nothing', async () => {
   await warmUpLaunch(deps);
   const [first = [], second = []] = await known();
-  expect(first).toEqual(expect.arrayContaining(['launch_facts', 'message_mark', 'delivery_partition', 'message_counts']));
+  expect(first).toEqual(expect.arrayContaining(['launch_facts', 'set_repeat_code', 'delivery_partition', 'message_counts']));
   expect(second).toEqual(first);
   expect(deps.nudges).toEqual([]);
 

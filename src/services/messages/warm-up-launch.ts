@@ -4,15 +4,16 @@ import { CHANNELS } from '#schemas/delivery.ts';
 import { messageInputSchema } from '#schemas/message.ts';
 import { appendAudits } from '#services/audit.ts';
 import { type Context, type Deps, notifyProgress, systemActor } from '#services/context.ts';
-import { checkedExpiry, insertMessage, prepareForDeliveries } from './create-message.ts';
+import { checkedExpiry } from './check-message.ts';
+import { insertMessage, prepareForDeliveries } from './create-message.ts';
 import { launchFacts } from '#services/organisations/launch-facts.ts';
-import { writeWaves } from './launch-message.ts';
+import { writeWaves } from '#services/planning/write-waves.ts';
 import { viewMessage } from './message-view.ts';
 import { FIRST_PAGE } from '#services/planning/plan-wave.ts';
 
-/** What the first launch of a process would wait for: connections made, its statements planned. Nothing is executed. */
+/** Makes the connections and has the statements planned that the first launch of a process would wait for. Nothing is executed. */
 export async function warmUpLaunch(deps: Deps): Promise<void> {
-  const ctx: Context = { ...deps, tenantId: 0, actor: systemActor, requestId: 'warmUp' };
+  const ctx: Context = { ...deps, tenantId: 0, actor: systemActor, requestId: 'warm-up' };
   const now = new Date(deps.clock.now());
   const input = messageInputSchema.parse({
     class: 'life',
@@ -29,7 +30,13 @@ export async function warmUpLaunch(deps: Deps): Promise<void> {
     Promise.allSettled([
       launchFacts(tx, 0),
       countAndHash(tx, 0, condition),
-      insertMessage(tx, ctx, input, {}, { said: null, expires_at: checkedExpiry(ctx, input, null, true), counted: { count: 0, hash: '0', maxId: '0' } }),
+      insertMessage(
+        tx,
+        ctx,
+        input,
+        {},
+        { wording: null, expiresAt: checkedExpiry(ctx, input, { wording: null }, true), counted: { count: 0, hash: '0', maxId: '0' } },
+      ),
       prepareForDeliveries(tx, row),
       appendAudits(tx, ctx, [{ action: 'message.create', object: '0' }]),
       writeWaves(tx, 0, [row], 0),

@@ -5,13 +5,13 @@ import type { Deps } from '#services/context.ts';
 import { planPages, type Step, type WaveRow } from './plan-pages.ts';
 import { completePlanned, type DueWave, FIRST_PAGE, MAX_NUDGES, type PlanOptions, planWave } from './plan-wave.ts';
 
-/** Waves whose first pages are planned in one transaction. */
+/** The first pages of so many waves are planned in one transaction. */
 const TOGETHER = 16;
-/** Transactions under way at once: the server plans one while this process makes the next. */
+/** So many transactions are under way at once: the server plans one while this process makes the next. */
 const AT_ONCE = 2;
 
 export interface PlanDue extends PlanOptions {
-  /** There are batches for this lane now. */
+  /** Is told that there are batches for this lane now. */
   readonly wake?: (lane: MessageClass) => void;
 }
 
@@ -25,8 +25,8 @@ export interface Unforecast {
  * Plans everything that is due of these waves' tenants, many waves in one transaction, life first. Each worker takes waves
  * that nobody else holds: 1,000 launches of one second took a minute when each wave was a transaction and a nudge of its own.
  *
- * @returns messages that have begun and have no forecast yet. It looks at all that waits at the senders: for a thousand
- *   messages that is ten times the work of planning them, so it is left for when nothing is due
+ * @returns messages that have begun and have no forecast yet. A forecast looks at all that waits at the senders: for a
+ *   thousand messages that is ten times the work of planning them, so it is left for when nothing is due
  */
 export async function planDue(
   deps: Deps,
@@ -34,7 +34,7 @@ export async function planDue(
   { stopping = () => false, beforePage = () => Promise.resolve(true), wake }: PlanDue = {},
 ): Promise<Unforecast[]> {
   const planned: Planned[] = [];
-  // Each tenant once for each hand: they take different waves of it.
+  // Each tenant stands there once for each transaction: they take different waves of it.
   const tenants = [...new Set(due.map((wave) => wave.tenantId))].flatMap((tenantId) => Array.from({ length: AT_ONCE }, () => tenantId));
   const work = async (): Promise<void> => {
     for (let tenantId = tenants.pop(); tenantId !== undefined && !stopping(); tenantId = tenants.pop()) {
@@ -63,9 +63,12 @@ async function planSome(deps: Deps, tenantId: number): Promise<{ taken: number; 
   try {
     return await deps.db.withTenant(tenantId, async (tx) => {
       const { rows } = await sql<WaveRow>`
-        SELECT w.* FROM waves w JOIN messages m ON m.tenant_id = w.tenant_id AND m.id = w.message_id
+        SELECT w.* FROM waves w
+        JOIN messages m ON m.tenant_id = w.tenant_id AND m.id = w.message_id
         WHERE w.tenant_id = ${tenantId} AND w.state IN ('waiting', 'planning') AND w.due_at <= now()
-        ORDER BY m.class, w.due_at, w.id LIMIT ${TOGETHER} FOR UPDATE OF w SKIP LOCKED`.execute(tx);
+        ORDER BY m.class, w.due_at, w.id
+        LIMIT ${TOGETHER}
+        FOR UPDATE OF w SKIP LOCKED`.execute(tx);
       const steps = await planPages(tx, deps, rows, { tenantId, limit: FIRST_PAGE, memory: {} });
       return { taken: rows.length, planned: steps.map((step) => ({ tenantId, step })) };
     });
@@ -82,7 +85,7 @@ async function oneByOne(deps: Deps, due: readonly DueWave[], tenantId: number, o
     );
 }
 
-/** Wakes this process and a few others; they wake each other, and find the rest in the rows. */
+/** Wakes this process and a few others; those wake each other, and find the rest in the rows. */
 async function tell(deps: Deps, planned: readonly Planned[], wake: PlanDue['wake']): Promise<void> {
   for (const lane of MESSAGE_CLASSES) {
     const pages = planned.filter(({ step }) => step.lane === lane && step.page.batches > 0);
@@ -90,6 +93,7 @@ async function tell(deps: Deps, planned: readonly Planned[], wake: PlanDue['wake
     if (!first) continue;
     wake?.(lane);
     const batches = pages.reduce((sum, { step }) => sum + step.page.batches, 0);
-    for (let i = 0; i < Math.min(Math.ceil(batches / TOGETHER), MAX_NUDGES); i++) await deps.queue.nudge(deliverJob(lane), { messageId: first.step.messageId });
+    const nudges = Math.min(Math.ceil(batches / TOGETHER), MAX_NUDGES);
+    for (let i = 0; i < nudges; i++) await deps.queue.nudge(deliverJob(lane), { messageId: first.step.messageId });
   }
 }

@@ -19,7 +19,7 @@ export interface Step {
   lane: MessageClass;
   page: PlannedPage;
   done: boolean;
-  /** Of the wave with which the message began. */
+  /** It belongs to the wave with which the message began. */
   first: boolean;
   /** Nothing of the wave was planned before this page. */
   began: boolean;
@@ -27,10 +27,10 @@ export interface Step {
 
 export interface Planning {
   readonly tenantId: number;
-  /** People of a page. */
+  /** How many people a page holds. */
   readonly limit: number;
   readonly memory: ZoneMemory;
-  /** Where all waves are of one message, and its launch has just read these. */
+  /** Given where all waves belong to one message, and its launch has just read these. */
   readonly known?: { readonly message: MessageRow; readonly senders: Senders };
 }
 
@@ -47,7 +47,7 @@ export async function planPages(tx: Tx, deps: Deps, waves: readonly WaveRow[], p
     const message = messages.get(wave.message_id);
     if (!message) throw new Error(`wave ${wave.id} has no message`);
     // A stop or expiry ends later waves that have not begun. The first one is planned to its end whatever happens, so that
-    // everybody of the frozen audience has a row that says what became of him; its batches are closed as they come.
+    // everybody of the frozen audience has a row that says what became of them; its batches are closed as they come.
     if (wave.ordinal > 0 && wave.state === 'waiting' && message.state !== 'live' && message.state !== 'completed') over.push(wave.id);
     else open.push({ wave, message });
   }
@@ -56,7 +56,7 @@ export async function planPages(tx: Tx, deps: Deps, waves: readonly WaveRow[], p
   if (ended.length > 0)
     await tx.updateTable('messages').set({ state: 'live', completed_at: null }).where('tenant_id', '=', tenantId).where('id', 'in', ended).execute();
   const senders = known ? () => known.senders : sendersOnce(tx, tenantId);
-  // Sent one behind the other without waiting in between; the connection answers them in their order.
+  // The pages are sent one behind the other without waiting in between; the connection answers them in their order.
   const pages = open.map(async ({ wave, message }) => planOne(tx, deps, { ...planning, wave, message, senders: await senders(message) }));
   const told = notifyProgressOf(
     tx,
@@ -111,13 +111,13 @@ async function planOne(tx: Tx, deps: Deps, one: Planning & { wave: WaveRow; mess
     followsId: wave.selects === 'reached' ? message.follows_id : null,
     untried: wave.selects === 'not_reached',
     freezes: wave.ordinal === 0 || wave.selects === 'ids',
-    // Joins come in any order of ids, so their wave has no position: what is planned leaves its list.
+    // Joins come in any order of ids, so their wave has no position: those who are planned leave its list.
     cursorId: wave.selects === 'ids' ? '0' : wave.cursor_id,
     maxId: wave.selects === 'ids' ? null : message.audience_max_id,
     listed: wave.selects === 'ids',
     now: new Date(deps.clock.now()),
     limit: wave.selects === 'ids' ? Math.max(limit, wave.recipient_ids?.length ?? 0) + 1 : limit,
-    // Who joins by himself is awake.
+    // People who join by themselves are awake.
     windows: message.class === 'bulk' && wave.selects !== 'ids' ? await zoneWindows(tx, tenantId, memory) : null,
   });
   return {

@@ -7,25 +7,28 @@ import { type Planning, planPages, type Step, type WaveRow } from './plan-pages.
 import type { ZoneMemory } from './quiet-windows.ts';
 import { storeForecast } from '#services/forecast/store-forecast.ts';
 
-/** A small first page lets sending start at once; later pages are read as fast as the database gives them. */
+/** The first page is small so that sending starts at once; later pages are read as fast as the database gives them. */
 export const FIRST_PAGE = 250;
-/** Each page is four times what is planned, up to this: what the server needs to plan and begin one, 5 ms, is then spread over many. */
+/**
+ * Each page is four times what is planned already, up to this: what the server needs to plan and begin a page is then spread
+ * over many people (5 ms).
+ */
 const PAGE = 8_000;
 /**
- * Audiences that the launch plans to the end: some 3 ms of it for these, where the planner is woken, waits for its turn and comes
- * to the rest 40 ms later, beside another's campaign 100.
+ * Audiences up to this size are planned to the end by the launch itself. That takes it some 3 ms; the planner would have to be
+ * woken, wait for its turn, and come to the rest 40 ms later, beside another's campaign 100.
  */
 const AT_LAUNCH = 1_000;
 
-/** From a launch's commit to its first calls, or about that. */
+/** The time from a launch's commit to its first calls, about. */
 const FIRST_CALLS_MS = 15;
 
-/** Nudges for one page: enough to wake every worker, few enough to cost nothing. Workers find the rest in the rows. */
+/** Nudges for one page: enough to wake every worker, few enough to cost nothing. Workers find what remains in the rows. */
 export const MAX_NUDGES = 16;
 
 export interface PlanOptions {
   readonly stopping?: () => boolean;
-  /** Before each page but the first: where one lane gives way to another. False: the rest is left to a later sweep. */
+  /** Runs before each page but the first, where one lane gives way to another. False leaves the rest to a later sweep. */
   readonly beforePage?: (lane: MessageClass) => Promise<boolean>;
 }
 
@@ -52,14 +55,14 @@ export async function planWave(deps: Deps, tenantId: number, waveId: string, { s
   }
 }
 
-/** Wakes workers for the page; one that ends the wave may also end the message. */
+/** Wakes workers for the page. A page that ends the wave may also end the message. */
 async function announce(deps: Deps, tenantId: number, step: Step): Promise<void> {
   const nudges = Math.min(step.page.batches, MAX_NUDGES);
   await Promise.all(Array.from({ length: nudges }, () => deps.queue.nudge(deliverJob(step.lane), { messageId: step.messageId })));
   if (step.done) await completePlanned(deps, tenantId, step);
 }
 
-/** A message whose people were all planned with its launch: nobody has made its forecast. */
+/** Makes the forecast of a message whose people were all planned with its launch: nobody else has made it. */
 async function forecastPlanned(deps: Deps, tenantId: number, waveId: string): Promise<void> {
   const wave = await deps.db.withTenant(tenantId, (tx) =>
     tx
@@ -74,7 +77,7 @@ async function forecastPlanned(deps: Deps, tenantId: number, waveId: string): Pr
   if (wave) await storeForecast(deps, tenantId, wave.message_id);
 }
 
-/** A wave that reaches nobody has no last batch that would notice the end. One whose batches all came with its end has. */
+/** Completes a wave that reaches nobody: it has no last batch that would notice the end. */
 export async function completePlanned(deps: Deps, tenantId: number, step: Step): Promise<void> {
   if (!step.began || step.page.batches === 0) await completeMessage(deps, tenantId, step.messageId);
 }
@@ -82,14 +85,14 @@ export async function completePlanned(deps: Deps, tenantId: number, step: Step):
 /** A wave that may be planned at once. */
 export type DueWave = { tenantId: number; waveId: string };
 
-/** A wave whose first page was planned by whoever launched it. */
+/** A wave whose first page its launch has planned. */
 export interface BegunWave extends DueWave {
   readonly step: Step | undefined;
 }
 
 /**
- * Plans the first page of each wave that a launch has just written, inside the launch itself: workers then claim at once,
- * without waiting for a planner to be woken first: 45 ms from the post to the first call instead of 53.
+ * Plans the first page of each wave that a launch has just written, inside the launch itself. Workers then claim at once and
+ * need not wait until a planner is woken: 45 ms from the post to the first call instead of 53.
  */
 export async function beginWaves(
   tx: Tx,
@@ -99,7 +102,7 @@ export async function beginWaves(
 ): Promise<BegunWave[]> {
   if (waves.length === 0) return [];
   const { tenant_id: tenantId } = known.message;
-  // One more than there are: a page that is not full is the last one.
+  // The limit is one more than there are people, because a page that is not full is the last one.
   const limit = count <= AT_LAUNCH ? count + 1 : FIRST_PAGE;
   const steps = await planPages(tx, deps, waves, { tenantId, limit, memory: {}, known });
   return waves.map(({ id }) => ({ tenantId, waveId: id, step: steps.find((step) => step.waveId === id) }));

@@ -6,7 +6,7 @@ import { openWindow, type QuietHours, quietHoursOf } from '#domain/message/quiet
 
 interface Night {
   readonly quiet: QuietHours;
-  /** Of people without a zone of their own. */
+  /** The zone of people who have none of their own. */
   readonly zone: string;
   /** The database's clock, in milliseconds. */
   readonly now: number;
@@ -22,12 +22,12 @@ async function nightOf(tx: Tx, tenantId: number): Promise<Night | null> {
   return quiet && { quiet, zone: row.time_zone ?? 'UTC', now: row.now.getTime() };
 }
 
-/** Zones of a tenant's people, read once per wave; somebody of a zone that came later is called by the tenant's clock. */
+/** The zones of a tenant's people are read once per wave; a person of a zone that came later is called by the tenant's clock. */
 export interface ZoneMemory {
   zones?: readonly string[];
 }
 
-/** When people of each zone may be called next; null where the tenant has no quiet hours. */
+/** Tells when people of each zone may be called next; null where the tenant has no quiet hours. */
 export async function zoneWindows(tx: Tx, tenantId: number, memory: ZoneMemory): Promise<ZoneWindows | null> {
   const night = await nightOf(tx, tenantId);
   if (!night) return null;
@@ -48,12 +48,12 @@ export async function zoneWindows(tx: Tx, tenantId: number, memory: ZoneMemory):
   return { zones: memory.zones.map((zone) => ({ zone, ...windowOf(zone) })), otherwise: windowOf(night.zone) };
 }
 
-/** The quiet hours of a batch have begun: it goes on when they end. @returns milliseconds until then */
+/** Holds a batch whose quiet hours have begun until they end. @returns milliseconds until then */
 export async function holdUntilMorning(tx: Tx, batch: ClaimedBatch): Promise<number> {
   const { tenantId, id } = batch;
   const night = await nightOf(tx, tenantId);
   const held = await tx.selectFrom('batches').select('time_zone').where('tenant_id', '=', tenantId).where('id', '=', id).executeTakeFirst();
-  // Without quiet hours by now nothing holds it any more.
+  // Where the tenant has given up its quiet hours meanwhile, nothing holds the batch any more.
   const window = night && openWindow(night.now, held?.time_zone ?? night.zone, night.quiet);
   await tx
     .updateTable('batches')

@@ -2,7 +2,7 @@ import type { Mutant } from './mutant.ts';
 
 const MARK = 'src/db/delivery/mark-slice.ts';
 const GUARD_SQL = 'src/db/delivery/guard-sql.ts';
-const LAUNCH = 'src/services/messages/launch-message.ts';
+const LAUNCH = 'src/services/messages/launch-draft.ts';
 const APPROVE = 'src/services/messages/approve-message.ts';
 const ASK = 'src/services/messages/ask-first.ts';
 const ACROSS = 'schemas/migrations/0002_across_tenants.sql';
@@ -167,7 +167,7 @@ export const SEND_GUARD_MUTANTS: readonly Mutant[] = [
   {
     guard: 'ceiling',
     removed: 'that a launch waits for marks under way',
-    changes: [{ file: LAUNCH, from: `if (!scheduled && counts(row, facts)) await`, to: `if (scheduled && counts(row, facts)) await` }],
+    changes: [{ file: LAUNCH, from: `if (!scheduled && isBoundByCeiling(row, facts)) await`, to: `if (scheduled && isBoundByCeiling(row, facts)) await` }],
     test: route('ceiling', IN_TURN),
   },
   {

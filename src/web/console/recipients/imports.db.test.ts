@@ -98,15 +98,17 @@ test('an exercise is not held up', async () => {
   expect(await state()).toBe('live');
 });
 
-test('the all-clear of an alert from elsewhere is not held up either', async () => {
+test('the all-clear of an alert from elsewhere is a draft to an audience, and asks like any other', async () => {
   await upload('name,phone\r\nAda,+12125550142\r\n');
   const first = await draft();
   await first.launch();
   await upload(BAD);
   const follows = { id: messageIdOf(deps.as(tenantId), first.id), kind: 'all_clear' } as const;
   const { shown, launch, state } = await draft({ text: { en: 'It is over' } }, { follows });
-  expect(shown).not.toContain('name="rows"');
+  expect(shown).toContain('name="rows"');
   await launch();
+  expect(await state()).toBe('draft');
+  await launch({ rows: 'yes' });
   expect(await state()).toBe('live');
 });
 
