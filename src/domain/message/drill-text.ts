@@ -1,7 +1,10 @@
 import type { Wording } from '#schemas/wording.ts';
 
 const GAP = '[\\s\u00a0\u2009\u202f]+';
-/** In the languages that Muster speaks itself; of other words nobody can say what they deny. The same as `denies_drill` in the database. */
+/**
+ * Denials in the languages that Muster speaks itself, since of other words nobody can say what they deny. The function
+ * `denies_drill` of the database has the same.
+ */
 const DENIALS = [
   `\\b(?:not|isn['’]?t)${GAP}an?${GAP}(?:drill|exercise)\\b`,
   `\\bkeine?${GAP}(?:[üÜ]bung|probe(?:alarm)?)\\b`,
@@ -16,7 +19,10 @@ interface DrillWords {
   readonly said?: Wording | null;
 }
 
-/** A drill says so itself, in every channel, and may not deny it: not in its title either. */
+/**
+ * A drill says in every channel that it is one, and may not deny it, not in its title either.
+ * @returns one error a field: `text.<locale>`, `says.<part>` or `title`
+ */
 export function drillProblems({ drill, title, text, said }: DrillWords): { field: string; code: string; detail: string }[] {
   if (!drill) return [];
   const fields = [
