@@ -24,22 +24,31 @@ async function undone<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** What is wrong with the tables' row-level security; empty when all is well. */
+/** Says what is wrong with the tables' row-level security; empty when all is well. */
 async function securityFaults(): Promise<string[]> {
   const tables = await rows<{ name: string; enabled: boolean; forced: boolean; partition: boolean; policies: string[] }>(`
     SELECT c.relname AS name, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced, c.relispartition AS partition,
-      ARRAY(SELECT p.policyname || ' ' || p.cmd || ' ' || array_to_string(p.roles, ',') || ' ' || coalesce(p.qual, '-') || ' ' || coalesce(p.with_check, '-')
-            FROM pg_policies p WHERE p.schemaname = 'public' AND p.tablename = c.relname ORDER BY p.policyname) AS policies
-    FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
-      AND EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped) ORDER BY c.relname`);
+      ARRAY(
+        SELECT concat_ws(' ', p.policyname, p.cmd, array_to_string(p.roles, ','), coalesce(p.qual, '-'), coalesce(p.with_check, '-'))
+        FROM pg_policies p
+        WHERE p.schemaname = 'public'
+          AND p.tablename = c.relname
+        ORDER BY p.policyname
+      ) AS policies
+    FROM pg_class c
+    WHERE c.relnamespace = 'public'::regnamespace
+      AND c.relkind IN ('r', 'p')
+      AND EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped)
+    ORDER BY c.relname`);
   const condition = '(tenant_id = ( SELECT app_tenant() AS app_tenant))';
   const expected = ['across ALL muster_cross true true', `tenant_isolation ALL public ${condition} ${condition}`];
   const faults = tables.length < 20 ? ['tables are missing'] : [];
   for (const table of tables) {
     if (!table.enabled) faults.push(`${table.name}: row-level security is off`);
     if (!table.forced) faults.push(`${table.name}: row-level security is not forced`);
-    // A partition has none of its own: read directly it shows nothing, read through its parent the parent's count.
-    if (JSON.stringify(table.policies) !== JSON.stringify(table.partition ? [] : expected)) faults.push(`${table.name}: policies ${table.policies.join('; ')}`);
+    // A partition has no policies of its own. Read directly it shows nothing, and read through its parent it has the parent's.
+    const policies = table.partition ? [] : expected;
+    if (JSON.stringify(table.policies) !== JSON.stringify(policies)) faults.push(`${table.name}: policies ${table.policies.join('; ')}`);
   }
   return faults;
 }
@@ -75,7 +84,7 @@ test.each([
 
 test('every table with a tenant has row-level security, forced, with the two policies', async () => {
   expect(await securityFaults()).toEqual([]);
-  // Seeded faults, so that a passing check means something.
+  // These faults are seeded, so that a passing check means something.
   for (const change of [
     'ALTER TABLE answers DISABLE ROW LEVEL SECURITY',
     'ALTER TABLE answers NO FORCE ROW LEVEL SECURITY',
@@ -101,8 +110,12 @@ test('a partition made later is protected like the first', async () => {
 
 test('only the installation, its incarnation and the list of migrations have no tenant', async () => {
   const names = await rows<{ name: string }>(`
-    SELECT c.relname AS name FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
-      AND NOT EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id') ORDER BY 1`);
+    SELECT c.relname AS name
+    FROM pg_class c
+    WHERE c.relnamespace = 'public'::regnamespace
+      AND c.relkind IN ('r', 'p')
+      AND NOT EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id')
+    ORDER BY 1`);
   expect(names.map((row) => row.name)).toEqual(['incarnation', 'installation', 'schema_migrations']);
 });
 
@@ -112,15 +125,31 @@ test('there is no view: a view would run with the rights of its owner', async ()
 
 test('application roles own nothing, cannot log in, and have no power over roles or row security', async () => {
   const owned = await rows(`
-    SELECT c.relname AS name, r.rolname AS owner FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner WHERE r.rolname IN ('muster_api', 'muster_worker', 'muster_cross')
-    UNION ALL SELECT p.proname, r.rolname FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner WHERE r.rolname IN ('muster_api', 'muster_worker')
-    UNION ALL SELECT t.typname, r.rolname FROM pg_type t JOIN pg_roles r ON r.oid = t.typowner WHERE r.rolname IN ('muster_api', 'muster_worker', 'muster_cross')`);
+    SELECT c.relname AS name, r.rolname AS owner
+    FROM pg_class c
+    JOIN pg_roles r ON r.oid = c.relowner
+    WHERE r.rolname IN ('muster_api', 'muster_worker', 'muster_cross')
+    UNION ALL
+    SELECT p.proname, r.rolname
+    FROM pg_proc p
+    JOIN pg_roles r ON r.oid = p.proowner
+    WHERE r.rolname IN ('muster_api', 'muster_worker')
+    UNION ALL
+    SELECT t.typname, r.rolname
+    FROM pg_type t
+    JOIN pg_roles r ON r.oid = t.typowner
+    WHERE r.rolname IN ('muster_api', 'muster_worker', 'muster_cross')`);
   expect(owned).toEqual([]);
   const roles = await rows(`
     SELECT rolname, rolcanlogin OR rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication AS power
-    FROM pg_roles WHERE rolname IN ('muster_api', 'muster_worker', 'muster_cross') ORDER BY 1`);
+    FROM pg_roles
+    WHERE rolname IN ('muster_api', 'muster_worker', 'muster_cross')
+    ORDER BY 1`);
   expect(roles).toEqual(['muster_api', 'muster_cross', 'muster_worker'].map((rolname) => ({ rolname, power: false })));
-  const members = await rows(`SELECT 1 FROM pg_auth_members m WHERE m.member::regrole::text IN ('muster_api', 'muster_worker', 'muster_cross')`);
+  const members = await rows(`
+    SELECT 1
+    FROM pg_auth_members m
+    WHERE m.member::regrole::text IN ('muster_api', 'muster_worker', 'muster_cross')`);
   expect(members).toEqual([]);
 });
 
@@ -149,7 +178,11 @@ test('functions that cross tenants pin their search path and are not open to eve
   const functions = await rows<{ name: string; config: string[] | null; owner: string; open: boolean }>(`
     SELECT p.proname AS name, p.proconfig AS config, CASE WHEN r.rolsuper THEN 'owner' ELSE r.rolname END AS owner,
       EXISTS (SELECT 1 FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g WHERE g.grantee = 0) AS open
-    FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef ORDER BY 1`);
+    FROM pg_proc p
+    JOIN pg_roles r ON r.oid = p.proowner
+    WHERE p.pronamespace = 'public'::regnamespace
+      AND p.prosecdef
+    ORDER BY 1`);
   expect(functions.length).toBeGreaterThan(5);
   for (const f of functions) {
     expect(f.config, f.name).toContainEqual(expect.stringMatching(/^search_path=/));

@@ -11,12 +11,12 @@ import {
 import type pg from 'pg';
 import type { Schema } from '#schemas/database.ts';
 
-/** What is asked of a client. */
+/** The one thing that Kysely needs of a client. */
 export interface Querying {
   query(text: string, values: unknown[]): Promise<Pick<pg.QueryResult<object>, 'command' | 'rowCount' | 'rows'>>;
 }
 
-/** One client's connection. Kysely's own driver waits for the answer to BEGIN before it sends anything; `Database` does not. */
+/** One client as Kysely's connection. Kysely's own driver waits for the answer to BEGIN before it sends anything; this one does not. */
 class ClientConnection implements DatabaseConnection {
   readonly #client: Querying;
 

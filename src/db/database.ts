@@ -13,27 +13,27 @@ export type AppRole = 'muster_api' | 'muster_worker';
 export type Tx = Transaction<Schema>;
 
 /**
- * The only way to the tables. The raw pool is not exported: each piece of work runs inside a transaction of one
- * tenant, or through the few functions that cross tenants.
+ * The only way to the tables. The raw pool is not exported: all work runs inside a transaction of one tenant, or through the
+ * few functions that cross tenants.
  */
 export interface Database {
   /** Runs `work` in one transaction that sees this tenant's rows alone. */
   withTenant<T>(tenantId: number, work: (tx: Tx) => Promise<T>): Promise<T>;
   /**
-   * As `withTenant`, in one packet each way: what `work` has sent by the time it first awaits, committed at its end. So
-   * `work` may only send `prepared` statements, and all of them at once; whatever it sends later is refused. Rows are given
-   * once they are committed.
+   * Does what `withTenant` does in one packet each way: the packet holds what `work` has sent by the time it first awaits, and
+   * is committed at its end. So `work` may send `prepared` statements alone, and all of them at once; a later one is refused.
+   * Rows are given once they are committed.
    */
   atOnce<T>(tenantId: number, work: (tx: Tx) => Promise<T>): Promise<T>;
   /**
-   * Opens the connections that the pool keeps, and has each parse and plan what `work` sends in its first turn, so that the
-   * first who needs it need not wait for that. No statement is executed, whatever it would do, and each answers no rows;
-   * what `work` makes of that does not matter. Rejects when the server refuses a statement.
+   * Opens the connections that the pool keeps, and has each parse and plan the statements that `work` sends in its first turn,
+   * so that the first message does not wait for that. No statement is executed, whatever it would do, and each answers no
+   * rows; what `work` makes of that does not matter. It rejects when the server refuses a statement.
    */
   warmUp(work: (tx: Tx) => Promise<unknown>): Promise<void>;
-  /** For the SECURITY DEFINER functions and `installation`: no tenant is set, so no tenant's row is visible. */
+  /** Serves the SECURITY DEFINER functions and `installation`: no tenant is set, so no tenant's row is visible. */
   across: Kysely<Schema>;
-  /** A plain client for LISTEN or COPY; the caller releases it. */
+  /** Gives a plain client for LISTEN or COPY, which the caller releases. */
   connect(): Promise<pg.PoolClient>;
   close(): Promise<void>;
 }
@@ -46,25 +46,25 @@ export interface DatabaseOptions {
   name: string;
   log: Log;
   statementTimeoutMs?: number;
-  /** Asked by each new connection before it is used. */
+  /** Is called for each new connection before it is used, and refuses it by throwing. */
   admit?: (client: pg.ClientBase) => Promise<void>;
   /**
-   * Every statement looks rows up by their keys, and each prepared one is planned once a connection: the mark's plan for one
-   * slice looks cheaper than its plan for any, so the server would plan it anew each time, for 3.8 ms. A plan made while a
-   * table was still empty would read all of it later; it may not.
+   * Makes every statement look rows up by their keys, and plans each prepared one once a connection. The mark's plan for one
+   * slice looks cheaper than its plan for any, so the server would otherwise plan it anew each time, for 3.8 ms. Reading whole
+   * tables is forbidden, since a plan made while a table was empty would read all of it later.
    */
   keysOnly?: boolean;
 }
 
-// numeric and float8 come as numbers; bigint stays a string, since ids are opaque and counts are cast where needed.
+// Values of numeric and float8 come as numbers. A bigint stays a string, since ids are opaque and counts are cast where needed.
 pg.types.setTypeParser(pg.types.builtins.NUMERIC, Number);
 
 type Parse = (value: string) => unknown;
 const builtInParser = pg.types.getTypeParser as (oid: number, format?: string) => Parse;
-/** `text[]`: an array of enum words has the same text form. */
+/** The type id of `text[]`. An array of enum words has the same text form. */
 const TEXT_ARRAY = 1009;
 
-/** Arrays of our own enums (`channel[]`, `message_class[]`) as arrays of strings; their type ids differ per database. */
+/** Reads arrays of our own enums (`channel[]`, `message_class[]`) as arrays of strings. Their type ids differ per database. */
 function enumArrays() {
   const oids = new Set<number>();
   const parseArray = builtInParser(TEXT_ARRAY);
@@ -75,9 +75,10 @@ function enumArrays() {
     );
     for (const row of rows) oids.add(row.typarray);
   };
+  const getTypeParser = (oid: number, format?: string) => (oids.has(oid) ? parseArray : builtInParser(oid, format));
   return {
-    types: { getTypeParser: ((oid: number, format?: string) => (oids.has(oid) ? parseArray : builtInParser(oid, format))) as typeof pg.types.getTypeParser },
-    /** Asked once a pool, by its first connection; the pool waits for it before it hands the connection out. */
+    types: { getTypeParser: getTypeParser as typeof pg.types.getTypeParser },
+    /** Is called once a pool, by its first connection; the pool waits for it before it hands the connection out. */
     load: (client: pg.ClientBase): void => {
       loaded ??= load(client).catch((error: unknown) => {
         loaded = undefined;
@@ -88,14 +89,42 @@ function enumArrays() {
   };
 }
 
+/**
+ * Two connections stay open however long nothing happens, so that a message at night finds connections made and statements
+ * planned: without them its first call took 180 to 240 ms, four times what it takes a minute later.
+ */
+const keptOpen = (options: DatabaseOptions): number => Math.min(2, options.max);
+
 /** Opens a pool whose connections act as an application role that owns nothing (row-level security applies). */
 export function openDatabase(options: DatabaseOptions): Database {
+  let closing = false;
+  const pool = openPool(options, () => closing);
+  const across = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+  return {
+    across,
+    withTenant: (tenantId, work) => inTransaction(pool, tenantId, work),
+    atOnce: (tenantId, work) => asOnePacket(pool, tenantId, work),
+    warmUp: async (work) => {
+      // They are warmed up together, so that each has a connection of its own.
+      const kept = Array.from({ length: keptOpen(options) });
+      await Promise.all(kept.map(async () => warmUpOn(await pool.connect(), work)));
+    },
+    connect: () => pool.connect(),
+    close: async () => {
+      closing = true;
+      await across.destroy();
+      // Kysely does not end a pool that it never used.
+      if (!pool.ending) await pool.end();
+    },
+  };
+}
+
+function openPool(options: DatabaseOptions, isClosing: () => boolean): pg.Pool {
   const arrays = enumArrays();
   const before = async (client: pg.ClientBase): Promise<void> => {
     await (arrays.load(client) as unknown as Promise<void>);
     await options.admit?.(client);
   };
-  const kept = Math.min(2, options.max);
   const pool = new pg.Pool({
     types: arrays.types,
     onConnect: (client) => before(client) as unknown as void,
@@ -104,9 +133,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     application_name: options.name,
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 30_000,
-    // Two stay open however long nothing happens, so that a message at night finds connections made and statements planned:
-    // without them its first call took 180 to 240 ms, four times what it takes a minute later.
-    min: kept,
+    min: keptOpen(options),
     keepAlive: true,
     // Statements are sent without waiting for the answers before them.
     pipeline: true,
@@ -120,74 +147,59 @@ export function openDatabase(options: DatabaseOptions): Database {
       ...(options.keysOnly ? ['-c plan_cache_mode=force_generic_plan', '-c enable_seqscan=off'] : []),
     ].join(' '),
   });
-  // An idle connection that breaks (server restart) must not end the process; the pool replaces it.
-  let closing = false;
-  const lost = (error: Error): unknown => closing || options.log.warn({ code: (error as { code?: string }).code }, 'database connection lost');
-  pool.on('error', lost);
-  // pg-pool listens while a connection is idle only: one lost between two statements of a transaction would be an
-  // unhandled 'error' event and end the process. Its next statement fails anyway, so noting it is all there is to do.
-  pool.on('connect', (client) => client.on('error', (error) => options.log.debug({ error: error.message }, 'database connection lost in use')));
-  const across = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
-  const inTransaction = async <T>(tenantId: number, work: (tx: Tx, client: pg.PoolClient) => Promise<T>): Promise<T> => {
-    const client = await pool.connect();
-    let broken = false;
-    try {
-      hold(client);
-      // Not awaited: it travels with the first statement of `work`. If it fails, so does everything behind it.
-      const begun = client.query(begin(tenantId));
-      begun.catch(() => undefined);
-      const result = await work(txOf(client), client);
-      await begun;
-      return result;
-    } catch (error) {
-      await client.query('ROLLBACK').catch(() => (broken = true));
-      throw error;
-    } finally {
-      client.release(broken);
-    }
-  };
-  return {
-    across,
-    withTenant: (tenantId, work) =>
-      inTransaction(tenantId, async (tx, client) => {
-        const result = await work(tx);
-        await commit(client);
-        return result;
-      }),
-    atOnce: async (tenantId, work) => {
-      const packet = new OnePacket(tenantId);
-      const client = await pool.connect();
-      const tx = txOf(client);
-      let usable = true;
-      try {
-        packets.set(tx, packet);
-        const working = work(tx);
-        const [result, sent] = await Promise.allSettled([working, packet.send(client)]);
-        usable = sent.status === 'fulfilled' && sent.value;
-        if (result.status === 'rejected') throw result.reason;
-        return result.value;
-      } finally {
-        packets.delete(tx);
-        client.release(!usable);
-      }
-    },
-    warmUp: async (work) => {
-      // Together, so that each has a connection of its own.
-      await Promise.all(Array.from({ length: kept }, async () => warmUpOn(await pool.connect(), work)));
-    },
-    connect: () => pool.connect(),
-    close: async () => {
-      closing = true;
-      await across.destroy();
-      // Kysely ends no pool that it was never asked for.
-      if (!pool.ending) await pool.end();
-    },
-  };
+  // An idle connection that breaks (the server restarts) must not end the process; the pool replaces it.
+  pool.on('error', (error) => {
+    if (!isClosing()) options.log.warn({ code: (error as { code?: string }).code }, 'database connection lost');
+  });
+  // The pool listens only while a connection is idle. One that is lost between two statements of a transaction would be an
+  // unhandled 'error' event and end the process. Its next statement fails anyway, so it is only noted here.
+  pool.on('connect', (client) => {
+    client.on('error', (error) => options.log.debug({ error: error.message }, 'database connection lost in use'));
+  });
+  return pool;
+}
+
+async function inTransaction<T>(pool: pg.Pool, tenantId: number, work: (tx: Tx) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken = false;
+  try {
+    hold(client);
+    // It is not awaited, so that it travels with the first statement of `work`. If it fails, so does everything after it.
+    const begun = client.query(begin(tenantId));
+    begun.catch(() => undefined);
+    const result = await work(txOf(client));
+    await commit(client);
+    await begun;
+    return result;
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => (broken = true));
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+async function asOnePacket<T>(pool: pg.Pool, tenantId: number, work: (tx: Tx) => Promise<T>): Promise<T> {
+  const packet = new OnePacket(tenantId);
+  const client = await pool.connect();
+  const tx = txOf(client);
+  let usable = true;
+  try {
+    packets.set(tx, packet);
+    const working = work(tx);
+    const [result, sent] = await Promise.allSettled([working, packet.send(client)]);
+    usable = sent.status === 'fulfilled' && sent.value;
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  } finally {
+    packets.delete(tx);
+    client.release(!usable);
+  }
 }
 
 /**
- * Keeps what is sent now until the microtasks have run, so that it leaves in one packet: each packet of its own wakes the
- * server for one statement.
+ * Keeps what is sent now until the microtasks have run, so that it leaves in one packet: a packet for each statement would
+ * wake the server each time.
  */
 function hold(client: pg.ClientBase): void {
   const { stream } = (client as unknown as { connection: { stream: Duplex } }).connection;
@@ -195,7 +207,7 @@ function hold(client: pg.ClientBase): void {
   process.nextTick(() => stream.uncork());
 }
 
-/** One simple query: two statements, one message each way. `set_config` is local to the transaction. */
+/** The two statements are one simple query, so that they need one message each way. `set_config` is local to the transaction. */
 function begin(tenantId: number): string {
   if (!Number.isSafeInteger(tenantId)) throw new TypeError(`a tenant's id is a whole number, not ${tenantId}`);
   return `BEGIN; SELECT set_config('app.tenant', '${tenantId}', true)`;
@@ -210,7 +222,7 @@ async function commit(client: pg.ClientBase): Promise<void> {
 const kyselys = new WeakMap<pg.ClientBase, Tx>();
 const clients = new WeakMap<Tx, pg.ClientBase>();
 
-/** One Kysely for each client, kept: a client serves one transaction at a time. */
+/** Gives each client one Kysely and keeps it, since a client serves one transaction at a time. */
 function txOf(client: pg.ClientBase): Tx {
   let tx = kyselys.get(client);
   if (!tx) {
@@ -247,7 +259,7 @@ function clientOf(tx: Tx): pg.ClientBase {
   return client;
 }
 
-/** Of transactions that are one packet. */
+/** The packet of each transaction that `atOnce` runs. */
 const packets = new WeakMap<Tx, OnePacket>();
 
 /** Sends a statement that is prepared by name, at once or with the others of its packet. */
@@ -259,7 +271,7 @@ export async function sendNamed(tx: Tx, { name, text, values }: NamedStatement):
 }
 
 async function warmUpOn(client: pg.PoolClient, work: (tx: Tx) => Promise<unknown>): Promise<void> {
-  // No organisation has the id 0.
+  // No tenant has the id 0.
   const packet = new OnePacket(0, true);
   const warmedUp: Querying = {
     query: async (text, values) => ({ command: '', rowCount: 0, rows: (await packet.add({ name: '', text, values })) as object[] }),
@@ -271,7 +283,7 @@ async function warmUpOn(client: pg.PoolClient, work: (tx: Tx) => Promise<unknown
   try {
     const planned = packet.add({ name: '', text: 'SELECT', values: [] });
     const working = work(tx).catch(() => undefined);
-    // Kysely sends some microtasks after it is asked.
+    // Kysely sends a statement some microtasks after it was asked to.
     await nextTurn();
     usable = await packet.send(client);
     await Promise.all([planned, working]);

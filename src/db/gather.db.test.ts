@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => deps.close());
 
-/** The transaction it ran in, and 10 / n: nothing for 0. */
+/** Gives the transaction that it ran in, and 10 / n, which fails for 0. */
 const tenth = prepared<{ n: number }, { xid: string; value: number; tenant: string }>(
   'tenth',
   (at) => sql`SELECT pg_current_xact_id()::text AS xid, 10 / ${at('n')}::int AS value, current_setting('app.tenant') AS tenant`,

@@ -1,9 +1,9 @@
 import type { Database, Tx } from './database.ts';
 import { wasRolledBack } from './one-packet.ts';
 
-/** Pieces of work that share a transaction at most: some 15 ms of marks, which a stop may have to wait for. */
+/** At most so many pieces of work share a transaction. They are some 15 ms of marks, which a stop may have to wait for. */
 const TOGETHER = 32;
-/** Transactions under way; what comes meanwhile goes with the next ones. */
+/** So many transactions run at a time; pieces that come meanwhile go with the next ones. */
 const AT_ONCE = 2;
 
 interface Piece {
@@ -15,7 +15,7 @@ interface Piece {
 }
 
 /**
- * Group commit for many small pieces of work: a thousand messages to one person each are five transactions apiece, and
+ * Commits many small pieces of work as a group. A thousand messages to one person each would be five transactions apiece, and
  * their commits, packets and wake-ups cost more than what they write.
  */
 export class Gather {
@@ -27,7 +27,10 @@ export class Gather {
     this.#db = db;
   }
 
-  /** The same database, whose `atOnce` shares transactions. Of one `key` a transaction takes one piece, and it takes them in order, so that locks are. */
+  /**
+   * The same database, whose `atOnce` shares transactions. A transaction takes at most one piece of a `key` (digits), and
+   * takes its pieces in the order of their keys, so that locks are taken in one order.
+   */
   of(key: string): Database {
     return { ...this.#db, atOnce: (tenantId, work) => this.#add(tenantId, key, work) };
   }
@@ -35,7 +38,7 @@ export class Gather {
   #add<T>(tenantId: number, key: string, work: (tx: Tx) => Promise<T>): Promise<T> {
     return new Promise<T>((done, fail) => {
       this.#waiting.push({ tenantId, key, work, done, fail });
-      // Whoever is released by one answer asks in the same turn of the loop.
+      // It waits for the end of the turn, since the pieces that one answer releases are asked for in the same turn.
       setImmediate(() => this.#next());
     });
   }
@@ -52,7 +55,7 @@ export class Gather {
     });
   }
 
-  /** Those of the tenant that waits longest. */
+  /** Takes pieces of the tenant that waits longest. */
   #take(): Piece[] {
     const taken = new Map<string, Piece>();
     const tenantId = this.#waiting[0]?.tenantId;
@@ -72,7 +75,7 @@ export class Gather {
       const values = await this.#db.atOnce(tenantId, (tx) => Promise.all(pieces.map((piece) => piece.work(tx))));
       for (const [i, piece] of pieces.entries()) piece.done(values[i]);
     } catch (error) {
-      // One that cannot be written must not take the others along. Only where it is sure that nothing was.
+      // A piece that cannot be written must not take the others with it. They are repeated only where surely nothing was written.
       if (pieces.length > 1 && wasRolledBack(error)) await Promise.all(pieces.map((piece) => this.#run(tenantId, [piece])));
       else for (const piece of pieces) piece.fail(error);
     }

@@ -2,8 +2,8 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestDatabase } from '#testing/database.ts';
 
-// Two tenants with one row in every table, then the database is broken in every way that has happened to others:
-// the probe below must see a leak, or see that nothing is shown at all (fail closed). It is the probe that is tested.
+// Two tenants have one row in every table. Then the database is broken in every way that has happened to others, and the
+// probe below must see a leak, or see that nothing is shown at all (fail closed). The probe is what is tested.
 
 const ONE = 1_000_001;
 const TWO = 1_000_002;
@@ -28,7 +28,7 @@ let tables: { name: string; columns: string; values: (tenant: number, n: number)
 interface Column {
   readonly name: string;
   readonly type: string;
-  /** First label, where the type is an enum. */
+  /** The first label, where the type is an enum. */
   readonly label: string | null;
 }
 
@@ -57,12 +57,23 @@ beforeAll(async () => {
   database = await openTestDatabase();
   owner = database.owner;
   const { rows } = await owner.query<{ name: string; columns: Column[] }>(`
-    SELECT c.relname AS name, json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
-          'label', (SELECT e.enumlabel FROM pg_enum e WHERE e.enumtypid = a.atttypid ORDER BY e.enumsortorder LIMIT 1)) ORDER BY a.attnum)
-        FILTER (WHERE a.attname = 'tenant_id' OR (a.attnotnull AND NOT a.atthasdef AND a.attidentity = '')) AS columns
-    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-    GROUP BY c.relname HAVING bool_or(a.attname = 'tenant_id') ORDER BY c.relname`);
+    SELECT c.relname AS name,
+      json_agg(
+        json_build_object(
+          'name', a.attname,
+          'type', format_type(a.atttypid, a.atttypmod),
+          'label', (SELECT e.enumlabel FROM pg_enum e WHERE e.enumtypid = a.atttypid ORDER BY e.enumsortorder LIMIT 1)
+        )
+        ORDER BY a.attnum
+      ) FILTER (WHERE a.attname = 'tenant_id' OR (a.attnotnull AND NOT a.atthasdef AND a.attidentity = '')) AS columns
+    FROM pg_class c
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE c.relnamespace = 'public'::regnamespace
+      AND c.relkind IN ('r', 'p')
+      AND NOT c.relispartition
+    GROUP BY c.relname
+    HAVING bool_or(a.attname = 'tenant_id')
+    ORDER BY c.relname`);
   tables = rows.map(({ name, columns }) => ({
     name,
     columns: columns.map((column) => column.name).join(', '),
@@ -81,7 +92,7 @@ afterAll(() => database.drop());
 
 type Finding = 'sees another tenant' | 'changes another tenant' | 'writes into another tenant' | 'sees nothing of its own';
 
-/** What tenant ONE can do to `table` that it should not, or cannot do that it should. Inside a transaction. */
+/** Finds what tenant ONE can do to `table` that it should not, or cannot do that it should. It runs inside a transaction. */
 async function probe(table: (typeof tables)[number]): Promise<Finding[]> {
   const found: Finding[] = [];
   const read = await owner.query<{ tenant_id: number }>(`SELECT tenant_id FROM ${table.name}`);
@@ -99,13 +110,10 @@ async function probe(table: (typeof tables)[number]): Promise<Finding[]> {
   };
   if ((await attempt(`DELETE FROM ${table.name} WHERE tenant_id = ${TWO}`)) > 0) found.push('changes another tenant');
   if ((await attempt(`UPDATE ${table.name} SET tenant_id = tenant_id WHERE tenant_id = ${TWO}`)) > 0) found.push('changes another tenant');
-  // A key that no seeded row has, so that only the policy can refuse it.
-  if (
-    (await attempt(
-      `INSERT INTO ${table.name} (${table.columns}) OVERRIDING SYSTEM VALUE VALUES (${table.values(table.name === 'tenants' ? TWO + 1 : TWO, 77)})`,
-    )) > 0
-  )
-    found.push('writes into another tenant');
+  // The row has a key that no seeded row has, so that only the policy can refuse it.
+  const values = table.values(table.name === 'tenants' ? TWO + 1 : TWO, 77);
+  const insert = `INSERT INTO ${table.name} (${table.columns}) OVERRIDING SYSTEM VALUE VALUES (${values})`;
+  if ((await attempt(insert)) > 0) found.push('writes into another tenant');
   return [...new Set(found)];
 }
 

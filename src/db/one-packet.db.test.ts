@@ -58,10 +58,9 @@ test('values are written as they are one by one', async () => {
   const given = { bytes: Buffer.from([0, 255, 92]), at: new Date('2026-11-23T05:00:00.123Z'), list: ['a', null, 'b "c" \\'], yes: true, none: undefined, n: 7 };
   const values = prepared<typeof given, Record<string, unknown>>(
     'values',
-    (
-      at,
-    ) => sql`SELECT encode(${at('bytes')}::bytea, 'hex') AS bytes, ${at('at')}::timestamptz AS at, ${at('list')}::text[] AS list, ${at('yes')}::boolean AS yes,
-      ${at('none')}::text AS none, ${at('n')}::int AS n`,
+    (at) => sql`
+      SELECT encode(${at('bytes')}::bytea, 'hex') AS bytes, ${at('at')}::timestamptz AS at, ${at('list')}::text[] AS list,
+        ${at('yes')}::boolean AS yes, ${at('none')}::text AS none, ${at('n')}::int AS n`,
   );
   const packed = await deps.db.atOnce(tenantId, (tx) => values(tx, given));
   expect(packed).toEqual([{ ...given, bytes: '00ff5c', none: null }]);

@@ -2,7 +2,7 @@ import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQue
 import type { Schema } from '#schemas/database.ts';
 import { sendNamed, type Tx } from './database.ts';
 
-/** Stands for a value while the text is made. */
+/** Stands for a value while the text of a statement is made. */
 class Place {
   readonly key: string;
   constructor(key: string) {
@@ -19,15 +19,16 @@ const compiling = new Kysely<Schema>({
   },
 });
 
-/** Where values go in a statement: `${at('ids')}::bigint[]`. */
+/** Names where a value goes in a statement: `${at('ids')}::bigint[]`. */
 export type Places<V> = (key: keyof V & string) => Place;
 export type Prepared<V, R> = (tx: Tx, values: V) => Promise<R[]>;
 
 /**
- * A statement of the delivery path: written with Kysely's `sql`, made into text once, parsed and planned once per
+ * Makes a statement of a hot path. It is written with Kysely's `sql`, made into text once, and parsed and planned once per
  * connection under its name, instead of anew for each slice.
  *
- * It is sent when called, before anything is awaited, so several of them travel in one packet (`Database.atOnce`).
+ * It is sent when it is called, before anything is awaited, so several of them travel in one packet (`Database.atOnce`).
+ * @param name unique among all prepared statements of the process
  */
 export function prepared<V extends object, R>(name: string, build: (at: Places<V>) => RawBuilder<R>): Prepared<V, R> {
   let made: { text: string; keys: readonly (keyof V & string)[] } | undefined;
@@ -45,10 +46,19 @@ export function prepared<V extends object, R>(name: string, build: (at: Places<V
   };
 }
 
-/** Digits and words in the server's own notation of arrays; nothing in them needs quoting. 2 us for 125 ids, pg's own way 9. */
+/**
+ * Writes digits and words in the server's own notation of arrays, where nothing in them needs quotes. It takes 2 us for 125
+ * ids; pg's own way takes 9.
+ */
 export const plainArray = (values: readonly (string | number | null)[]): string => `{${values.map((value) => value ?? 'NULL').join(',')}}`;
 
 const PLAIN = /^[\w.-]+$/;
-/** Any text. NULL unquoted is the null, quoted the word. */
-export const textArray = (values: readonly (string | null)[]): string =>
-  `{${values.map((value) => (value === null ? 'NULL' : PLAIN.test(value) && !/^null$/i.test(value) ? value : `"${value.replaceAll(/[\\"]/g, '\\$&')}"`)).join(',')}}`;
+
+/** NULL without quotes is the null, with quotes it is the word. */
+function element(value: string | null): string {
+  if (value === null) return 'NULL';
+  return PLAIN.test(value) && !/^null$/i.test(value) ? value : `"${value.replaceAll(/[\\"]/g, '\\$&')}"`;
+}
+
+/** Writes any text in the server's own notation of arrays, in quotes where it needs them. */
+export const textArray = (values: readonly (string | null)[]): string => `{${values.map(element).join(',')}}`;

@@ -5,7 +5,7 @@ import type { Tx } from './database.ts';
 
 export interface SuppressedAddress {
   readonly senderId: number;
-  /** As it was used; it is kept in lower case, which changes no telephone number. */
+  /** The address as it was used. It is kept in lower case, which changes no telephone number. */
   readonly address: string;
   readonly reason: SuppressionsTable['reason'];
   /** Where it comes from: `provider`, `receipt`, `sms`, `link`, or the label of the actor. */
@@ -13,27 +13,37 @@ export interface SuppressedAddress {
 }
 
 /**
- * Stops senders from ever using these addresses. One that is stopped already keeps its first reason.
+ * Stops senders from ever using these addresses. A sender that is stopped already keeps its first reason.
  * @returns the senders that were stopped now, one entry for each address
  */
 export async function suppress(tx: Tx, tenantId: number, addresses: readonly SuppressedAddress[]): Promise<number[]> {
   if (addresses.length === 0) return [];
+  const rows = addresses.map(({ senderId, address, reason, source }) => ({
+    tenant_id: tenantId,
+    sender_id: senderId,
+    address: address.toLowerCase(),
+    reason,
+    source,
+  }));
   const added = await tx
     .insertInto('suppressions')
-    .values(
-      addresses.map(({ senderId, address, reason, source }) => ({ tenant_id: tenantId, sender_id: senderId, address: address.toLowerCase(), reason, source })),
-    )
+    .values(rows)
     .onConflict((c) => c.doNothing())
     .returning('sender_id')
     .execute();
   return added.map((row) => row.sender_id);
 }
 
-/** Marks these people's address of a channel as one that no carrier can reach. Push has none: a dead subscription is removed instead. */
+/**
+ * Marks these people's address of a channel as one that no carrier can reach. Push has no address, so there a dead
+ * subscription is removed instead.
+ */
 export async function markAddressInvalid(tx: Tx, tenantId: number, channel: Channel, recipientIds: readonly string[]): Promise<void> {
   if (recipientIds.length === 0 || channel === 'push') return;
   const column = channel === 'sms' ? 'phone_invalid_at' : 'email_invalid_at';
   await sql`
-    UPDATE recipients SET ${sql.ref(column)} = now()
-    WHERE tenant_id = ${tenantId} AND id = ANY (${[...recipientIds]}::bigint[])`.execute(tx);
+    UPDATE recipients
+    SET ${sql.ref(column)} = now()
+    WHERE tenant_id = ${tenantId}
+      AND id = ANY (${[...recipientIds]}::bigint[])`.execute(tx);
 }

@@ -22,8 +22,12 @@ async function readCatalogue(): Promise<Tables> {
   const { rows } = await owner.query<{ table: string; column: string; type: string; nullable: boolean; optional: boolean }>(`
     SELECT c.relname AS "table", a.attname AS "column", format_type(a.atttypid, a.atttypmod) AS type, NOT a.attnotnull AS nullable,
       NOT a.attnotnull OR a.atthasdef OR a.attidentity <> '' AS optional
-    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> 'schema_migrations'`);
+    FROM pg_class c
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE c.relnamespace = 'public'::regnamespace
+      AND c.relkind IN ('r', 'p')
+      AND NOT c.relispartition
+      AND c.relname <> 'schema_migrations'`);
   const tables: Record<string, Record<string, ColumnFacts>> = {};
   for (const row of rows) (tables[row.table] ??= {})[row.column] = { kind: kindOfPostgres(row.type), nullable: row.nullable, optional: row.optional };
   return tables;
@@ -63,8 +67,11 @@ test('type expressions are read as Kysely means them', () => {
 
 test('the enums and checked words of the database are those of the code', async () => {
   const { rows } = await owner.query<{ name: string; labels: string[] }>(`
-    SELECT t.typname AS name, array_agg(e.enumlabel::text ORDER BY e.enumsortorder) AS labels FROM pg_type t JOIN pg_enum e ON e.enumtypid = t.oid
-    WHERE t.typnamespace = 'public'::regnamespace GROUP BY t.typname`);
+    SELECT t.typname AS name, array_agg(e.enumlabel::text ORDER BY e.enumsortorder) AS labels
+    FROM pg_type t
+    JOIN pg_enum e ON e.enumtypid = t.oid
+    WHERE t.typnamespace = 'public'::regnamespace
+    GROUP BY t.typname`);
   expect(Object.fromEntries(rows.map((row) => [row.name, row.labels]))).toEqual(ENUMS);
   for (const [constraint, words] of Object.entries(CHECKED_WORDS)) {
     const { rows: found } = await owner.query<{ text: string }>('SELECT pg_get_constraintdef(oid) AS text FROM pg_constraint WHERE conname = $1', [constraint]);

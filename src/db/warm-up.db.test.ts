@@ -25,9 +25,11 @@ const broken = prepared<object, unknown>('broken', () => sql`SELECT nothing FROM
 const fails = prepared<{ n: number }, unknown>('fails', (at) => sql`SELECT 1 / (random() * ${at('n')}::int)::int`);
 
 const connections = async (): Promise<number> => {
-  const { rows } = await sql<{
-    n: number;
-  }>`SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name = 'warming-up' AND datname = current_database()`.execute(deps.db.across);
+  const { rows } = await sql<{ n: number }>`
+    SELECT count(*)::int AS n
+    FROM pg_stat_activity
+    WHERE application_name = 'warming-up'
+      AND datname = current_database()`.execute(deps.db.across);
   return rows[0]?.n ?? 0;
 };
 

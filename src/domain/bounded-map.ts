@@ -1,4 +1,4 @@
-/** A map that forgets what was used longest ago once it holds more than `limit` entries. */
+/** A map that forgets the entry that was used longest ago once it holds more than `limit` entries. */
 export class BoundedMap<K, V> {
   readonly #entries = new Map<K, V>();
   readonly #limit: number;

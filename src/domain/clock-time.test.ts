@@ -14,7 +14,7 @@ test.each([
   ['9:00', '2026-06-01T22:10:00Z', 'UTC', '2026-06-02T09:00:00Z'],
   ['13:45', '2026-06-01T10:00:00Z', 'Europe/Berlin', '2026-06-01T11:45:00Z'],
   ['18:00', '2026-06-01T23:30:00Z', 'Asia/Tokyo', '2026-06-02T09:00:00Z'],
-  // clocks go back at 01:00 UTC that night
+  // The clocks go back at 01:00 UTC that night.
   ['06:00', '2026-10-24T22:00:00Z', 'Europe/Berlin', '2026-10-25T05:00:00Z'],
 ])('%s said at %s in %s', (clock, now, zone, expected) => {
   expect(new Date(instantOfClock(clock, at(now), zone)).toISOString()).toBe(new Date(expected).toISOString());

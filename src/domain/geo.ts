@@ -1,4 +1,4 @@
-/** Mean radius of the earth in km (IUGG R1), as turf and most gazetteers use it. */
+/** The mean radius of the earth in km (IUGG R1), as turf and most gazetteers use it. */
 export const EARTH_RADIUS_KM = 6371.0088;
 
 /** A box in degrees. `west > east` means that it crosses the antimeridian. */
@@ -12,15 +12,15 @@ export interface Box {
 const radians = (degrees: number): number => (degrees * Math.PI) / 180;
 const degrees = (rad: number): number => (rad * 180) / Math.PI;
 
-/** Great-circle distance in km (haversine: exact enough below half a percent everywhere, stable for short distances). */
+/** The great-circle distance in km. Haversine is off by less than half a percent everywhere, and stable for short distances. */
 export function distanceKm(a: { lat: number; lon: number }, b: { lat: number; lon: number }): number {
   const h = Math.sin(radians(b.lat - a.lat) / 2) ** 2 + Math.cos(radians(a.lat)) * Math.cos(radians(b.lat)) * Math.sin(radians(b.lon - a.lon) / 2) ** 2;
   return 2 * EARTH_RADIUS_KM * Math.asin(Math.min(1, Math.sqrt(h)));
 }
 
-/** Smallest box that holds the circle; all longitudes when the circle holds a pole. */
+/** The smallest box that holds the circle. It has all longitudes where the circle holds a pole. */
 export function boxAround(centre: { lat: number; lon: number }, km: number): Box {
-  // A hair wider than the circle, so that rounding never drops a point that the exact distance would keep.
+  // The box is a hair wider than the circle, so that rounding never drops a point that the exact distance would keep.
   const angle = km / EARTH_RADIUS_KM + 1e-9;
   const south = centre.lat - degrees(angle);
   const north = centre.lat + degrees(angle);
@@ -32,7 +32,7 @@ export function boxAround(centre: { lat: number; lon: number }, km: number): Box
 
 const wrap = (lon: number): number => (lon < -180 ? lon + 360 : lon > 180 ? lon - 360 : lon);
 
-/** Box of a ring of [lon, lat] positions. RFC 7946 cuts polygons at the antimeridian, so it never crosses. */
+/** The box of a ring of [lon, lat] positions. It never crosses the antimeridian, since RFC 7946 cuts polygons there. */
 export function boxOfRing(ring: readonly (readonly [number, number])[]): Box {
   let [west, south, east, north] = [180, 90, -180, -90];
   for (const [lon, lat] of ring) {

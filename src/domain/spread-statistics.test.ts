@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { type Cohort, reproduction } from './spread-statistics.ts';
 
-/** mulberry32: a seeded generator, so that a failure can be repeated. */
+/** mulberry32 is a seeded generator, so that a failure can be repeated. */
 function seeded(seed: number): () => number {
   let a = seed;
   return () => {
@@ -17,7 +17,7 @@ const poisson = (mean: number, random: () => number): number => {
   for (let p = random(); p > Math.exp(-mean); p *= random()) n++;
   return n;
 };
-/** Most bring nobody, a few many: variance is mean times (1 + mean). */
+/** Most people bring nobody and a few bring many, so that the variance is the mean times (1 + mean). */
 const geometric = (mean: number, random: () => number): number => Math.floor(Math.log(1 - random()) / Math.log(mean / (1 + mean)));
 
 const cohort = (people: number, one: () => number): Cohort => {
@@ -54,6 +54,6 @@ test('too early below 30, and nobody brought is not proof of zero', () => {
   expect(reproduction({ people: 29, children: 20, squares: 20 })).toBe('too_early');
   const none = reproduction({ people: 100, children: 0, squares: 0 });
   expect(none).toMatchObject({ r: 0, low: 0 });
-  // the exact Poisson bound is 0.0369
+  // The exact Poisson bound is 0.0369.
   expect((none as { high: number }).high).toBeCloseTo(0.037, 2);
 });

@@ -1,29 +1,31 @@
-/** What one generation (or cohort) of sharers brought, as sums, so that a million of them need no list. */
+/** What one generation (or cohort) of sharers brought, as sums, so that a million people need no list. */
 export interface Cohort {
-  /** People who have had time to pass it on. */
+  /** People who have had time to pass the message on. */
   readonly people: number;
-  /** Those whom they brought, and the sum of squares of each one's count. */
+  /** People whom they brought. */
   readonly children: number;
+  /** The sum of the squares of how many people each of them brought. */
   readonly squares: number;
 }
 
 export interface Reproduction {
+  /** People whom each person brought on average; `low` and `high` are its 95 % interval. */
   readonly r: number;
-  /** 95 % interval. */
   readonly low: number;
   readonly high: number;
   readonly people: number;
 }
 
-/** Below this many mature people a mean says more about chance than about the message. */
+/** With fewer people who have had time to share, a mean says more about chance than about the message. */
 export const MIN_MATURE = 30;
 const Z = 1.96;
 
 /**
- * How many people each person brought on average, with a 95 % interval, or 'too_early' below 30 mature people.
+ * Estimates how many people each person brought on average, with a 95 % interval; 'too_early' below 30 people who have had
+ * time to share.
  *
- * Byar's approximation of the exact Poisson interval, on counts scaled down by the overdispersion: a few people bring
- * many, so the variance exceeds the mean and a plain Poisson interval would be too narrow.
+ * It uses Byar's approximation of the exact Poisson interval, on counts scaled down by the overdispersion. A few people bring
+ * many, so the variance exceeds the mean, and a plain Poisson interval would be too narrow.
  */
 export function reproduction({ people, children, squares }: Cohort): Reproduction | 'too_early' {
   if (people < MIN_MATURE) return 'too_early';

@@ -3,7 +3,7 @@ import { Problem } from '#platform/errors.ts';
 import type { ThreadAnswer } from './cap-thread.ts';
 import { parseGuarded } from './cap-xml.ts';
 
-/** Entry of the thread that parses one alert with very many tags. */
+/** The work of the thread that parses one alert with very many tags. */
 function answer(text: string): ThreadAnswer {
   try {
     return { parsed: parseGuarded(text) };

@@ -1,14 +1,14 @@
 import { CAP_NAMESPACE, type CapAlert } from '#domain/cap/cap-alert.ts';
 
 const ENTITY: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
-// What XML 1.0 cannot hold at all (production 2), also as a reference.
+// XML 1.0 cannot hold these characters at all (production 2), not even as references.
 // oxlint-disable-next-line no-control-regex
 const IMPOSSIBLE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|\p{Cs}/gu;
 const escapeXml = (text: string): string => text.replace(IMPOSSIBLE, '').replace(/[&<>]/g, (c) => ENTITY[c] ?? c);
 
 const names = (line: string): string[] => line.split(' ');
 
-/** The schema is a sequence: order matters. */
+/** The order of the elements matters, since the schema is a sequence. */
 const ORDER: Readonly<Record<string, readonly string[]>> = {
   alert: names('identifier sender sent status msgType source scope restriction addresses code note references incidents info'),
   info: [
@@ -20,7 +20,7 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
 };
 const NAMED_VALUE = ['valueName', 'value'];
 
-/** Alert -> CAP 1.2 XML, UTF-8, valid against the schema where the alert's values are. */
+/** Writes an alert as CAP 1.2 XML in UTF-8, which is valid against the schema where the alert's values are. */
 export function writeCap(alert: CapAlert): string {
   return `<?xml version="1.0" encoding="UTF-8"?>\n<alert xmlns="${CAP_NAMESPACE}">\n${children('alert', alert, '  ')}</alert>\n`;
 }

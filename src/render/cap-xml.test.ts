@@ -6,7 +6,7 @@ import { Problem } from '#platform/errors.ts';
 import { writeCap } from './cap-write.ts';
 import { parseCap } from './cap-xml.ts';
 
-/** Processor time of this thread: what the event loop would be held for, without other processes' share. */
+/** Measures the processor time of this thread, which is how long it holds the event loop, without other processes' share. */
 const cpuMs = (): number => {
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1000;
@@ -141,7 +141,7 @@ describe('bombs', () => {
     'as many wrong values as are looked at here': ALERT.replace('<category>', '<category>x</category>'.repeat(1_200) + '<category>'),
   };
 
-  // The first parse compiles the schema and warms the code; so the best of three.
+  // The first parse compiles the schema and warms the code, so the best of three counts.
   it.each(Object.entries(bombs))('%s is refused within 50 ms', async (_, text) => {
     await parsed(ALERT);
     const input = bytes(text);
@@ -167,7 +167,7 @@ describe('bombs', () => {
       const [problem, alert] = await Promise.allSettled([refusal(bytes(many)), parsed(good)]);
       return { problem, alert, held: cpuMs() - before };
     };
-    // On a machine with more to do than it can, the thread may need longer than it is given: then it says so, and is asked again.
+    // On a busy machine the thread may need longer than it is given. Then it says so, and is asked again.
     const seen = await vi.waitFor(
       async () => {
         const tried = await once();
@@ -195,7 +195,7 @@ describe('writeCap', () => {
   });
 });
 
-// The published schema is the outside check; the product carries its own.
+// The product carries a schema of its own, and the published schema is the outside check.
 const DATA = new URL('../../../shared/data/cap/', import.meta.url);
 const hasData = existsSync(new URL('CAP-v1.2.xsd', DATA));
 if (!hasData) console.warn('SKIPPED ALOUD: no ../shared/data/cap beside this checkout, so our CAP schema is not compared with the published one');
@@ -260,7 +260,7 @@ describe.skipIf(!hasData)('against the published schema and real alerts', () => 
   });
 });
 
-/** Each element left out, doubled, emptied, exchanged with its neighbour and given other values. */
+/** Leaves each element out, doubles it, empties it, exchanges it with its neighbour and gives it other values. */
 function mutations(text: string): string[] {
   const values = ['', ' ', 'x', 'Actual', 'Test', 'Alert', 'Cancel', 'Private', 'CBRNE', 'None', 'Extreme', 'Unknown', '12', '1.5', 'en-US', 'a b', 'x:y%zz'];
   const times = [

@@ -6,16 +6,16 @@ import { type ParsedCap, parseInThread } from './cap-thread.ts';
 import { decodeXml, guardXml, MAX_XML_BYTES } from './xml-guard.ts';
 
 const SCHEMA_FILE = new URL('../../schemas/cap-1.2.xsd', import.meta.url);
-// Entities are never expanded (no NOENT), nothing is fetched, and what the declaration says of the encoding is past.
+// Entities are never expanded (no NOENT), nothing is fetched, and the declared encoding is ignored, since the text is decoded.
 const OPTIONS =
   ParseOption.XML_PARSE_NO_XXE |
   ParseOption.XML_PARSE_NONET |
   ParseOption.XML_PARSE_NO_SYS_CATALOG |
   ParseOption.XML_PARSE_IGNORE_ENC |
   ParseOption.XML_PARSE_BIG_LINES;
-/** Which of very many faults are told. */
+/** An alert may have very many faults, of which the first are told. */
 const MAX_ERRORS = 20;
-/** libxml2 repeats the wrong value, whatever its length. */
+/** A longer reason is cut, since libxml2 repeats the wrong value, whatever its length. */
 const MAX_REASON_CHARACTERS = 300;
 
 let validator: XsdValidator | undefined;
@@ -28,13 +28,13 @@ function schema(): XsdValidator {
 }
 
 /**
- * Above this many tags the work moves to a thread. Measured, 2 cores: 880 kB of polygons in 30 tags take 10 ms, 2,500
- * tags at worst 25 ms, 20,000 wrong ones 160 ms, nearly all of it in telling the faults.
+ * Above this many tags the work moves to a thread. On 2 cores 880 kB of polygons in 30 tags took 10 ms, 2,500 tags at worst
+ * 25 ms, and 20,000 wrong ones 160 ms, nearly all of it in telling the faults.
  */
 const MAX_TAGS_HERE = 2_500;
 
 /**
- * CAP 1.2 XML -> alert, checked against the schema, with the event loop held for less than 50 ms.
+ * Reads CAP 1.2 XML and checks it against the schema, while it holds the event loop for less than 50 ms.
  * @throws Problem 413 above 2 MB; 400 `xml_refused`, `malformed_xml`, `not_cap`, `cap_schema`, each with `line` and
  *   `reason`; 503 `xml_too_slow`
  */
@@ -45,7 +45,10 @@ export async function parseCap(bytes: Uint8Array): Promise<ParsedCap> {
   return guardXml(text) > MAX_TAGS_HERE ? parseInThread(text) : parseGuarded(text);
 }
 
-/** The parsing itself, of a text that `guardXml` let through. */
+/**
+ * Parses a text that `guardXml` let through, in this thread.
+ * @throws Problem 400 `malformed_xml`, `not_cap` or `cap_schema`, each with `line` and `reason`
+ */
 export function parseGuarded(text: string): ParsedCap {
   using document = parse(text);
   const { root } = document;
@@ -94,23 +97,24 @@ function broken(code: string, summary: string, details: readonly { line: number;
 }
 
 function faultOf(code: string, { line, message }: { line: number; message: string }): FieldError & { line: number; reason: string } {
-  // libxml2 puts the namespace before every name; only one is possible here.
+  // libxml2 puts the namespace before every name, and only one namespace is possible here.
   const whole = message.slice(0, 5_000).replaceAll(`{${CAP_NAMESPACE}}`, '').replace(/\s+/g, ' ').trim();
   const reason = whole.length > MAX_REASON_CHARACTERS ? `${whole.slice(0, MAX_REASON_CHARACTERS)}…` : whole;
   return { line, reason, code, field: /^Element '([^']+)'/.exec(reason)?.[1] ?? `line ${line}`, detail: `line ${line}: ${reason}` };
 }
 
-/** Which children make lists, which hold further elements; all others are text. */
+/** The children that make lists, by their parent. */
 const LISTS: Readonly<Record<string, readonly string[]>> = {
   alert: ['code', 'info'],
   info: ['category', 'responseType', 'eventCode', 'parameter', 'resource', 'area'],
   area: ['polygon', 'circle', 'geocode'],
 };
+/** The elements that hold further elements; all others are text. */
 const NESTED = new Set(['info', 'eventCode', 'parameter', 'resource', 'area', 'geocode']);
 
 type Read = { [name: string]: string | Read | (string | Read)[] };
 
-/** The schema holds, so names and places are known; only the shape is made here. */
+/** The schema has been checked, so the names and places are known, and only the shape is made here. */
 function readElement(element: XmlElement, kind: string): Read {
   const lists = LISTS[kind] ?? [];
   const read: Read = Object.fromEntries(lists.map((name) => [name, []]));

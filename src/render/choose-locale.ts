@@ -1,7 +1,7 @@
 import { languageOf } from './words.ts';
 
 /**
- * Which of a message's locales a person reads: the exact one, then the same language ("de-AT" -> "de", "pt" ->
+ * Chooses which of a message's locales a person reads: the exact one, then the same language ("de-AT" -> "de", "pt" ->
  * "pt-BR"), then the message's fallback.
  * @returns a key of `text`
  */

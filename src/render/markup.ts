@@ -4,14 +4,14 @@ const ENTITY: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;',
 
 export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => ENTITY[c] ?? c);
 
-/** HTML with slots. Made by `markup` alone, so that nothing unescaped gets in by mistake. */
+/** HTML with slots. `markup` alone makes it, so that nothing unescaped gets in by mistake. */
 export interface Markup {
   readonly html: Template;
 }
 
 type Value = string | { readonly slot: SlotName } | Markup | readonly Markup[];
 
-/** Tagged template: strings are escaped, slots stay slots, other markup is put in as it is. */
+/** Tags a template literal: strings are escaped, slots stay slots, and other markup is put in as it is. */
 export function markup(literals: TemplateStringsArray, ...values: Value[]): Markup {
   const parts: Template[number][] = [literals[0] ?? ''];
   for (const [i, value] of values.entries()) parts.push(...flat(value), literals[i + 1] ?? '');
@@ -24,7 +24,7 @@ function flat(value: Value): Template {
   return 'html' in value ? value.html : [value as { slot: SlotName }];
 }
 
-/** Neighbouring literals become one, so that filling a slot costs as few steps as possible. */
+/** Joins neighbouring literals, so that filling the slots takes as few steps as possible. */
 export function join(parts: Template): Template {
   const joined: Template[number][] = [];
   for (const part of parts) {

@@ -10,7 +10,7 @@ export interface Piece {
   readonly message: RenderInput;
   readonly locale: string;
   readonly words: Words;
-  /** EXERCISE and CORRECTION or ALL CLEAR, where they apply; '' else. */
+  /** EXERCISE, CORRECTION and ALL CLEAR where they apply, otherwise ''. */
   readonly prefix: string;
   readonly text: Template;
   /** What must be said and the text does not say. */
@@ -24,7 +24,7 @@ export function pieceOf(message: RenderInput, wanted: string): Piece {
   const words = wordsFor(locale);
   const kind = message.kind === 'correction' ? words.correction : message.kind === 'all_clear' ? words.allClear : '';
   const written = (message.text[locale] ?? '').trim();
-  // A text that already starts with the drill mark is not marked twice.
+  // A text that already starts with the word EXERCISE does not get it twice.
   const text = message.drill ? written.replace(/^EXERCISE\b[\s:.!-]*/, '') : written;
   const repeatCode = message.class === 'life' && message.repeatCode ? (message.repeatCode.startsWith('#') ? message.repeatCode : `#${message.repeatCode}`) : '';
   return {
@@ -38,7 +38,7 @@ export function pieceOf(message: RenderInput, wanted: string): Piece {
   };
 }
 
-/** A text whose first line repeats the title loses that line where the title stands above it anyway. */
+/** Removes the first line of a text where it repeats the title, for channels where the title stands above the text anyway. */
 export function withoutTitleLine(text: Template, title: string): Template {
   const first = text[0];
   if (typeof first !== 'string') return text;

@@ -6,7 +6,7 @@ import { join, type Markup, markup } from './markup.ts';
 import { type Piece, withoutTitleLine } from './piece.ts';
 import { languageOf } from './words.ts';
 
-/** RFC 5322 section 2.1.1 asks for lines of at most 78; mail programs show about that much of a subject. */
+/** RFC 5322 section 2.1.1 asks for lines of at most 78 characters, and mail programs show about that much of a subject. */
 const MAX_SUBJECT_CHARACTERS = 120;
 const RIGHT_TO_LEFT = new Set(['ar', 'he', 'fa', 'ur', 'ps', 'sd', 'ug', 'yi', 'dv', 'ckb']);
 
@@ -20,12 +20,12 @@ export function renderEmail(piece: Piece): EmailContent {
     subject: subjectOf(piece),
     text: plainText(piece),
     html: page(piece).html,
-    // Only bulk: marked as a mailing list, a life-safety message would invite people to leave it by one click.
+    // Only bulk is marked as a mailing list: a life message would otherwise invite people to leave it by one click.
     oneClickUnsubscribe: piece.message.class === 'bulk',
   };
 }
 
-/** The title, or the first line of the text with its slots. */
+/** The subject is the title, or else the first line of the text with its slots. */
 function subjectOf({ message, prefix, text }: Piece): Template {
   const title = message.title?.replace(/\s+/g, ' ').trim();
   return join([prefix, ...(title ? [title] : firstLine(text))]);
@@ -81,7 +81,7 @@ function validUntil({ message, words, locale }: Piece): string {
 
 const FONT = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif";
 
-/** One skeleton for all mail: tables and inline styles, since Outlook knows no more; one column at every width. */
+/** All mail has one skeleton of tables and inline styles, since Outlook knows no more, in one column at every width. */
 function page(piece: Piece): Markup {
   const { message, locale, words, prefix, repeatCode } = piece;
   const direction = RIGHT_TO_LEFT.has(languageOf(locale)) ? 'rtl' : 'ltr';
@@ -114,7 +114,7 @@ ${buttons(piece)}${when(
 
 const when = (condition: unknown, part: Markup): readonly Markup[] => (condition ? [part] : []);
 
-/** The coordinator's text: escaped, its line ends kept, its link made one to press. */
+/** Escapes the coordinator's text, keeps its line ends, and lets the reader press its link. */
 function paragraph(text: Template): readonly Markup[] {
   return text.map((part) => {
     if (typeof part !== 'string')
@@ -124,8 +124,8 @@ function paragraph(text: Template): readonly Markup[] {
 }
 
 /**
- * One button per answer, as high as a thumb; without answers one that opens the message. They only open the page with
- * that answer chosen: mail scanners follow every link, so a link must never answer.
+ * Makes one button per answer, as high as a thumb; without answers one button opens the message. A button only opens the page
+ * with that answer chosen: mail scanners follow every link, so a link must never answer.
  */
 function buttons({ message, words }: Piece): readonly Markup[] {
   const row = (href: Markup, label: string): Markup =>

@@ -2,12 +2,12 @@ import type { MessageClass } from '#schemas/delivery.ts';
 import type { AnswerOption } from '#schemas/message.ts';
 import type { Wording } from '#schemas/wording.ts';
 
-/** A message as its rendering sees it; nothing personal. */
+/** A message as its rendering sees it, with nothing personal. */
 export interface RenderInput {
   readonly class: MessageClass;
   readonly drill: boolean;
   readonly kind: 'original' | 'correction' | 'all_clear' | 'join';
-  /** Short code by which a person recognises a double, with or without `#`; '' for none. */
+  /** The repeat code, by which a person recognises a double, with or without `#`; '' for none. */
   readonly repeatCode: string;
   readonly title: string | null;
   /** Text per locale, with `{{name}}`, `{{first_name}}`, `{{link}}`. */
@@ -18,12 +18,12 @@ export interface RenderInput {
   readonly answers: readonly AnswerOption[];
   readonly share: boolean;
   readonly tenantName: string;
-  /** `https://host`: mail says that its links begin with it, so that a forged one stands out. */
+  /** `https://host`. Mail says that its links begin with it, so that a forged link stands out. */
   readonly publicUrl: string;
   readonly expiresAt: Date | null;
-  /** IANA zone in which "valid until" is written; UTC where not given. */
+  /** The IANA zone in which "valid until" is written; UTC where it is not given. */
   readonly timeZone?: string;
   readonly now: Date;
-  /** Names the message at the push service; a correction has that of the message it follows, and so replaces it. */
+  /** Names the message at the push service. A correction has the key of the message that it follows, and so replaces it. */
   readonly topicKey: string;
 }

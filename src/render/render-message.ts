@@ -13,8 +13,8 @@ import { untilLine } from './wording-lines.ts';
 export { chooseLocale } from './choose-locale.ts';
 
 /**
- * Renders a message for one channel and one locale. Called once per message, channel and locale; personal parts stay
- * slots.
+ * Renders a message for one channel and one locale. It is called once per message, channel and locale, and personal parts
+ * stay slots.
  * @param locale the reader's locale; the text falls back as in `chooseLocale`
  */
 export function renderMessage(message: RenderInput, locale: string, channel: Channel): Content {
@@ -24,12 +24,12 @@ export function renderMessage(message: RenderInput, locale: string, channel: Cha
   return renderPush(piece);
 }
 
-/** Unknown or unclosed slots, as errors of the field `text.<locale>`. */
+/** Gives unknown and unclosed slots as errors of the field `text.<locale>`. */
 export function assertSlots(text: Readonly<Record<string, string>>): FieldError[] {
   return Object.entries(text).flatMap(([locale, written]) => slotProblems(written).map((problem) => ({ field: `text.${locale}`, ...problem })));
 }
 
-/** Twilio's ValidityPeriod: 1 to 36,000 seconds. */
+/** Twilio's ValidityPeriod takes 1 to 36,000 seconds. */
 const MAX_VALIDITY_SECONDS = 36_000;
 
 function renderSms(piece: Piece): SmsContent {
@@ -42,32 +42,32 @@ function renderSms(piece: Piece): SmsContent {
   return { channel: 'sms', body: join(parts), validitySeconds: Math.min(MAX_VALIDITY_SECONDS, Math.max(1, left)) };
 }
 
-/** Lines below the text: literal, since words of a coordinator are no slots here. */
+/** The lines below the text are literal, since a coordinator's wording has no slots. */
 function wordingWithEnd({ message, locale, words, said }: Piece): string[] {
   const until = untilLine(message, locale, words);
   return [...said, ...(until === undefined ? [] : [until])].map((line) => `\n${line}`);
 }
 
-/** "1 Yes, 2 No". Keys that are numbers themselves are shown as they are, so that no number means two things. */
+/** Writes "1 Yes, 2 No". Keys that are numbers themselves are shown as they are, so that no number means two things. */
 export function answerHint(answers: readonly AnswerOption[]): string {
   const byKey = answers.some((answer) => /^[0-9]+$/.test(answer.key));
   return answers.map((answer, i) => `${byKey ? answer.key : i + 1} ${answer.label}`).join(', ');
 }
 
-/** Whole seconds until the message expires, at least 0; null where it does not. */
+/** How many whole seconds are left until the message expires, at least 0; null where it does not expire. */
 const secondsLeft = ({ expiresAt, now }: RenderInput): number | null => expiresAt && Math.max(0, Math.floor((expiresAt.getTime() - now.getTime()) / 1000));
 
 const PUSH_URGENCY = { life: 'high', ops: 'normal', bulk: 'low' } as const;
-/** Without an expiry: the longest that the class may live. */
+/** A message without an expiry is kept for as long as its class may live. */
 const CLASS_TTL_SECONDS = { life: 86_400, ops: 86_400, bulk: 259_200 } as const;
-/** Four weeks: push services keep nothing longer. */
+/** Push services keep nothing for longer than four weeks. */
 const MAX_TTL_SECONDS = 2_419_200;
-/** Of 3,993 bytes (RFC 8291 section 4) the rest is for title, links, buttons and the delivery's own reference. */
+/** A push holds 3,993 bytes (RFC 8291 section 4). The rest is for title, links, buttons and the delivery's own reference. */
 const MAX_PUSH_BODY_BYTES = 1500;
 
 function renderPush(piece: Piece): PushContent {
   const { message, locale, prefix, text, repeatCode } = piece;
-  // The text gives way, never what must be said.
+  // Where there is too little room, the text gives way and never what must be said.
   const said = wordingWithEnd(piece);
   const title = message.title?.replace(/\s+/g, ' ').trim() || message.tenantName;
   const body = shorten(
@@ -86,7 +86,7 @@ function renderPush(piece: Piece): PushContent {
   };
 }
 
-/** Cuts between graphemes, so that no letter or emoji is broken; slots are counted as 60 bytes each. */
+/** Cuts a text between graphemes, so that no letter or emoji is broken. A slot counts as 60 bytes. */
 function shorten(text: Template, maxBytes: number): Template {
   const kept: Template[number][] = [];
   let bytes = 0;

@@ -1,6 +1,6 @@
 import type { SlotValues } from '#domain/delivery/channel.ts';
 
-/** What one person's slots are made from. Tokens are sealed already. */
+/** What one person's slots are made of. The tokens are sealed already. */
 export interface SlotSource {
   readonly name: string | null;
   /** `https://host`, without a slash at the end. */
@@ -11,15 +11,15 @@ export interface SlotSource {
   readonly ref?: string;
 }
 
-/** A token is 23 characters of base62. */
+/** A token has 23 characters of base62. */
 export const TOKEN_CHARACTERS = 23;
-/** `${publicUrl}/r/` and a token. */
+/** A link is `${publicUrl}/r/` and a token. */
 export const linkLength = (publicUrl: string): number => trimUrl(publicUrl).length + 3 + TOKEN_CHARACTERS;
 
-/** Longer names are cut: 40 characters keep a greeting inside one line, and the segment forecast true. */
+/** Longer names are cut, since 40 characters keep a greeting inside one line, and the segment forecast true. */
 export const MAX_NAME_CHARACTERS = 40;
 
-/** One person's values. A missing name is '': `fillTemplate` closes the gap. */
+/** Makes one person's values. A missing name is '', and `fillTemplate` closes the gap. */
 export function slotValues(source: SlotSource): SlotValues {
   const name = cleanName(source.name);
   const url = trimUrl(source.publicUrl);
@@ -35,12 +35,12 @@ export function slotValues(source: SlotSource): SlotValues {
 
 const trimUrl = (url: string): string => url.replace(/\/+$/, '');
 
-// Line and paragraph separators, half surrogates and marks that turn the direction of all text after them.
+// These are line and paragraph separators, half surrogates, and marks that turn the direction of all text after them.
 const UNWANTED = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069\ufeff]+/gu;
-// A name of plain letters, which most are, needs none of the work below: this runs once per person and message.
+// Most names have plain letters alone and need none of the work below, which runs once per person and message.
 const PLAIN = /^[A-Za-z][A-Za-z'-]*(?: [A-Za-z][A-Za-z'-]*)*$/;
 
-/** A name on one line, at most 40 characters, without anything that could forge a header or turn the text round. */
+/** Writes a name on one line of at most 40 characters, without anything that could forge a header or turn the text round. */
 export function cleanName(name: string | null): string {
   if (!name) return '';
   if (name.length <= MAX_NAME_CHARACTERS && PLAIN.test(name)) return name;
@@ -49,12 +49,12 @@ export function cleanName(name: string | null): string {
   return characters.length <= MAX_NAME_CHARACTERS ? clean : characters.slice(0, MAX_NAME_CHARACTERS).join('').trim();
 }
 
-/** "Ana Maria Souza" -> "Ana", "Souza, Ana Maria" -> "Ana", "Dr. Ana Souza" -> "Ana"; a name without spaces is kept whole. */
+/** Takes "Ana" out of "Ana Maria Souza", "Souza, Ana Maria" and "Dr. Ana Souza". A name without spaces is kept whole. */
 export function firstNameOf(name: string): string {
   const comma = name.indexOf(',');
   const given = comma < 0 ? name : name.slice(comma + 1).trim() || name.slice(0, comma);
   const words = given.split(' ');
-  // Titles end with a full stop and are longer than an initial: "Dr.", "Prof.", but not "J."
+  // A title ends with a full stop and is longer than an initial: "Dr." and "Prof." are titles, "J." is none.
   while (words.length > 1 && /^\p{L}{2,}\.$/u.test(words[0] ?? '')) words.shift();
   return words[0] ?? '';
 }

@@ -6,10 +6,10 @@ import type { Words } from './words.ts';
 
 const untilFormat = dateFormats({ day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZoneName: 'short' });
 
-/** What to do first; the place before the people, who are often those at the place. */
+/** The instruction comes first, and the place comes before the people, since they are often those at the place. */
 const ORDER = ['instruction', 'where', 'who', 'issuer'] as const satisfies readonly WordingPart[];
 
-/** Letters and digits alone, between blanks: "River Road!" stands in "at river  road, north". */
+/** Keeps letters and digits alone, between blanks, so that "River Road!" is found in "at river  road, north". */
 const bare = (text: string): string =>
   ` ${text
     .toLowerCase()
@@ -17,8 +17,8 @@ const bare = (text: string): string =>
     .trim()} `;
 
 /**
- * A line for each part of whom, where, what to do and who issues it that the text does not have already, word for word.
- * What to do stands without a word before it.
+ * Makes a line for each part of the wording (whom it means, where it is, what to do, who issues it) that does not stand in the
+ * text already, word for word. What to do stands without a word before it.
  */
 export function wordingLines({ said, text }: Pick<RenderInput, 'said' | 'text'>, locale: string, words: Words): string[] {
   const parts = said?.[locale] ?? {};
@@ -33,12 +33,12 @@ export function wordingLines({ said, text }: Pick<RenderInput, 'said' | 'text'>,
   return lines;
 }
 
-/** Until when a life message holds, for the channels whose layout does not say so anyway. */
+/** Says until when a life message holds, for the channels whose layout does not say so anyway. */
 export function untilLine({ class: messageClass, expiresAt, timeZone }: RenderInput, locale: string, words: Words): string | undefined {
   if (messageClass !== 'life' || expiresAt === null) return undefined;
   const time = untilFormat(locale, knownZone(timeZone))
     .format(expiresAt)
     .replace(/[\u202f\u00a0]/g, ' ');
-  // "août" and "déc." without their marks: û is not in GSM-7 and would double the price of the SMS.
+  // "août" and "déc." lose their accents, since û is not in GSM-7 and would double the price of the SMS.
   return `${words.said.until}${/^\P{L}*(?:\p{Script=Latin}\P{L}*)*$/u.test(time) ? time.normalize('NFD').replace(/\p{M}/gu, '') : time}`;
 }

@@ -1,4 +1,4 @@
-/** Our own words in a message. `sms` words stay inside GSM-7, so that they never turn a text into UCS-2. */
+/** Our own words in a message. Those that an SMS may have stay inside GSM-7, so that they never turn a text into UCS-2. */
 export interface Words {
   /** Always begins with EXERCISE, the word that everybody on the receiving side looks for. */
   readonly exercise: string;
@@ -11,7 +11,7 @@ export interface Words {
   readonly open: string;
   readonly passOn: string;
   readonly validUntil: string;
-  /** Before what a message must say and its text does not; `sms` words. What to do needs none. */
+  /** The words before what a message must say and its text does not, inside GSM-7. What to do needs no word before it. */
   readonly said: Readonly<Record<'who' | 'where' | 'issuer' | 'until', string>>;
   readonly reason: (tenant: string) => string;
   readonly linksBegin: (url: string) => string;
@@ -71,7 +71,7 @@ const fr: Words = {
 
 const es: Words = {
   exercise: 'EXERCISE (SIMULACRO): ',
-  // Without its accent: capital Ó is not in GSM-7 and would double the price of the SMS.
+  // It stands without its accent, since a capital Ó is not in GSM-7 and would double the price of the SMS.
   correction: 'CORRECCION: ',
   allClear: 'FIN DE LA ALERTA: ',
   smsReply: 'Responda ',
@@ -92,7 +92,10 @@ const WORDS: Readonly<Record<string, Words>> = { en, de, fr, es };
 /** Languages that Muster itself speaks. */
 export const LANGUAGES = Object.keys(WORDS);
 
-/** @param locale BCP 47 tag; only its language part counts. English where Muster does not speak it. */
+/**
+ * The words of a language, in English where Muster does not speak it.
+ * @param locale a BCP 47 tag, of which only the language part counts
+ */
 export const wordsFor = (locale: string): Words => WORDS[languageOf(locale)] ?? en;
 
 export const languageOf = (locale: string): string => (locale.split(/[-_]/)[0] ?? '').toLowerCase();

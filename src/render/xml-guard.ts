@@ -2,27 +2,31 @@ import { Problem } from '#platform/errors.ts';
 
 /** A real national alert takes 882 kB, nearly all of it coordinates. */
 export const MAX_XML_BYTES = 2 * 1024 * 1024;
-/** CAP itself needs 5, its signature 6. */
+/** CAP itself needs a depth of 5, and its signature 6. */
 const MAX_DEPTH = 32;
-/** Real alerts have 20-2,000 tags; one over every municipality of a country may have 15,000. */
+/** Real alerts have 20 to 2,000 tags; an alert that names every municipality of a country may have 15,000. */
 const MAX_TAGS = 20_000;
-/** CAP has no attributes but namespaces; signatures have a few dozen. */
+/** CAP has no attributes other than namespaces, and a signature has a few dozen. */
 const MAX_ATTRIBUTES = 1_000;
 const MAX_REFERENCES = 50_000;
 
-/** 400: XML that is refused for what it could do, before any parser sees it. `line` is 1-based. */
+/**
+ * The problem (400 `xml_refused`) of XML that is refused for what it could do, before any parser sees it.
+ * @param line counted from 1
+ */
 export const refuseXml = (line: number, reason: string): Problem =>
   new Problem(400, 'xml_refused', `Line ${line}: ${reason}.`, {
     extra: { line, reason },
     errors: [{ field: `line ${line}`, code: 'xml_refused', detail: reason }],
   });
 
-// Encodings that alerts really come in. Others (UTF-7, EBCDIC …) exist to hide things from a filter like this one.
+// Alerts really come in these encodings. Others (UTF-7, EBCDIC …) serve to hide things from a filter like this one.
 const ENCODINGS = new Set(['utf-8', 'utf-16', 'utf-16le', 'utf-16be', 'us-ascii', 'ascii', 'iso-8859-1', 'iso-8859-15', 'windows-1252']);
 
 /**
- * Decodes by byte order mark, else by the XML declaration, else as UTF-8, so that what is checked is what is parsed.
- * @throws Problem 400
+ * Decodes an alert by its byte order mark, else by its XML declaration, else as UTF-8, so that what is checked is what is
+ * parsed.
+ * @throws Problem 400 `xml_refused`
  */
 export function decodeXml(bytes: Uint8Array): string {
   const [a, b] = bytes;
@@ -39,10 +43,11 @@ export function decodeXml(bytes: Uint8Array): string {
 }
 
 /**
- * One pass over the text, without a tree: refuses document types and with them every entity of one's own, and whatever
- * is deeper or has more parts than an alert can need. Not a check of well-formedness; the parser does that.
- * @returns the number of tags, comments and the like: what the parser's work grows with
- * @throws Problem 400
+ * Looks through the text once, without a tree. It refuses document types, and with them all entities that a document could
+ * declare, and whatever is deeper or has more parts than an alert can need. Whether the XML is well-formed is left to the
+ * parser.
+ * @returns the number of tags, comments and the like, with which the parser's work grows
+ * @throws Problem 400 `xml_refused`
  */
 export function guardXml(text: string): number {
   const refuse = (at: number, reason: string): Problem => refuseXml(lineAt(text, at), reason);
@@ -69,7 +74,7 @@ export function guardXml(text: string): number {
   return tags;
 }
 
-/** Where the construct that opens at `at` ends; -1: it does not end; undefined: a declaration. */
+/** Finds where the construct that opens at `at` ends. @returns -1 where it does not end, undefined where it is a declaration */
 function endOf(text: string, at: number): number | undefined {
   const after = (mark: string, from: number): number => {
     const found = text.indexOf(mark, from);
@@ -91,7 +96,7 @@ function endOf(text: string, at: number): number | undefined {
   return -1;
 }
 
-/** In a copy of the tag: searching the whole text would look to its end for every tag without an attribute. */
+/** Counts in a copy of the tag, since a search in the whole text would look to its end for every tag without an attribute. */
 function countEquals(text: string, from: number, to: number): number {
   const tag = text.slice(from, to);
   let count = 0;

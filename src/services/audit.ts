@@ -12,7 +12,7 @@ export interface AuditEntry {
   readonly detail?: Record<string, unknown>;
 }
 
-/** Appends one entry. */
+/** Appends one entry to the tenant's chain. */
 export const appendAudit = (
   tx: Tx,
   ctx: Pick<Context, 'tenantId' | 'actor'>,
@@ -22,13 +22,13 @@ export const appendAudit = (
 ): Promise<void> => appendAudits(tx, ctx, [{ action, object, detail }]);
 
 /**
- * Appends entries to the tenant's chain: each hash covers the one before, so a changed or removed entry shows.
- * Never per delivery: only what people and schedules decide. Texts and addresses stay out.
+ * Appends entries to the tenant's chain. Each hash (SHA-256) covers the hash before it, so that a changed or removed entry
+ * shows. Only what people and schedules decide is written here, never a delivery; texts and addresses stay out.
  */
 export async function appendAudits(tx: Tx, ctx: Pick<Context, 'tenantId' | 'actor'>, entries: readonly AuditEntry[]): Promise<void> {
   if (entries.length === 0) return;
   const { tenantId } = ctx;
-  // Two statements: the second one's snapshot is taken when it starts, and then the lock is held.
+  // These are two statements because a snapshot is taken when a statement starts: the second one starts with the lock held.
   const [, last] = await Promise.all([
     sql`SELECT pg_advisory_xact_lock(${AUDIT_LOCK}, ${tenantId})`.execute(tx),
     tx.selectFrom('audit_log').select(['seq', 'hash']).where('tenant_id', '=', tenantId).orderBy('seq', 'desc').limit(1).executeTakeFirst(),

@@ -8,12 +8,12 @@ import type { Log } from '#platform/log.ts';
 import type { PublicIds, Tokens } from '#platform/tokens.ts';
 import type { JobName, Jobs } from '#schemas/jobs.ts';
 
-/** Sends a nudge. Never throws: a lost nudge is found by the sweep. */
+/** Wakes a worker through the queue. It never throws: the sweep finds the work of a lost nudge. */
 export interface Nudger {
   nudge<N extends JobName>(name: N, data: Jobs[N], options?: { delayMs?: number }): Promise<void>;
 }
 
-/** What every verb is built from; made once per process in `runtime.ts`. */
+/** What every verb is built from. It is made once per process, in `runtime.ts`. */
 export interface Deps {
   readonly config: Config;
   readonly log: Log;
@@ -24,18 +24,24 @@ export interface Deps {
   readonly ids: PublicIds;
 }
 
-/** `operator` is of the installation, not of a tenant: it stops and releases every organisation, and is nobody's by being an administrator. */
+/**
+ * `operator` belongs to the installation, not to a tenant: it stops and releases every organisation. An administrator does
+ * not have it for being one.
+ */
 export type Scope = 'read' | 'write' | 'send:life' | 'send:ops' | 'send:bulk' | 'admin' | 'operator';
 
 /** Who is acting. `label` goes to the audit log: `user:12`, `key:7`, `system`, `link`, `host`. */
 export interface Actor {
   readonly label: string;
-  /** The person behind it, also through that person's API keys; null for the system and links. */
+  /** The person who acts, also where they act through an API key of theirs; null for the system and for links. */
   readonly userId: string | null;
   readonly scopes: ReadonlySet<Scope>;
-  /** A test key can reach simulated senders alone. */
+  /** A test key can use simulated senders alone. */
   readonly mode: 'live' | 'test';
-  /** Whether a question reaches anybody: a person always, a program where the organisation wants it; missing: nobody is there. */
+  /**
+   * Whether anybody is there to answer a question before a launch: `always` for a person, `by_policy` for a program, which
+   * is asked where the organisation wants it. Without it nobody is asked.
+   */
   readonly asked?: 'always' | 'by_policy';
 }
 
@@ -43,16 +49,16 @@ export interface Context extends Deps {
   readonly tenantId: number;
   readonly actor: Actor;
   readonly requestId: string;
-  /** Set where the caller sent an Idempotency-Key. */
+  /** It is set where the caller sent an Idempotency-Key. */
   readonly idempotency?: IdempotentAnswer;
 }
 
 /**
  * A verb that makes something calls `complete` as the last statement of its own transaction, so that the key's answer
- * and the thing are committed together: a process killed before it replies leaves an answer that the repeat is given.
- * Throws 409 when a repeat took the key over meanwhile; the transaction must then roll back.
+ * and the thing are committed together: a process killed before it replies leaves an answer for the repeat.
  */
 export interface IdempotentAnswer {
+  /** @throws Problem 409 where a repeat took the key over meanwhile; the transaction must then roll back */
   complete(tx: Tx, status: number, body: unknown): Promise<void>;
 }
 
@@ -63,25 +69,33 @@ export const systemActor: Actor = {
   mode: 'live',
 };
 
-/** Whoever runs the installation, at its own command: may reach the database, so that no scope binds it. */
+/** The operator at the host's own command. They can reach the database anyway, so that no scope binds them. */
 export const hostActor: Actor = { ...systemActor, label: 'host' };
 
-/** @throws Problem 403 `scope_missing`, with the scope */
+/** @throws Problem 403 `scope_missing`, with the scope in `extra.scope` */
 export function requireScope(ctx: Context, scope: Scope): void {
   if (!ctx.actor.scopes.has(scope)) throw new Problem(403, 'scope_missing', `This needs the scope "${scope}".`, { extra: { scope } });
 }
 
-export const inTenant = <T>(ctx: Pick<Context, 'db' | 'tenantId'>, work: (tx: Tx) => Promise<T>): Promise<T> => ctx.db.withTenant(ctx.tenantId, work);
+/** Runs `work` in one transaction that sees the rows of the context's tenant alone. */
+export function inTenant<T>(ctx: Pick<Context, 'db' | 'tenantId'>, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return ctx.db.withTenant(ctx.tenantId, work);
+}
 
-/** Tells watchers (server-sent events) that a message's counts moved. Delivered at commit. */
-export const notifyProgress = (tx: Tx, tenantId: number, messageId: string): Promise<unknown> => notify(tx, { payload: `${tenantId}:${messageId}` });
+/** Tells watchers (server-sent events) that a message's counts moved. The database delivers it at commit. */
+export function notifyProgress(tx: Tx, tenantId: number, messageId: string): Promise<unknown> {
+  return notify(tx, { payload: `${tenantId}:${messageId}` });
+}
 
 const notify = prepared<{ payload: string }, unknown>('notify_progress', (at) => sql`SELECT pg_notify('progress', ${at('payload')})`);
 
-/** The same of many messages, in one statement. */
+/** Does what `notifyProgress` does for many messages, in one statement. */
 export async function notifyProgressOf(tx: Tx, tenantId: number, messageIds: readonly string[]): Promise<void> {
   const [first, ...others] = messageIds;
   if (first === undefined) return;
   if (others.length === 0) await notifyProgress(tx, tenantId, first);
-  else await sql`SELECT pg_notify('progress', ${tenantId}::text || ':' || id) FROM unnest(${messageIds}::text[]) u(id)`.execute(tx);
+  else
+    await sql`
+      SELECT pg_notify('progress', ${tenantId}::text || ':' || id)
+      FROM unnest(${messageIds}::text[]) u(id)`.execute(tx);
 }

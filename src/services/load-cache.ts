@@ -6,9 +6,9 @@ interface Loaded<V> {
 }
 
 /**
- * Values loaded once for all who ask at the same time. Kept for `lifetimeMs` from the start of their load, so that
- * nobody is shown a state that ended longer ago than that; at most `limit` of them. What is not there, and what failed,
- * is asked again.
+ * Loads a value once for all callers who ask at the same time. It is kept for `lifetimeMs` from the start of its load, so
+ * that nobody is shown a state that ended longer ago than that. At most `limit` values are kept. What is not there, and
+ * what failed, is asked again.
  */
 export class LoadCache<V> {
   readonly #entries: BoundedMap<string, Loaded<V>>;

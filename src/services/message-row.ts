@@ -6,16 +6,23 @@ import type { Context } from './context.ts';
 
 export type MessageRow = Selectable<MessagesTable>;
 
-/** The row number behind a public id, or 404. */
+/**
+ * The row's number behind a public id.
+ * @throws Problem 404 for anything else
+ */
 export function messageIdOf(ctx: Context, publicId: string): string {
   const id = ctx.ids.decode('msg', publicId);
   if (id === undefined) throw notFound('message');
   return id;
 }
 
-/** The message's row, locked for a change of state when asked. */
+/**
+ * The message's row, locked for a change of state when asked.
+ * @throws Problem 404 where the tenant has no such message
+ */
 export async function loadMessage(tx: Tx, ctx: Context, publicId: string, lock = false): Promise<MessageRow> {
-  let query = tx.selectFrom('messages').selectAll().where('tenant_id', '=', ctx.tenantId).where('id', '=', messageIdOf(ctx, publicId));
+  const id = messageIdOf(ctx, publicId);
+  let query = tx.selectFrom('messages').selectAll().where('tenant_id', '=', ctx.tenantId).where('id', '=', id);
   if (lock) query = query.forUpdate();
   const row = await query.executeTakeFirst();
   if (!row) throw notFound('message');

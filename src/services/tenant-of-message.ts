@@ -2,11 +2,14 @@ import { sql } from 'kysely';
 import type { Deps } from './context.ts';
 import { LoadCache } from './load-cache.ts';
 
-/** Two small numbers each: enough for every message of which a link is opened in a week. */
+/** An entry is two small numbers, and this is enough for all messages of which a link is opened in a week. */
 const TENANTS_KEPT = 10_000;
 const tenants = new WeakMap<object, LoadCache<number>>();
 
-/** Whose message this is; that never changes, so it is asked once. */
+/**
+ * The tenant that a message belongs to. That never changes, so the database is asked once.
+ * @returns undefined for a message that does not exist
+ */
 export async function tenantOfMessage(deps: Pick<Deps, 'db'>, messageId: string | number): Promise<number | undefined> {
   let cache = tenants.get(deps.db);
   if (!cache) {

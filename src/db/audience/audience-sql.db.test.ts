@@ -20,7 +20,7 @@ let tenantId: number;
 let everyone: Someone[];
 
 const WORDS = ['a', 'b', 'c', 'x y', "o'hara", '{', 'ü'];
-/** A fixed generator: the same people in every run, at the edges too. */
+/** A generator with a fixed seed gives the same people in every run. */
 function* numbers(): Generator<number> {
   for (let n = 12_345; ; n = (n * 48_271) % 2_147_483_647) yield n / 2_147_483_647;
 }
@@ -65,16 +65,18 @@ const decode = (id: string): string | undefined => deps.ids.decode('rcp', id);
 
 async function bySql(audience: Audience): Promise<string[]> {
   const { rows } = await deps.db.withTenant(tenantId, (tx) =>
-    sql<{
-      id: string;
-    }>`SELECT r.id FROM recipients r WHERE r.tenant_id = ${tenantId} AND r.erased_at IS NULL AND ${audienceCondition(audience, decode)} ORDER BY r.id`.execute(
-      tx,
-    ),
+    sql<{ id: string }>`
+      SELECT r.id
+      FROM recipients r
+      WHERE r.tenant_id = ${tenantId}
+        AND r.erased_at IS NULL
+        AND ${audienceCondition(audience, decode)}
+      ORDER BY r.id`.execute(tx),
   );
   return rows.map((row) => row.id);
 }
 
-/** The expression as its description reads, one person at a time. */
+/** Reads the expression as it is described, for one person at a time. */
 function matches(audience: Audience, who: Someone): boolean {
   if ('all' in audience) return true;
   if ('tags' in audience) return audience.tags.some((tag) => who.tags.includes(tag));
@@ -96,7 +98,7 @@ const rectangle = (west: number, south: number, width: number, height: number): 
   [west, south],
 ];
 
-/** A rectangle, a triangle, or a rectangle with one or two holes; irregular numbers, so that nobody stands on a border. */
+/** A triangle, or a rectangle with up to two holes. The numbers are irregular, so that nobody stands on a border. */
 const polygon: fc.Arbitrary<Polygon> = fc
   .record({
     west: fc.integer({ min: -179, max: 60 }),

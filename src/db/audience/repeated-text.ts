@@ -5,7 +5,7 @@ import type { Tx } from '#db/database.ts';
 
 /** Within this time before or after, the same text is more likely a slip than meant. */
 const WINDOW = sql.lit('10 minutes');
-/** Newest first; a tenant that repeats itself this often has been asked by then. */
+/** The newest messages are looked at first. A tenant that repeats itself more often has been asked before. */
 const MAX_LOOKED_AT = 50;
 
 export interface RepeatedText {
@@ -17,9 +17,9 @@ interface Question {
   tenantId: number;
   messageId: string;
   drill: boolean;
-  /** Each text of the message. */
+  /** The text of the message in each of its languages. */
   texts: readonly string[];
-  /** Who it is for, over alias `r`. */
+  /** The people whom it is for, over alias `r`. */
   condition: Condition;
   /** When it is to begin, in milliseconds. */
   startsAt: number;

@@ -13,8 +13,8 @@ export interface WaveSelection {
 }
 
 /**
- * Who belongs to a wave, over alias `r`. Only the first wave asks the audience; later ones go back to the people who
- * were planned then, so nobody is added or lost when recipients change in between.
+ * The condition for a wave's people, over alias `r`. Only the first wave asks the audience. Later ones go back to the people
+ * who were planned then, so that nobody is added or lost when recipients change in between.
  */
 export function wavePeople(wave: WaveSelection, decodeId: (publicId: string) => string | undefined): RawBuilder<SqlBool> {
   const { messageId } = wave;
@@ -22,8 +22,8 @@ export function wavePeople(wave: WaveSelection, decodeId: (publicId: string) => 
   if (wave.selects === 'reached' && wave.followsId !== null) return mayHaveIt(wave.followsId);
   if (wave.ordinal === 0) return audienceCondition(wave.audience, decodeId);
   const planned = sql`EXISTS (SELECT 1 FROM deliveries d WHERE d.message_id = ${messageId} AND d.recipient_id = r.id)`;
-  if (wave.selects === 'not_answered')
-    return sql`(${planned} AND NOT EXISTS (SELECT 1 FROM answers a WHERE a.message_id = ${messageId} AND a.recipient_id = r.id))`;
+  const answered = sql`EXISTS (SELECT 1 FROM answers a WHERE a.message_id = ${messageId} AND a.recipient_id = r.id)`;
+  if (wave.selects === 'not_answered') return sql`(${planned} AND NOT ${answered})`;
   if (wave.selects === 'not_reached') return sql`(${planned} AND NOT ${mayHaveIt(messageId)})`;
   return sql<SqlBool>`${planned}`;
 }

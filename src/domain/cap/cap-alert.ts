@@ -1,4 +1,4 @@
-/** CAP 1.2 (OASIS, 1 July 2010), section 3.2: its own words, letter by letter. */
+/** The words of CAP 1.2 (OASIS, 1 July 2010, section 3.2), letter by letter. */
 export const STATUS = ['Actual', 'Exercise', 'System', 'Test', 'Draft'] as const;
 export const MSG_TYPE = ['Alert', 'Update', 'Cancel', 'Ack', 'Error'] as const;
 export const SCOPE = ['Public', 'Restricted', 'Private'] as const;
@@ -17,9 +17,9 @@ export interface CapNamedValue {
 
 export interface CapArea {
   areaDesc: string;
-  /** "lat,lon lat,lon …" as written. */
+  /** Each is "lat,lon lat,lon …", as written. */
   polygon: string[];
-  /** "lat,lon km" as written. */
+  /** Each is "lat,lon km", as written. */
   circle: string[];
   geocode: CapNamedValue[];
   altitude?: string;
@@ -36,7 +36,7 @@ export interface CapResource {
 }
 
 export interface CapInfo {
-  /** RFC 3066 tag; where an alert has none, en-US is meant. */
+  /** An RFC 3066 tag; where an alert has none, en-US is meant. */
   language?: string;
   category: (typeof CATEGORY)[number][];
   event: string;
@@ -73,7 +73,7 @@ export interface CapAlert {
   addresses?: string;
   code: string[];
   note?: string;
-  /** Space-separated `sender,identifier,sent`. */
+  /** `sender,identifier,sent`, several with spaces between. */
   references?: string;
   incidents?: string;
   info: CapInfo[];
@@ -86,14 +86,14 @@ export interface CapError {
   readonly detail: string;
 }
 
-/** What names an alert among all others. */
+/** The three values that name an alert among all others. */
 export interface CapReference {
   sender: string;
   identifier: string;
   sent: string;
 }
 
-/** @returns undefined where any part is not `sender,identifier,sent` */
+/** Reads `CapAlert.references`. @returns undefined where any part is not `sender,identifier,sent` */
 export function parseReferences(references: string): CapReference[] | undefined {
   const parts = references.trim().split(/\s+/).filter(Boolean);
   const parsed = parts.map((part) => {
@@ -105,5 +105,5 @@ export function parseReferences(references: string): CapReference[] | undefined 
 
 export const formatReference = ({ sender, identifier, sent }: CapReference): string => `${sender},${identifier},${sent}`;
 
-/** Seconds and a numeric offset, never Z; UTC is written -00:00 (section 3.3.2). */
+/** Writes a time with seconds and a numeric offset, never Z. UTC is written -00:00 (section 3.3.2). */
 export const capTime = (time: Date): string => `${time.toISOString().slice(0, 19)}-00:00`;

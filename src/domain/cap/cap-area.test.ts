@@ -63,7 +63,7 @@ describe('capAudience', () => {
   it('is met by tags where there is no shape', () => {
     const codes = [{ geocode: [{ valueName: 'SAME', value: '006037' }] }];
     expect(capAudience(alert(codes)).audience).toEqual({ tags: ['Riverside', 'SAME:006037'] });
-    // An earthquake is a point: a circle of 0 km holds nobody.
+    // An earthquake is a point, and a circle of 0 km holds nobody.
     expect(capAudience(alert([{ circle: ['1,2 0'] }])).audience).toEqual({ tags: ['Riverside'] });
   });
 

@@ -4,7 +4,7 @@ import type { CapAlert, CapArea, CapError } from './cap-alert.ts';
 const NUMBER = '[+-]?[0-9]+(?:\\.[0-9]*)?|[+-]?\\.[0-9]+';
 const PAIR = new RegExp(`^(${NUMBER}),(${NUMBER})$`);
 
-/** [lat, lon] as CAP writes them; undefined where they are none. */
+/** Reads [lat, lon] as CAP writes them. @returns undefined for anything else */
 function pair(text: string): [number, number] | undefined {
   const match = PAIR.exec(text);
   if (!match) return undefined;
@@ -13,7 +13,7 @@ function pair(text: string): [number, number] | undefined {
   return Math.abs(lat) <= 90 && Math.abs(lon) <= 180 ? [lat, lon] : undefined;
 }
 
-/** CAP "lat,lon lat,lon …" -> GeoJSON, which has lon first. @returns words about the fault otherwise */
+/** Reads CAP's "lat,lon lat,lon …" as GeoJSON, which has lon first. @returns words about the fault otherwise */
 export function parsePolygon(text: string): Polygon | string {
   const ring: [number, number][] = [];
   for (const part of text.trim().split(/\s+/)) {
@@ -28,7 +28,7 @@ export function parsePolygon(text: string): Polygon | string {
   return { type: 'Polygon', coordinates: [ring] };
 }
 
-/** CAP "lat,lon km". @returns words about the fault otherwise */
+/** Reads CAP's "lat,lon km". @returns words about the fault otherwise */
 export function parseCircle(text: string): { lat: number; lon: number; km: number } | string {
   const [centre = '', radius = '', ...rest] = text.trim().split(/\s+/);
   const point = pair(centre);
@@ -42,15 +42,15 @@ export interface CapAudience {
   readonly errors: CapError[];
 }
 
-/** An `or` takes 50 parts; an alert may have more shapes. */
+/** An `or` of an audience takes 50 parts, and an alert may have more shapes. */
 const MAX_PARTS = 50;
-/** What `tags` takes. */
+/** A `tags` of an audience takes 200 words. */
 const MAX_TAGS = 200;
 
 /**
- * Who is meant: people in any polygon or circle of any area. An area without a shape, or with a circle of 0 km (a
- * point where something happened), is met by people tagged with its name or its codes ("SAME:006037"). An alert
- * without areas is for nobody until a person chooses: never for everybody, as when a shape was lost on the way.
+ * Makes the audience of an alert: people in any polygon or circle of any area. An area without a shape, or with a circle of
+ * 0 km (a point where something happened), means the people tagged with its name or its codes ("SAME:006037"). An alert
+ * without areas is for nobody until a person chooses, and never for everybody, since a shape may have been lost on the way.
  */
 export function capAudience(alert: CapAlert): CapAudience {
   const errors: CapError[] = [];
@@ -103,8 +103,8 @@ export interface Shapes {
 }
 
 /**
- * The shapes that an audience names positively, as CAP writes them. CAP polygons have no holes: only outer rings are
- * given. Shapes under `not` are left out, since CAP cannot subtract.
+ * Gives the shapes of an audience as CAP writes them. CAP polygons have no holes, so that only the outer rings are given.
+ * Shapes under `not` are left out, since CAP cannot subtract.
  */
 export function capShapes(audience: Audience): Shapes {
   if ('within' in audience)
@@ -115,7 +115,7 @@ export function capShapes(audience: Audience): Shapes {
   return { polygon: shapes.flatMap((s) => s.polygon), circle: shapes.flatMap((s) => s.circle) };
 }
 
-/** Plain decimal digits, as String would write 1e-7 for small ones; 7 places are a centimetre. */
+/** Writes plain decimal digits, where String would write 1e-7 for a small number. Seven places are a centimetre. */
 const degrees = (n: number): string =>
   n
     .toFixed(7)

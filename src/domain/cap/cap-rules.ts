@@ -1,9 +1,9 @@
 import { type CapAlert, type CapError, parseReferences } from './cap-alert.ts';
 
-/** Longer names cannot be kept unique; real ones have under 100. */
+/** Longer identifiers cannot be kept unique in the database; real ones have under 100 characters. */
 const MAX_ID_CHARACTERS = 300;
 
-/** What CAP 1.2 demands in words beyond its schema (section 3.2), as far as an alert without it cannot be acted on. */
+/** Checks what CAP 1.2 demands in words beyond its schema (section 3.2), as far as an alert is of no use without it. */
 export function capRuleErrors(alert: CapAlert): CapError[] {
   const errors: CapError[] = [];
   const add = (field: string, code: string, detail: string): number => errors.push({ field, code, detail });

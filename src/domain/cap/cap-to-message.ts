@@ -5,7 +5,7 @@ import { type CapAlert, type CapError, type CapInfo, type CapReference, parseRef
 import { capAudience } from './cap-area.ts';
 import { capRuleErrors } from './cap-rules.ts';
 
-/** What is kept of the alert beside the message: everything but the shapes, which the audience has. */
+/** The alert as it is kept beside the message, without its shapes, which the audience has. */
 export interface KeptCap extends Omit<CapAlert, 'info'> {
   info: (Omit<CapInfo, 'area'> & { areaDesc: string[] })[];
   signed: boolean;
@@ -14,18 +14,18 @@ export interface KeptCap extends Omit<CapAlert, 'info'> {
 export interface CapDraft {
   readonly input: MessageInput;
   readonly cap: KeptCap;
-  /** Update and Cancel: the alerts that this one is about. */
+  /** The alerts that this one is about, where it is an Update or a Cancel. */
   readonly follows: readonly CapReference[];
 }
 
 const DAY_MS = 86_400_000;
 const MAX_TITLE_CHARACTERS = 120;
 const MAX_TEXT_CHARACTERS = 1600;
-/** What to do is in the text as it is, and is found there only as it is. */
+/** The instruction has the length of a text, since it stands in the text as it is and is found there only as it is. */
 const MAX_WORDS: Readonly<Record<WordingPart, number>> = { who: 160, where: 160, instruction: MAX_TEXT_CHARACTERS, issuer: 160 };
 
 /**
- * CAP alert -> draft. A person decides what becomes of it; nothing is launched by an alert.
+ * Makes a draft of a CAP alert. A person decides what becomes of it, since nothing is launched by an alert.
  * @param now milliseconds since the epoch
  * @returns the draft, or the fields that are wrong
  */
@@ -36,7 +36,7 @@ export function capToMessage(alert: CapAlert, signed: boolean, now: number): Cap
   const messageClass = classOf(alert);
   const input: MessageInput = {
     class: messageClass,
-    // Draft means "not actionable" (section 3.2.1): a drill can never go live.
+    // Every other status is a drill, also Draft, which means "not actionable" (section 3.2.1): a drill can never go live.
     drill: alert.status !== 'Actual',
     title: titleOf(alert),
     text: textsOf(alert),
@@ -53,15 +53,15 @@ export function capToMessage(alert: CapAlert, signed: boolean, now: number): Cap
   return { input, cap, follows };
 }
 
-/** life: real, at once, and a threat to life or property that is extraordinary or significant (section 3.2.2). */
+/** A life message is real, at once, and an extraordinary or significant threat to life or property (section 3.2.2). */
 const classOf = (alert: CapAlert): MessageClass =>
   alert.status === 'Actual' && alert.info.some((info) => info.urgency === 'Immediate' && (info.severity === 'Extreme' || info.severity === 'Severe'))
     ? 'life'
     : 'ops';
 
 /**
- * The latest `expires` of its infos; an alert without one is valid for a day from its sending. Never more than a day
- * from now, which is the most that these classes may live. It may lie in the past: then the draft shows the alert, and
+ * An alert ends at the latest `expires` of its infos, or without one a day after it was sent, and at most a day from now,
+ * which is the longest that these classes may live. The end may lie in the past: then the draft shows the alert, and
  * launching it is refused.
  */
 function expiryOf(alert: CapAlert, now: number): number {
@@ -75,7 +75,7 @@ const titleOf = (alert: CapAlert): string => {
   return shorten(candidates.find(Boolean) ?? `${alert.msgType} ${alert.identifier}`, MAX_TITLE_CHARACTERS);
 };
 
-/** One text per language; infos of the same language (other areas, later stages) follow each other. */
+/** Makes one text per language. Infos of the same language (other areas, later stages) follow each other. */
 function textsOf(alert: CapAlert): Record<string, string> {
   const texts: Record<string, string> = {};
   for (const info of alert.info) {
@@ -89,7 +89,7 @@ function textsOf(alert: CapAlert): Record<string, string> {
   return texts;
 }
 
-/** Per language, from its first info that has it. An alert that names nobody is for everybody in its area. */
+/** Takes each part from the first info of a language that has it. An alert that names nobody is for everybody in its area. */
 function saysFrom(alert: CapAlert): WordingInput {
   const says: Record<WordingPart, Record<string, string>> = { who: {}, where: {}, instruction: {}, issuer: {} };
   for (const info of alert.info) {
@@ -105,7 +105,7 @@ function saysFrom(alert: CapAlert): WordingInput {
   return Object.fromEntries(WORDING_PARTS.filter((part) => Object.keys(says[part]).length > 0).map((part) => [part, says[part]]));
 }
 
-/** Headline, description, instruction. What to do is never cut: the description gives way. */
+/** Writes headline, description and instruction. What to do is never cut, so the description gives way. */
 function textOf(info: CapInfo): string {
   const headline = oneLine(info.headline ?? '') || oneLine(info.event);
   const instruction = lines(info.instruction ?? '');
@@ -117,21 +117,26 @@ function textOf(info: CapInfo): string {
   return shorten(parts.filter(Boolean).join('\n'), MAX_TEXT_CHARACTERS);
 }
 
-/** Where an alert names no language, en-US is meant (section 3.2.2); a tag that nobody knows is read by its language, else as English. */
+/**
+ * Where an alert names no language, en-US is meant (section 3.2.2). An unknown tag is read by its language, or else as English.
+ */
 function localeOf(language: string | undefined): string {
   const tag = language?.trim() || 'en-US';
   const found = [tag, tag.split('-')[0] ?? ''].find((one) => localeSchema.safeParse(one).success);
   return found ?? 'en';
 }
 
-/** \p{Cc} without the line feed. Slots are ours alone: braces that come from elsewhere are taken apart. */
+/**
+ * Removes control characters other than the line feed. Braces that come from elsewhere are taken apart, since only our own
+ * texts have slots.
+ */
 const clean = (text: string): string =>
   text
     .replace(/(?!\n)\p{Cc}/gu, ' ')
     .replaceAll('{{', '{ {')
     .replaceAll('}}', '} }');
 const oneLine = (text: string): string => clean(text).replace(/\s+/g, ' ').trim();
-/** Line ends stay, indentation and runs of blanks go. */
+/** Keeps line ends, and removes indentation and runs of blanks. */
 const lines = (text: string): string =>
   clean(text)
     .replace(/[^\S\n]+/g, ' ')
@@ -139,7 +144,7 @@ const lines = (text: string): string =>
     .replace(/\n{3,}/g, '\n\n')
     .trim();
 
-/** "..." and not "…", which is outside GSM-7. Counted in UTF-16 units, as the limits are. */
+/** Cuts a text, counted in UTF-16 units as the limits are. It ends in "..." and not in "…", which is outside GSM-7. */
 function shorten(text: string, max: number): string {
   if (text.length <= max) return text;
   return `${text

@@ -7,9 +7,9 @@ import type { KeptCap } from './cap-to-message.ts';
 import { fillTemplate, parseTemplate } from '#domain/message/template.ts';
 
 export interface CapSource {
-  /** Public id: unique, and of letters, digits and _ alone. */
+  /** The public id, which is unique and has letters, digits and _ alone. */
   readonly id: string;
-  /** Who assigns identifiers: the host of this installation. */
+  /** The host of this installation, which assigns the identifiers. */
   readonly sender: string;
   readonly tenantName: string;
   readonly class: MessageClass;
@@ -25,14 +25,17 @@ export interface CapSource {
   readonly expiresAt: Date | null;
   /** The alert that the message was made from. */
   readonly cap: KeptCap | null;
-  /** The messages that this one follows, nearest first. */
+  /** The messages that this one follows, the nearest first. */
   readonly follows: readonly CapReference[];
 }
 
-/** When it was issued: launched, or else written. */
+/** When a message was issued: its launch, or before that the time when it was written. */
 export const sentOf = (message: Pick<CapSource, 'launchedAt' | 'createdAt'>): string => capTime(message.launchedAt ?? message.createdAt);
 
-/** Message -> CAP 1.2 alert of our own: it has our identifier, and what an alert that it came from said of the danger. */
+/**
+ * Makes a CAP 1.2 alert of our own. It has our identifier, and what the alert said of the danger that the message was made
+ * from.
+ */
 export function messageToCap(message: CapSource): CapAlert {
   const { cap } = message;
   return {
@@ -50,7 +53,7 @@ export function messageToCap(message: CapSource): CapAlert {
   };
 }
 
-/** Whom the text is meant for: everybody only where it came so or may be passed on. */
+/** Says whom the text is meant for. It is Public only where it came from a public alert or may be passed on. */
 function scopeOf({ cap, share, tenantName }: CapSource): Pick<CapAlert, 'scope' | 'restriction' | 'addresses'> {
   if (cap?.scope === 'Restricted' && cap.restriction) return { scope: 'Restricted', restriction: cap.restriction };
   if (cap?.scope === 'Private' && cap.addresses) return { scope: 'Private', addresses: cap.addresses };
@@ -58,7 +61,7 @@ function scopeOf({ cap, share, tenantName }: CapSource): Pick<CapAlert, 'scope' 
   return { scope: 'Restricted', restriction: `For the people whom ${tenantName} addresses.` };
 }
 
-/** What our class says in CAP's words; Unknown where it says nothing. */
+/** What the class of a message says in CAP's words; Unknown where it says nothing. */
 const DANGER = {
   life: { category: 'Safety', urgency: 'Immediate', severity: 'Severe', certainty: 'Unknown' },
   ops: { category: 'Other', urgency: 'Unknown', severity: 'Unknown', certainty: 'Unknown' },
@@ -66,7 +69,7 @@ const DANGER = {
 } as const;
 
 function infoOf(message: CapSource, language: string, text: string): CapInfo {
-  // Names and links are personal: the alert reads as it would to somebody unknown.
+  // Names and links are personal, so the alert reads as it would to an unknown person.
   const plain = fillTemplate(parseTemplate(text), {}).trim();
   const firstLine = plain.split('\n')[0]?.slice(0, 160) || plain.slice(0, 160);
   const first = message.cap?.info[0];
@@ -88,7 +91,7 @@ function infoOf(message: CapSource, language: string, text: string): CapInfo {
     headline,
     description: message.drill && !plain.startsWith('EXERCISE') ? `EXERCISE: ${plain}` : plain,
     ...(said.who ? { audience: said.who } : {}),
-    // Of a correction the whole text is what to do.
+    // The whole text of a correction is its instruction, and is not said twice.
     ...(said.instruction && said.instruction !== text ? { instruction: said.instruction } : {}),
     ...(origin?.web ? { web: origin.web } : {}),
     ...(origin?.contact ? { contact: origin.contact } : {}),

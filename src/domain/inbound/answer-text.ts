@@ -2,8 +2,8 @@ import type { AnswerOption } from '#schemas/message.ts';
 import { type Eta, findEta } from './eta-text.ts';
 
 /**
- * What a reply says. `note`: the rest of the text as written, kept whole wherever it holds more than a time; the time
- * in it is read all the same. `unclear` is for a human: nothing is guessed, and nothing in doubt becomes a yes.
+ * What a reply says. `note` is the rest of the text as written; it is kept whole wherever it holds more than a time, and the
+ * time in it is read all the same. A person reads what is `unclear`: nothing is guessed, and nothing in doubt becomes a yes.
  */
 export type ParsedAnswer =
   | ({ readonly kind: 'answer'; readonly key: string; readonly note: string | null } & Eta)
@@ -12,15 +12,15 @@ export type ParsedAnswer =
 const YES = new Set('y yes yeah yep yup yea ye aye sure ja oui si sim da tak evet ano igen kylla نعم כן'.split(' '));
 const NO = new Set('n no nope nah nay nein non nao niet nei nej nie hayir ei لا לא'.split(' '));
 
-/** Before an answer these say nothing. */
+/** These words say nothing where they stand before an answer. */
 const GREETINGS = new Set('hi hello hey sorry ok okay thanks hallo hola bonjour pardon answer option number reply my is the'.split(' '));
-/** With a yes they make it a condition or a doubt. */
+/** These words make a condition or a doubt of a yes. */
 const DOUBT = new Set(
   "not no nope cannot cant can't wont won't dont don't unable never unless if maybe perhaps might but except without depends unsure probably possibly hopefully nicht aber wenn vielleicht pas mais peut-etre quiza quizas pero si".split(
     ' ',
   ),
 );
-/** "no problem" is no no. */
+/** A no before one of these words is none, as in "no problem". */
 const NO_BUT_YES = new Set('problem problems prob probs worries worry doubt stress'.split(' '));
 
 const fold = (text: string): string =>
@@ -33,7 +33,7 @@ const wordsOf = (text: string): string[] => fold(text).match(/[\p{L}\p{N}_'-]+/g
 
 interface Choice {
   readonly option: AnswerOption;
-  /** Where its number, word or label ends in the text. */
+  /** The index in the text where its number, word or label ends. */
   readonly end: number;
 }
 
@@ -48,11 +48,12 @@ const split = (text: string): Word[] =>
   [...text.matchAll(/[\p{L}\p{M}\p{N}_'’-]+/gu)].map((m) => ({ text: fold(m[0]), start: m.index, end: m.index + m[0].length }));
 
 /**
- * Reads an SMS reply against the answers of its message: by number ("1"), key, label, a beginning of either, or a plain
- * yes or no where one option says that; with a time ("Y 30", "yes in 2 hours", "A RV 13:45", "no but 18:00").
+ * Reads an SMS reply against the answers of its message. An answer is named by its number ("1"), its key, its label, a
+ * beginning of either, or a plain yes or no where one option says that. A time may follow: "Y 30", "yes in 2 hours",
+ * "A RV 13:45", "no but 18:00".
  */
 export function parseAnswerText(text: string, options: readonly AnswerOption[]): ParsedAnswer {
-  // "Y30" is "Y 30", unless that is a key.
+  // "Y30" is read as "Y 30", unless it is a key.
   const trimmed = options.some((o) => o.key === fold(text.trim())) ? text.trim() : text.trim().replace(/^(\p{L})(?=\d)/u, '$1 ');
   const words = split(trimmed);
   const whole = options.filter((o) => fold(o.label) === fold(trimmed).replace(/[\s\p{P}]+$/u, '') || o.key === fold(trimmed));
@@ -82,7 +83,7 @@ function judge(option: AnswerOption, rest: string, options: readonly AnswerOptio
   return { kind: 'answer', key: option.key, ...times, note: whole ? null : rest };
 }
 
-/** Options that the words begin with; the longest label wins over a shorter beginning. */
+/** Finds the options that the words begin with. The longest label wins over a shorter beginning. */
 function choose(words: readonly Word[], options: readonly AnswerOption[]): Choice[] {
   const first = words[0];
   if (!first) return [];
@@ -96,7 +97,7 @@ function choose(words: readonly Word[], options: readonly AnswerOption[]): Choic
   return matches(first.text, options).map((option) => ({ option, end: first.end }));
 }
 
-/** Options that one word may mean: exact key or number first, then plain yes or no, then a beginning. */
+/** Finds the options that one word may mean: by an exact key or number first, then by a plain yes or no and by a beginning. */
 function matches(word: string, options: readonly AnswerOption[]): AnswerOption[] {
   const exact = options.filter((o) => o.key === word);
   if (exact.length > 0) return exact;
@@ -107,7 +108,10 @@ function matches(word: string, options: readonly AnswerOption[]): AnswerOption[]
   return [...new Set([...plain, ...beginning])];
 }
 
-/** One letter, or enough of a word. "i" and "a" are words of their own, and "can" must not begin "cannot". */
+/**
+ * Whether a word is long enough to be the beginning of an answer: one letter, or four and more. "i" and "a" are words of their
+ * own, and "can" must not begin "cannot".
+ */
 const isBeginning = (word: string): boolean => (word.length === 1 ? !'ai'.includes(word) : word.length >= 4);
 
 /** Keys that are numbers themselves are shown as they are, so that no number means two things. */
@@ -116,7 +120,7 @@ const numbered = (options: readonly AnswerOption[]): boolean => !options.some((o
 const isYes = (option: AnswerOption): boolean => YES.has(option.key) || YES.has(wordsOf(option.label)[0] ?? '');
 const isNo = (option: AnswerOption): boolean => NO.has(option.key) || (NO.has(wordsOf(option.label)[0] ?? '') && option.counts !== true);
 
-/** "yes no", "1 or 2", "1,2", "yes later": a second option stands in the rest. */
+/** Whether a second option stands in the rest, as in "yes no", "1 or 2", "1,2" and "yes later". */
 function namesAnother(option: AnswerOption, rest: readonly string[], options: readonly AnswerOption[]): boolean {
   const meaning = rest.filter((word) => !['or', 'and', 'then', 'oder', 'und', 'ou', 'et', 'o', 'y'].includes(word));
   const others = options.filter((o) => o !== option);

@@ -1,27 +1,27 @@
-/** When a person says that he will be there: minutes from now, or a time on the clock where he is. */
+/** When a person says that they will be there: minutes from now, or a time on the clock of their zone. */
 export interface Eta {
   readonly etaMinutes?: number;
-  /** `HH:MM`, 24 hours. With one digit before the colon (`2:30`) morning or afternoon was not said: whichever comes next. */
+  /** `HH:MM`, 24 hours. With one digit before the colon (`2:30`) morning or afternoon was not said, so the next one is meant. */
   readonly etaClock?: string;
 }
 
 const HOURS = String.raw`(?:hours?|hrs?|hr|h|std|stunden?|heures?|horas?)`;
 const MINUTES = String.raw`(?:minutes?|mins?|min|m|minuten|minutos?|')`;
-/** Words that only lead in a time and say nothing else. */
+/** These words lead in a time and say nothing else. */
 const LEAD = String.raw`(?:(?:in|at|eta|by|around|about|approx|ca|circa|within|there|um|dans|vers|en|a las)\b[\s.:]*|[~@]\s*)*`;
 const QUANTITY = /^\s*(?:of|people|persons?|pax|adults?|kids?|children|seats?|cars?|boats?|dogs?|x|more|others?|pers)\b/i;
-/** A day that is not today makes a clock time mean something else. */
+/** Where one of these days stands in the text, a time on the clock is not one of today. */
 const OTHER_DAY = /\b(?:tomorrow|morgen|demain|manana|mañana|yesterday|tonight|weekend|next|mon|tue|wed|thu|fri|sat|sun)(?:\w*day)?\b/i;
 
-/** Longest time believed: "18h" is more often six in the evening than three quarters of a day. */
+/** A longer time is not believed: "18h" is more often six in the evening than three quarters of a day. */
 const MAX_MINUTES = 720;
 
 interface Found extends Eta {
-  /** Nothing but the time is in the text. */
+  /** Whether the text holds nothing but the time. */
   readonly whole: boolean;
 }
 
-/** The one time in the rest of a reply. Two times, or a day that is not today, give none: the text stays as the note. */
+/** Finds the one time in the rest of a reply. Two times, or a day that is not today, give none, and the text stays a note. */
 export function findEta(rest: string): Found {
   if (OTHER_DAY.test(rest)) return { whole: false };
   const clocks = [...rest.matchAll(CLOCK)].flatMap((m) => {
@@ -54,7 +54,7 @@ function toClock(match: RegExpMatchArray): string | undefined {
   const half = (g.ap ?? g.ap2)?.toLowerCase();
   let hour = Number(g.h ?? g.h12);
   if (half && hour > 12) return undefined;
-  // "1h30" is a span, "13h30" a time.
+  // "1h30" is a span of time, "13h30" a time on the clock.
   if (g.sep?.toLowerCase() === 'h' && hour < 7) return undefined;
   if (!half && hour > 0 && hour < 12 && g.h?.length === 1) return `${hour}:${g.m ?? '00'}`;
   if (half === 'p' && hour < 12) hour += 12;
@@ -70,7 +70,7 @@ function toMinutes(match: RegExpMatchArray): number {
   return g.h ? Math.round(n * 60) + Number(g.extra ?? 0) : Math.round(n);
 }
 
-/** "Y 30": a number right after the answer is minutes, unless it counts something ("2 of us"). */
+/** Reads a number right after the answer ("Y 30") as minutes, unless it counts something ("2 of us"). */
 function bareMinutes(rest: string): Found {
   const match = new RegExp(String.raw`^(?<lead>${LEAD})(?:(?<from>\d{1,3})\s?(?:-|–|to)\s?)?(?<n>\d{1,3})(?![\d:.,/])`, 'i').exec(rest);
   const n = Number(match?.groups?.n ?? 0);

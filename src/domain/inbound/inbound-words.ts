@@ -1,8 +1,8 @@
-/** What we text back. Plain GSM-7 letters, so that an answer never costs double. */
+/** What we text back. All letters are in GSM-7, so that a reply never costs double. */
 export interface InboundWords {
   readonly noted: (answer: string, when: string) => string;
   readonly inMinutes: (minutes: number) => string;
-  /** `about`, here and below: title or first words of the message that is meant; '' where it has none. */
+  /** `about` is, here and below, the title or the first words of the message that is meant; '' where it has none. */
   readonly late: (tenant: string, about: string) => string;
   readonly lateUnread: (tenant: string, about: string) => string;
   readonly unclear: (hint: string, about: string) => string;

@@ -1,6 +1,6 @@
 /**
- * Words with which a person steers the texts themselves. The lists are Twilio's defaults for long codes, the CTIA set,
- * and the per-se words of 47 CFR 64.1200(a)(10), with the usual words of a few more languages.
+ * Words by which a person ends texts, asks for help or starts texts again. The lists are Twilio's defaults for long codes,
+ * the CTIA set, and the words of 47 CFR 64.1200(a)(10), with the usual words of a few more languages.
  */
 const STOP = [
   ...['stop', 'stopall', 'stop all', 'unsubscribe', 'end', 'quit', 'cancel', 'revoke', 'optout', 'opt out', 'opt-out'],
@@ -9,7 +9,7 @@ const STOP = [
 const HELP = ['help', 'info', 'hilfe', 'aide', 'ayuda', 'ajuda'];
 const START = ['start', 'unstop'];
 
-/** Clear wishes to stop; in company of polite words alone they go to a human, who honours them. */
+/** These are clear wishes to stop. Together with polite words alone they go to a person, who honours them. */
 const STRONG = new Set(['stop', 'stopp', 'unsubscribe', 'optout', 'quit', 'remove', 'unsub', 'stopall']);
 const COMPANY = new Set(
   'please pls plz now it this that these me us all texting texts text messages message messaging msgs sms sending send calling contacting from to my number list off the your thanks thank you and i want would like bitte sofort merci svp por favor ya'.split(
@@ -21,13 +21,13 @@ export type Keyword =
   | 'stop'
   | 'help'
   | 'start'
-  /** START only where nothing is open: with an open message it is an answer. */
+  /** It means START only where no message is open; with an open message it is an answer. */
   | 'yes'
-  /** "stop please": not exact, so a human decides. */
+  /** A wish that is not exact, such as "stop please", so that a person decides. */
   | 'near_stop'
   | null;
 
-/** Lower case, no accents, single spaces, no punctuation or quotes around the whole. */
+/** Writes a text in lower case, without accents, with single spaces, and without punctuation or quotes around the whole. */
 const fold = (text: string): string =>
   text
     .normalize('NFKD')
@@ -44,8 +44,8 @@ const WORDS = new Map<string, Keyword>([
 ]);
 
 /**
- * The reserved word that the whole trimmed text is, case-blind. A reserved word inside a sentence is none: "We have got
- * to STOP this bill" is no opt-out, and "End of the road, 10 min" is an answer.
+ * Finds the reserved word that the whole trimmed text is, in any case of its letters. A reserved word inside a sentence does
+ * not count: "We have got to STOP this bill" is no opt-out, and "End of the road, 10 min" is an answer.
  */
 export function keywordOf(text: string): Keyword {
   const folded = fold(text);

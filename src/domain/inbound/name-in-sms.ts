@@ -1,15 +1,15 @@
 import { countSegments } from '#domain/message/segments.ts';
 
-/** A name shorter than this tells nobody which message is meant; for it a second SMS is paid. */
+/** A shorter name tells nobody which message is meant, so that a second SMS is paid for this many letters. */
 const LEAST = 16;
-/** As much of a message's text as anybody needs to know it again. */
+/** Nobody needs more of a message's text to know it again. */
 const MOST = 60;
-/** What word processors and phones put for these, each of which would make the whole SMS cost double. */
+/** Word processors and phones write these characters, each of which would make the whole SMS cost double. */
 const PLAIN: Readonly<Record<string, string>> = { '‘': "'", '’': "'", '“': "'", '”': "'", '«': "'", '»': "'", '–': '-', '—': '-', '…': '...', '\u00A0': ' ' };
 
 const isGsm = (text: string): boolean => countSegments(text).encoding === 'GSM-7';
 
-/** In letters that cost nothing extra, as far as its script has them. */
+/** Writes a name in letters that cost nothing extra, as far as its script has them. */
 const plain = (text: string): string =>
   [...text.normalize('NFC')]
     .map((letter) => {
@@ -21,7 +21,7 @@ const plain = (text: string): string =>
     .replaceAll(/["\s]+/g, (found) => (found.includes('"') ? found.replaceAll('"', "'") : ' '))
     .trim();
 
-/** The first words of `name`, `letters` long at most, with three dots where something is left out. */
+/** Takes the first words of `name`, at most `letters` long, with three dots where something is left out. */
 function firstWords(name: string, letters: number): string {
   const all = [...name];
   if (all.length <= letters) return name;
@@ -32,8 +32,8 @@ function firstWords(name: string, letters: number): string {
 }
 
 /**
- * An SMS that says which message it is about, by as much of its name as costs no further segment.
- * @param say the whole SMS with this name in it; '' for none
+ * Makes an SMS that says which message it is about, by as much of the message's name as costs no further segment.
+ * @param say makes the whole SMS with this name in it; '' for none
  */
 export function nameInSms(name: string, say: (name: string) => string): string {
   const whole = firstWords(plain(name), MOST);

@@ -26,7 +26,7 @@ const only = (load: ChannelLoad, endsAt: number | null = null) => {
 };
 
 describe('one sender', () => {
-  // 10,000 people x 2 segments over a long code, a toll-free number and a short code.
+  // It is 10,000 people with 2 segments each, over a long code, a toll-free number and a short code.
   test.each([
     [1, 20_000, '5 h 33 min'],
     [3, 6667, '1 h 51 min'],
@@ -72,7 +72,7 @@ describe('quiet hours', () => {
   const held = (zone: string, calls: number) => ({ calls, windowAt: inZone(zone) });
 
   test('who sleeps waits for the morning, also where no rate holds him back', () => {
-    // 21:00 in Tokyo, which opens at 23:00 UTC.
+    // It is 21:00 in Tokyo, where the window opens at 23:00 UTC.
     const groups = [held('UTC', 600), held('Asia/Tokyo', 60)];
     expect(only(sms(660, { steps: [{ afterSeconds: 0, groups }] }))).toMatchObject({ held: 60, seconds: 11 * 3600 + 60 });
     expect(only(sms(660, { unitsPerSecond: null, steps: [{ afterSeconds: 0, groups }] }))).toMatchObject({ held: 60, seconds: 11 * 3600 });
@@ -80,7 +80,7 @@ describe('quiet hours', () => {
   });
 
   test('what is not done by the evening goes on in the morning', () => {
-    // Nine hours of day are left, one hour of work too much.
+    // Nine hours of the day are left, and the work takes an hour more.
     const groups = [held('UTC', 10 * 3600)];
     expect(only(sms(36_000, { steps: [{ afterSeconds: 0, groups }] })).seconds).toBe(20 * 3600 + 3600);
     expect(only(sms(36_000, { steps: [{ afterSeconds: 0, groups }] }), START + 20 * HOUR).late).toBe(3600);

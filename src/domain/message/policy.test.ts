@@ -24,7 +24,7 @@ describe('a second person must approve', () => {
   const high = policyOf({ approvalAbove: { life: 50_000, ops: null, bulk: null } });
 
   test.each([
-    // Until a larger one was sent, the start of the class stands for the largest.
+    // Until a larger message was sent, the first limit of the class stands for the largest.
     ['life', 200, 0, undefined],
     ['life', 201, 0, { rule: 'doubling', limit: 200 }],
     ['life', 201, 101, undefined],

@@ -3,25 +3,25 @@ import type { WordingInput } from '#schemas/wording.ts';
 
 /** What a tenant has decided about sending to many. */
 export interface SendPolicy {
-  /** Above this many people a second person must approve; null: never. */
+  /** A second person must approve a message to more people than this; null means never. */
   readonly approvalAbove: Readonly<Record<MessageClass, number | null>>;
   /** Whether a message to more than twice as many people as any before needs a second person too. */
   readonly doubling: boolean;
-  /** Messages that one person may be sent within an hour; null: any number. Life is always sent, and counts. */
+  /** Messages that one person may be sent within an hour; null means any number. Life messages are always sent, and count. */
   readonly hourlyCeiling: number | null;
-  /** Whether programs are asked back before what looks like a slip, as people always are. */
+  /** Whether programs are asked before what looks like a slip, as people always are. */
   readonly asksPrograms: boolean;
-  /** Standing words of life messages. */
+  /** The organisation's own wording, for life messages that do not say it themselves. */
   readonly says: WordingInput;
 }
 
-/** Where a new tenant begins; also what counts as its largest message until it has sent a larger one. */
+/** A new tenant begins with these limits. They also count as its largest message until it has sent a larger one. */
 const START: Readonly<Record<MessageClass, number>> = { life: 100, ops: 1_000, bulk: 10_000 };
 
-/** What a new tenant starts with. */
+/** A new tenant begins with this policy. */
 export const DEFAULT_POLICY: SendPolicy = { approvalAbove: START, doubling: true, hourlyCeiling: 10, asksPrograms: true, says: {} };
 
-/** One person may do everything: for the demo, and for tests and load tests that are about something else. */
+/** Lets one person do everything, for the demo, and for tests and load tests that are about something else. */
 export const OPEN_POLICY = {
   approvalAbove: { life: null, ops: null, bulk: null },
   doubling: false,
@@ -30,7 +30,7 @@ export const OPEN_POLICY = {
   says: { who: 'Everybody', where: 'Here', instruction: 'Act on this' },
 } satisfies SendPolicy;
 
-/** Reads `tenants.policy`; anything missing or of another kind has its default. */
+/** Reads `tenants.policy`. Anything that is missing or of another kind has its default. */
 export function policyOf(stored: Readonly<Record<string, unknown>>): SendPolicy {
   const { approvalAbove, doubling, hourlyCeiling, asksPrograms, says } = stored;
   const given = (typeof approvalAbove === 'object' && approvalAbove !== null ? approvalAbove : {}) as Record<string, unknown>;
@@ -49,13 +49,14 @@ export function policyOf(stored: Readonly<Record<string, unknown>>): SendPolicy 
 
 export interface ApproverRule {
   readonly rule: 'above_limit' | 'doubling';
-  /** People to whom one person alone may send. */
+  /** To how many people one person alone may send. */
   readonly limit: number;
 }
 
 /**
- * Why a second person must approve a message to so many people; undefined where one person may decide.
+ * Finds the rule by which a second person must approve a message to so many people.
  * @param largest people of the tenant's largest message so far, 0 before the first
+ * @returns undefined where one person may decide
  */
 export function approverRule(policy: SendPolicy, messageClass: MessageClass, people: number, largest: number): ApproverRule | undefined {
   const limit = policy.approvalAbove[messageClass];

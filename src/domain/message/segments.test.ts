@@ -54,7 +54,7 @@ describe('countSegments', () => {
     ]);
   });
 
-  // Without accents in heaps, where the library overfills a part, and without newer emoji, which its splitter cuts.
+  // Accents in heaps are left out, since the library overfills a part with them, and newer emoji, since its splitter cuts them.
   it('agrees with Twilio’s own calculator', () => {
     const piece = fc.oneof(
       fc.constantFrom(...'ab €{}|\n\r~é’я漢'),

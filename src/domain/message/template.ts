@@ -1,6 +1,6 @@
 import type { SlotName, SlotValues, Template } from '#domain/delivery/channel.ts';
 
-/** What a coordinator writes between double braces, and the slot it stands for. */
+/** The words that a coordinator writes between double braces, and the slots that they stand for. */
 export const WRITTEN_SLOTS: ReadonlyMap<string, SlotName> = new Map([
   ['name', 'name'],
   ['first_name', 'firstName'],
@@ -9,7 +9,7 @@ export const WRITTEN_SLOTS: ReadonlyMap<string, SlotName> = new Map([
 
 const WRITTEN = /\{\{\s*([^{}]*?)\s*\}\}/g;
 
-/** Text as a coordinator wrote it -> template. Unknown slots stay as written; `slotErrors` refuses them long before. */
+/** Makes a template of a text as a coordinator wrote it. Unknown slots stay as written; `slotProblems` refuses them long before. */
 export function parseTemplate(text: string): Template {
   const parts: Template[number][] = [];
   let from = 0;
@@ -24,7 +24,7 @@ export function parseTemplate(text: string): Template {
   return parts;
 }
 
-/** What is wrong with the braces in a text: slots nobody fills, and braces that do not close. */
+/** Says what is wrong with the braces in a text: slots that nothing fills, and braces that do not close. */
 export function slotProblems(text: string): { code: 'unknown_slot' | 'slot_not_closed'; detail: string }[] {
   const known = Array.from(WRITTEN_SLOTS.keys(), (name) => `{{${name}}}`).join(', ');
   const problems: { code: 'unknown_slot' | 'slot_not_closed'; detail: string }[] = [];
@@ -37,7 +37,7 @@ export function slotProblems(text: string): { code: 'unknown_slot' | 'slot_not_c
 
 export const hasSlot = (template: Template, slot: SlotName): boolean => template.some((part) => typeof part !== 'string' && part.slot === slot);
 
-/** Commas and signs before which a comma or space is too much, of every script that has its own: Arabic, Chinese and Japanese too. */
+/** The commas and signs before which a comma or a space is too much, in Latin, Arabic, Chinese and Japanese. */
 const COMMA = ',،、，';
 const COMMA_LAST = new RegExp(`[${COMMA}]$`);
 const SIGN_FIRST = new RegExp(`^[${COMMA}.!?;:\\n؛؟。！？；：]`);
@@ -46,8 +46,8 @@ const SIGN_AND_SPACE = new RegExp(`^[${COMMA}:;!؛！；：]? +|^[、，]`);
 const isName = (part: Template[number]): boolean => typeof part !== 'string' && (part.slot === 'name' || part.slot === 'firstName');
 
 /**
- * The template as somebody without a name reads it: "Hi {{first_name}}, come" becomes "Hi, come", and
- * "{{first_name}}, come" becomes "come". No stand-in word such as "friend" is used, since it would need every
+ * Makes the template that a person without a name reads: "Hi {{first_name}}, come" becomes "Hi, come", and
+ * "{{first_name}}, come" becomes "come". No word such as "friend" takes the name's place, since it would need every
  * language's grammar.
  */
 export function withoutNames(template: Template): Template {
@@ -62,7 +62,7 @@ export function withoutNames(template: Template): Template {
     } else if (!hole) kept.push(part);
     else {
       hole = false;
-      // Before a slot or nothing there is no literal to look at; a slot is as good as a word.
+      // After a slot, or at the beginning, there is no literal to look at. A slot is as good as a word.
       const before = typeof last === 'string' ? last : '';
       const started = last !== undefined && typeof last !== 'string';
       if (typeof part !== 'string') kept.push(...(started || /[^\n>]$/.test(before) ? [' ', part] : [part]));
@@ -75,7 +75,7 @@ export function withoutNames(template: Template): Template {
   return kept;
 }
 
-/** Joins what stands before and after a name left out: no comma or space is left over. */
+/** Joins what stands before and after a name that is left out, so that no comma or space is left over. */
 function closeHole(before: string, after: string): string {
   if (before === '' || before.endsWith('\n') || before.endsWith('>')) return before + after.replace(SIGN_AND_SPACE, '');
   if (before.endsWith(':')) return before + after.replace(SIGN_AND_SPACE, ' ');
@@ -83,8 +83,8 @@ function closeHole(before: string, after: string): string {
 }
 
 /**
- * Puts one person's values into a template; without a name as in `withoutNames`.
- * @param escape applied to values alone, for example HTML escaping
+ * Puts one person's values into a template. A person without a name reads it as `withoutNames` makes it.
+ * @param escape is applied to the values alone, for example to escape HTML
  */
 export function fillTemplate(template: Template, values: SlotValues, escape: (value: string) => string = String): string {
   let text = '';

@@ -8,8 +8,8 @@ const ASKED: Readonly<Record<WordingPart, string>> = {
 };
 
 /**
- * What a message says in each of its languages: its own words first, then the organisation's.
- * @returns null where nothing is said
+ * Chooses what a message says in each of its languages: its own wording first, then the organisation's.
+ * @returns null where neither says anything
  */
 export function wordingOf(locales: readonly string[], own: WordingInput, standing: WordingInput): Wording | null {
   const wording = (part: WordingInput[WordingPart], locale: string): string | undefined => (typeof part === 'object' ? part[locale] : part);
@@ -23,7 +23,7 @@ export function wordingOf(locales: readonly string[], own: WordingInput, standin
   return said.length === 0 ? null : Object.fromEntries(said);
 }
 
-/** What is kept with a message, as it could be given again. */
+/** Makes of the wording that is kept with a message what a client could give again. */
 export function wordingAsGiven(said: Wording | null): WordingInput {
   const parts = WORDING_PARTS.flatMap((part) => {
     const words = Object.entries(said ?? {}).flatMap(([locale, words]) => (words[part] === undefined ? [] : [[locale, words[part]] as const]));
@@ -32,7 +32,7 @@ export function wordingAsGiven(said: Wording | null): WordingInput {
   return Object.fromEntries(parts);
 }
 
-/** Everything that a life message lacks, as errors of the fields `says.<part>`. */
+/** Says what a life message lacks in its wording, as errors of the fields `says.<part>`. */
 export function missingWording(locales: readonly string[], said: Wording | null): { field: string; code: string; detail: string }[] {
   return WORDING_PARTS.flatMap((part) => {
     const without = locales.filter((locale) => said?.[locale]?.[part] === undefined);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { plainCells } from './csv-cells.ts';
 
-/** What csv-parse makes of one row; undefined where it refuses, or sees more than one. */
+/** What csv-parse makes of one row; undefined where it refuses it, or sees more than one row. */
 function reference(text: string, delimiter: string): string[] | undefined {
   try {
     const rows = parse(text, { delimiter, record_delimiter: '\n', relax_column_count: true });

@@ -1,8 +1,8 @@
 /**
- * Cells of one CSV row (RFC 4180) in which every quote stands where it may: around a whole cell, doubled inside it. Four
- * times as fast as the parser of any CSV, and without its copies of the text.
+ * Cuts a CSV row (RFC 4180) into its cells where every quote stands around a whole cell, or doubled inside one. It is four
+ * times as fast as csv-parse, and does without its copies of the text.
  *
- * @returns undefined for any other row: csv-parse decides what it is
+ * @returns undefined for any other row, so that csv-parse decides what it is
  */
 export function plainCells(text: string, delimiter: string): string[] | undefined {
   let quote = text.indexOf('"');
@@ -20,7 +20,7 @@ export function plainCells(text: string, delimiter: string): string[] | undefine
       quote = text.indexOf('"', at);
     } else {
       const end = text.indexOf(delimiter, at);
-      // A quote inside an unquoted cell.
+      // Here a quote stands inside an unquoted cell.
       if (quote >= 0 && (end < 0 || quote < end)) return undefined;
       cells.push(end < 0 ? text.slice(at) : text.slice(at, end));
       if (end < 0) return cells;
@@ -29,7 +29,7 @@ export function plainCells(text: string, delimiter: string): string[] | undefine
   }
 }
 
-/** Where the quote that begins at `from` ends; -1 where it does not. */
+/** Finds where the quote that begins at `from` ends. @returns -1 where it does not end */
 function endOfQuoted(text: string, from: number): number {
   let end = text.indexOf('"', from + 1);
   while (end >= 0 && text[end + 1] === '"') end = text.indexOf('"', end + 2);

@@ -1,14 +1,14 @@
 export interface Line {
-  /** Physical line in the file, from 1. */
+  /** The number of the line in the file, from 1. */
   readonly line: number;
-  /** Without its line break; undefined for one longer than `MAX_LINE`, whose text was not kept. */
+  /** The text without its line break; undefined for a line longer than `MAX_LINE`, whose text was not kept. */
   readonly text: string | undefined;
 }
 
-/** Characters. A person fits in a few hundred; a longer line is no list of people, and memory must stay flat. */
+/** Characters of a line. A person needs a few hundred; a longer line is no list of people, and memory must stay flat. */
 export const MAX_LINE = 65_536;
 
-/** Cuts pieces of text into lines: LF, CRLF, or CR alone where the first break is one. */
+/** Cuts pieces of text into lines, which end in LF or CRLF, or in CR alone where the first line does. */
 export class LineSplitter {
   #rest = '';
   #line = 0;
@@ -28,7 +28,7 @@ export class LineSplitter {
     return lines;
   }
 
-  /** The last line, when the file does not end in a line break. */
+  /** Gives the last line, where the file does not end in a line break. */
   end(): Line[] {
     return this.#rest === '' && !this.#overlong ? [] : [this.#finish(this.#rest)];
   }
@@ -41,7 +41,7 @@ export class LineSplitter {
   }
 }
 
-/** Undefined while no break is there, or only a CR at the very end, which may be half of CRLF. */
+/** @returns undefined while there is no break, or only a CR at the very end, which may be half of CRLF */
 function firstBreak(text: string): '\n' | '\r' | undefined {
   const at = text.search(/[\r\n]/);
   if (at < 0 || (text[at] === '\r' && at === text.length - 1)) return undefined;

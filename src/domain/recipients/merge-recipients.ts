@@ -1,7 +1,7 @@
 import type { MessageClass } from '#schemas/delivery.ts';
 import type { FieldIssue, RecipientFields } from './recipient-fields.ts';
 
-/** A person as stored, or about to be (`id` null). */
+/** A person as they are stored, or are about to be, with the `id` null. */
 export interface Person {
   id: string | null;
   external_id: string | null;
@@ -29,7 +29,7 @@ export interface MergeIssue extends FieldIssue {
 export interface MergePlan {
   readonly created: Person[];
   readonly changed: Person[];
-  /** People whose address moves to another person in this very batch: it must be taken away before it is given. */
+  /** Ids of people whose address moves to another person in this very batch, so that it must be taken away before it is given. */
   readonly freed: string[];
   /** Ids of the stored people that this batch named. */
   readonly touched: string[];
@@ -39,18 +39,18 @@ export interface MergePlan {
 }
 
 const KEYS = ['external_id', 'phone', 'email'] as const;
-/** Lists are shared between people and never changed in place. */
+/** This list is shared, like all lists of people, and is never changed in place. */
 const NOTHING: string[] = [];
 type Key = (typeof KEYS)[number];
 
 /**
- * Decides what a batch of rows does to the people that its keys name, in the order of the rows.
+ * Decides what a batch of rows does to the people whom its keys name, in the order of the rows.
  *
- * A row is a person already known by `external_id`, `phone` or `email`; else it is a new one. What it gives overwrites,
- * what it leaves out stays. Two kinds of row are folded into a person instead (counted `merged`): a second row for a
- * person of this import, and one whose address belongs to somebody with another external id (a shared household phone:
- * it must ring once). Those fill what is missing and add their tags and skills. A row whose keys name two people is
- * rejected, since no order of doing would be right.
+ * A row means the person who is stored with its `external_id`, `phone` or `email`, or else a new one. What it gives
+ * overwrites, and what it leaves out stays. Two kinds of row are merged into a person instead: a second row for a person of
+ * this import, and a row whose address belongs to somebody with another external id, as a shared household phone does, which
+ * must ring once. Those fill what is missing and add their tags and skills. A row whose keys name two people is rejected,
+ * since no order of writing would be right.
  *
  * @param stored every stored person that any key of `rows` names
  * @param seen whether an earlier batch of this import named this stored person
@@ -67,7 +67,7 @@ class Merge {
   readonly #named = new Set<Person>();
   readonly #created = new Set<Person>();
   readonly #changed = new Set<Person>();
-  /** Address -> who lost it in this batch. */
+  /** The people who lost an address in this batch, by that address. */
   readonly #lost = new Map<string, Person>();
   readonly #freed = new Set<string>();
   readonly #counts = { created: 0, updated: 0, unchanged: 0, merged: 0, rejected: 0 };
@@ -93,7 +93,7 @@ class Merge {
 
   add(row: MergeRow): void {
     const person = this.#holder('external_id', row) ?? this.#holder('phone', row) ?? this.#holder('email', row);
-    // Most rows of a first import end here: nothing is made that they do not need.
+    // Most rows of a first import end here, so nothing is made before that they do not need.
     if (!person) return this.#create(row);
     const keys = KEYS.filter((key) => this.#holder(key, row) !== undefined);
     if (keys.some((key) => this.#holder(key, row) !== person)) return this.#reject(row, keys);
@@ -203,6 +203,6 @@ const union = (a: readonly string[], b: readonly string[]): string[] => [...new 
 function equal(a: unknown, b: unknown): boolean {
   if (!Array.isArray(a) || !Array.isArray(b)) return a === b;
   if (a.length !== b.length) return false;
-  // Stored lists may come in any order; short ones, so a scan is cheaper than a sort.
+  // Stored lists may come in any order. They are short, so a scan is cheaper than a sort.
   return a.every((one) => b.includes(one));
 }

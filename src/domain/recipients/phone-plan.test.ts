@@ -9,7 +9,7 @@ const CODES = [...new Set(getCountries().map((country) => getCountryCallingCode(
 const EXAMPLES = getCountries().flatMap((country) => getExampleNumber(country, examples)?.number ?? []);
 const digits = (min: number, max: number) => fc.array(fc.integer({ min: 0, max: 9 }), { minLength: min, maxLength: max }).map((list) => list.join(''));
 
-/** The library and the compiled tables agree on everything that is said of this number. */
+/** Checks that the library and the compiled tables agree on everything that is said of this number. */
 const agree = (text: string): void => expect([text, readPhone(text, 'US')]).toEqual([text, readByLibrary(text, 'US')]);
 
 test('the compiled tables say what the library says: any digits after any calling code', () => {

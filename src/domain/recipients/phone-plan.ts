@@ -1,9 +1,12 @@
 import { type CountryCode, Metadata } from 'libphonenumber-js/max';
 
-/** What a numbering plan says of a number in E.164: of a known type, of none (nobody has the range yet), or too long or short. */
+/**
+ * What a numbering plan says of a number in E.164. `unassigned` is a number of a range that nobody has yet, `impossible` one
+ * that is too long or too short.
+ */
 export type PlanVerdict = 'reachable' | 'landline' | 'unassigned' | 'impossible';
 
-/** What the library's own code asks of its tables; its published types name a part of it. */
+/** The part of its tables that the library's own code uses; its published types name less. */
 interface Plan {
   nationalNumberPattern(): string;
   possibleLengths(): readonly number[];
@@ -24,23 +27,23 @@ interface TypeRule {
   readonly lengths: readonly number[] | undefined;
 }
 
-/** A country's part of a calling code, its patterns compiled. */
+/** A country's part of a calling code, with its patterns compiled. */
 interface CountryRule {
   readonly leading: RegExp | undefined;
   readonly general: RegExp;
   readonly lengths: readonly number[];
   readonly fixed: TypeRule | undefined;
-  /** No pattern of its own: every fixed line of the country may be a mobile as well. */
+  /** The plan has no pattern for mobiles, so that every fixed line of the country may be a mobile as well. */
   readonly mobileIsFixed: boolean;
   readonly mobile: TypeRule | undefined;
   readonly others: readonly TypeRule[];
 }
 
 interface CodeRule {
-  /** What may stand before the number in national writing; some plans match nothing at all. */
+  /** Matches what may stand before the number in national writing. In some plans it matches the empty text. */
   readonly prefix: RegExp | undefined;
   readonly countries: readonly CountryRule[];
-  /** Where a number fits none of several countries. */
+  /** The rule for a number that fits none of several countries. */
   readonly main: CountryRule;
 }
 
@@ -64,7 +67,7 @@ function ruleOf(plan: Plan): CountryRule {
   };
 }
 
-/** By calling code; null for those that belong to no country. */
+/** The rules by calling code; null for a code that belongs to no country. */
 const codes = new Map<string, CodeRule | null>();
 
 function codeRule(code: string): CodeRule | null {
@@ -102,22 +105,25 @@ function typeOf(rule: CountryRule, national: string): 'reachable' | 'landline' |
 const E164 = /^\+[1-9]\d{6,14}$/;
 const SPACED = /^\+[\d .()-]+$/;
 
-/** A number in international writing without what people put between its digits; undefined for any other writing. */
+/**
+ * Reads a number in international writing, without what people put between its digits.
+ * @returns undefined for any other writing
+ */
 export function bareNumber(text: string): string | undefined {
   if (E164.test(text)) return text;
-  // (0) is no part of the number, and the library takes it out only where it follows the calling code.
+  // A (0) does not belong to the number, and the library takes it out only where it follows the calling code.
   if (!SPACED.test(text) || text.includes('(0)')) return undefined;
   const bare = text.replaceAll(/[ .()-]/g, '');
   return E164.test(bare) ? bare : undefined;
 }
 
 /**
- * What libphonenumber says of a number in E.164, from its own tables with the patterns compiled once: 1 us, where the
- * library compiles dozens of them anew for each number (10 us, 20-30 us among the 25 countries of +1).
- * A test holds the two equal over every calling code.
+ * Says what libphonenumber says of a number in E.164, from the library's own tables with the patterns compiled once. It takes
+ * 1 us, where the library compiles dozens of patterns anew for each number: 10 us, and 20 to 30 us among the 25 countries of
+ * +1. A test holds the two equal over every calling code.
  *
- * @returns undefined where the library itself must be asked: a national prefix that may have to go, a calling code of
- *   no country
+ * @returns undefined where the library itself must be asked: the number may have a national prefix that must go, or its
+ *   calling code belongs to no country
  */
 export function planVerdict(text: string): PlanVerdict | undefined {
   for (let end = 2; end <= 4; end++) {

@@ -5,11 +5,11 @@ import { localeSchema } from '#schemas/message.ts';
 import { timeZoneSchema } from '#schemas/settings.ts';
 import { readPhone } from './phone.ts';
 
-/** What can be said about a person from outside; the columns of an import file, the fields of the API. */
+/** The columns of an import file, which are the fields of a person in the API too. */
 export const RECIPIENT_COLUMNS = ['external_id', 'name', 'phone', 'email', 'locale', 'time_zone', 'lat', 'lon', 'tags', 'skills', 'consent'] as const;
 export type RecipientColumn = (typeof RECIPIENT_COLUMNS)[number];
 
-/** Normalised and checked. Absent: not given, so that nothing is overwritten. */
+/** The fields of a person, normalised and checked. A field that is absent was not given, so that nothing is overwritten. */
 export interface RecipientFields {
   external_id?: string;
   name?: string;
@@ -19,21 +19,21 @@ export interface RecipientFields {
   email?: string;
   /** Canonical BCP 47. */
   locale?: string;
-  /** IANA. */
+  /** An IANA name. */
   time_zone?: string;
   lat?: number;
   lon?: number;
   /** Sorted, without repeats. */
   tags?: string[];
   skills?: string[];
-  /** In the order of MESSAGE_CLASSES; empty: asked, and agreed to nothing. */
+  /** In the order of MESSAGE_CLASSES; empty where the person was asked and agreed to nothing. */
   consent?: MessageClass[];
 }
 
 /** What is wrong with one field, and what would be right. */
 export interface FieldIssue {
   readonly field: string;
-  /** Stable; for programs. */
+  /** Programs may rely on it, since it never changes. */
   readonly code: string;
   readonly detail: string;
 }
@@ -44,7 +44,7 @@ export interface FieldsReading {
   readonly warnings: FieldIssue[];
 }
 
-/** Values as they come: text from CSV; text, numbers and arrays from JSON. */
+/** Values as they come: text from CSV, and text, numbers and arrays from JSON. */
 export type RawFields = Readonly<Partial<Record<RecipientColumn, unknown>>>;
 
 class Reading implements FieldsReading {
@@ -57,7 +57,10 @@ class Reading implements FieldsReading {
   }
 }
 
-/** Checks and normalises one person. Every wrong field is reported, not only the first. */
+/**
+ * Checks and normalises one person. Every wrong field is reported, not only the first.
+ * @param country the ISO 3166-1 code of telephone numbers that are written without one
+ */
 export function readRecipient(raw: RawFields, country: CountryCode): FieldsReading {
   const reading = new Reading();
   const { fields } = reading;
@@ -83,7 +86,7 @@ export function readRecipient(raw: RawFields, country: CountryCode): FieldsReadi
 // oxlint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f\u0085\u2028\u2029]/;
 
-/** Spreadsheets are told by a leading ' that + = - @ is no formula; our own export writes it too. */
+/** A leading ' tells spreadsheets that a cell with + = - or @ is no formula, and our own export writes it too. */
 const unescapeFormula = (text: string): string => (/^'[=+\-@\t\r]/.test(text) ? text.slice(1) : text);
 
 function text(reading: Reading, field: RecipientColumn, value: unknown): string | undefined {
@@ -114,7 +117,7 @@ function phone(reading: Reading, value: unknown, country: CountryCode): string |
   return result.e164;
 }
 
-// Dot-atom of RFC 5322 section 3.2.3 in ASCII: quoted local parts and SMTPUTF8 are refused by too many relays to promise them.
+// The local part is a dot-atom of RFC 5322 section 3.2.3 in ASCII, since too many relays refuse quoted parts and SMTPUTF8.
 const LOCAL_PART = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/;
 const DOMAIN = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$/;
 
@@ -125,16 +128,17 @@ function email(reading: Reading, value: unknown): string | undefined {
   const local = given.slice(0, at);
   const host = given.slice(at + 1).toLowerCase();
   const domain = DOMAIN.test(host) ? host : domainToASCII(host);
-  // Limits of RFC 5321 section 4.5.3.1. Lower case as a whole: no real mailbox tells Ann@ from ann@, and one person must be one row.
+  // The limits are those of RFC 5321 section 4.5.3.1. The address is in lower case as a whole, since no real mailbox tells
+  // Ann@ from ann@, and one person must be one row.
   if (at < 1 || at > 64 || given.length > 254 || !LOCAL_PART.test(local) || !DOMAIN.test(domain))
     return reading.refuse('email', 'bad_email', 'email is not an address such as ann@example.org');
   return `${local.toLowerCase()}@${domain}`;
 }
 
-/** A cell is a window on the piece of file that it was cut from; what is kept must not keep 64 kB with it. */
+/** Copies a cell, which is a slice of a piece of the file: what is kept must not keep the 64 kB of the piece with it. */
 const ownCopy = (text: string): string => Buffer.from(text).toString();
 
-/** Values seen before, so that each is looked at once; bounded, since a file may hold anything. */
+/** Remembers values, so that each is looked at once. It keeps 1,000 at most, since a file may hold anything. */
 function remembered<T>(compute: (text: string) => T | undefined): (text: string) => T | undefined {
   const memory = new Map<string, T | undefined>();
   return (given) => {
@@ -148,7 +152,7 @@ function remembered<T>(compute: (text: string) => T | undefined): (text: string)
 }
 
 const canonicalLocale = remembered((given) => {
-  // en_US is how half of all systems write it.
+  // Half of all systems write it as en_US.
   const tag = given.replaceAll('_', '-');
   return localeSchema.safeParse(tag).success ? Intl.getCanonicalLocales(tag)[0] : undefined;
 });
@@ -168,16 +172,18 @@ function degrees(reading: Reading, field: 'lat' | 'lon', value: unknown, max: nu
   const number = Number(given);
   if (!/^[+-]?\d/.test(given) || !Number.isFinite(number) || Math.abs(number) > max)
     return reading.refuse(field, `bad_${field}`, `${field} must be degrees from -${max} to ${max}`);
-  // To a centimetre. Far smaller numbers (1e-300) would make Postgres refuse every query by area with an underflow.
+  // It is rounded to a centimetre. Far smaller numbers (1e-300) would make Postgres refuse every query by area with an underflow.
   return Math.round(number * 1e7) / 1e7;
 }
 
-/** Lists of a file, by how they are written there: people share most of them, and one array serves all who do. */
+/** The lists of files, by how they are written there. People share most of them, so that one array serves all who do. */
 const LISTS = { tags: new Map<string, string[]>(), skills: new Map<string, string[]>(), consent: new Map<string, MessageClass[]>() };
 const MAX_LISTS = 1_000;
 const MAX_REMEMBERED = 200;
 
-/** Reads a list, or remembers what the same words meant before. What was refused is read again, since each row is to hear why. */
+/**
+ * Reads a list, or remembers what the same words meant before. A refused list is read again, so that each row is told why.
+ */
 function rememberedList<T extends string>(
   reading: Reading,
   memory: Map<string, T[]>,
@@ -213,7 +219,7 @@ const words = (reading: Reading, field: 'tags' | 'skills', value: unknown): stri
 
 const consent = (reading: Reading, value: unknown): MessageClass[] | undefined => rememberedList(reading, LISTS.consent, value, readConsent);
 
-/** `none` is how a file says that the person was asked and agreed to nothing. */
+/** A file says by `none` that the person was asked and agreed to nothing. */
 function readConsent(reading: Reading, value: unknown): MessageClass[] | undefined {
   const given = list(reading, 'consent', value)?.map((word) => word.toLowerCase());
   if (given === undefined) return undefined;

@@ -14,7 +14,7 @@ const brief = (rows: FileRow[]) => rows.map((row) => ('raw' in row ? [row.line, 
 
 describe('CSV', () => {
   test('whatever a CSV writer writes is read back, however it is cut into pieces', () => {
-    // CR alone is left out: a reader of lines cannot tell it from half a line break at the end of a piece.
+    // CR alone is left out, since a reader of lines cannot tell it from half a line break at the end of a piece.
     const cell = fc.string({ unit: fc.constantFrom('a', 'ü', '😀', '"', ',', ';', '\n', ' ', '='), maxLength: 8 });
     fc.assert(
       fc.property(

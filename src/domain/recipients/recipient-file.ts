@@ -6,20 +6,23 @@ import { type FieldIssue, RECIPIENT_COLUMNS, type RawFields, type RecipientColum
 /** One row of a file as read, or why it could not be read. */
 export type FileRow = { readonly line: number; readonly raw: RawFields } | { readonly line: number; readonly error: FieldIssue };
 
-/** Reads pieces of a file's text into rows; a row that cannot be read never takes its neighbours with it. */
+/** Reads pieces of a file's text into rows. A row that cannot be read never takes its neighbours with it. */
 export interface FileReader {
   push(piece: string): FileRow[];
-  /** The rows that were still waiting. Throws a HeaderError when the file held no header. */
+  /**
+   * Gives the rows that were not complete before.
+   * @throws HeaderError where the file holds no header
+   */
   end(): FileRow[];
 }
 
 export type ImportFormat = 'csv' | 'ndjson';
 export const readerFor = (format: ImportFormat): FileReader => (format === 'csv' ? new CsvReader() : new NdjsonReader());
 
-/** The header row is missing or names what is no column: nothing of the file can be read. */
+/** The header row is missing, or names something that is no column, so that nothing of the file can be read. */
 export class HeaderError extends Error {
   readonly code: string;
-  /** Columns that are wrong, or `header`. */
+  /** The columns that are wrong, or `header`. */
   readonly fields: readonly string[];
   constructor(code: string, detail: string, fields: readonly string[] = ['header']) {
     super(detail);
@@ -31,7 +34,7 @@ export class HeaderError extends Error {
 
 const isColumn = (name: string): name is RecipientColumn => (RECIPIENT_COLUMNS as readonly string[]).includes(name);
 
-/** `External ID`, `external-id` and `externalId` are all external_id. */
+/** Reads `External ID`, `external-id` and `externalId` all as external_id. */
 const columnName = (text: string): string =>
   text
     .trim()
@@ -42,20 +45,20 @@ const columnName = (text: string): string =>
 const bad = (line: number, code: string, detail: string, field = 'row'): FileRow => ({ line, error: { field, code, detail } });
 const OVERLONG = 'the line is longer than 65,536 characters';
 
-/** An empty line, or the row of empty cells that spreadsheets leave at the end. */
+/** Matches an empty line, and the rows of empty cells that spreadsheets leave at the end. */
 const BLANK = /^[\s,;]*$/;
 
-/** Physical lines that one quoted row may cover; a quote open for longer was never meant to be. */
+/** A quoted row may cover so many lines of the file. A quote that is open for longer is a mistake. */
 const MAX_ROW_LINES = 20;
 
 /**
- * CSV (RFC 4180) with a header row. Lines are cut before they are parsed: a quote that is never closed then costs its
- * own row alone, where a parser of the whole stream would swallow everything up to the next quote.
+ * Reads CSV (RFC 4180) with a header row. The lines are cut before they are parsed, so that a quote that is never closed
+ * costs its own row alone, where a parser of the whole stream would swallow everything up to the next quote.
  */
 class CsvReader implements FileReader {
   readonly #lines = new LineSplitter();
   #header: { delimiter: string; columns: RecipientColumn[] } | undefined;
-  /** Lines of a row whose quote is still open. */
+  /** The lines of a row whose quote is still open. */
   #open: { first: number; texts: string[] } | undefined;
 
   push(piece: string): FileRow[] {
@@ -107,7 +110,7 @@ class CsvReader implements FileReader {
     } else if (open.texts.length >= MAX_ROW_LINES) this.#giveUp(rows, open);
   }
 
-  /** The first line is the broken one; the others stand for themselves. */
+  /** Reports the first line as the broken one, and reads the others as rows of their own. */
   #giveUp(rows: FileRow[], open: { first: number; texts: string[] }): void {
     this.#open = undefined;
     rows.push(bad(open.first, 'bad_quotes', 'a quote is opened and never closed, or stands inside a field without being doubled'));
@@ -149,13 +152,16 @@ function toRow(line: number, cells: readonly string[] | undefined, columns: read
   return { line, raw };
 }
 
-/** Comma, or the semicolon and tab that spreadsheets write in many countries: whichever gives known columns. */
+/**
+ * Reads the header. Its delimiter is a comma, or the semicolon or tab that spreadsheets write in many countries, whichever gives
+ * most known columns.
+ */
 function readHeader(text: string): { delimiter: string; columns: RecipientColumn[] } {
   const readings = [',', ';', '\t'].map((delimiter) => ({ delimiter, names: (oneRow(text, delimiter) ?? []).map(columnName) }));
   const known = (names: string[]) => names.filter(isColumn).length;
   const best = readings.reduce((a, b) => (known(b.names) > known(a.names) ? b : a));
   if (known(best.names) === 0) throw new HeaderError('missing_header', `the first row must name the columns, of: ${RECIPIENT_COLUMNS.join(', ')}`);
-  // Spreadsheets leave empty columns at the right.
+  // Spreadsheets leave empty columns at the right end.
   while (best.names.at(-1) === '') best.names.pop();
   const unknown = best.names.filter((name) => !isColumn(name)).map((name) => name.slice(0, 60));
   if (unknown.length > 0)
@@ -172,7 +178,7 @@ function readHeader(text: string): { delimiter: string; columns: RecipientColumn
   return { delimiter: best.delimiter, columns };
 }
 
-/** One JSON object a line, with the same names as the columns. */
+/** Reads one JSON object a line, whose names are those of the columns. */
 class NdjsonReader implements FileReader {
   readonly #lines = new LineSplitter();
 

@@ -82,5 +82,6 @@ test('of many that are launched at once one goes, whichever language they have i
   // The same with drafts that were written before.
   const drafts = await Promise.all(Array.from({ length: 20 }, () => send({ en: 'Go home' }, undefined, { launch: false })));
   const launches = await Promise.all(drafts.map(({ body }) => api('POST', `/messages/${body.id}/launch`)));
-  expect(launches.map(({ status }) => status).sort()).toEqual([202, ...Array.from({ length: 19 }, () => 409)]);
+  expect(launches.filter(({ status }) => status === 202)).toHaveLength(1);
+  expect(launches.filter(({ status }) => status === 409)).toHaveLength(19);
 });

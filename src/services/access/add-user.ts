@@ -5,11 +5,17 @@ import { appendAudit } from '#services/audit.ts';
 import { type Context, inTenant } from '#services/context.ts';
 import { type NewUser, readUser, takenEmail } from './user-fields.ts';
 
+export interface AddUser extends NewUser {
+  readonly role: UserRole;
+}
+
 /**
- * Adds somebody who signs in to the console of an organisation, and who may approve what others wrote unless the role is `viewer`.
- * @throws Problem 422 that names every wrong field: `email` (`email_taken` where anybody of the installation has it), `name`, `password`
+ * Adds somebody who signs in to the console of an organisation. They may approve what others wrote, unless their role is
+ * `viewer`.
+ * @throws Problem 422 that names every wrong field: `email` (`email_taken` where anybody of the installation has it), `name`,
+ *   `password`
  */
-export async function addUser(ctx: Pick<Context, 'db' | 'tenantId' | 'actor'>, input: NewUser & { readonly role: UserRole }): Promise<{ userId: string }> {
+export async function addUser(ctx: Pick<Context, 'db' | 'tenantId' | 'actor'>, input: AddUser): Promise<{ userId: string }> {
   const { email, name, errors } = readUser(input, { email: 'email', name: 'name' });
   if (errors.length > 0 || email === undefined) throw new Problem(422, 'invalid_person', 'Nobody was added.', { errors });
   const password = await hashPassword(input.password);

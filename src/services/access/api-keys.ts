@@ -13,7 +13,10 @@ export interface ApiKeyView {
   revokedAt: string | null;
 }
 
-/** Keys of the tenant, the newest first. */
+/**
+ * The tenant's keys, the newest first, 200 at most.
+ * @throws Problem 403 `scope_missing` without `admin`
+ */
 export async function listApiKeys(ctx: Context): Promise<ApiKeyView[]> {
   requireScope(ctx, 'admin');
   const rows = await inTenant(ctx, (tx) =>
@@ -32,14 +35,16 @@ export async function listApiKeys(ctx: Context): Promise<ApiKeyView[]> {
 
 /**
  * Makes a key that acts for the person who made it: a message it writes counts as written by that person.
- * @returns the key itself; it is shown once, only its hash is kept
+ * @returns the key itself, which is shown once, since only its hash is kept
+ * @throws Problem 403 `scope_missing` without `admin`, or without `operator` where the key is to have it; 422 that names
+ *   `name` or `scopes`
  */
 export async function createApiKey(
   ctx: Context,
   input: { name: string; mode: 'live' | 'test'; scopes: readonly Scope[] },
 ): Promise<{ id: string; key: string }> {
   requireScope(ctx, 'admin');
-  // Nobody gives away what he does not have: an administrator is not an operator.
+  // People give away only what they have themselves, and an administrator is not an operator.
   if (input.scopes.includes('operator')) requireScope(ctx, 'operator');
   const name = input.name.trim();
   if (name === '' || name.length > 80)
@@ -49,7 +54,14 @@ export async function createApiKey(
   return inTenant(ctx, async (tx) => {
     const { id } = await tx
       .insertInto('api_keys')
-      .values({ tenant_id: ctx.tenantId, name, key_hash: hashApiKey(key), mode: input.mode, scopes: [...input.scopes], user_id: ctx.actor.userId })
+      .values({
+        tenant_id: ctx.tenantId,
+        name,
+        key_hash: hashApiKey(key),
+        mode: input.mode,
+        scopes: [...input.scopes],
+        user_id: ctx.actor.userId,
+      })
       .returning('id')
       .executeTakeFirstOrThrow();
     await appendAudit(tx, ctx, 'key.create', id, { mode: input.mode, scopes: [...input.scopes] });
@@ -57,7 +69,10 @@ export async function createApiKey(
   });
 }
 
-/** From the next request on the key is worthless. Repeating it is harmless. */
+/**
+ * Makes the key worthless, within the seconds that an API process remembers a key. A repeat changes nothing.
+ * @throws Problem 403 `scope_missing` without `admin`; 404
+ */
 export async function revokeApiKey(ctx: Context, publicId: string): Promise<void> {
   requireScope(ctx, 'admin');
   const id = ctx.ids.decode('key', publicId);

@@ -18,11 +18,17 @@ interface Row {
   user_id: string | null;
 }
 
-/** Whose API key this is; undefined for a key that is unknown, revoked, expired or a disabled person's. */
+/**
+ * Finds whom an API key acts for.
+ * @returns undefined for a key that is unknown, revoked, expired or a disabled person's
+ */
 export async function authenticateKey(deps: Pick<Deps, 'db'>, key: string): Promise<KeyHolder | undefined> {
-  const { rows } = await sql<Row>`SELECT tenant_id, id, mode, scopes, user_id FROM find_api_key(${hashApiKey(key)})`.execute(deps.db.across);
+  const { rows } = await sql<Row>`
+    SELECT tenant_id, id, mode, scopes, user_id
+    FROM find_api_key(${hashApiKey(key)})`.execute(deps.db.across);
   const row = rows[0];
   if (!row) return undefined;
-  const actor: Actor = { label: `key:${row.id}`, userId: row.user_id, scopes: new Set(row.scopes.filter(isScope)), mode: row.mode, asked: 'by_policy' };
+  const scopes = new Set(row.scopes.filter(isScope));
+  const actor: Actor = { label: `key:${row.id}`, userId: row.user_id, scopes, mode: row.mode, asked: 'by_policy' };
   return { tenantId: row.tenant_id, actor };
 }

@@ -2,7 +2,7 @@ import type { UserRole } from '#schemas/delivery.ts';
 import { type Context, inTenant } from '#services/context.ts';
 
 export interface UserView {
-  /** As the audit log names the person: `user:` and this. */
+  /** The audit log names the person by `user:` and this. */
   readonly id: string;
   readonly email: string;
   readonly name: string;
@@ -10,7 +10,7 @@ export interface UserView {
   /** May stop and release the whole installation. */
   readonly operator: boolean;
   readonly createdAt: string;
-  /** Since when the person can no longer sign in; null: can. */
+  /** Since when the person can no longer sign in; null while they can. */
   readonly disabledAt: string | null;
 }
 

@@ -22,7 +22,7 @@ const SCOPES: Record<UserRole, readonly Scope[]> = {
   viewer: ['read'],
 };
 
-/** What a person of this session may do, for the verbs and the audit log. */
+/** What the person of this session may do, for the verbs and the audit log. */
 export const sessionActor = (session: Session): Actor => ({
   label: `user:${session.userId}`,
   userId: session.userId,
@@ -32,8 +32,9 @@ export const sessionActor = (session: Session): Actor => ({
 });
 
 /**
- * The session of a cookie's token, or undefined when there is none, it idled 30 minutes, is older than 12 hours, or its
- * user was disabled. Using it moves the idle clock, at most once a minute so that a busy page does not write each time.
+ * Finds the session of a cookie's token. Using it moves the time of its last use, at most once a minute, so that a busy page
+ * does not write each time.
+ * @returns undefined where there is none, it was not used for 30 minutes, is older than 12 hours, or its person was disabled
  */
 export async function findSession(deps: Deps, token: string): Promise<Session | undefined> {
   if (!/^[A-Za-z0-9_-]{43}$/.test(token)) return undefined;
@@ -70,7 +71,7 @@ export async function findSession(deps: Deps, token: string): Promise<Session | 
   });
 }
 
-/** Signs out: the token is worthless from here on. */
+/** Signs out, so that the token is worthless from here on. */
 export async function endSession(deps: Deps, session: Session, token: string): Promise<void> {
   await deps.db.withTenant(session.tenantId, (tx) => tx.deleteFrom('sessions').where('id_hash', '=', hashSessionToken(token)).execute());
 }

@@ -6,8 +6,8 @@ import { findUser } from './find-user.ts';
 import { passwordErrors } from './user-fields.ts';
 
 /**
- * Gives a person another password and ends every session that was opened with the one before. API keys stay: none was made
- * from a password. Whoever is disabled stays so.
+ * Gives a person another password and ends every session that was opened with the one before. API keys stay, since none was
+ * made from a password. A disabled person stays disabled.
  * @throws Problem 404 where nobody has the address; 422 `password`
  */
 export async function setPassword(
@@ -20,7 +20,8 @@ export async function setPassword(
   const { tenantId, userId } = await findUser(deps, email);
   const password_hash = await hashPassword(password);
   return deps.db.withTenant(tenantId, async (tx) => {
-    // First: a sign-in under way with the old one holds the row until its session can be seen here, or finds the new one.
+    // This comes first: a sign-in with the old password then either holds the row until its session can be seen here, or
+    // finds the new password.
     const { disabled_at } = await tx
       .updateTable('users')
       .set({ password_hash })
@@ -28,8 +29,8 @@ export async function setPassword(
       .where('id', '=', userId)
       .returning('disabled_at')
       .executeTakeFirstOrThrow();
-    const { numDeletedRows } = await tx.deleteFrom('sessions').where('tenant_id', '=', tenantId).where('user_id', '=', userId).executeTakeFirst();
-    const sessionsEnded = Number(numDeletedRows);
+    const sessions = tx.deleteFrom('sessions').where('tenant_id', '=', tenantId).where('user_id', '=', userId);
+    const sessionsEnded = Number((await sessions.executeTakeFirst()).numDeletedRows);
     await appendAudit(tx, { tenantId, actor: hostActor }, 'person.password', userId, { sessionsEnded });
     return { tenantId, sessionsEnded, disabled: disabled_at !== null };
   });

@@ -1,7 +1,7 @@
 import { readRecipient } from '#domain/recipients/recipient-fields.ts';
 import type { FieldError } from '#platform/errors.ts';
 
-/** NIST SP 800-63B-4 section 3.1.1.2: a password that is the only factor has at least 15 characters. */
+/** A password that is the only factor has at least 15 characters (NIST SP 800-63B-4 section 3.1.1.2). */
 const PASSWORD_MIN = 15;
 const PASSWORD_MAX = 256;
 
@@ -11,11 +11,17 @@ export interface NewUser {
   readonly password: string;
 }
 
+interface ReadUser {
+  readonly email: string | undefined;
+  readonly name: string;
+  readonly errors: FieldError[];
+}
+
 /**
- * What somebody who signs in must have, read once for the first administrator and everybody after.
- * @param fields what this verb's caller calls them
+ * Reads what a person who signs in must have, by the same rules for an organisation's first administrator and everybody after.
+ * @param fields what the verb's caller calls the two fields
  */
-export function readUser(given: NewUser, fields: { email: string; name: string }): { email: string | undefined; name: string; errors: FieldError[] } {
+export function readUser(given: NewUser, fields: { email: string; name: string }): ReadUser {
   const errors: FieldError[] = [];
   const { email } = readRecipient({ email: given.email }, 'US').fields;
   if (email === undefined) errors.push({ field: fields.email, code: 'bad_email', detail: 'must be an address such as ann@example.org' });
@@ -29,8 +35,12 @@ export const passwordErrors = (password: string): FieldError[] =>
     ? [{ field: 'password', code: 'invalid', detail: `must be ${PASSWORD_MIN} to ${PASSWORD_MAX} characters` }]
     : [];
 
-/** Why an insert into `users` failed, where the address is the reason. Decided by the index: a disabled person keeps the address too. */
+/**
+ * Why an insert into `users` failed, where the address is the reason. The index decides, since a disabled person keeps their
+ * address too.
+ */
 export function takenEmail(error: unknown, field: string, email: string): FieldError | undefined {
   if ((error as { constraint?: string }).constraint !== 'users_email') return undefined;
-  return { field, code: 'email_taken', detail: `somebody, perhaps disabled, has ${email} already; an address belongs to one person of one organisation` };
+  const detail = `somebody, perhaps disabled, has ${email} already; an address belongs to one person of one organisation`;
+  return { field, code: 'email_taken', detail };
 }

@@ -6,6 +6,8 @@ import type { Deps } from '#services/context.ts';
 import type { MessageFacts } from '#services/links/public-message.ts';
 import { recentMessage } from '#services/links/recent-message.ts';
 
+type PageDeps = Pick<Deps, 'db' | 'clock'>;
+
 export interface PageAnswer {
   readonly key: string;
   readonly way: 'page' | 'push';
@@ -17,14 +19,14 @@ export interface PageAnswer {
 /**
  * Records what a person pressed on the page or on a notification. A time that cannot be read is kept as a note.
  *
- * Asks the database for nothing of its own: the message is the one shown within the last two seconds, and whether the
- * person may answer, and in which language, comes out of the write that is shared with the answers of others. Only a
- * time on the clock is looked up first, since it depends on the person's zone.
+ * It makes no read of its own: the message is the one shown within the last two seconds, and the write, which is shared with
+ * the answers of others, tells whether the person may answer and in which language. Only for a time on the clock the
+ * person's zone is read first.
  *
- * @returns the page that says what is recorded now; undefined for a message that is not launched or does not exist.
- *   Refuses as `AnswerWriter` does.
+ * @returns the page that says what is recorded now; undefined for a message that is not launched or does not exist
+ * @throws Problem as `AnswerWriter.answer` does
  */
-export async function answerFromPage(deps: Pick<Deps, 'db' | 'clock'>, link: AnswerLink, given: PageAnswer): Promise<AnswerPage | undefined> {
+export async function answerFromPage(deps: PageDeps, link: AnswerLink, given: PageAnswer): Promise<AnswerPage | undefined> {
   const facts = await recentMessage(deps, link.messageId);
   if (!facts) return undefined;
   const { etaAt, unread } = await readEta(deps, facts, link, given.eta.trim());
@@ -41,7 +43,13 @@ export async function answerFromPage(deps: Pick<Deps, 'db' | 'clock'>, link: Ans
   return answerPageOf(deps, facts, { ...person, recipientId: link.recipientId, erased: false, answer: standing });
 }
 
-async function readEta(deps: Pick<Deps, 'db' | 'clock'>, facts: MessageFacts, link: AnswerLink, text: string): Promise<{ etaAt?: Date; unread: string }> {
+interface ReadEta {
+  readonly etaAt?: Date;
+  /** What could not be read as a time. */
+  readonly unread: string;
+}
+
+async function readEta(deps: PageDeps, facts: MessageFacts, link: AnswerLink, text: string): Promise<ReadEta> {
   if (text === '') return { unread: '' };
   const eta = findEta(text);
   const unread = eta.whole ? '' : text;

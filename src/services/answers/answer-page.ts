@@ -7,7 +7,7 @@ import { recentMessage } from '#services/links/recent-message.ts';
 export interface AnswerPage {
   readonly message: PublicMessage;
   readonly recipientId: string;
-  /** The reader's own wish, else the tenant's. */
+  /** The reader's own locale, else the tenant's. */
   readonly locale: string;
   readonly timeZone: string;
   readonly erased: boolean;
@@ -22,7 +22,7 @@ export interface StandingAnswer {
   readonly note: string | null;
 }
 
-/** The person who opens the link; never kept, so that an erasure counts at once. */
+/** The person who opens the link. They are never kept in memory, so that an erasure counts at once. */
 export interface Reader {
   readonly recipientId: string;
   readonly locale: string | null;
@@ -36,19 +36,25 @@ export interface AnswerLink {
   readonly recipientId: string;
 }
 
-/** Who a link speaks of. Undefined for anything that this installation did not seal. */
+/**
+ * Reads the message and the person of a link.
+ * @returns undefined for anything that this installation did not seal
+ */
 export function openLink(deps: Pick<Deps, 'tokens'>, purpose: 'answer' | 'share', token: string): AnswerLink | undefined {
   const sealed = deps.tokens.open(purpose, token);
   return sealed && sealed.extra === 0 ? { messageId: String(sealed.a), recipientId: String(sealed.b) } : undefined;
 }
 
-/** The answer page: the message as it was within the last two seconds, the person as of now. Writes nothing. */
+/**
+ * Reads the answer page: the message as it was within the last two seconds, the person as of now. It writes nothing.
+ * @returns undefined for a message that is not launched or does not exist
+ */
 export async function loadAnswerPage(deps: Pick<Deps, 'db' | 'clock'>, link: AnswerLink): Promise<AnswerPage | undefined> {
   const facts = await recentMessage(deps, link.messageId);
   return facts && answerPageOf(deps, facts, await readReader(deps, facts.tenantId, link));
 }
 
-/** One statement: the person and the answer that stands. */
+/** Reads the person and their answer in force, in one statement. */
 export async function readReader(deps: Pick<Deps, 'db'>, tenantId: number, link: AnswerLink): Promise<Reader> {
   const person = await deps.db.withTenant(tenantId, (tx) =>
     tx
@@ -64,7 +70,7 @@ export async function readReader(deps: Pick<Deps, 'db'>, tenantId: number, link:
     recipientId: link.recipientId,
     locale: person?.locale ?? null,
     timeZone: person?.time_zone ?? null,
-    // A row that is gone was erased: our own seal says that it once was there.
+    // A row that is gone was erased, since our own seal says that it once was there.
     erased: person === undefined || person.erased_at !== null,
     answer:
       person?.key && person.answered_at && person.first_at
@@ -73,6 +79,7 @@ export async function readReader(deps: Pick<Deps, 'db'>, tenantId: number, link:
   };
 }
 
+/** Puts a page together from what is known of the message and of the person. */
 export function answerPageOf(deps: Pick<Deps, 'clock'>, facts: MessageFacts, reader: Reader): AnswerPage {
   const locale = reader.locale ?? facts.defaultLocale;
   return {

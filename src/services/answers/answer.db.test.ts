@@ -64,7 +64,7 @@ test('the same answer again, and the same text again, change nothing', async () 
   expect(await answer('yes', 'SM1')).toMatchObject({ first: true, key: 'yes', previousKey: null });
   expect(await answer('yes')).toMatchObject({ first: false, key: 'yes', previousKey: 'yes' });
   expect(await answer('no', 'SM2')).toMatchObject({ first: false, key: 'no', previousKey: 'yes' });
-  // a repeated webhook of the first text must not turn the answer back
+  // A repeated webhook of the first text must not turn the answer back.
   expect(await answer('yes', 'SM1')).toMatchObject({ first: false, key: 'no', previousKey: 'no' });
   expect(await events(message)).toHaveLength(2);
   expect(await tally(message)).toEqual({ yes: 0, no: 1 });

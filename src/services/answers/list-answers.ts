@@ -36,7 +36,7 @@ interface Row {
   label: string | null;
   way: AnswerWay;
   answered_at: Date;
-  /** Microseconds: a JavaScript date would lose the last three digits of the cursor. */
+  /** The time in microseconds, since a JavaScript date would lose the last three digits of the cursor. */
   position: string;
   first_key: string;
   first_at: Date;
@@ -47,7 +47,10 @@ interface Row {
 
 type Position = { at: string; recipientId: string } | undefined;
 
-/** Newest first, by keyset. Throws 404 `message`, 422 `invalid_cursor`. */
+/**
+ * The answers in force of a message, the newest first, in pages by keyset.
+ * @throws Problem 404 for the message; 422 `invalid_cursor`
+ */
 export async function listAnswers(ctx: Context, publicMessageId: string, input: ListAnswers = {}): Promise<Page<AnswerView>> {
   const limit = Math.min(Math.max(input.limit ?? 100, 1), 1000);
   const messageId = messageIdOf(ctx, publicMessageId);
@@ -59,7 +62,7 @@ export async function listAnswers(ctx: Context, publicMessageId: string, input: 
   };
 }
 
-/** All of them in pages of 1,000, for exports; each page is a transaction of its own. */
+/** All answers in force in pages of 1,000, for exports. Each page is a transaction of its own. */
 export async function* streamAnswers(ctx: Context, publicMessageId: string, key?: string): AsyncGenerator<AnswerView[]> {
   const messageId = messageIdOf(ctx, publicMessageId);
   for (let after: Position; ; ) {
@@ -73,17 +76,36 @@ export async function* streamAnswers(ctx: Context, publicMessageId: string, key?
 }
 
 async function readRows(tx: Tx, ctx: Context, messageId: string, key: string | undefined, after: Position, limit: number): Promise<Row[]> {
-  const message = await tx.selectFrom('messages').select('id').where('tenant_id', '=', ctx.tenantId).where('id', '=', messageId).executeTakeFirst();
-  if (!message) throw notFound('message');
+  const ofTenant = tx.selectFrom('messages').select('id').where('tenant_id', '=', ctx.tenantId);
+  if (!(await ofTenant.where('id', '=', messageId).executeTakeFirst())) throw notFound('message');
   const { rows } = await sql<Row>`
-    SELECT a.recipient_id, r.name, a.key, o.label, a.way, a.answered_at, (extract(epoch FROM a.answered_at) * 1000000)::bigint::text AS position, a.first_key, a.first_at, a.changes, a.eta_at, a.note
+    SELECT a.recipient_id, r.name, a.key, o.label, a.way, a.answered_at,
+      (extract(epoch FROM a.answered_at) * 1000000)::bigint::text AS position,
+      a.first_key, a.first_at, a.changes, a.eta_at, a.note
     FROM answers a
     LEFT JOIN recipients r ON r.tenant_id = a.tenant_id AND r.id = a.recipient_id
-    LEFT JOIN LATERAL (SELECT e->>'label' AS label FROM messages m, jsonb_array_elements(m.answers) e WHERE m.tenant_id = a.tenant_id AND m.id = a.message_id AND e->>'key' = a.key LIMIT 1) o ON true
-    WHERE a.message_id = ${messageId} AND a.tenant_id = ${ctx.tenantId} AND (${key ?? null}::text IS NULL OR a.key = ${key ?? null})
-      ${after ? sql`AND (a.answered_at, a.recipient_id) < (to_timestamp(0) + ${after.at}::bigint * interval '1 microsecond', ${after.recipientId}::bigint)` : sql``}
-    ORDER BY a.answered_at DESC, a.recipient_id DESC LIMIT ${limit}`.execute(tx);
+    LEFT JOIN LATERAL (
+      SELECT e->>'label' AS label
+      FROM messages m, jsonb_array_elements(m.answers) e
+      WHERE m.tenant_id = a.tenant_id
+        AND m.id = a.message_id
+        AND e->>'key' = a.key
+      LIMIT 1
+    ) o ON true
+    WHERE a.message_id = ${messageId}
+      AND a.tenant_id = ${ctx.tenantId}
+      AND (${key ?? null}::text IS NULL OR a.key = ${key ?? null})
+      AND ${isAfter(after)}
+    ORDER BY a.answered_at DESC, a.recipient_id DESC
+    LIMIT ${limit}`.execute(tx);
   return rows;
+}
+
+/** The answer `a` comes after the last one that was seen. */
+function isAfter(position: Position) {
+  if (!position) return sql<boolean>`true`;
+  const at = sql`to_timestamp(0) + ${position.at}::bigint * interval '1 microsecond'`;
+  return sql<boolean>`(a.answered_at, a.recipient_id) < (${at}, ${position.recipientId}::bigint)`;
 }
 
 function positionOf(ctx: Context, cursor: string | undefined): Position {

@@ -7,12 +7,13 @@ import type { Audience } from '#schemas/audience.ts';
 import { type Context, inTenant } from '#services/context.ts';
 import { loadMessage, type MessageRow } from '#services/message-row.ts';
 
-/** A chain of corrections longer than this is told by its last links alone. */
+/** A longer chain of corrections is told by its last links alone. */
 const MAX_REFERENCES = 20;
 
 /**
- * The message as CAP 1.2 XML: an alert of this installation, also where the message came from one. A draft has status
- * Draft; a correction is an Update and an all-clear a Cancel, with references to all that they follow.
+ * Writes a message as CAP 1.2 XML. It is an alert of this installation, also where the message was made from another alert.
+ * A draft has status Draft; a correction is an Update and an all-clear a Cancel, with references to the messages that they
+ * follow, 20 at most.
  * @throws Problem 404
  */
 export async function exportCap(ctx: Context, publicId: string): Promise<string> {
@@ -42,7 +43,7 @@ export async function exportCap(ctx: Context, publicId: string): Promise<string>
   });
 }
 
-/** Identifiers are unique within this installation, so its host is who assigns them. */
+/** Identifiers are unique within this installation, so its host stands for the sender who assigns them. */
 const senderOf = (ctx: Context): string => new URL(ctx.config.publicUrl).host;
 
 async function chain(tx: Tx, ctx: Context, row: MessageRow): Promise<CapReference[]> {

@@ -8,16 +8,18 @@ import { type Context, inTenant, requireScope } from '#services/context.ts';
 import { createMessage, type MessageOrigin } from '#services/messages/create-message.ts';
 import { getMessage } from '#services/messages/get-message.ts';
 
-/** `created`: false where the same alert had come before. */
+type FollowKind = 'correction' | 'all_clear';
+
 export interface ImportedCap {
   readonly message: MessageView;
+  /** False where the same alert had come before. */
   readonly created: boolean;
 }
 
 /**
- * A CAP 1.2 alert becomes a draft. The same alert again (sender, identifier, sent) gives the draft that it made before,
- * also when both come at once: a unique index decides.
- * @throws Problem 400 with line and reason, 413, 422 `cap_rule` naming the fields
+ * Makes a draft of a CAP 1.2 alert. The same alert again (sender, identifier, sent) gives the draft that it made before,
+ * also when both come at once, since a unique index decides.
+ * @throws Problem 400 with line and reason; 403 `scope_missing` without `write`; 413; 422 `cap_rule` naming the fields
  */
 export async function importCap(ctx: Context, bytes: Uint8Array): Promise<ImportedCap> {
   requireScope(ctx, 'write');
@@ -38,22 +40,31 @@ export async function importCap(ctx: Context, bytes: Uint8Array): Promise<Import
   }
 }
 
-async function findByAlert(ctx: Context, { sender, identifier, sent }: CapReference): Promise<{ id: string; publicId: string; launched: boolean } | undefined> {
+interface FoundAlert {
+  readonly id: string;
+  readonly publicId: string;
+  readonly launched: boolean;
+}
+
+async function findByAlert(ctx: Context, { sender, identifier, sent }: CapReference): Promise<FoundAlert | undefined> {
   const row = await inTenant(ctx, (tx) =>
     tx
       .selectFrom('messages')
       .select(['id', 'launched_at'])
       .where('tenant_id', '=', ctx.tenantId)
       .where('cap', 'is not', null)
-      // Written out, since only these very expressions are answered by the index messages_cap.
+      // The expressions are written out, since the index messages_cap answers these very expressions alone.
       .where(sql<boolean>`cap ->> 'sender' = ${sender} AND cap ->> 'identifier' = ${identifier} AND cap ->> 'sent' = ${sent}`)
       .executeTakeFirst(),
   );
   return row && { id: row.id, publicId: ctx.ids.encode('msg', row.id), launched: row.launched_at !== null };
 }
 
-/** The latest of the referenced alerts that came here too. Nobody has had a draft, so a text about one is no correction. */
-async function followed(ctx: Context, references: readonly CapReference[], kind: 'correction' | 'all_clear'): Promise<MessageOrigin['follows']> {
+/**
+ * Finds the latest of the referenced alerts that was imported here. Nobody has received a draft, so a text that follows a
+ * draft is no correction.
+ */
+async function followed(ctx: Context, references: readonly CapReference[], kind: FollowKind): Promise<MessageOrigin['follows']> {
   for (const reference of references.toSorted((a, b) => Date.parse(b.sent) - Date.parse(a.sent))) {
     const found = await findByAlert(ctx, reference);
     if (found) return { id: found.id, kind: found.launched ? kind : 'original' };

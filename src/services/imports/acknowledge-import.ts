@@ -3,7 +3,11 @@ import { appendAudit } from '#services/audit.ts';
 import { type Context, inTenant, requireScope } from '#services/context.ts';
 import { type ImportView, loadImport, viewImport } from './import-view.ts';
 
-/** Somebody has seen which rows were not taken: no launch asks about them any more. The first one stays named. Throws 404. */
+/**
+ * Notes that a person has seen which rows were not taken, so that no launch asks about them any more. The first person to do
+ * so stays named.
+ * @throws Problem 403 `scope_missing` without `write`; 404
+ */
 export async function acknowledgeImport(ctx: Context, publicId: string): Promise<ImportView> {
   requireScope(ctx, 'write');
   return inTenant(ctx, async (tx) => {

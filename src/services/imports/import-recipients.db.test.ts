@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => deps.close());
 
-/** In pieces of a few bytes, so that characters, quotes and line breaks are cut everywhere. */
+/** Gives the file in pieces of a few bytes, so that characters, quotes and line breaks are cut everywhere. */
 async function* bytes(data: string | Uint8Array, piece = 7): AsyncGenerator<Uint8Array> {
   const all = typeof data === 'string' ? Buffer.from(data) : data;
   for (let at = 0; at < all.length; at += piece) yield all.subarray(at, at + piece);
@@ -172,7 +172,7 @@ describe('merging', () => {
     const ctx = await newTenant();
     const file =
       'external_id,name,phone,email,tags\n1,Ann,+14155550100,,a\n,Ann L,(415) 555-0100,ann@example.org,b\n,,,ANN@example.org,c\n1,Ann,,,d\n' +
-      // A household phone: another external id, one telephone, one message.
+      // A household shares one phone: another external id of the same number is one person and gets one message.
       '2,Ben,+14155550100,,zone-2\n';
     expect(await csv(ctx, file)).toMatchObject({ ...zero, rows: 5, created: 1, merged: 4, warningCount: 0 });
     expect((await people(ctx)).map((p) => [p.external_id, p.name, p.phone, p.email, p.tags])).toEqual([
@@ -260,6 +260,6 @@ test('100,000 rows through a file on disk: memory stays flat, duplicates are fou
   expect(result).toMatchObject({ ...zero, rows: 100_000, created: 96_000, merged: 2_000, rejected: 2_000, errorsTruncated: true });
   expect(result.errors).toHaveLength(1_000);
   expect(result.errors[0]).toMatchObject({ line: 51, field: 'phone' });
-  // The file has 5 MB and the people as objects would take 60; a batch and the garbage of a few stay below this.
+  // The file has 5 MB, and its people as objects would take 60. A batch and the garbage of a few stay below 200.
   expect((peak - before) / 1e6).toBeLessThan(200);
 }, 60_000);

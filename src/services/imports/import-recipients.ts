@@ -14,22 +14,24 @@ import { type ImportResult, recordImport } from './record-import.ts';
 
 const MAX_ERRORS = 1_000;
 const MAX_WARNINGS = 100;
-/** 500 costs a third more in round trips; 5,000 gains nothing and blocks other writers for longer. */
+/** Rows of a transaction. With 500 the round trips cost a third more; 5,000 gains nothing and blocks other writers for longer. */
 const BATCH = 2_000;
 /** Rows read in one turn of the event loop, some 3 ms: requests and the database's answers are not kept waiting for longer. */
 const TURN = 200;
 
 /**
- * Imports people from a CSV or NDJSON file of any size: 40,000 rows a second where this process and the database share two
- * cores (300,000 rows; 16,000 before numbers in E.164 were read from compiled tables, cells cut without csv-parse, and unknown
- * people inserted without a look-up, as arrays in place of JSON). The upload is taken in and proved to be UTF-8 first; a wrong
+ * Imports people from a CSV or NDJSON file of any size. The upload is taken in and proved to be UTF-8 first, so that a wrong
  * encoding, a broken connection or a bad header writes nothing. Then each batch is a transaction of its own, so that memory
- * stays flat and nobody waits long for a lock; a repeat of the same file changes nothing more.
+ * stays flat and nobody waits long for a lock. A repeat of the same file changes nothing more.
  *
- * Problems: 422 `wrong_encoding`, `missing_header`, `unknown_column`, `repeated_column`, `missing_column`. Wrong rows are
- * no problem: they are reported in the result and never stop the good ones.
+ * It imports 40,000 rows a second where this process and the database share two cores (300,000 rows). It was 16,000 before
+ * numbers in E.164 were read from compiled tables, cells were cut without csv-parse, and unknown people were inserted
+ * without a look-up, as arrays in place of JSON.
+ *
+ * @throws Problem 422 `wrong_encoding`, `missing_header`, `unknown_column`, `repeated_column` or `missing_column`. A wrong row
+ *   throws nothing: it is reported in the result and never stops the good ones.
  */
-export async function importRecipients(ctx: Context, stream: AsyncIterable<Uint8Array>, input: { format: ImportFormat }): Promise<ImportResult> {
+export async function importRecipients(ctx: Context, stream: Bytes, input: { format: ImportFormat }): Promise<ImportResult> {
   const spool = await spoolUtf8(ctx.config.dataFolder, stream);
   try {
     const work = new Import(ctx, await inTenant(ctx, (tx) => countryOf(tx, ctx.tenantId)));
@@ -46,6 +48,7 @@ export async function importRecipients(ctx: Context, stream: AsyncIterable<Uint8
   }
 }
 
+type Bytes = AsyncIterable<Uint8Array>;
 type Country = Awaited<ReturnType<typeof countryOf>>;
 type Counted = Omit<ImportResult, 'id'>;
 
@@ -67,10 +70,13 @@ class Import {
     warningCount: 0,
   };
   #batch: MergeRow[] = [];
-  /** Batches are written one after the other, two at most waiting, while the next one is read: it takes both about as long. */
+  /**
+   * Batches are written one after the other while the next one is read, which takes about as long. At most two of them wait
+   * to be written.
+   */
   #writing: Promise<void> = Promise.resolve();
   #before: Promise<void> = Promise.resolve();
-  /** The last batch named nobody who was there: the next one is inserted without looking. */
+  /** The last batch named nobody who was stored, so the next one is inserted without a look-up. */
   #unknown = false;
 
   constructor(ctx: Context, country: Country) {
@@ -119,7 +125,7 @@ class Import {
     await this.#before;
     this.#before = this.#writing;
     this.#writing = this.#before.then(() => this.#write(batch));
-    // Looked at with the next batch or at the end; until then a failure must not count as unhandled.
+    // A failure is thrown with the next batch or at the end; until then it must not count as unhandled.
     this.#writing.catch(() => undefined);
   }
 
@@ -134,7 +140,10 @@ class Import {
     this.#warn(plan.warnings);
   }
 
-  /** A batch of people whom nobody knows, as most of a first import are. @returns undefined where that was not so: nothing is written then */
+  /**
+   * Inserts a batch of people who are not stored yet, as most of a first import are.
+   * @returns undefined where one of them was stored; nothing is written then
+   */
   async #insert(batch: readonly MergeRow[]): Promise<Written | undefined> {
     const plan = planMerge([], batch, () => false);
     try {
@@ -177,10 +186,10 @@ interface Written {
   erased: MergeIssue[];
 }
 
-/** unique_violation, deadlock_detected, serialization_failure */
+/** 23505 is unique_violation, 40P01 deadlock_detected and 40001 serialization_failure. */
 const isRace = (error: unknown): boolean => ['23505', '40P01', '40001'].includes((error as { code?: string }).code ?? '');
 
-/** Somebody may join by a share link in the very moment: then the address is taken now, and the batch is planned anew. */
+/** Somebody may join by a share link at the same moment. Then their address is taken, and the batch is planned anew. */
 async function withRetry<T>(work: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {

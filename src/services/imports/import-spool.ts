@@ -8,6 +8,9 @@ import { Problem } from '#platform/errors.ts';
 const IN_MEMORY = 1_048_576;
 const PIECE = 65_536;
 
+const UTF_16 = 'the file is UTF-16, not UTF-8: save it as "CSV UTF-8" and import it again; nothing was written';
+const LATIN_1 = 'not UTF-8 (it looks like Latin-1 or Windows-1252): save the file as "CSV UTF-8" and import it again; nothing was written';
+
 export interface Spool {
   readonly bytes: number;
   /** The text from its beginning, in pieces, without a byte order mark. */
@@ -16,9 +19,10 @@ export interface Spool {
 }
 
 /**
- * Takes a whole upload in and proves that it is UTF-8 before anybody reads it: a wrong encoding or a broken connection
- * then leaves nothing half-written, and a slow client holds no database connection. Large ones go to a file that is
- * already unlinked, so that no list of people is left on the disk whatever happens. Memory stays flat.
+ * Takes a whole upload in and proves that it is UTF-8 before anything reads it: a wrong encoding or a broken connection
+ * then leaves nothing half-written, and a slow client holds no database connection. An upload above 1 MiB goes to a file
+ * that is unlinked already, so that memory stays flat and no list of people is left on the disk whatever happens.
+ * @throws Problem 422 `wrong_encoding`, with the line
  */
 export async function spoolUtf8(folder: string, stream: AsyncIterable<Uint8Array>): Promise<Spool> {
   const check = new Utf8Check();
@@ -54,7 +58,7 @@ async function openUnlinked(folder: string): Promise<FileHandle> {
 }
 
 async function* readFile(file: FileHandle, bytes: number): AsyncGenerator<Uint8Array> {
-  // One buffer for all: what is read is made into text before the next piece.
+  // One buffer serves all pieces, since each is made into text before the next one is read.
   const piece = Buffer.allocUnsafeSlow(PIECE);
   for (let at = 0; at < bytes; ) {
     const { buffer, bytesRead } = await file.read(piece, 0, PIECE, at);
@@ -75,7 +79,9 @@ async function* decode(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string
   if (rest !== '') yield rest;
 }
 
-const wrongEncoding = (detail: string): Problem => new Problem(422, 'wrong_encoding', detail, { errors: [{ field: 'body', code: 'wrong_encoding', detail }] });
+function wrongEncoding(detail: string): Problem {
+  return new Problem(422, 'wrong_encoding', detail, { errors: [{ field: 'body', code: 'wrong_encoding', detail }] });
+}
 
 /** Refuses anything but UTF-8, and says on which line. */
 class Utf8Check {
@@ -85,12 +91,13 @@ class Utf8Check {
   #rest: Buffer = Buffer.alloc(0);
 
   push(chunk: Uint8Array): void {
-    const data = this.#rest.length === 0 ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength) : Buffer.concat([this.#rest, chunk]);
+    const whole = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    const data = this.#rest.length === 0 ? whole : Buffer.concat([this.#rest, chunk]);
     if (this.#bytes === 0 && data.length >= 2) refuseUtf16(data);
     this.#bytes += chunk.length;
     const end = data.length - openTail(data);
     this.#check(data.subarray(0, end));
-    // Copied: it must not keep the whole chunk.
+    // The rest is copied, since a view would keep the whole chunk in memory.
     this.#rest = Buffer.from(data.subarray(end));
   }
 
@@ -102,9 +109,7 @@ class Utf8Check {
     if (!isUtf8(data)) {
       const bad = firstBad(data);
       const line = this.#lines + newLines(data.subarray(0, bad));
-      throw wrongEncoding(
-        `line ${line} is not UTF-8 (it looks like Latin-1 or Windows-1252): save the file as "CSV UTF-8" and import it again; nothing was written`,
-      );
+      throw wrongEncoding(`line ${line} is ${LATIN_1}`);
     }
     this.#lines += newLines(data);
   }
@@ -112,11 +117,10 @@ class Utf8Check {
 
 function refuseUtf16(data: Buffer): void {
   const [a, b] = data;
-  if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff) || a === 0 || b === 0)
-    throw wrongEncoding('the file is UTF-16, not UTF-8: save it as "CSV UTF-8" and import it again; nothing was written');
+  if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff) || a === 0 || b === 0) throw wrongEncoding(UTF_16);
 }
 
-/** Bytes at the end that begin a character without ending it. */
+/** How many bytes at the end begin a character without ending it. */
 function openTail(data: Buffer): number {
   for (let back = 1; back <= Math.min(3, data.length); back++) {
     const byte = data[data.length - back] ?? 0;
@@ -126,7 +130,7 @@ function openTail(data: Buffer): number {
   return 0;
 }
 
-/** Longest good beginning, by halving: whole characters below `good` are fine, `bad` is not. */
+/** Finds the longest good beginning by halving: the whole characters below `good` are UTF-8, those below `bad` are not. */
 function firstBad(data: Buffer): number {
   let [good, bad] = [0, data.length];
   while (bad - good > 1) {

@@ -14,7 +14,7 @@ afterAll(() => deps.close());
 const newTenant = async (): Promise<Context> => deps.as((await deps.tenant()).tenantId);
 const phone = (i: number): string => `+1415555${String(i).padStart(4, '0')}`;
 const row = (i: number, tags = 'a;b'): string => `p${i},"Lee, ""Ann"" ${i}",${phone(i)},${tags}`;
-/** Four batches and a half: after the first one nobody is looked up before he is inserted. */
+/** Four batches and a half: after the first one, people are inserted without a look-up. */
 const MANY = 9_000;
 
 async function load(ctx: Context, rows: readonly string[]) {
@@ -49,7 +49,7 @@ test('a batch that names somebody after all is planned anew: stored people are u
   const ctx = await newTenant();
   await createRecipient(ctx, { externalId: 'p5000', name: 'Old', phone: phone(5_000) });
   const rows = [...all];
-  // A second row for a person of the first batch, far behind it.
+  // This is a second row of a person of the first batch, far behind it.
   rows[7_000] = row(3, 'c');
   const result = await load(ctx, rows);
   expect(result).toMatchObject({ rows: MANY, created: MANY - 2, updated: 1, merged: 1, rejected: 0 });

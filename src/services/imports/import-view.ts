@@ -4,7 +4,10 @@ import type { ImportsTable } from '#schemas/database.ts';
 import { notFound } from '#platform/errors.ts';
 import type { Context } from '#services/context.ts';
 
-/** What is kept of an import, until one that comes 90 days later: counts, and where its file was wrong. Nothing that stood in the file. */
+/**
+ * What is kept of an import, until an import that comes 90 days later removes it: counts, and where its file was wrong, but
+ * nothing that stood in the file.
+ */
 export interface ImportView {
   readonly id: string;
   readonly finishedAt: string;
@@ -14,9 +17,9 @@ export interface ImportView {
   readonly unchanged: number;
   readonly merged: number;
   readonly rejected: number;
-  /** Of the rejected: people who asked to be erased. Nobody has to acknowledge those. */
+  /** How many of the rejected people asked to be erased. Nobody has to acknowledge those. */
   readonly erased: number;
-  /** What is wrong with the rejected rows: the first hundred, in the order of the file. */
+  /** What is wrong with the first hundred rejected rows, in the order of the file. */
   readonly rejectedRows: readonly { line: number; field: string; code: string }[];
   readonly acknowledgedAt: string | null;
   readonly acknowledgedBy: string | null;
@@ -39,11 +42,12 @@ export const viewImport = (ctx: Context, row: ImportRow): ImportView => ({
   acknowledgedBy: row.acknowledged_by,
 });
 
-/** Throws 404. */
+/** @throws Problem 404 */
 export async function loadImport(tx: Tx, ctx: Context, publicId: string): Promise<ImportRow> {
   const id = ctx.ids.decode('imp', publicId);
-  const row =
-    id === undefined ? undefined : await tx.selectFrom('imports').selectAll().where('tenant_id', '=', ctx.tenantId).where('id', '=', id).executeTakeFirst();
+  if (id === undefined) throw notFound('import');
+  const ofTenant = tx.selectFrom('imports').selectAll().where('tenant_id', '=', ctx.tenantId);
+  const row = await ofTenant.where('id', '=', id).executeTakeFirst();
   if (!row) throw notFound('import');
   return row;
 }

@@ -3,7 +3,10 @@ import type { Page } from '#schemas/views.ts';
 import { type Context, inTenant } from '#services/context.ts';
 import { type ImportView, viewImport } from './import-view.ts';
 
-/** Newest first; `limit` 1 to 500, default 100. Throws 422 `invalid_cursor`. */
+/**
+ * The imports of the last 90 days, the newest first; `limit` 1 to 500, default 100.
+ * @throws Problem 422 `invalid_cursor`
+ */
 export async function listImports(ctx: Context, input: { cursor?: string | undefined; limit?: number | undefined } = {}): Promise<Page<ImportView>> {
   const limit = Math.min(Math.max(input.limit ?? 100, 1), 500);
   const before = input.cursor === undefined ? undefined : ctx.ids.decode('imp', input.cursor);

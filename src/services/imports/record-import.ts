@@ -10,23 +10,23 @@ export interface ImportResult {
   created: number;
   updated: number;
   unchanged: number;
-  /** Rows folded into a person of an earlier row, or into whom their address already belongs to. */
+  /** Rows that became part of a person of an earlier row, or of a stored person who has their address. */
   merged: number;
   rejected: number;
-  /** Of the rejected: people who asked to be erased. */
+  /** How many of the rejected people asked to be erased. */
   erased: number;
   /** The first thousand, in the order of the file; `field` is `row` where the row as a whole is wrong. */
   errors: MergeIssue[];
   errorsTruncated: boolean;
-  /** Rows that were taken, with something to look at. The first hundred. */
+  /** Rows that were taken although something in them should be looked at; the first hundred. */
   warnings: MergeIssue[];
   warningCount: number;
 }
 
-/** Enough to see what is wrong with a file; the answer to the import itself names a thousand. */
+/** A hundred rows are enough to see what is wrong with a file; the answer to the import itself names a thousand. */
 const MAX_KEPT = 100;
 
-/** Keeps what came of an import: one row, at its end. What is older than 90 days goes. */
+/** Keeps what came of an import, as one row, and deletes the imports of the tenant that ended more than 90 days ago. */
 export const recordImport = (ctx: Context, counted: Omit<ImportResult, 'id'>): Promise<ImportResult> =>
   inTenant(ctx, async (tx) => {
     const { created, updated, unchanged, merged, rejected, erased, errors } = counted;
@@ -41,11 +41,12 @@ export const recordImport = (ctx: Context, counted: Omit<ImportResult, 'id'>): P
         merged,
         rejected,
         erased,
-        // Never the detail, which may come to quote the row.
+        // The detail stays out, since it may quote the row.
         rejected_rows: JSON.stringify(errors.slice(0, MAX_KEPT).map(({ line, field, code }) => ({ line, field, code }))),
       })
       .returning('id')
       .executeTakeFirstOrThrow();
-    await tx.deleteFrom('imports').where('tenant_id', '=', ctx.tenantId).where('finished_at', '<', sql<Date>`now() - interval '90 days'`).execute();
+    const ofTenant = tx.deleteFrom('imports').where('tenant_id', '=', ctx.tenantId);
+    await ofTenant.where('finished_at', '<', sql<Date>`now() - interval '90 days'`).execute();
     return { id: ctx.ids.encode('imp', id), ...counted };
   });

@@ -10,7 +10,7 @@ import type { AnswerOption } from '#schemas/message.ts';
 import type { Wording } from '#schemas/wording.ts';
 import { linkExpiresSql } from './link-expiry.ts';
 
-/** A message as anybody with a link may see it: no name, number or other recipient. */
+/** A message as anybody with a link may see it, without a name, a number or another recipient. */
 export interface PublicMessage {
   readonly tenantId: number;
   readonly messageId: string;
@@ -26,12 +26,19 @@ export interface PublicMessage {
   readonly issuedAt: Date;
   readonly expiresAt: Date | null;
   readonly stoppedAt: Date | null;
-  /** Past its own end, though its links still work. */
+  /** The message is past its own end, though its links may still work. */
   readonly late: boolean;
-  /** Past the end of its links. */
+  /** The message is past the end of its links. */
   readonly over: boolean;
   /** The latest correction or all clear. */
-  readonly followUp: { readonly kind: 'correction' | 'all_clear'; readonly locale: string; readonly text: string; readonly at: Date } | null;
+  readonly followUp: FollowUp | null;
+}
+
+export interface FollowUp {
+  readonly kind: 'correction' | 'all_clear';
+  readonly locale: string;
+  readonly text: string;
+  readonly at: Date;
 }
 
 /** A message as it stands in the database, for readers of any language. */
@@ -39,9 +46,9 @@ export interface MessageFacts {
   readonly tenantId: number;
   readonly messageId: string;
   readonly tenantName: string;
-  /** The tenant's, for people who have none of their own. */
+  /** The tenant's locale, for people who have none of their own. */
   readonly defaultLocale: string;
-  /** IANA, likewise; null: nobody has said. */
+  /** The tenant's IANA time zone, for people who have none of their own; null while nobody has set it. */
   readonly timeZone: string | null;
   readonly row: Row;
   readonly follow: FollowRow | undefined;
@@ -71,7 +78,10 @@ interface FollowRow {
   launched_at: Date;
 }
 
-/** Personal slots are left out: the page names nobody. What must be said and the text does not say stands below it, but for the organisation, which the page names itself. */
+/**
+ * The text of a page. Personal slots are left out, since the page names nobody. What must be said and the text does not say
+ * stands below it, but for the organisation, which the page names itself.
+ */
 function plain(row: Pick<Row, 'text' | 'said'>, locale: string, tenantName: string): string {
   const { issuer, ...others } = row.said?.[locale] ?? {};
   const said = { [locale]: issuer === undefined || issuer === tenantName ? others : { ...others, issuer } };
@@ -84,27 +94,50 @@ function plain(row: Pick<Row, 'text' | 'said'>, locale: string, tenantName: stri
 /** @returns undefined for a message that is not launched or does not exist */
 export async function readMessageFacts(tx: Tx, tenantId: number, messageId: string): Promise<MessageFacts | undefined> {
   const { rows } = await sql<Row & { tenant_name: string; default_locale: string; time_zone: string | null }>`
-    SELECT t.name AS tenant_name, t.default_locale, t.time_zone, m.class, m.drill, m.state, m.answers, m.share, m.title, m.text, m.said, m.fallback_locale,
+    SELECT t.name AS tenant_name, t.default_locale, t.time_zone,
+      m.class, m.drill, m.state, m.answers, m.share, m.title, m.text, m.said, m.fallback_locale,
       COALESCE(m.launched_at, m.created_at) AS issued_at, m.expires_at, m.stopped_at, ${linkExpiresSql} AS links_end_at
-    FROM messages m JOIN tenants t USING (tenant_id)
-    WHERE m.tenant_id = ${tenantId} AND m.id = ${messageId} AND m.state NOT IN ('draft', 'scheduled')`.execute(tx);
+    FROM messages m
+    JOIN tenants t USING (tenant_id)
+    WHERE m.tenant_id = ${tenantId}
+      AND m.id = ${messageId}
+      AND m.state NOT IN ('draft', 'scheduled')`.execute(tx);
   const row = rows[0];
   if (!row) return undefined;
-  const { rows: follows } = await sql<FollowRow>`
-    WITH RECURSIVE f AS (
-      SELECT id, kind, text, said, fallback_locale, launched_at FROM messages WHERE tenant_id = ${tenantId} AND follows_id = ${messageId} AND launched_at IS NOT NULL
-      UNION ALL
-      SELECT m.id, m.kind, m.text, m.said, m.fallback_locale, m.launched_at FROM messages m JOIN f ON m.follows_id = f.id WHERE m.tenant_id = ${tenantId} AND m.launched_at IS NOT NULL
-    ) SELECT kind, text, said, fallback_locale, launched_at FROM f WHERE kind IN ('correction', 'all_clear') ORDER BY id DESC LIMIT 1`.execute(tx);
-  return { tenantId, messageId, tenantName: row.tenant_name, defaultLocale: row.default_locale, timeZone: row.time_zone, row, follow: follows[0] };
+  const { tenant_name: tenantName, default_locale: defaultLocale, time_zone: timeZone } = row;
+  return { tenantId, messageId, tenantName, defaultLocale, timeZone, row, follow: await readFollowUp(tx, tenantId, messageId) };
 }
 
-/** Messages times languages in use at a time; a text takes some 2 kB. */
+/** The latest correction or all clear of all that follow the message, also of those that follow a correction. */
+async function readFollowUp(tx: Tx, tenantId: number, messageId: string): Promise<FollowRow | undefined> {
+  const { rows } = await sql<FollowRow>`
+    WITH RECURSIVE f AS (
+      SELECT id, kind, text, said, fallback_locale, launched_at
+      FROM messages
+      WHERE tenant_id = ${tenantId}
+        AND follows_id = ${messageId}
+        AND launched_at IS NOT NULL
+      UNION ALL
+      SELECT m.id, m.kind, m.text, m.said, m.fallback_locale, m.launched_at
+      FROM messages m
+      JOIN f ON m.follows_id = f.id
+      WHERE m.tenant_id = ${tenantId}
+        AND m.launched_at IS NOT NULL
+    )
+    SELECT kind, text, said, fallback_locale, launched_at
+    FROM f
+    WHERE kind IN ('correction', 'all_clear')
+    ORDER BY id DESC
+    LIMIT 1`.execute(tx);
+  return rows[0];
+}
+
+/** A thousand pairs of message and language may be read at a time; a text takes some 2 kB. */
 const made = new BoundedMap<string, { readonly facts: MessageFacts; readonly message: PublicMessage }>(1_000);
 
 /**
- * The message for one reader; the same object for all readers of a language while the facts are the same, so that what is
- * made of it can be kept with it.
+ * The message for one reader. It is the same object for all readers of a language while the facts are the same, so that a
+ * page made of it can be kept with it.
  * @param wanted the reader's locale
  * @param now milliseconds since the epoch; decides `late` and `over`
  */
@@ -123,7 +156,6 @@ export function messageFor(facts: MessageFacts, wanted: string | null, now: numb
 function makeMessage(facts: MessageFacts, wanted: string | null, ends: Pick<PublicMessage, 'late' | 'over'>): PublicMessage {
   const { row, follow } = facts;
   const locale = chooseLocale(row.text, row.fallback_locale, wanted);
-  const followLocale = follow ? chooseLocale(follow.text, follow.fallback_locale, wanted) : locale;
   return {
     tenantId: facts.tenantId,
     messageId: facts.messageId,
@@ -140,6 +172,11 @@ function makeMessage(facts: MessageFacts, wanted: string | null, ends: Pick<Publ
     expiresAt: row.expires_at,
     stoppedAt: row.stopped_at,
     ...ends,
-    followUp: follow ? { kind: follow.kind, locale: followLocale, text: plain(follow, followLocale, facts.tenantName), at: follow.launched_at } : null,
+    followUp: follow ? makeFollowUp(follow, facts.tenantName, wanted) : null,
   };
+}
+
+function makeFollowUp(follow: FollowRow, tenantName: string, wanted: string | null): FollowUp {
+  const locale = chooseLocale(follow.text, follow.fallback_locale, wanted);
+  return { kind: follow.kind, locale, text: plain(follow, locale, tenantName), at: follow.launched_at };
 }

@@ -12,24 +12,25 @@ type SenderContext = Pick<Context, 'db' | 'tenantId' | 'actor' | 'ids'>;
 export interface SenderInput {
   readonly channel: Channel;
   readonly name: string;
-  /** SMS: E.164, a short code or a Twilio messaging service; e-mail: an address, with a name or without; push: none. */
+  /** SMS takes E.164, a short code or a Twilio messaging service; e-mail an address, with a name or without; push takes none. */
   readonly address: string;
   readonly classes: readonly MessageClass[];
   readonly drill: boolean;
   /** Which of the channel's provider accounts. */
   readonly account: 1 | 2;
-  /** SMS segments, else messages; null: as fast as the provider takes it. */
+  /** SMS segments, else messages; null means as fast as the provider takes them. */
   readonly unitsPerSecond: number | null;
-  /** The provider behind it is the simulator: test keys may use it. */
+  /** The provider behind it is the simulator, so that test keys may use it. */
   readonly simulated: boolean;
 }
 
-/** Faster than any provider; what is above is a slip. */
+/** No provider is faster, so a rate above it is a slip of the hand. */
 const RATE_MAX = 100_000;
 
 /**
- * Adds something that messages leave from. Messages planned from now on may use it, a life message that waits at once.
- * @throws Problem 422 that names every wrong field; `name_taken`, `address_taken`: a number serves one organisation
+ * Adds a sender: a number, an address or a push key that messages leave from. Messages planned from now on may use it, and a
+ * life message that waits for a sender uses it at once.
+ * @throws Problem 422 that names every wrong field; 422 `name_taken`; 422 `address_taken`, since a number serves one organisation
  */
 export async function addSender(ctx: SenderContext, input: SenderInput): Promise<{ id: string }> {
   const errors: FieldError[] = [...rateErrors(input.unitsPerSecond)];
@@ -41,12 +42,14 @@ export async function addSender(ctx: SenderContext, input: SenderInput): Promise
   if (typeof address !== 'string') errors.push({ field: 'address', code: 'invalid', detail: address.problem });
   if (errors.length > 0 || typeof address !== 'string') throw refused(errors);
   return ctx.db.withTenant(ctx.tenantId, async (tx) => {
-    // One at a time: neither a name nor a number has an index that would decide it.
+    // Senders are added one at a time, since neither a name nor a number has an index that would decide who was first.
     await sql`SELECT pg_advisory_xact_lock(hashtext('add_sender'))`.execute(tx);
-    const own = await tx.selectFrom('senders').select(['name', 'channel', 'address', 'drill', 'account']).where('tenant_id', '=', ctx.tenantId).execute();
+    const senders = tx.selectFrom('senders').select(['name', 'channel', 'address', 'drill', 'account']);
+    const own = await senders.where('tenant_id', '=', ctx.tenantId).execute();
     if (own.some((one) => one.name.toLowerCase() === name.toLowerCase()))
       throw refused([{ field: 'name', code: 'name_taken', detail: `a sender of this organisation is called ${name} already` }]);
-    if (own.some((one) => one.channel === input.channel && one.address === address && one.drill === input.drill && one.account === input.account))
+    const sameAddress = own.filter((one) => one.channel === input.channel && one.address === address);
+    if (sameAddress.some((one) => one.drill === input.drill && one.account === input.account))
       throw refused([{ field: 'address', code: 'address_taken', detail: 'this organisation has this sender already' }]);
     if (input.channel === 'sms') {
       const { rows } = await sql<{ tenant_id: number }>`SELECT tenant_id FROM sender_tenant('sms', ${address})`.execute(tx);
@@ -68,22 +71,24 @@ export async function addSender(ctx: SenderContext, input: SenderInput): Promise
 }
 
 /**
- * Changes how fast a sender may be used, from the next group of people on; null: as fast as the provider takes it. A worker
- * remembers for a minute that a sender had no rate, or how many people go at a time.
+ * Changes how fast a sender may be used, from the next group of people on; null means as fast as the provider takes it. A
+ * worker remembers for a minute that a sender had no rate, or how many people go at a time.
  * @param idOrName as the list shows it
- * @throws Problem 404; 422 `rate`
+ * @throws Problem 404; 422 `invalid` that names `rate`
  */
 export async function changeSenderRate(ctx: SenderContext, idOrName: string, unitsPerSecond: number | null): Promise<{ id: string }> {
   const errors = rateErrors(unitsPerSecond);
   if (errors.length > 0) throw refused(errors);
   return ctx.db.withTenant(ctx.tenantId, async (tx) => {
-    const own = await tx.selectFrom('senders').select(['id', 'name', 'units_per_second']).where('tenant_id', '=', ctx.tenantId).forUpdate().execute();
+    const senders = tx.selectFrom('senders').select(['id', 'name', 'units_per_second']).forUpdate();
+    const own = await senders.where('tenant_id', '=', ctx.tenantId).execute();
     const wanted = idOrName.trim();
-    const found = own.find((one) => ctx.ids.encode('snd', one.id) === wanted) ?? own.find((one) => one.name.toLowerCase() === wanted.toLowerCase());
+    const byId = own.find((one) => ctx.ids.encode('snd', one.id) === wanted);
+    const found = byId ?? own.find((one) => one.name.toLowerCase() === wanted.toLowerCase());
     if (!found) throw notFound('sender');
     await tx
       .updateTable('senders')
-      // What was taken ahead at a rate far too low (a slip of the hand) would bind for hours; at a real one it is seconds.
+      // Time that was taken ahead at a far too low rate (a slip of the hand) would bind for hours; at a real rate it is seconds.
       .set({ units_per_second: unitsPerSecond, next_free_at: sql<Date>`LEAST(next_free_at, now() + interval '30 seconds')` })
       .where('tenant_id', '=', ctx.tenantId)
       .where('id', '=', found.id)
@@ -93,14 +98,16 @@ export async function changeSenderRate(ctx: SenderContext, idOrName: string, uni
   });
 }
 
-const refused = (errors: readonly FieldError[]): Problem => new Problem(422, errors[0]?.code ?? 'invalid', 'Nothing was changed.', { errors });
+function refused(errors: readonly FieldError[]): Problem {
+  return new Problem(422, errors[0]?.code ?? 'invalid', 'Nothing was changed.', { errors });
+}
 
 function rateErrors(rate: number | null): FieldError[] {
   if (rate === null || (Number.isFinite(rate) && rate > 0 && rate <= RATE_MAX)) return [];
   return [{ field: 'rate', code: 'invalid', detail: `must be above 0 and at most ${RATE_MAX} a second` }];
 }
 
-/** `Name <local@domain>`; without a line break or angle bracket that would end it early. */
+/** `Name <local@domain>`, without a line break or an angle bracket that would end the name early. */
 const WITH_NAME = /^([^<>\p{Cc}]*)<([^<>\s]+)>$/u;
 
 function addressOf(channel: Channel, given: string): string | { problem: string } {
@@ -110,7 +117,7 @@ function addressOf(channel: Channel, given: string): string | { problem: string 
     const { email } = readRecipient({ email: WITH_NAME.exec(text)?.[2] ?? text }, 'US').fields;
     return email === undefined || text.length > 320 ? { problem: 'must be an address such as alerts@example.org or Alerts <alerts@example.org>' } : text;
   }
-  // Short codes have 3 to 8 digits; MG… is a Twilio messaging service, which chooses the number itself.
+  // A short code has 3 to 8 digits; MG… is a Twilio messaging service, which chooses the number itself.
   if (/^\d{3,8}$/.test(text) || /^MG[0-9a-fA-F]{32}$/.test(text)) return text;
   const reading = text.startsWith('+') ? readPhone(text, 'US') : { problem: 'must be a number in international writing such as +12025550100, or a short code' };
   return 'problem' in reading ? { problem: reading.problem } : reading.e164;

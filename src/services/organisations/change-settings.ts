@@ -7,18 +7,21 @@ import { type Context, inTenant, requireScope } from '#services/context.ts';
 import { readSettings } from './get-settings.ts';
 
 /**
- * Changes what is given. What is under way goes on with what it began with: quiet hours bind messages planned from now on.
- * @throws Problem 403 without `admin`; 422 for a country without telephone numbers
+ * Changes the settings that are given. What is under way goes on with what it began with; quiet hours, for example, bind
+ * messages planned from now on.
+ * @throws Problem 403 `scope_missing` without `admin`; 422 `unknown_country` for a country without telephone numbers
  */
 export async function changeSettings(ctx: Context, change: SettingsChange): Promise<SettingsView> {
   requireScope(ctx, 'admin');
   if (change.defaultCountry !== undefined && !isCountry(change.defaultCountry))
     throw invalidField('defaultCountry', 'unknown_country', `${change.defaultCountry} is no country with telephone numbers of its own.`);
   return inTenant(ctx, async (tx) => {
-    const tenant = await tx.selectFrom('tenants').select('policy').where('tenant_id', '=', ctx.tenantId).forUpdate().executeTakeFirstOrThrow();
+    const own = tx.selectFrom('tenants').select('policy').where('tenant_id', '=', ctx.tenantId);
+    const tenant = await own.forUpdate().executeTakeFirstOrThrow();
+    const approvalAbove = { ...policyOf(tenant.policy).approvalAbove, ...change.approvalAbove };
     const rules = {
       ...(change.quietHours === undefined ? {} : { quietHours: change.quietHours }),
-      ...(change.approvalAbove === undefined ? {} : { approvalAbove: { ...policyOf(tenant.policy).approvalAbove, ...change.approvalAbove } }),
+      ...(change.approvalAbove === undefined ? {} : { approvalAbove }),
       ...(change.doubling === undefined ? {} : { doubling: change.doubling }),
       ...(change.hourlyCeiling === undefined ? {} : { hourlyCeiling: change.hourlyCeiling }),
       ...(change.asksPrograms === undefined ? {} : { asksPrograms: change.asksPrograms }),
@@ -29,7 +32,7 @@ export async function changeSettings(ctx: Context, change: SettingsChange): Prom
       ...(change.defaultLocale === undefined ? {} : { default_locale: change.defaultLocale }),
       ...(change.defaultCountry === undefined ? {} : { default_country: change.defaultCountry }),
       ...(change.timeZone === undefined ? {} : { time_zone: change.timeZone }),
-      // The policy holds other rules too, so that only these parts of it are replaced.
+      // The policy holds other rules too, so only these parts of it are replaced.
       ...(Object.keys(rules).length === 0 ? {} : { policy: JSON.stringify({ ...tenant.policy, ...rules }) }),
     };
     if (Object.keys(set).length > 0) {

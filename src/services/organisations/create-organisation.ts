@@ -9,7 +9,7 @@ import { type NewUser, readUser, takenEmail } from '#services/access/user-fields
 export interface NewOrganisation {
   readonly name: string;
   readonly admin: NewUser;
-  /** IANA; undefined: UTC until somebody says. */
+  /** An IANA name; without it the organisation's time is UTC until somebody sets it. */
   readonly timeZone?: string | undefined;
   readonly locale?: string | undefined;
   /** ISO 3166-1. */
@@ -19,16 +19,17 @@ export interface NewOrganisation {
 }
 
 /**
- * Makes an organisation of a real installation: the rules of sending are those a new organisation begins with, its key is
+ * Makes an organisation of a real installation: it begins with the rules of sending of every new organisation, its key is
  * live, and it has no senders yet.
- * @throws Problem 422 that names every wrong field: `name`, `adminEmail`, `adminName`, `password`, `timeZone`, `locale`, `country`
+ * @throws Problem 422 that names every wrong field: `name` (`name_taken` where another one has it), `adminEmail`, `adminName`,
+ *   `password`, `timeZone`, `locale`, `country`
  */
 export async function createOrganisation(deps: Pick<Deps, 'db'>, input: NewOrganisation): Promise<MadeTenant> {
   const { settings, email, errors } = read(input);
   const name = settings?.name ?? input.name;
   if ((await listOrganisations(deps)).some((one) => one.name.toLowerCase() === name.toLowerCase()))
     errors.push({ field: 'name', code: 'name_taken', detail: `an organisation is called ${name} already` });
-  if (errors.length > 0 || !settings || email === undefined) throw new Problem(422, 'invalid_organisation', 'Nothing was made.', { errors });
+  if (errors.length > 0 || !settings || email === undefined) throw nothingMade(errors);
   try {
     return await createTenant(deps, {
       name,
@@ -42,11 +43,14 @@ export async function createOrganisation(deps: Pick<Deps, 'db'>, input: NewOrgan
     });
   } catch (error) {
     const taken = takenEmail(error, 'adminEmail', email);
-    throw taken ? new Problem(422, 'invalid_organisation', 'Nothing was made.', { errors: [taken], cause: error }) : error;
+    throw taken ? nothingMade([taken], error) : error;
   }
 }
 
-/** Names of settings as this verb's caller knows them. */
+const nothingMade = (errors: readonly FieldError[], cause?: unknown): Problem =>
+  new Problem(422, 'invalid_organisation', 'Nothing was made.', { errors, cause });
+
+/** What this verb's caller calls the settings. */
 const FIELDS: Readonly<Record<string, string>> = { defaultLocale: 'locale', defaultCountry: 'country' };
 
 function read({ name, admin, timeZone, locale, country }: NewOrganisation) {
@@ -54,7 +58,8 @@ function read({ name, admin, timeZone, locale, country }: NewOrganisation) {
   const parsed = settingsChangeSchema.safeParse({ name, timeZone, defaultLocale: locale, defaultCountry: country });
   for (const issue of parsed.error?.issues ?? []) {
     const field = String(issue.path[0]);
-    errors.push({ field: FIELDS[field] ?? field, code: 'invalid', detail: field === 'name' ? 'must be 1 to 100 characters' : issue.message });
+    const detail = field === 'name' ? 'must be 1 to 100 characters' : issue.message;
+    errors.push({ field: FIELDS[field] ?? field, code: 'invalid', detail });
   }
   if (country !== undefined && !isCountry(country) && !errors.some((one) => one.field === 'country'))
     errors.push({ field: 'country', code: 'unknown_country', detail: `${country} is no country with telephone numbers of its own` });

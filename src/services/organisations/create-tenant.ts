@@ -15,7 +15,7 @@ export interface NewSender {
   drill?: boolean;
   /** The provider behind it is the simulator. */
   simulated?: boolean;
-  /** Which of the channel's provider accounts: 1 unless told. */
+  /** Which of the channel's provider accounts; 1 unless told. */
   account?: 1 | 2;
   unitsPerSecond?: number | null;
 }
@@ -24,7 +24,7 @@ export interface NewTenant {
   name: string;
   locale?: string;
   country?: string;
-  /** IANA. */
+  /** An IANA name. */
   timeZone?: string;
   policy?: Record<string, unknown>;
   admin: { email: string; name: string; password: string };
@@ -36,23 +36,24 @@ export interface NewTenant {
 
 export interface MadeTenant {
   tenantId: number;
-  /** Shown once: only its hash is kept. */
+  /** It is shown once, since only its hash is kept. */
   apiKey: string;
   userId: string;
 }
 
-/** What a first key may do: everything within its tenant. */
+/** A first key may do everything within its tenant. */
 export const ALL_SCOPES: Scope[] = ['read', 'write', 'send:life', 'send:ops', 'send:bulk', 'admin'];
-/** The same with the whole installation, for whoever runs it. */
+/** The people who run the installation may also stop and release all of it. */
 export const OPERATOR_SCOPES: Scope[] = [...ALL_SCOPES, 'operator'];
 
 /** Makes a tenant with its first administrator, senders and an API key, or nothing at all. */
 export async function createTenant(deps: Pick<Deps, 'db'>, input: NewTenant): Promise<MadeTenant> {
   const passwordHash = await hashPassword(input.admin.password);
   const apiKey = newApiKey(input.keyMode);
-  // No tenant yet: the transaction begins without one and goes on within the one it has made.
+  const { locale = 'en', country = 'US' } = input;
+  // There is no tenant yet: the transaction begins without one and goes on within the one it has made.
   return deps.db.across.transaction().execute(async (tx) => {
-    const { rows } = await sql<{ id: number }>`SELECT create_tenant(${input.name}, ${input.locale ?? 'en'}, ${input.country ?? 'US'}) AS id`.execute(tx);
+    const { rows } = await sql<{ id: number }>`SELECT create_tenant(${input.name}, ${locale}, ${country}) AS id`.execute(tx);
     const tenantId = rows[0]?.id;
     if (tenantId === undefined) throw new Error('create_tenant returned nothing');
     await sql`SELECT set_config('app.tenant', ${String(tenantId)}, true)`.execute(tx);
@@ -64,8 +65,9 @@ export async function createTenant(deps: Pick<Deps, 'db'>, input: NewTenant): Pr
     const userId = await firstPerson(tx, tenantId, input, passwordHash);
     const keyId = await firstKey(tx, tenantId, input, userId, apiKey);
     for (const sender of input.senders) await insertSender(tx, tenantId, sender);
+    const made = { admin: userId, operator: input.operator ?? false, senders: input.senders.length };
     await appendAudits(tx, { tenantId, actor: hostActor }, [
-      { action: 'tenant.create', object: String(tenantId), detail: { admin: userId, operator: input.operator ?? false, senders: input.senders.length } },
+      { action: 'tenant.create', object: String(tenantId), detail: made },
       { action: 'key.create', object: keyId, detail: { mode: input.keyMode, scopes: scopesOf(input) } },
     ]);
     return { tenantId, apiKey, userId };
@@ -75,9 +77,10 @@ export async function createTenant(deps: Pick<Deps, 'db'>, input: NewTenant): Pr
 const scopesOf = (input: NewTenant): Scope[] => (input.operator ? OPERATOR_SCOPES : ALL_SCOPES);
 
 async function firstPerson(tx: Tx, tenantId: number, { admin, operator }: NewTenant, passwordHash: string): Promise<string> {
+  const { email, name } = admin;
   const { id } = await tx
     .insertInto('users')
-    .values({ tenant_id: tenantId, email: admin.email, name: admin.name, password_hash: passwordHash, role: 'admin', operator: operator ?? false })
+    .values({ tenant_id: tenantId, email, name, password_hash: passwordHash, role: 'admin', operator: operator ?? false })
     .returning('id')
     .executeTakeFirstOrThrow();
   return id;
@@ -86,7 +89,14 @@ async function firstPerson(tx: Tx, tenantId: number, { admin, operator }: NewTen
 async function firstKey(tx: Tx, tenantId: number, input: NewTenant, userId: string, apiKey: string): Promise<string> {
   const { id } = await tx
     .insertInto('api_keys')
-    .values({ tenant_id: tenantId, name: 'first key', key_hash: hashApiKey(apiKey), mode: input.keyMode, scopes: scopesOf(input), user_id: userId })
+    .values({
+      tenant_id: tenantId,
+      name: 'first key',
+      key_hash: hashApiKey(apiKey),
+      mode: input.keyMode,
+      scopes: scopesOf(input),
+      user_id: userId,
+    })
     .returning('id')
     .executeTakeFirstOrThrow();
   return id;

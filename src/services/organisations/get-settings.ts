@@ -4,6 +4,7 @@ import { quietHoursOf } from '#domain/message/quiet-hours.ts';
 import type { SettingsView } from '#schemas/settings.ts';
 import { type Context, inTenant } from '#services/context.ts';
 
+/** The organisation's settings, with the default of each rule of its policy that nobody has set. */
 export const getSettings = (ctx: Context): Promise<SettingsView> => inTenant(ctx, (tx) => readSettings(tx, ctx.tenantId));
 
 export async function readSettings(tx: Tx, tenantId: number): Promise<SettingsView> {

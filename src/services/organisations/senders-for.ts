@@ -4,19 +4,17 @@ import { type Channel, CHANNELS, type MessageClass } from '#schemas/delivery.ts'
 import type { LaunchSender } from './launch-facts.ts';
 
 export type ChosenSenders = Partial<Record<Channel, number>>;
-/** Per channel the other senders of the class, whose opt-outs hold as well. Nobody's for life: there each number's own list holds. */
+/**
+ * Per channel the other senders of the class, whose opt-outs hold as well. It is empty for life messages: there each number's
+ * own list of opt-outs holds.
+ */
 export type OptOutsOf = Partial<Record<Channel, readonly number[]>>;
 
 /**
- * The sender of each channel for this class: the first that serves it and is well; when none is, the first, and what it
- * should send waits there. A simulated one never takes a real one's place.
+ * Chooses the sender of each channel for this class: the first that serves the class and is well. When none is well it is the
+ * first of them, and the batches wait there. A simulated sender never takes the place of a real one.
  */
-export async function chooseSenders(
-  tx: Tx,
-  tenantId: number,
-  messageClass: MessageClass,
-  drill: boolean,
-): Promise<{ senders: ChosenSenders; optOutsOf: OptOutsOf }> {
+export async function chooseSenders(tx: Tx, tenantId: number, messageClass: MessageClass, drill: boolean): Promise<Chosen> {
   const rows = await tx
     .selectFrom('senders')
     .select(['id', 'channel', 'classes', 'simulated', 'stopped_at', 'breaker_opened_at'])
@@ -30,8 +28,16 @@ export async function chooseSenders(
   );
 }
 
-/** The same out of all that an organisation has for this kind of message, in the order of their ids. */
-export function chosenOf(all: readonly Omit<LaunchSender, 'drill'>[], messageClass: MessageClass): { senders: ChosenSenders; optOutsOf: OptOutsOf } {
+export interface Chosen {
+  readonly senders: ChosenSenders;
+  readonly optOutsOf: OptOutsOf;
+}
+
+/**
+ * Does what `chooseSenders` does, without the database.
+ * @param all every sender that the organisation has for this kind of message (drill or not), in the order of their ids
+ */
+export function chosenOf(all: readonly Omit<LaunchSender, 'drill'>[], messageClass: MessageClass): Chosen {
   const senders: ChosenSenders = {};
   const optOutsOf: OptOutsOf = {};
   for (const channel of CHANNELS) {

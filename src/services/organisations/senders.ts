@@ -5,7 +5,7 @@ import type { Channel, MessageClass } from '#schemas/delivery.ts';
 import { appendAudit } from '#services/audit.ts';
 import { type Context, inTenant, requireScope } from '#services/context.ts';
 
-/** Something that messages leave from, and how it is doing. */
+/** A sender, and how it is doing. */
 export interface SenderView {
   id: string;
   channel: Channel;
@@ -15,17 +15,18 @@ export interface SenderView {
   drill: boolean;
   /** Which of the channel's provider accounts. */
   account: number;
-  /** Null: as fast as the provider takes it. */
+  /** SMS segments, else messages; null means as fast as the provider takes them. */
   unitsPerSecond: number | null;
-  /** 1 normally; lower while the provider throttles. */
+  /** The share of its rate that it uses: 1 normally, lower while the provider throttles. */
   throttle: number;
   stoppedAt: string | null;
   /** Why it stopped itself, such as refused credentials. */
   stoppedReason: string | null;
-  /** Its provider fails: ops and bulk wait and a few people try again; null while it works. */
+  /** Set while its provider fails: ops and bulk messages wait, and a few of their people are tried again and again. */
   failing: { since: string; code: string | null } | null;
 }
 
+/** All senders of the organisation, first the real ones and then those of drills, each in the order of their ids. */
 export async function listSenders(ctx: Pick<Context, 'db' | 'tenantId' | 'ids'>): Promise<SenderView[]> {
   const rows = await inTenant(ctx, (tx) =>
     tx
@@ -66,7 +67,11 @@ export async function listSenders(ctx: Pick<Context, 'db' | 'tenantId' | 'ids'>)
   }));
 }
 
-/** Lets a sender that stopped itself, or whose provider fails, try again at once; what waited for it goes on by itself. */
+/**
+ * Lets a sender that stopped itself, or whose provider fails, try again at once; the batches that waited for it go on by
+ * themselves.
+ * @throws Problem 403 `scope_missing` without `admin`; 404
+ */
 export async function releaseSender(ctx: Context, publicId: string): Promise<void> {
   requireScope(ctx, 'admin');
   const id = ctx.ids.decode('snd', publicId);
@@ -74,7 +79,10 @@ export async function releaseSender(ctx: Context, publicId: string): Promise<voi
   await inTenant(ctx, async (tx) => {
     const changed = await tx
       .updateTable('senders')
-      .set({ stopped_at: null, stopped_reason: null, throttle: 1, breaker_opened_at: null, breaker_code: null, breaker_run: 0, breaker_probes: 0 })
+      .set({
+        ...{ stopped_at: null, stopped_reason: null, throttle: 1 },
+        ...{ breaker_opened_at: null, breaker_code: null, breaker_run: 0, breaker_probes: 0 },
+      })
       .where('tenant_id', '=', ctx.tenantId)
       .where('id', '=', Number(id))
       .executeTakeFirst();
@@ -87,15 +95,17 @@ export async function releaseSender(ctx: Context, publicId: string): Promise<voi
 /** What is held right now: the whole installation, this tenant, or some of its channels. */
 export interface SendingState {
   installationStopped: boolean;
-  /** How it was noticed that the database was restored from a backup; null where it was not, or somebody released it. */
+  /** How it was noticed that the database was restored from a backup; null where it was not, or since it was released. */
   restored: string | null;
   tenantStoppedAt: string | null;
   stoppedChannels: Channel[];
 }
 
+/** Reads what is held right now, for the console and the API. */
 export async function sendingState(ctx: Context): Promise<SendingState> {
   return inTenant(ctx, async (tx) => {
-    const installation = await tx.selectFrom('installation').select(['stopped_at', 'stopped_by', 'stopped_reason']).executeTakeFirstOrThrow();
+    const held = tx.selectFrom('installation').select(['stopped_at', 'stopped_by', 'stopped_reason']);
+    const installation = await held.executeTakeFirstOrThrow();
     const tenant = await tx
       .selectFrom('tenants')
       .select(['stopped_at', sql<Channel[]>`stopped_channels::text[]`.as('channels')])

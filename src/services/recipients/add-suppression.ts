@@ -4,8 +4,9 @@ import { type Context, inTenant } from '#services/context.ts';
 import { type SuppressionInput, suppressionKey } from './suppression-key.ts';
 
 /**
- * Stops a sender (or all of the channel) from ever using an address. One that is already stopped keeps its first reason.
+ * Stops a sender (or all of the channel) from ever using an address. A sender that is stopped already keeps its first reason.
  * @returns how many senders were stopped now
+ * @throws Problem 422 that names `address` or `senderId`
  */
 export async function addSuppression(ctx: Context, input: SuppressionInput): Promise<{ added: number }> {
   return inTenant(ctx, async (tx) => {

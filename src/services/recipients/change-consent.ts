@@ -5,16 +5,22 @@ import { appendAudit } from '#services/audit.ts';
 import { type Context, inTenant } from '#services/context.ts';
 import { loadRecipient, viewRecipient } from './recipient-view.ts';
 
-/** What a person who was never asked is taken to allow. */
+/** A person who was never asked is taken to allow this. */
 const UNASKED: readonly MessageClass[] = ['life', 'ops'];
 const ORDER: readonly MessageClass[] = ['life', 'ops', 'bulk'];
 
+interface ConsentChange {
+  readonly purpose: MessageClass;
+  readonly agreed: boolean;
+}
+
 /**
- * Records that a person agrees to one purpose, or no longer does; the others stay as they are. Life messages go whatever
- * is said here. An opt-out at a sender (STOP, unsubscribe) stays until START or its removal: agreeing in general does not
- * undo what was said to one sender.
+ * Records that a person agrees to one purpose, or no longer does; the other purposes stay as they are. Life messages are sent
+ * whatever is said here. An opt-out at a sender (STOP, unsubscribe) stays until START or its removal, since agreeing in
+ * general does not undo what was said to one sender.
+ * @throws Problem 404; 410 `erased`
  */
-export async function changeConsent(ctx: Context, publicId: string, input: { purpose: MessageClass; agreed: boolean }): Promise<RecipientView> {
+export async function changeConsent(ctx: Context, publicId: string, input: ConsentChange): Promise<RecipientView> {
   return inTenant(ctx, async (tx) => {
     const row = await loadRecipient(tx, ctx, publicId, true);
     const now = new Set(row.consent ?? UNASKED);

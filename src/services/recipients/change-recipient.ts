@@ -21,8 +21,8 @@ const CLEARED = {
 } as const;
 
 /**
- * Changes what is given of one person; `null` clears. A new address loses the mark of the old one.
- * @throws Problem 404; 410 `erased`; 422 naming the fields; 409 `address_taken`
+ * Changes what is given of one person; `null` clears a field. A new address is not marked invalid, even if the old one was.
+ * @throws Problem 404; 410 `erased`; 422 naming the fields; 409 `address_taken` with `recipientId`
  */
 export async function changeRecipient(ctx: Context, publicId: string, change: RecipientChange): Promise<RecipientView> {
   const fields = await recipientFieldsOf(ctx, change);
@@ -30,12 +30,15 @@ export async function changeRecipient(ctx: Context, publicId: string, change: Re
     await lockRecipients(tx, ctx.tenantId);
     const row = await loadRecipient(tx, ctx, publicId, true);
     const person: Person = { ...personOf(row), ...fields };
-    for (const [name, column] of Object.entries(CLEARED)) if (change[name as keyof typeof CLEARED] === null) Object.assign(person, { [column]: null });
+    for (const [name, column] of Object.entries(CLEARED)) {
+      if (change[name as keyof typeof CLEARED] === null) Object.assign(person, { [column]: null });
+    }
     assertWhole(person);
     const [erased] = await erasedAmong(ctx, tx, [{ line: 1, fields }]);
     if (erased) throw invalidField(erased.field === 'external_id' ? 'externalId' : erased.field, 'erased', erased.detail);
     const list = (value: string | undefined): string[] => (value === undefined ? [] : [value]);
-    const named = await findByKeys(tx, ctx.tenantId, { externalIds: list(fields.external_id), phones: list(fields.phone), emails: list(fields.email) });
+    const keys = { externalIds: list(fields.external_id), phones: list(fields.phone), emails: list(fields.email) };
+    const named = await findByKeys(tx, ctx.tenantId, keys);
     assertFree(
       ctx,
       fields,

@@ -10,7 +10,7 @@ import { loadRecipient, viewRecipient } from './recipient-view.ts';
 
 /**
  * Adds one person.
- * @throws Problem 422 naming the fields (`erased`: the person asked to be erased); 409 `address_taken` with `recipientId`
+ * @throws Problem 422 naming the fields (`erased` where the person asked to be erased); 409 `address_taken` with `recipientId`
  */
 export async function createRecipient(ctx: Context, input: RecipientInput): Promise<RecipientView> {
   const fields = await recipientFieldsOf(ctx, input);

@@ -7,9 +7,10 @@ import { erasureHashes } from './erasures.ts';
 import { recipientIdOf, selectRecipients } from './recipient-view.ts';
 
 /**
- * Erases a person: every address, name, place, word and free text goes, the numbered row stays so that counts of past
- * messages keep summing. Keyed hashes of the addresses remain, so that no import brings the person back.
- * Erasing twice is no error. Throws 404.
+ * Erases a person. Every address, name, place, word and free text of theirs goes. The numbered row stays, so that the counts
+ * of past messages still add up, and keyed hashes of the addresses remain, so that no import brings the person back. A
+ * repeat changes nothing.
+ * @throws Problem 404
  */
 export async function eraseRecipient(ctx: Context, publicId: string): Promise<void> {
   const id = recipientIdOf(ctx, publicId);
@@ -39,17 +40,19 @@ export async function eraseRecipient(ctx: Context, publicId: string): Promise<vo
       .where('recipient_id', '=', id)
       .where('note', 'is not', null)
       .execute();
-    await tx.updateTable('inbound_texts').set({ from_address: '', body: '' }).where('tenant_id', '=', tenantId).where('recipient_id', '=', id).execute();
+    const texts = tx.updateTable('inbound_texts').where('tenant_id', '=', tenantId).where('recipient_id', '=', id);
+    await texts.set({ from_address: '', body: '' }).execute();
     await tx
       .updateTable('recipients')
       .set({
-        ...{ external_id: null, name: null, phone: null, email: null, locale: null, time_zone: null, lat: null, lon: null, tags: [], skills: [] },
-        ...{ consent: sql`'{}'`, push_count: 0, phone_invalid_at: null, email_invalid_at: null, updated_at: sql`now()`, erased_at: sql`now()` },
+        ...{ external_id: null, name: null, phone: null, email: null, locale: null, time_zone: null, lat: null, lon: null },
+        ...{ tags: [], skills: [], consent: sql`'{}'`, push_count: 0, phone_invalid_at: null, email_invalid_at: null },
+        ...{ updated_at: sql`now()`, erased_at: sql`now()` },
       })
       .where('tenant_id', '=', tenantId)
       .where('id', '=', id)
       .execute();
-    // Only now: the history gives up the words of people who are erased, and of nobody else.
+    // This comes last: the database removes notes from the history of erased people alone.
     await sql`SELECT forget_notes(${id})`.execute(tx);
     await appendAudit(tx, ctx, 'recipient.erase', id);
   });

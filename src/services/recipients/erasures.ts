@@ -6,14 +6,17 @@ import type { Context } from '#services/context.ts';
 const ERASABLE = ['external_id', 'phone', 'email'] as const;
 type Erasable = (typeof ERASABLE)[number];
 
-/** External ids share the list with addresses; the prefix keeps the two apart. */
+/** External ids share the list with addresses, and the prefix keeps the two apart. */
 const subject = (key: Erasable, value: string): string => (key === 'external_id' ? `external_id ${value}` : value.toLowerCase());
 
-/** Keyed hashes of everything that names this person, for the list of erased people. */
+/** Keyed hashes (MAC) of everything that names this person, for the list of erased people. */
 export const erasureHashes = (ctx: Context, person: Readonly<Partial<Record<Erasable, string | null>>>): Buffer[] =>
   ERASABLE.flatMap((key) => (person[key] ? [ctx.tokens.mac('erasure', subject(key, person[key]))] : []));
 
-/** Rows that would bring an erased person back. A tenant that never erased anybody pays one look at an empty index. */
+/**
+ * Finds the rows that would bring an erased person back, one issue a row. A tenant that never erased anybody pays one look at
+ * an empty index.
+ */
 export async function erasedAmong(ctx: Context, tx: Tx, rows: readonly MergeRow[]): Promise<MergeIssue[]> {
   const any = await tx.selectFrom('erasures').select('tenant_id').where('tenant_id', '=', ctx.tenantId).limit(1).executeTakeFirst();
   if (!any) return [];

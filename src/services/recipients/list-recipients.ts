@@ -19,7 +19,10 @@ export interface ListRecipients extends RecipientSearch {
   limit?: number | undefined;
 }
 
-/** People of the tenant without the erased, newest first. The cursor is the id of the last one seen. */
+/**
+ * People of the tenant without the erased ones, the newest first. The cursor is the id of the last person seen.
+ * @throws Problem 422 `invalid_cursor`
+ */
 export async function listRecipients(ctx: Context, input: ListRecipients = {}): Promise<Page<RecipientView>> {
   const limit = Math.min(Math.max(input.limit ?? 50, 1), 500);
   const before = input.cursor === undefined ? null : (ctx.ids.decode('rcp', input.cursor) ?? null);
@@ -29,7 +32,7 @@ export async function listRecipients(ctx: Context, input: ListRecipients = {}): 
   return { items, next: rows.length > limit ? (items.at(-1)?.id ?? null) : null };
 }
 
-/** Everybody who matches, in pages of 1,000, for exports; each page is a transaction of its own. */
+/** Everybody who matches, in pages of 1,000, for exports. Each page is a transaction of its own. */
 export async function* streamRecipients(ctx: Context, input: RecipientSearch = {}): AsyncGenerator<RecipientView[]> {
   let before: string | null = null;
   for (;;) {
@@ -43,8 +46,9 @@ export async function* streamRecipients(ctx: Context, input: RecipientSearch = {
 
 const escapeLike = (text: string): string => text.replace(/[\\%_]/g, '\\$&');
 
-/** A search reads the tenant from its newest person on until the page is full: at a million people and no hit, about a second. */
-async function readPage(tx: Tx, ctx: Context, { q, tag, skill }: RecipientSearch, before: string | null, limit: number): Promise<RecipientRow[]> {
+/** Reads the tenant from its newest person on until the page is full: about a second at a million people and no hit. */
+async function readPage(tx: Tx, ctx: Context, search: RecipientSearch, before: string | null, limit: number): Promise<RecipientRow[]> {
+  const { q, tag, skill } = search;
   let query = selectRecipients(tx, ctx.tenantId).where('r.erased_at', 'is', null).orderBy('r.id', 'desc').limit(limit);
   if (before !== null) query = query.where('r.id', '<', before);
   if (tag !== undefined) query = query.where(sql<boolean>`r.tags && ARRAY[${tag}]::text[]`);

@@ -4,7 +4,10 @@ import type { SuppressionView } from '#schemas/recipient.ts';
 import type { Page } from '#schemas/views.ts';
 import { type Context, inTenant } from '#services/context.ts';
 
-/** Who is never to be called by whom, in order of sender and address. */
+/**
+ * The addresses that a sender may not use, in the order of sender and address; `limit` 1 to 1,000, default 100.
+ * @throws Problem 422 `invalid_cursor`
+ */
 export async function listSuppressions(ctx: Context, input: { cursor?: string | undefined; limit?: number | undefined } = {}): Promise<Page<SuppressionView>> {
   const limit = Math.min(Math.max(input.limit ?? 100, 1), 1_000);
   const after = input.cursor === undefined ? undefined : readCursor(input.cursor);

@@ -3,7 +3,7 @@ import { notFound, Problem } from '#platform/errors.ts';
 import type { RecipientView } from '#schemas/recipient.ts';
 import type { Context } from '#services/context.ts';
 
-/** People of the tenant with everything that is shown of them. */
+/** Selects people of the tenant, with everything that is shown of them. */
 export const selectRecipients = (tx: Tx, tenantId: number) =>
   tx
     .selectFrom('recipients as r')
@@ -57,14 +57,20 @@ export const viewRecipient = (ctx: Pick<Context, 'ids'>, row: RecipientRow): Rec
   updatedAt: row.updated_at.toISOString(),
 });
 
-/** The row's number behind a public id. Throws 404 for anything else. */
+/**
+ * The row's number behind a public id.
+ * @throws Problem 404 for anything else
+ */
 export function recipientIdOf(ctx: Pick<Context, 'ids'>, publicId: string): string {
   const id = ctx.ids.decode('rcp', publicId);
   if (id === undefined) throw notFound('recipient');
   return id;
 }
 
-/** Throws 404 for a person this tenant does not have, 410 for one who was erased. */
+/**
+ * Reads one person, and locks the row when asked.
+ * @throws Problem 404 for a person whom this tenant does not have; 410 `erased`
+ */
 export async function loadRecipient(tx: Tx, ctx: Context, publicId: string, lock = false): Promise<RecipientRow> {
   const query = selectRecipients(tx, ctx.tenantId).where('r.id', '=', recipientIdOf(ctx, publicId));
   const row = await (lock ? query.forUpdate() : query).executeTakeFirst();

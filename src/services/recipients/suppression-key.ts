@@ -5,22 +5,33 @@ import type { Context } from '#services/context.ts';
 import { countryOf } from './country-of.ts';
 
 export interface SuppressionInput {
-  /** `snd_…`; left out: every sender that could use the address. */
+  /** `snd_…`; without it every sender is meant that could use the address. */
   senderId?: string | undefined;
   /** Telephone number or e-mail address. */
   address: string;
 }
 
-/** An address as it is stored, and the senders meant. Throws 422 naming `address` or `senderId`. */
-export async function suppressionKey(ctx: Context, tx: Tx, input: SuppressionInput): Promise<{ address: string; senderIds: number[] }> {
+interface SuppressionKey {
+  /** As it is stored. */
+  readonly address: string;
+  readonly senderIds: number[];
+}
+
+/**
+ * Reads which address of which senders is meant.
+ * @throws Problem 422 that names `address` or `senderId`
+ */
+export async function suppressionKey(ctx: Context, tx: Tx, input: SuppressionInput): Promise<SuppressionKey> {
   const channel = input.address.includes('@') ? 'email' : 'sms';
   const field = channel === 'email' ? 'email' : 'phone';
   const { fields, errors } = readRecipient({ [field]: input.address }, await countryOf(tx, ctx.tenantId));
   const address = fields[field];
   if (address === undefined) throw invalidField('address', errors[0]?.code ?? 'required', errors[0]?.detail ?? 'an address is needed');
-  const senders = await tx.selectFrom('senders').select('id').where('tenant_id', '=', ctx.tenantId).where('channel', '=', channel).execute();
+  const ofTenant = tx.selectFrom('senders').select('id').where('tenant_id', '=', ctx.tenantId);
+  const senders = await ofTenant.where('channel', '=', channel).execute();
   if (input.senderId === undefined) return { address, senderIds: senders.map((sender) => sender.id) };
   const wanted = Number(ctx.ids.decode('snd', input.senderId) ?? Number.NaN);
-  if (!senders.some((sender) => sender.id === wanted)) throw invalidField('senderId', 'unknown_sender', `is no ${channel} sender of this tenant`);
+  const known = senders.some((sender) => sender.id === wanted);
+  if (!known) throw invalidField('senderId', 'unknown_sender', `is no ${channel} sender of this tenant`);
   return { address, senderIds: [wanted] };
 }

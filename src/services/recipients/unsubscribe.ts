@@ -5,7 +5,7 @@ import { type Deps, systemActor } from '#services/context.ts';
 import { appendAudit } from '#services/audit.ts';
 import { tenantOfMessage } from '#services/tenant-of-message.ts';
 
-/** What the unsubscribe page may say: whose messages, over which channel; the address itself is shown to nobody. */
+/** What the unsubscribe page may say. It names the organisation and the channel; the address itself is shown to nobody. */
 export interface Unsubscribe {
   readonly tenantId: number;
   readonly ref: DeliveryRef;
@@ -21,7 +21,7 @@ interface Subject {
   address: string | null;
 }
 
-/** Undefined for a token that is none of ours or names no delivery. */
+/** @returns undefined for a token that is not ours or names no delivery */
 export async function loadUnsubscribe(deps: Pick<Deps, 'db' | 'tokens'>, token: string): Promise<Unsubscribe | undefined> {
   const sealed = deps.tokens.open('unsubscribe', token);
   const ref = sealed && unpackRef(sealed);
@@ -49,7 +49,8 @@ export async function loadUnsubscribe(deps: Pick<Deps, 'db' | 'tokens'>, token: 
             .where('address', '=', address)
             .executeTakeFirst();
     const done = ref.channel === 'push' ? person.push_count === 0 : known !== undefined;
-    return { tenantId, ref, tenantName: person.name, locale: person.locale ?? person.default_locale, erased: person.erased_at !== null, done };
+    const locale = person.locale ?? person.default_locale;
+    return { tenantId, ref, tenantName: person.name, locale, erased: person.erased_at !== null, done };
   });
 }
 
@@ -71,12 +72,16 @@ async function subjectOf(tx: Tx, tenantId: number, ref: DeliveryRef): Promise<Su
   };
 }
 
-/** Ends messages from that delivery's sender to that address; for push, the person's subscriptions. Repeats change nothing. */
+/**
+ * Ends the messages from that delivery's sender to that address. Push has no address, so there the person's subscriptions
+ * end. A repeat changes nothing.
+ */
 export async function unsubscribe(deps: Pick<Deps, 'db'>, { tenantId, ref }: Unsubscribe): Promise<void> {
   await deps.db.withTenant(tenantId, async (tx) => {
     if (ref.channel === 'push') {
-      await tx.deleteFrom('push_subscriptions').where('tenant_id', '=', tenantId).where('recipient_id', '=', ref.recipientId).execute();
-      await tx.updateTable('recipients').set({ push_count: 0 }).where('tenant_id', '=', tenantId).where('id', '=', ref.recipientId).execute();
+      const { recipientId } = ref;
+      await tx.deleteFrom('push_subscriptions').where('tenant_id', '=', tenantId).where('recipient_id', '=', recipientId).execute();
+      await tx.updateTable('recipients').set({ push_count: 0 }).where('tenant_id', '=', tenantId).where('id', '=', recipientId).execute();
       return;
     }
     const { senderId, address } = await subjectOf(tx, tenantId, ref);

@@ -8,10 +8,10 @@ import { joinThroughShare } from './join.ts';
 import { tenantOfMessage } from '#services/tenant-of-message.ts';
 import type { ShareLink } from './share-page.ts';
 
-/** Sends one plain mail. Rejects where the relay does not take it. */
+/** Sends one plain mail, and rejects where the relay does not take it. */
 export type Mailer = (to: string, subject: string, text: string) => Promise<void>;
 
-/** The public pages' dependencies: without a mailer nobody can join by e-mail. */
+/** The public pages' dependencies. Without a mailer nobody can join by e-mail. */
 export interface PublicDeps extends Deps {
   readonly mailer?: Mailer | undefined;
 }
@@ -25,12 +25,12 @@ export interface MailJoin {
   readonly words: { readonly subject: string; readonly text: (link: string) => string };
 }
 
-/** One sharer's link must not become a way to send mail to strangers. */
+/** The limit keeps one sharer's link from becoming a way to send mail to strangers. */
 const MAILS_PER_SHARER_AND_HOUR = 20;
 
 /**
- * First half of the double opt-in. Whoever asks learns nothing of whether the address is known, was asked lately or
- * wants no mail: the caller shows the same page in every case.
+ * The first half of the double opt-in. The visitor learns nothing of whether the address is known, was asked lately or
+ * wants no mail, since the caller shows the same page in every case.
  * @returns whether a mail was sent
  * @throws Problem 422 `bad_email`
  */
@@ -47,30 +47,55 @@ export async function requestMailJoin(deps: PublicDeps, { link, tenantId, email,
     return true;
   } catch (error) {
     deps.log.warn({ code: (error as { code?: string }).code ?? 'mail_failed' }, 'a confirmation mail was not taken');
-    // So that asking again sends again.
-    await deps.db.withTenant(tenantId, (tx) =>
-      tx.deleteFrom('pending_joins').where('tenant_id', '=', tenantId).where('id', '=', pendingId).where('confirmed_at', 'is', null).execute(),
-    );
+    // The row is deleted, so that asking again sends again.
+    await deps.db.withTenant(tenantId, (tx) => {
+      const pending = tx.deleteFrom('pending_joins').where('tenant_id', '=', tenantId).where('id', '=', pendingId);
+      return pending.where('confirmed_at', 'is', null).execute();
+    });
     return false;
   }
 }
 
-async function addPending(
-  tx: Tx,
-  deps: Deps,
-  tenantId: number,
-  { link, address, consent, locale }: { link: ShareLink; address: string; consent: readonly MessageClass[]; locale: string },
-): Promise<string | undefined> {
+interface Asked {
+  readonly link: ShareLink;
+  readonly address: string;
+  readonly consent: readonly MessageClass[];
+  readonly locale: string;
+}
+
+/** @returns undefined where no mail may be sent */
+async function addPending(tx: Tx, deps: Deps, tenantId: number, asked: Asked): Promise<string | undefined> {
+  const { link, address, consent, locale } = asked;
   await sql`SELECT pg_advisory_xact_lock(hashtextextended('join mails', ${link.recipientId}::bigint))`.execute(tx);
   const fingerprint = deps.tokens.mac('join-mail', `${link.messageId} ${address}`).toString('hex');
+  const mailsOfSharer = sql`(
+    SELECT count(*)
+    FROM pending_joins x
+    WHERE x.tenant_id = ${tenantId}
+      AND x.parent_id = ${link.recipientId}
+      AND x.created_at > now() - interval '1 hour')`;
+  const known = sql`EXISTS (
+    SELECT 1
+    FROM recipients r
+    WHERE r.tenant_id = ${tenantId}
+      AND lower(r.email) = ${address})`;
+  const suppressed = sql`EXISTS (
+    SELECT 1
+    FROM suppressions s
+    WHERE s.tenant_id = ${tenantId}
+      AND s.address = ${address})`;
   const { rows } = await sql<{ id: string }>`
     INSERT INTO pending_joins AS p (tenant_id, message_id, parent_id, channel, address, code, consent, locale, expires_at)
-    SELECT ${tenantId}, ${link.messageId}, ${link.recipientId}, 'email', ${address}, ${fingerprint}, ${[...consent]}::message_class[], ${locale}, now() + interval '48 hours'
-    WHERE (SELECT count(*) FROM pending_joins x WHERE x.tenant_id = ${tenantId} AND x.parent_id = ${link.recipientId} AND x.created_at > now() - interval '1 hour') < ${MAILS_PER_SHARER_AND_HOUR}
-      AND NOT EXISTS (SELECT 1 FROM recipients r WHERE r.tenant_id = ${tenantId} AND lower(r.email) = ${address})
-      AND NOT EXISTS (SELECT 1 FROM suppressions s WHERE s.tenant_id = ${tenantId} AND s.address = ${address})
-    ON CONFLICT (tenant_id, code) DO UPDATE SET parent_id = excluded.parent_id, consent = excluded.consent, locale = excluded.locale, created_at = now(), expires_at = excluded.expires_at
-      WHERE p.confirmed_at IS NULL AND p.created_at < now() - interval '1 hour'
+    SELECT ${tenantId}, ${link.messageId}, ${link.recipientId}, 'email', ${address}, ${fingerprint},
+      ${[...consent]}::message_class[], ${locale}, now() + interval '48 hours'
+    WHERE ${mailsOfSharer} < ${MAILS_PER_SHARER_AND_HOUR}
+      AND NOT ${known}
+      AND NOT ${suppressed}
+    ON CONFLICT (tenant_id, code) DO UPDATE
+    SET parent_id = excluded.parent_id, consent = excluded.consent, locale = excluded.locale,
+      created_at = now(), expires_at = excluded.expires_at
+    WHERE p.confirmed_at IS NULL
+      AND p.created_at < now() - interval '1 hour'
     RETURNING id`.execute(tx);
   return rows[0]?.id;
 }
@@ -84,38 +109,54 @@ export interface PendingJoin {
   readonly expired: boolean;
 }
 
-/** What the confirmation link names; undefined for none of ours. Writes nothing: mail scanners open links. */
+/**
+ * Reads what the confirmation link names. It writes nothing, since mail scanners open links.
+ * @returns undefined for a link that is not ours
+ */
 export async function loadPendingJoin(deps: Pick<Deps, 'db' | 'tokens'>, token: string): Promise<PendingJoin | undefined> {
   const sealed = deps.tokens.open('join', token);
   const tenantId = sealed && (await tenantOfMessage(deps, sealed.a));
   if (!sealed || tenantId === undefined) return undefined;
   return deps.db.withTenant(tenantId, async (tx) => {
     const { rows } = await sql<{ tenant_name: string; locale: string | null; confirmed: boolean; expired: boolean }>`
-      SELECT t.name AS tenant_name, COALESCE(p.locale, t.default_locale) AS locale, p.confirmed_at IS NOT NULL AS confirmed, p.expires_at <= now() AS expired
-      FROM pending_joins p JOIN tenants t USING (tenant_id) WHERE p.tenant_id = ${tenantId} AND p.id = ${sealed.b} AND p.message_id = ${sealed.a}`.execute(tx);
+      SELECT t.name AS tenant_name, COALESCE(p.locale, t.default_locale) AS locale,
+        p.confirmed_at IS NOT NULL AS confirmed, p.expires_at <= now() AS expired
+      FROM pending_joins p
+      JOIN tenants t USING (tenant_id)
+      WHERE p.tenant_id = ${tenantId}
+        AND p.id = ${sealed.b}
+        AND p.message_id = ${sealed.a}`.execute(tx);
     const row = rows[0];
-    return row && { tenantId, id: String(sealed.b), tenantName: row.tenant_name, locale: row.locale ?? 'en', confirmed: row.confirmed, expired: row.expired };
+    if (!row) return undefined;
+    const { tenant_name: tenantName, locale, confirmed, expired } = row;
+    return { tenantId, id: String(sealed.b), tenantName, locale: locale ?? 'en', confirmed, expired };
   });
 }
 
+interface PendingRow {
+  message_id: string;
+  parent_id: string;
+  address: string;
+  consent: MessageClass[];
+  locale: string | null;
+  confirmed: boolean;
+  expired: boolean;
+}
+
 /**
- * Second half: the person joins. Confirming twice is no error and adds nobody.
- * @throws Problem 410 where the link or the message is over
+ * The second half of the double opt-in: the person joins. Confirming twice is no error and adds nobody.
+ * @throws Problem 410 `closed` where the link or the message is over
  */
 export async function confirmMailJoin(deps: Deps, pending: PendingJoin): Promise<void> {
   const { tenantId, id } = pending;
   const waveId = await deps.db.withTenant(tenantId, async (tx) => {
-    const { rows } = await sql<{
-      message_id: string;
-      parent_id: string;
-      address: string;
-      consent: MessageClass[];
-      locale: string | null;
-      confirmed: boolean;
-      expired: boolean;
-    }>`
-      SELECT message_id, parent_id, address, consent::text[] AS consent, locale, confirmed_at IS NOT NULL AS confirmed, expires_at <= now() AS expired
-      FROM pending_joins WHERE tenant_id = ${tenantId} AND id = ${id} FOR UPDATE`.execute(tx);
+    const { rows } = await sql<PendingRow>`
+      SELECT message_id, parent_id, address, consent::text[] AS consent, locale,
+        confirmed_at IS NOT NULL AS confirmed, expires_at <= now() AS expired
+      FROM pending_joins
+      WHERE tenant_id = ${tenantId}
+        AND id = ${id}
+      FOR UPDATE`.execute(tx);
     const row = rows[0];
     if (!row || (row.expired && !row.confirmed)) throw new Problem(410, 'closed', 'This confirmation has expired.');
     if (row.confirmed) return null;
@@ -126,7 +167,8 @@ export async function confirmMailJoin(deps: Deps, pending: PendingJoin): Promise
       consent: row.consent,
       locale: row.locale,
     });
-    await tx.updateTable('pending_joins').set({ confirmed_at: sql`now()` }).where('tenant_id', '=', tenantId).where('id', '=', id).execute();
+    const own = tx.updateTable('pending_joins').where('tenant_id', '=', tenantId).where('id', '=', id);
+    await own.set({ confirmed_at: sql`now()` }).execute();
     return joined.waveId;
   });
   if (waveId !== null) await deps.queue.nudge('plan', { tenantId, waveId });

@@ -7,7 +7,7 @@ import { joinThroughShare } from './join.ts';
 import type { ShareLink } from './share-page.ts';
 
 /**
- * The visitor's own browser joins: the permission that it asked for is the confirmation.
+ * Lets the visitor's own browser join. The permission that the browser asked for is the confirmation.
  * @throws Problem 410 `closed`; 422 `push_endpoint_refused` or `bad_key`
  */
 export async function joinByPush(

@@ -4,9 +4,11 @@ import type { Config } from '#platform/config.ts';
 import type { Tokens } from '#platform/tokens.ts';
 import type { Mailer } from './join-by-mail.ts';
 
-const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+function escaped(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+}
 
-/** Paragraphs, with our own link made clickable; the text itself is escaped first. */
+/** Makes paragraphs with our own link to click. The text itself is escaped first. */
 const asHtml = (text: string): string =>
   escaped(text)
     .split('\n\n')
@@ -19,11 +21,16 @@ const asHtml = (text: string): string =>
     )
     .join('\n');
 
+interface MailerDeps {
+  readonly config: Pick<Config, 'mailFrom'>;
+  readonly tokens: Tokens;
+}
+
 /**
- * Single mails (confirmations of a join) over the e-mail channel. Its return path names no delivery, so a bounce says
- * nothing about one.
+ * Sends single mails (the confirmations of a join) over the e-mail channel. Their return path names no delivery, so that a
+ * bounce of one says nothing about a delivery.
  */
-export function joinMailer(email: ChannelAdapter<EmailContent>, deps: { readonly config: Pick<Config, 'mailFrom'>; readonly tokens: Tokens }): Mailer {
+export function joinMailer(email: ChannelAdapter<EmailContent>, deps: MailerDeps): Mailer {
   return async (to, subject, text) => {
     const content: EmailContent = { channel: 'email', subject: [subject], text: [text], html: [asHtml(text)], oneClickUnsubscribe: false };
     const ref = deps.tokens.sealLower('bounce', { a: 0, b: randomInt(2 ** 40), extra: 0 });

@@ -10,30 +10,35 @@ import { countSharer } from './sharer.ts';
 
 export interface JoinInput {
   readonly messageId: string;
-  /** Whose share link it was. */
+  /** The person whose share link it was. */
   readonly parentId: string;
-  /** The address that the person proved to be his own. */
-  readonly by: { readonly channel: 'sms' | 'email'; readonly address: string } | { readonly channel: 'push'; readonly subscription: PushSubscriptionInput };
+  /** The address that the person proved to be their own. */
+  readonly by: ProvedAddress;
   readonly consent: readonly MessageClass[];
   readonly locale: string | null;
 }
 
+export type ProvedAddress =
+  | { readonly channel: 'sms' | 'email'; readonly address: string }
+  | { readonly channel: 'push'; readonly subscription: PushSubscriptionInput };
+
 export interface Joined {
   readonly recipientId: string;
-  /** False: the address belonged to somebody already; nobody was added. */
+  /** False where the address belonged to somebody already, so that nobody was added. */
   readonly created: boolean;
-  /** To be nudged after the commit. */
+  /** The wave to nudge the planner for, after the commit. */
   readonly waveId: string | null;
 }
 
 export const shareClosed = (): Problem => new Problem(410, 'closed', 'This message is over: nobody can join through it any more.');
 
 /**
- * Adds the person who has just confirmed for himself, below the one who shared, and plans the message for him alone.
+ * Adds a person who has just confirmed their address as a child of the person who shared, and plans the message for them alone.
  * @throws Problem 410 `closed` where the message is over, stopped or not to be shared
  */
 export async function joinThroughShare(tx: Tx, deps: Pick<Deps, 'tokens'>, tenantId: number, input: JoinInput): Promise<Joined> {
-  // In the order of every other writer of people; then joins of one message take turns for the wave's number.
+  // The locks are taken in the order of every other writer of people, and then joins of one message follow one another,
+  // since they share a wave.
   await lockRecipients(tx, tenantId);
   await sql`SELECT pg_advisory_xact_lock(hashtextextended('join', ${input.messageId}::bigint))`.execute(tx);
   await assertOpen(tx, tenantId, input.messageId);
@@ -43,7 +48,10 @@ export async function joinThroughShare(tx: Tx, deps: Pick<Deps, 'tokens'>, tenan
   const recipientId = await addRecipient(tx, deps, tenantId, input, generation);
   await tx
     .insertInto('joins')
-    .values({ tenant_id: tenantId, message_id: input.messageId, recipient_id: recipientId, parent_id: input.parentId, generation, channel: input.by.channel })
+    .values({
+      ...{ tenant_id: tenantId, message_id: input.messageId, recipient_id: recipientId },
+      ...{ parent_id: input.parentId, generation, channel: input.by.channel },
+    })
     .execute();
   await countSharer(tx, tenantId, { messageId: input.messageId, parentId: input.parentId, generation: generation - 1 }, 'join');
   const waveId = await addToJoinWave(tx, tenantId, input.messageId, input.by.channel, recipientId);
@@ -54,13 +62,16 @@ export async function joinThroughShare(tx: Tx, deps: Pick<Deps, 'tokens'>, tenan
 async function assertOpen(tx: Tx, tenantId: number, messageId: string): Promise<void> {
   const { rows } = await sql<{ open: boolean }>`
     SELECT m.share AND m.state IN ('live', 'completed') AND COALESCE(m.expires_at > now(), true) AS open
-    FROM messages m WHERE m.tenant_id = ${tenantId} AND m.id = ${messageId}`.execute(tx);
+    FROM messages m
+    WHERE m.tenant_id = ${tenantId}
+      AND m.id = ${messageId}`.execute(tx);
   if (rows[0]?.open !== true) throw shareClosed();
 }
 
-/** Steps from the first broadcast: 0 for its own people. */
+/** How many steps a person is away from the first broadcast; 0 for its own people. */
 export async function generationOf(tx: Tx, messageId: string, recipientId: string): Promise<number> {
-  const row = await tx.selectFrom('joins').select('generation').where('message_id', '=', messageId).where('recipient_id', '=', recipientId).executeTakeFirst();
+  const ofMessage = tx.selectFrom('joins').select('generation').where('message_id', '=', messageId);
+  const row = await ofMessage.where('recipient_id', '=', recipientId).executeTakeFirst();
   return row?.generation ?? 0;
 }
 
@@ -75,7 +86,12 @@ async function findRecipient(tx: Tx, tenantId: number, by: JoinInput['by']): Pro
     return row?.recipient_id;
   }
   const column = by.channel === 'sms' ? sql`phone` : sql`lower(email)`;
-  const { rows } = await sql<{ id: string }>`SELECT id FROM recipients WHERE tenant_id = ${tenantId} AND ${column} = ${by.address} LIMIT 1`.execute(tx);
+  const { rows } = await sql<{ id: string }>`
+    SELECT id
+    FROM recipients
+    WHERE tenant_id = ${tenantId}
+      AND ${column} = ${by.address}
+    LIMIT 1`.execute(tx);
   return rows[0]?.id;
 }
 
@@ -103,8 +119,9 @@ async function addRecipient(tx: Tx, deps: Pick<Deps, 'tokens'>, tenantId: number
       .values({ tenant_id: tenantId, recipient_id: person.id, endpoint, p256dh: keys.p256dh, auth: keys.auth })
       .execute();
   } else {
-    // Somebody who was erased and now comes by himself is welcome, also in later imports.
-    await tx.deleteFrom('erasures').where('tenant_id', '=', tenantId).where('address_hash', 'in', deps.tokens.macs('erasure', by.address)).execute();
+    // A person who was erased and comes back by their own wish is welcome, also in later imports.
+    const hashes = deps.tokens.macs('erasure', by.address);
+    await tx.deleteFrom('erasures').where('tenant_id', '=', tenantId).where('address_hash', 'in', hashes).execute();
   }
   return person.id;
 }

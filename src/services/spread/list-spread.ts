@@ -7,13 +7,13 @@ import type { Page } from '#schemas/views.ts';
 import { type Context, inTenant } from '#services/context.ts';
 import { loadMessage } from '#services/message-row.ts';
 
-/** One edge of the tree: who came through whom. */
+/** One edge of the tree of the spread: a person, and the person through whose link they joined. */
 export interface SpreadEdge {
   readonly recipientId: string;
   readonly name: string | null;
   readonly parentId: string;
   readonly parentName: string | null;
-  /** Steps of the new person from the first broadcast. */
+  /** How many steps the new person is away from the first broadcast. */
   readonly generation: number;
   readonly channel: Channel;
   readonly joinedAt: string;
@@ -21,18 +21,27 @@ export interface SpreadEdge {
 
 export interface Generation {
   readonly generation: number;
-  /** Generation 0: people of the broadcast; later ones: people who joined. */
+  /** Generation 0 are the people of the broadcast, later ones the people who joined. */
   readonly people: number;
-  /** Of them, those whose link was visited or joined through. */
+  /** How many of them shared: their link was visited or joined through. */
   readonly sharers: number;
   readonly visits: number;
-  /** How many people each one brought; only those count who have had `matureMinutes` to do so. */
+  /** How many people each of them brought. Only those count who have had the link for `matureMinutes`. */
   readonly reproduction: Reproduction | 'too_early';
+}
+
+export interface TopSharer {
+  readonly recipientId: string;
+  readonly name: string | null;
+  readonly generation: number;
+  readonly visits: number;
+  readonly joins: number;
 }
 
 export interface SpreadView extends Page<SpreadEdge> {
   readonly generations: Generation[];
-  readonly top: { readonly recipientId: string; readonly name: string | null; readonly generation: number; readonly visits: number; readonly joins: number }[];
+  /** The 20 people who brought most, then those with most visits. */
+  readonly top: TopSharer[];
   readonly matureMinutes: number;
 }
 
@@ -46,7 +55,10 @@ export interface ListSpread {
 
 const TOP = 20;
 
-/** The spread of a message: tree (edges by keyset, oldest first), generations, top sharers. Throws 404, 422 `invalid_cursor`. */
+/**
+ * The spread of a message: its tree (edges in pages by keyset, the oldest first), its generations and its top sharers.
+ * @throws Problem 404; 422 `invalid_cursor`
+ */
 export async function listSpread(ctx: Context, publicMessageId: string, input: ListSpread = {}): Promise<SpreadView> {
   const limit = Math.min(Math.max(input.limit ?? 100, 1), 1000);
   const matureMinutes = input.matureMinutes ?? 60;
@@ -65,7 +77,7 @@ export async function listSpread(ctx: Context, publicMessageId: string, input: L
   });
 }
 
-/** Every edge in pages of 1,000, for exports. */
+/** All edges in pages of 1,000, for exports. Each page is a transaction of its own. */
 export async function* streamSpread(ctx: Context, publicMessageId: string): AsyncGenerator<SpreadEdge[]> {
   for (let after: Position; ; ) {
     const from = after;
@@ -92,35 +104,84 @@ type Position = { at: string; recipientId: string } | undefined;
 
 async function readEdges(tx: Tx, ctx: Context, messageId: string, after: Position, limit: number): Promise<EdgeRow[]> {
   const { rows } = await sql<EdgeRow>`
-    SELECT j.recipient_id, r.name, j.parent_id, p.name AS parent_name, j.generation, j.channel, j.joined_at, (extract(epoch FROM j.joined_at) * 1000000)::bigint::text AS position
+    SELECT j.recipient_id, r.name, j.parent_id, p.name AS parent_name, j.generation, j.channel, j.joined_at,
+      (extract(epoch FROM j.joined_at) * 1000000)::bigint::text AS position
     FROM joins j
     LEFT JOIN recipients r ON r.tenant_id = j.tenant_id AND r.id = j.recipient_id
     LEFT JOIN recipients p ON p.tenant_id = j.tenant_id AND p.id = j.parent_id
-    WHERE j.message_id = ${messageId} AND j.tenant_id = ${ctx.tenantId}
-      ${after ? sql`AND (j.joined_at, j.recipient_id) > (to_timestamp(0) + ${after.at}::bigint * interval '1 microsecond', ${after.recipientId}::bigint)` : sql``}
-    ORDER BY j.joined_at, j.recipient_id LIMIT ${limit}`.execute(tx);
+    WHERE j.message_id = ${messageId}
+      AND j.tenant_id = ${ctx.tenantId}
+      AND ${isAfter(after)}
+    ORDER BY j.joined_at, j.recipient_id
+    LIMIT ${limit}`.execute(tx);
   return rows;
 }
 
-/** Sums alone leave the database: a generation of a million people is one row. */
+/** The join `j` comes after the last one that was seen. */
+function isAfter(position: Position) {
+  if (!position) return sql<boolean>`true`;
+  const at = sql`to_timestamp(0) + ${position.at}::bigint * interval '1 microsecond'`;
+  return sql<boolean>`(j.joined_at, j.recipient_id) > (${at}, ${position.recipientId}::bigint)`;
+}
+
+type MatureCohort = { [K in keyof Cohort as `mature_${K}`]: number };
+
+interface GenerationRow extends MatureCohort {
+  generation: number;
+  people: number;
+  sharers: number;
+  visits: number;
+}
+
+/** Sums alone leave the database, so that a generation of a million people is one row. */
 async function readGenerations(tx: Tx, tenantId: number, messageId: string, matureMinutes: number): Promise<Generation[]> {
-  const { rows } = await sql<{ generation: number; people: number; sharers: number; visits: number } & { [K in keyof Cohort as `mature_${K}`]: number }>`
+  const ripe = sql`now() - make_interval(mins => ${matureMinutes}::int)`;
+  const ofMessage = sql`message_id = ${messageId} AND tenant_id = ${tenantId}`;
+  // The broadcast's own people are those of the message who did not join it.
+  const broadcast = sql`
+    SELECT
+      GREATEST(m.frozen_count - (SELECT count(*) FROM joins WHERE ${ofMessage}), 0)::float8 AS people,
+      COALESCE(m.launched_at <= ${ripe}, false) AS mature
+    FROM messages m
+    WHERE m.tenant_id = ${tenantId}
+      AND m.id = ${messageId}`;
+  const joined = sql`EXISTS (SELECT 1 FROM joins x WHERE x.message_id = ${messageId} AND x.recipient_id = b.parent_id)`;
+  const { rows } = await sql<GenerationRow>`
     WITH brought AS (
-      SELECT parent_id, count(*)::float8 AS n FROM joins WHERE message_id = ${messageId} AND tenant_id = ${tenantId} GROUP BY parent_id
+      SELECT parent_id, count(*)::float8 AS n
+      FROM joins
+      WHERE ${ofMessage}
+      GROUP BY parent_id
+    ), own_brought AS (
+      SELECT COALESCE(sum(b.n), 0) AS n, COALESCE(sum(b.n * b.n), 0) AS nn
+      FROM brought b
+      WHERE NOT ${joined}
     ), nodes AS (
-      SELECT j.generation, count(*)::float8 AS people, count(*) FILTER (WHERE mature)::float8 AS mature_people,
-        COALESCE(sum(b.n) FILTER (WHERE mature), 0) AS mature_children, COALESCE(sum(b.n * b.n) FILTER (WHERE mature), 0) AS mature_squares
-      FROM (SELECT *, joined_at <= now() - make_interval(mins => ${matureMinutes}::int) AS mature FROM joins WHERE message_id = ${messageId} AND tenant_id = ${tenantId}) j
-      LEFT JOIN brought b ON b.parent_id = j.recipient_id GROUP BY j.generation
+      SELECT j.generation,
+        count(*)::float8 AS people,
+        count(*) FILTER (WHERE mature)::float8 AS mature_people,
+        COALESCE(sum(b.n) FILTER (WHERE mature), 0) AS mature_children,
+        COALESCE(sum(b.n * b.n) FILTER (WHERE mature), 0) AS mature_squares
+      FROM (SELECT *, joined_at <= ${ripe} AS mature FROM joins WHERE ${ofMessage}) j
+      LEFT JOIN brought b ON b.parent_id = j.recipient_id
+      GROUP BY j.generation
       UNION ALL
-      SELECT 0, a.people, CASE WHEN a.mature THEN a.people ELSE 0 END, CASE WHEN a.mature THEN s.n ELSE 0 END, CASE WHEN a.mature THEN s.nn ELSE 0 END
-      FROM (SELECT GREATEST(m.frozen_count - (SELECT count(*) FROM joins x WHERE x.message_id = m.id AND x.tenant_id = m.tenant_id), 0)::float8 AS people,
-              COALESCE(m.launched_at <= now() - make_interval(mins => ${matureMinutes}::int), false) AS mature
-            FROM messages m WHERE m.tenant_id = ${tenantId} AND m.id = ${messageId}) a,
-        (SELECT COALESCE(sum(b.n), 0) AS n, COALESCE(sum(b.n * b.n), 0) AS nn FROM brought b WHERE NOT EXISTS (SELECT 1 FROM joins x WHERE x.message_id = ${messageId} AND x.recipient_id = b.parent_id)) s
+      SELECT 0,
+        a.people,
+        CASE WHEN a.mature THEN a.people ELSE 0 END,
+        CASE WHEN a.mature THEN s.n ELSE 0 END,
+        CASE WHEN a.mature THEN s.nn ELSE 0 END
+      FROM (${broadcast}) a
+      CROSS JOIN own_brought s
+    ), shared AS (
+      SELECT generation, count(*)::float8 AS sharers, sum(visits)::float8 AS visits
+      FROM shares
+      WHERE ${ofMessage}
+      GROUP BY generation
     )
     SELECT n.*, COALESCE(s.sharers, 0) AS sharers, COALESCE(s.visits, 0) AS visits
-    FROM nodes n LEFT JOIN (SELECT generation, count(*)::float8 AS sharers, sum(visits)::float8 AS visits FROM shares WHERE message_id = ${messageId} AND tenant_id = ${tenantId} GROUP BY generation) s USING (generation)
+    FROM nodes n
+    LEFT JOIN shared s USING (generation)
     ORDER BY n.generation`.execute(tx);
   return rows.map((row) => ({
     generation: row.generation,

@@ -8,26 +8,28 @@ import { LoadCache } from '#services/load-cache.ts';
 import { tenantOfMessage } from '#services/tenant-of-message.ts';
 import { type MessageFacts, messageFor, type PublicMessage, readMessageFacts } from '#services/links/public-message.ts';
 
+type PageDeps = Pick<Deps, 'db' | 'tokens' | 'clock'>;
+
 export interface ShareLink {
   readonly messageId: string;
-  /** Whose link it is. */
+  /** The person who shares. */
   readonly recipientId: string;
 }
 
 /** What anybody with a share link sees. */
 export interface SharePage {
   readonly message: PublicMessage;
-  /** Of whoever issued it, since nothing is known of the visitor. */
+  /** The organisation's time zone, since nothing is known of the visitor. */
   readonly timeZone: string;
-  /** Null once nobody can join any more. */
+  /** How to join; null once nobody can join any more. */
   readonly join: { readonly sms: { readonly number: string; readonly text: string } | null } | null;
 }
 
-/** A stop or a correction shows on the share page within a second, however many visit it. */
+/** A stop or a correction shows on the share page within a second, however many people visit it. */
 const LIFETIME_MS = 1_000;
 const KEPT = 1_000;
 
-/** What the page of a message needs; nothing of who shared it or who visits. */
+/** What the page of a message needs, with nothing of the person who shared it or who visits it. */
 interface Shared {
   readonly facts: MessageFacts;
   readonly number: string | undefined;
@@ -51,8 +53,12 @@ async function recentShared(deps: Pick<Deps, 'db' | 'clock'>, messageId: string)
   });
 }
 
-/** The message as it was within the last second. @returns undefined where there is nothing to share */
-export async function loadSharePage(deps: Pick<Deps, 'db' | 'tokens' | 'clock'>, link: ShareLink, locale: string): Promise<SharePage | undefined> {
+/**
+ * Reads the share page, with the message as it was within the last second.
+ * @param locale the visitor's
+ * @returns undefined where there is nothing to share
+ */
+export async function loadSharePage(deps: PageDeps, link: ShareLink, locale: string): Promise<SharePage | undefined> {
   const shared = await recentShared(deps, link.messageId);
   if (!shared) return undefined;
   const { facts, number } = shared;
@@ -63,11 +69,16 @@ export async function loadSharePage(deps: Pick<Deps, 'db' | 'tokens' | 'clock'>,
   return { message, timeZone, join: { sms } };
 }
 
-/** The number that this message leaves from, where people can text to it (a Messaging Service's name is none). */
+/** The number that this message leaves from, where people can text to it. The name of a Messaging Service is no number. */
 async function numberFor(tx: Tx, tenantId: number, messageClass: MessageClass, drill: boolean): Promise<string | undefined> {
   const { rows } = await sql<{ address: string }>`
-    SELECT address FROM senders WHERE tenant_id = ${tenantId} AND channel = 'sms' AND drill = ${drill} AND ${messageClass}::message_class = ANY (classes) ORDER BY id LIMIT 1`.execute(
-    tx,
-  );
+    SELECT address
+    FROM senders
+    WHERE tenant_id = ${tenantId}
+      AND channel = 'sms'
+      AND drill = ${drill}
+      AND ${messageClass}::message_class = ANY (classes)
+    ORDER BY id
+    LIMIT 1`.execute(tx);
   return rows.find((row) => /^\+?\d{3,15}$/.test(row.address))?.address;
 }

@@ -258,8 +258,8 @@ export const MUTANTS: readonly Mutant[] = [
     changes: [
       {
         file: 'src/services/answers/answer-sql.ts',
-        from: 'UPDATE answers a SET key = i.key, answered_at',
-        to: 'UPDATE answers a SET key = i.key, first_at = now(), answered_at',
+        from: 'UPDATE answers a\n      SET key = i.key, answered_at',
+        to: 'UPDATE answers a\n      SET key = i.key, first_at = now(), answered_at',
       },
     ],
     test: {
