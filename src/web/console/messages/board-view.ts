@@ -79,7 +79,7 @@ function figures(message: MessageView, waits: BoardData['waits']): Html {
       <div><dt>People</dt><dd>${number(message.audience.count ?? 0)}</dd></div>
       <div><dt>Handed over</dt><dd>${percent(handedOver(message.deliveries), all)}</dd></div>
       <div><dt>Answered</dt><dd>${number(answered(message))}</dd></div>
-      ${yes !== undefined && html`<div><dt>Wording yes</dt><dd class="yes">${number(yes)}</dd></div>`}
+      ${yes !== undefined && html`<div><dt>Said yes</dt><dd class="yes">${number(yes)}</dd></div>`}
     </dl>
     ${bar(segments(message.deliveries), all)} ${barKey(segments(message.deliveries), number)}
     ${many && html`<p class="soft small">${plural(all, 'delivery', 'deliveries')} in all${all - asked === message.spread.joins ? `: ${people(asked)} were asked, ${number(message.spread.joins)} joined later` : '. A person may get the message on more than one channel, and people may have joined'}.</p>`}

@@ -63,7 +63,7 @@ const OWN_CODES: Record<string, string> = {
   no_consent: 'Did not agree to this kind of message',
   never_had_it: 'Never had the message that this corrects',
   hourly_ceiling: 'Had as many messages within the hour as you allow',
-  suppressed: 'Wording stop, or the address is dead',
+  suppressed: 'Said stop, or the address is dead',
   no_address: 'The address was taken away or found dead before the call',
   no_subscription: 'No browser takes notifications any more',
   render_error: 'The text could not be filled in for this person',
