@@ -20,16 +20,11 @@ export const WRITES_OR_SENDS = ['write', 'send:life', 'send:ops', 'send:bulk'] a
 export const apiRoute = <P extends string, R extends Omit<RouteConfig, 'path'> & { path: P }>({ scope, ...route }: R & { scope: Needs }) =>
   createRoute({ ...(route as unknown as R), 'x-scope': typeof scope === 'string' ? [scope] : scope });
 
-/** Of each handler under /v1 the scopes of its one route. */
-const scopes = new WeakMap<object, readonly Scope[]>();
-
 /** The routes of one resource under /v1. It takes none but those made by `apiRoute`. */
 export class ApiRouter {
   readonly #routes = new OpenAPIHono<AppEnv>({ defaultHook: validationHook });
 
   openapi<R extends RouteConfig & Scoped>(route: R, handler: RouteHandler<R, AppEnv>): void {
-    if (scopes.has(handler)) throw new Error(`${route.path} shares its handler with another route, which may need another scope`);
-    scopes.set(handler, route['x-scope']);
     this.#routes.openapi(route, handler);
   }
 
@@ -40,12 +35,30 @@ export class ApiRouter {
 }
 
 /**
- * The scopes of which the request's route needs one; undefined where no route matches, which becomes a 404 or 405.
+ * Tells the scopes of which a request's route needs one, as the app's OpenAPI document has them; undefined where no route
+ * matches, which becomes a 404 or 405.
  * @throws Error for a route that was not made by `apiRoute`, so that nothing is served without a scope
  */
-export function neededScopes(c: HonoContext<AppEnv>): readonly Scope[] | undefined {
-  const matched = matchedRoutes(c).filter(({ method }) => method !== 'ALL');
-  const needed = matched.map(({ handler }) => scopes.get(handler)).find((found) => found !== undefined);
-  if (matched.length > 0 && needed === undefined) throw new Error(`the route ${matched[0]?.path ?? ''} states no scope`);
-  return needed;
+export function neededScopes(app: OpenAPIHono<AppEnv>): (c: HonoContext<AppEnv>) => readonly Scope[] | undefined {
+  let known: ReadonlyMap<string, readonly Scope[]> | undefined;
+  return (c) => {
+    const route = matchedRoutes(c).find(({ method }) => method !== 'ALL');
+    if (!route) return undefined;
+    // Read at the first request, when every route is there.
+    known ??= scopesOf(app);
+    const scopes = known.get(`${route.method} ${route.path}`);
+    if (!scopes) throw new Error(`the route ${route.path} states no scope`);
+    return scopes;
+  };
 }
+
+const scopesOf = (app: OpenAPIHono<AppEnv>): Map<string, readonly Scope[]> =>
+  new Map(
+    app.openAPIRegistry.definitions.flatMap((definition) => {
+      if (definition.type !== 'route' || !isScoped(definition.route)) return [];
+      const { method, path, 'x-scope': scopes } = definition.route;
+      return [[`${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`, scopes]];
+    }),
+  );
+
+const isScoped = <T extends object>(route: T): route is T & Scoped => 'x-scope' in route;

@@ -41,7 +41,7 @@ export function createApp(deps: PublicDeps, extras: AppExtras = {}): OpenAPIHono
   app.use(requestLog(deps, metrics.observe), securityHeaders(deps), methodNotAllowed({ app, onMethodNotAllowed: methodNotAllowedHandler(deps) }), bodyLimit());
   // Before the gate: the description of the API needs no key.
   app.route('/', opsRoutes(deps, { metrics, queue: extras.queue, document: () => openApiDocument(app) }));
-  app.use('/v1/*', gate(deps), idempotency());
+  app.use('/v1/*', gate(deps, app), idempotency());
   for (const routes of [messagesRoutes, recipientsRoutes, audiencesRoutes, responsesRoutes, capRoutes, settingsRoutes]) routes(deps).mountOn(app);
   for (const routes of [hooksStatusRoutes, twilioInboundRoutes, respondRoutes, shareRoutes, unsubscribeRoutes]) app.route('/', routes(deps));
   app.route('/', consoleRoutes(deps));

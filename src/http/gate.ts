@@ -1,3 +1,4 @@
+import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { hashApiKey, looksLikeApiKey } from '#platform/api-key.ts';
@@ -24,7 +25,8 @@ interface Known {
  * where an address keeps trying wrong keys. A key that worked here before is still looked up while its address is
  * limited, so that a neighbour's wrong keys do not shut out a coordinator.
  */
-export function gate(deps: Deps): MiddlewareHandler<AppEnv> {
+export function gate(deps: Deps, app: OpenAPIHono<AppEnv>): MiddlewareHandler<AppEnv> {
+  const scopesOf = neededScopes(app);
   const clientIp = clientIpOf(deps.config.trustedProxies);
   const failures = new RateLimiterMemory({ points: FAILURES_PER_MINUTE, duration: 60 });
   const known = new Map<string, Known>();
@@ -62,7 +64,7 @@ export function gate(deps: Deps): MiddlewareHandler<AppEnv> {
       throw new Problem(401, 'invalid_api_key', 'This API key is unknown, revoked, expired or a disabled person’s.');
     }
     const { tenantId, actor } = holder;
-    requireOneOf(actor, neededScopes(c));
+    requireOneOf(actor, scopesOf(c));
     c.set('ctx', { ...deps, tenantId, actor, requestId: c.get('requestId') });
     await next();
   };
