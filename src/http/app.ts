@@ -31,7 +31,7 @@ export interface AppExtras {
 
 /**
  * The whole HTTP surface: API, hooks, public pages, console and operations. Route files under /v1 write their paths
- * without the prefix and find their Context in `c.var.ctx`; all others write full paths.
+ * without the prefix, state the scope that each needs and find their Context in `c.var.ctx`; all others write full paths.
  */
 export function createApp(deps: PublicDeps, extras: AppExtras = {}): OpenAPIHono<AppEnv> {
   const app = new OpenAPIHono<AppEnv>({ defaultHook: validationHook });
@@ -41,8 +41,8 @@ export function createApp(deps: PublicDeps, extras: AppExtras = {}): OpenAPIHono
   app.use(requestLog(deps, metrics.observe), securityHeaders(deps), methodNotAllowed({ app, onMethodNotAllowed: methodNotAllowedHandler(deps) }), bodyLimit());
   // Before the gate: the description of the API needs no key.
   app.route('/', opsRoutes(deps, { metrics, queue: extras.queue, document: () => openApiDocument(app) }));
-  app.use('/v1/*', gate(deps), idempotency());
-  for (const routes of [messagesRoutes, recipientsRoutes, audiencesRoutes, responsesRoutes, capRoutes, settingsRoutes]) app.route('/v1', routes(deps));
+  app.use('/v1/*', gate(deps, app), idempotency());
+  for (const routes of [messagesRoutes, recipientsRoutes, audiencesRoutes, responsesRoutes, capRoutes, settingsRoutes]) routes(deps).mountOn(app);
   for (const routes of [hooksStatusRoutes, twilioInboundRoutes, respondRoutes, shareRoutes, unsubscribeRoutes]) app.route('/', routes(deps));
   app.route('/', consoleRoutes(deps));
   return app;

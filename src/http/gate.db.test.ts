@@ -1,10 +1,10 @@
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { z } from '@hono/zod-openapi';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newApiKey } from '#platform/api-key.ts';
 import { previewInputSchema } from '#schemas/message.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { apiRoute, ApiRouter } from './api-router.ts';
 import { createApp } from './app.ts';
-import type { AppEnv } from './env.ts';
 import type { ProblemBody } from './problem.ts';
 
 let deps: TestDeps;
@@ -12,17 +12,16 @@ let app: ReturnType<typeof createApp>;
 let key: string;
 let tenantId: number;
 
-function echoRoutes(): OpenAPIHono<AppEnv> {
-  const routes = new OpenAPIHono<AppEnv>();
+function echoRoutes(): ApiRouter {
+  const routes = new ApiRouter();
   const body = { required: true, content: { 'application/json': { schema: previewInputSchema } } };
-  routes.openapi(createRoute({ method: 'post', path: '/audiences/echo', request: { body }, responses: { 200: { description: 'the tenant' } } }), (c) =>
+  const answer = { 200: { description: 'ok' } };
+  routes.openapi(apiRoute({ method: 'post', path: '/audiences/echo', scope: 'write', request: { body }, responses: answer }), (c) =>
     c.json({ tenantId: c.var.ctx.tenantId, actor: c.var.ctx.actor.label }, 200),
   );
-  routes.openapi(
-    createRoute({ method: 'get', path: '/messages/{id}/thing', request: { params: z.object({ id: z.string() }) }, responses: { 200: { description: 'ok' } } }),
-    (c) => c.json({}, 200),
-  );
-  routes.post('/messages/break', () => {
+  const params = z.object({ id: z.string() });
+  routes.openapi(apiRoute({ method: 'get', path: '/messages/{id}/thing', scope: 'read', request: { params }, responses: answer }), (c) => c.json({}, 200));
+  routes.openapi(apiRoute({ method: 'post', path: '/messages/break', scope: 'write', responses: answer }), () => {
     throw new TypeError('secret detail');
   });
   return routes;
@@ -32,7 +31,7 @@ beforeAll(async () => {
   deps = await createTestDeps();
   ({ apiKey: key, tenantId } = await deps.tenant());
   app = createApp(deps);
-  app.route('/v1', echoRoutes());
+  echoRoutes().mountOn(app);
 });
 afterAll(() => deps.close());
 
@@ -83,7 +82,7 @@ test('a key without the scope is refused with 403 that names it', async () => {
 
 test('an address that keeps trying wrong keys has to wait, while a key known before still works', async () => {
   const fresh = createApp(deps);
-  fresh.route('/v1', echoRoutes());
+  echoRoutes().mountOn(fresh);
   const get = (bearer: string) => fresh.request('/v1/messages/x/thing', { headers: { authorization: `Bearer ${bearer}` } });
   expect((await get(key)).status).toBe(200);
   for (let i = 0; i < 30; i++) expect((await get(newApiKey('live'))).status).toBe(401);

@@ -1,9 +1,11 @@
+import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { hashApiKey, looksLikeApiKey } from '#platform/api-key.ts';
 import { Problem } from '#platform/errors.ts';
 import { authenticateKey, type KeyHolder } from '#services/access/authenticate-key.ts';
 import type { Actor, Scope } from '#services/context.ts';
+import { neededScopes } from './api-router.ts';
 import { clientIpOf, limitKey } from './client-ip.ts';
 import type { AppEnv, Deps } from './env.ts';
 
@@ -23,7 +25,8 @@ interface Known {
  * where an address keeps trying wrong keys. A key that worked here before is still looked up while its address is
  * limited, so that a neighbour's wrong keys do not shut out a coordinator.
  */
-export function gate(deps: Deps): MiddlewareHandler<AppEnv> {
+export function gate(deps: Deps, app: OpenAPIHono<AppEnv>): MiddlewareHandler<AppEnv> {
+  const scopesOf = neededScopes(app);
   const clientIp = clientIpOf(deps.config.trustedProxies);
   const failures = new RateLimiterMemory({ points: FAILURES_PER_MINUTE, duration: 60 });
   const known = new Map<string, Known>();
@@ -61,24 +64,14 @@ export function gate(deps: Deps): MiddlewareHandler<AppEnv> {
       throw new Problem(401, 'invalid_api_key', 'This API key is unknown, revoked, expired or a disabled person’s.');
     }
     const { tenantId, actor } = holder;
-    requireOneOf(actor, neededScopes(c.req.method, c.req.path));
+    requireOneOf(actor, scopesOf(c));
     c.set('ctx', { ...deps, tenantId, actor, requestId: c.get('requestId') });
     await next();
   };
 }
 
-const SENDS: readonly Scope[] = ['send:life', 'send:ops', 'send:bulk'];
-
-/** The least that any key needs; the verbs ask for more (launching needs `send:` and the message's class). */
-export function neededScopes(method: string, path: string): readonly Scope[] {
-  if (method === 'GET' || method === 'HEAD') return ['read'];
-  if (path.startsWith('/v1/audiences/')) return ['read', 'write', ...SENDS];
-  if (path.startsWith('/v1/messages') || path.startsWith('/v1/stop'))
-    return path.startsWith('/v1/stop') ? ['write', ...SENDS, 'operator'] : ['write', ...SENDS];
-  return ['write'];
-}
-
-function requireOneOf(actor: Actor, scopes: readonly Scope[]): void {
-  if (actor.scopes.has('admin') || scopes.some((scope) => actor.scopes.has(scope))) return;
+/** Without a route nothing is needed: the request ends as a 404 or 405. */
+function requireOneOf(actor: Actor, scopes: readonly Scope[] | undefined): void {
+  if (scopes === undefined || actor.scopes.has('admin') || scopes.some((scope) => actor.scopes.has(scope))) return;
   throw new Problem(403, 'scope_missing', `This key may not do that; it needs the scope ${scopes.join(' or ')}.`, { extra: { scopes } });
 }

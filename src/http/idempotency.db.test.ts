@@ -1,11 +1,10 @@
-import { Hono } from 'hono';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { sql } from 'kysely';
 import { inTenant } from '#services/context.ts';
 import { claimKey, storeAnswer } from '#services/idempotency-keys.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
+import { apiRoute, ApiRouter } from './api-router.ts';
 import { createApp } from './app.ts';
-import type { AppEnv } from './env.ts';
 
 let deps: TestDeps;
 let app: ReturnType<typeof createApp>;
@@ -13,9 +12,11 @@ let key: string;
 let tenantId: number;
 let executions = 0;
 
-function routes(): Hono<AppEnv> {
-  const made = new Hono<AppEnv>();
-  made.post('/messages/plain', async (c) => {
+const route = (path: string) => apiRoute({ method: 'post', path, scope: 'write', responses: { 200: { description: 'ok' } } });
+
+function routes(): ApiRouter {
+  const made = new ApiRouter();
+  made.openapi(route('/messages/plain'), async (c) => {
     executions += 1;
     const { name } = await c.req.json<{ name: string }>();
     const row = await inTenant(c.var.ctx, (tx) =>
@@ -23,7 +24,7 @@ function routes(): Hono<AppEnv> {
     );
     return c.json({ row: row.id }, 201, { Location: `/v1/recipients/${row.id}` });
   });
-  made.post('/messages/committed', async (c) => {
+  made.openapi(route('/messages/committed'), async (c) => {
     const { name, dies } = await c.req.json<{ name: string; dies: boolean }>();
     await inTenant(c.var.ctx, async (tx) => {
       const row = await tx.insertInto('recipients').values({ tenant_id: c.var.ctx.tenantId, name }).returning('id').executeTakeFirstOrThrow();
@@ -32,7 +33,7 @@ function routes(): Hono<AppEnv> {
     if (dies) throw new Error('the process ends here, after its commit');
     return c.json({ never: 'seen' }, 201);
   });
-  made.post('/messages/fails', (c) => {
+  made.openapi(route('/messages/fails'), (c) => {
     executions += 1;
     return executions === 1 ? c.json({ oops: true }, 500) : c.json({ fine: true }, 200);
   });
@@ -43,7 +44,7 @@ beforeAll(async () => {
   deps = await createTestDeps();
   ({ apiKey: key, tenantId } = await deps.tenant());
   app = createApp(deps);
-  app.route('/v1', routes());
+  routes().mountOn(app);
 });
 beforeEach(() => {
   executions = 0;

@@ -61,16 +61,55 @@ const frameOf = (view: MessageView): ProgressFrame => {
 
 const gapOf = ({ watchers }: Topic): number => Math.min(LONGEST_GAP_MS, Math.max(GAP_MS, watchers.size * GAP_MS_A_WATCHER));
 
-/** Follows messages for any number of watchers: one LISTEN connection a process, one read per message and change. */
-export function createProgressHub(deps: Deps): ProgressHub {
-  const topics = new Map<string, Topic>();
-  let reads = 0;
-  let closed = false;
+const newTopic = (deps: Deps, { tenantId }: Context, publicId: string): Topic => ({
+  ctx: { ...deps, tenantId, actor: systemActor, requestId: 'progress' },
+  publicId,
+  watchers: new Set(),
+  last: undefined,
+  readAt: Number.NEGATIVE_INFINITY,
+  reading: undefined,
+  timer: undefined,
+  dirty: false,
+});
 
-  async function read(topic: Topic): Promise<ProgressFrame> {
+/** Reads messages for their watchers: of each message one read at a time, and no sooner than a gap after the read before. */
+class TopicReader {
+  readonly #log: Deps['log'];
+  reads = 0;
+
+  constructor({ log }: Pick<Deps, 'log'>) {
+    this.#log = log;
+  }
+
+  /** Reads now, or waits for the read that runs. */
+  refresh(topic: Topic): Promise<ProgressFrame> {
+    topic.reading ??= this.#read(topic).finally(() => {
+      topic.reading = undefined;
+      if (topic.dirty) this.schedule(topic);
+    });
+    return topic.reading;
+  }
+
+  /** Reads once the gap has passed, if anybody still watches. */
+  schedule(topic: Topic): void {
+    topic.dirty = true;
+    if (topic.reading || topic.timer || topic.watchers.size === 0) return;
+    topic.timer = setTimeout(
+      () => {
+        topic.timer = undefined;
+        this.refresh(topic).catch((error: unknown) => {
+          this.#log.warn({ code: (error as { code?: string }).code }, 'progress could not be read');
+          this.schedule(topic);
+        });
+      },
+      Math.max(0, topic.readAt + gapOf(topic) - monotonicMs()),
+    );
+  }
+
+  async #read(topic: Topic): Promise<ProgressFrame> {
     topic.readAt = monotonicMs();
     topic.dirty = false;
-    reads += 1;
+    this.reads += 1;
     const frame = frameOf(await getMessage(topic.ctx, topic.publicId));
     if (frame.id !== topic.last?.id) {
       topic.last = frame;
@@ -78,41 +117,26 @@ export function createProgressHub(deps: Deps): ProgressHub {
     }
     return frame;
   }
+}
 
-  function refresh(topic: Topic): Promise<ProgressFrame> {
-    topic.reading ??= read(topic).finally(() => {
-      topic.reading = undefined;
-      if (topic.dirty) schedule(topic);
-    });
-    return topic.reading;
-  }
-
-  function schedule(topic: Topic): void {
-    topic.dirty = true;
-    if (topic.reading || topic.timer || topic.watchers.size === 0) return;
-    topic.timer = setTimeout(
-      () => {
-        topic.timer = undefined;
-        refresh(topic).catch((error: unknown) => {
-          deps.log.warn({ code: (error as { code?: string }).code }, 'progress could not be read');
-          schedule(topic);
-        });
-      },
-      Math.max(0, topic.readAt + gapOf(topic) - monotonicMs()),
-    );
-  }
+/** Follows messages for any number of watchers: one LISTEN connection a process, one read per message and change. */
+export function createProgressHub(deps: Deps): ProgressHub {
+  const topics = new Map<string, Topic>();
+  const reader = new TopicReader(deps);
+  let closed = false;
 
   const listener = createListener(deps, 'progress', {
     notified: (key) => {
       const topic = topics.get(key);
-      if (topic) schedule(topic);
+      if (topic) reader.schedule(topic);
     },
     // Notifications may have been missed while there was no connection.
-    connected: () => topics.forEach(schedule),
+    connected: () => topics.forEach((topic) => reader.schedule(topic)),
   });
 
+  const watchers = (): Watcher[] => [...topics.values()].flatMap((topic) => [...topic.watchers]);
   const heart = setInterval(() => {
-    for (const topic of topics.values()) for (const watcher of topic.watchers) watcher.beat?.();
+    for (const watcher of watchers()) watcher.beat?.();
   }, HEARTBEAT_MS).unref();
 
   function leave(key: string, topic: Topic, watcher: Watcher): void {
@@ -126,16 +150,7 @@ export function createProgressHub(deps: Deps): ProgressHub {
     async watch(ctx, publicId, watcher) {
       const key = `${ctx.tenantId}:${ctx.ids.decode('msg', publicId) ?? ''}`;
       await listener.ready();
-      const topic = topics.get(key) ?? {
-        ctx: { ...deps, tenantId: ctx.tenantId, actor: systemActor, requestId: 'progress' },
-        publicId,
-        watchers: new Set(),
-        last: undefined,
-        readAt: Number.NEGATIVE_INFINITY,
-        reading: undefined,
-        timer: undefined,
-        dirty: false,
-      };
+      const topic = topics.get(key) ?? newTopic(deps, ctx, publicId);
       // A newcomer gets the frame that the others have: it is at most one gap old.
       const known = topic.last;
       if (known) watcher.frame(known);
@@ -143,7 +158,7 @@ export function createProgressHub(deps: Deps): ProgressHub {
       topics.set(key, topic);
       if (!known) {
         try {
-          await refresh(topic);
+          await reader.refresh(topic);
         } catch (error) {
           leave(key, topic, watcher);
           throw error;
@@ -155,17 +170,13 @@ export function createProgressHub(deps: Deps): ProgressHub {
     async close() {
       closed = true;
       clearInterval(heart);
-      for (const topic of topics.values()) {
-        clearTimeout(topic.timer);
-        for (const watcher of topic.watchers) watcher.end?.();
-      }
+      for (const { timer } of topics.values()) clearTimeout(timer);
+      for (const watcher of watchers()) watcher.end?.();
       topics.clear();
       await listener.close();
     },
     get stats() {
-      let watchers = 0;
-      for (const topic of topics.values()) watchers += topic.watchers.size;
-      return { watchers, messages: topics.size, reads };
+      return { watchers: watchers().length, messages: topics.size, reads: reader.reads };
     },
   };
 }

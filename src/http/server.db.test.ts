@@ -1,3 +1,4 @@
+import { Hono } from 'hono';
 import { request } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createMessage } from '#services/messages/create-message.ts';
@@ -91,19 +92,19 @@ test('limits of wrong keys go by the socket, whatever X-Forwarded-For says', asy
 });
 
 test('closing ends event streams, lets a running request finish, and refuses new ones', async () => {
-  const app = createApp(deps);
   let release: (() => void) | undefined;
   let entered: (() => void) | undefined;
   const inside = new Promise<void>((done) => {
     entered = done;
   });
-  app.get('/slow', async (c) => {
+  const slowly = new Hono().get('/slow', async (c) => {
     entered?.();
     await new Promise<void>((done) => {
       release = done;
     });
     return c.text('finished');
   });
+  const app = slowly.route('/', createApp(deps));
   const own = await serve(app, { port: 0, host: '127.0.0.1', endStreams: () => progressHub(deps).close() });
   const { id } = await createMessage(deps.as(tenantId), {
     class: 'ops',
@@ -128,8 +129,7 @@ test('closing ends event streams, lets a running request finish, and refuses new
 });
 
 test('what does not finish by the deadline is cut', async () => {
-  const app = createApp(deps);
-  app.get('/never', () => new Promise<Response>(() => undefined));
+  const app = new Hono().get('/never', () => new Promise<Response>(() => undefined)).route('/', createApp(deps));
   const own = await serve(app, { port: 0, host: '127.0.0.1' });
   const never = fetch(`${own.url}/never`).catch((error: unknown) => error);
   await fetch(`${own.url}/livez`);

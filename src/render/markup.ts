@@ -1,8 +1,5 @@
+import { escapeHtml } from '#platform/escape.ts';
 import type { SlotName, Template } from '#domain/delivery/channel.ts';
-
-const ENTITY: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-
-export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => ENTITY[c] ?? c);
 
 /** HTML with slots. `markup` alone makes it, so that nothing unescaped gets in by mistake. */
 export interface Markup {

@@ -3,7 +3,7 @@ import type { Content, Template } from '#domain/delivery/channel.ts';
 import { countSegments } from '#domain/message/segments.ts';
 import { fillTemplate } from '#domain/message/template.ts';
 import type { Channel } from '#schemas/delivery.ts';
-import { escapeHtml } from './markup.ts';
+import { escapeHtml } from '#platform/escape.ts';
 import type { RenderInput } from './render-input.ts';
 import { assertSlots, chooseLocale, renderMessage } from './render-message.ts';
 import { LANGUAGES, wordsFor } from './words.ts';

@@ -66,7 +66,7 @@ export const ROOMS: readonly Rooms[] = [
   { folder: 'src/db', may: { server: [], audience: [], delivery: [] } },
   {
     folder: 'src/web/console',
-    entries: /^src\/web\/console\/(console|overview-page)\.ts$/,
+    entries: /^src\/web\/console\/(console|sections|overview-page)\.ts$/,
     may: { shell: [], messages: ['shell'], recipients: ['messages', 'shell'], organisation: ['messages', 'shell'] },
   },
 ];

@@ -21,8 +21,8 @@ export class BrowserSession {
     return follow && response.status === 303 && location ? this.#send(location, {}) : response;
   }
 
-  get(path: string, headers: Record<string, string> = {}): Promise<Response> {
-    return this.#send(path, { headers });
+  get(path: string, headers: Record<string, string> = {}, options: { follow?: boolean } = {}): Promise<Response> {
+    return this.#send(path, { headers }, options.follow);
   }
 
   async text(path: string): Promise<string> {

@@ -5,6 +5,7 @@ import { encodeWord, foldLines, quoteString } from 'nodemailer/lib/mime-funcs';
 import MimeNode from 'nodemailer/lib/mime-node';
 import { encode as qpEncode, wrap as qpWrap } from 'nodemailer/lib/qp';
 import { prepareTemplate } from '#channels/fill.ts';
+import { escapeHtml } from '#platform/escape.ts';
 import type { EmailContent, Target } from '#domain/delivery/channel.ts';
 
 /**
@@ -28,9 +29,6 @@ const isPlain = (text: string): boolean => /^[\x20-\x7e]*$/.test(text) && !text.
 const headerText = (text: string): string => (isPlain(text) ? text : encodeWord(text, 'Q', 52));
 
 const headerName = (name: string): string => (isPlain(name) ? quoteString(name) : encodeWord(name, 'Q', 52));
-
-const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => ESCAPES[c] ?? c);
 
 /** Quoted-printable with lines of at most 76 (RFC 2045 section 6.7). */
 const quoted = (text: string): string => qpWrap(qpEncode(text.replace(/\r\n?|\n/g, '\r\n')), 76);

@@ -1,6 +1,8 @@
 import { sql } from 'kysely';
+import { RANK } from '#domain/delivery/delivery.ts';
 import type { DeliveryRef } from '#domain/delivery/refs.ts';
 import type { Tx } from '#db/database.ts';
+import { DELIVERY_STATES } from '#schemas/delivery.ts';
 
 export interface ReceiptRow {
   readonly ref: DeliveryRef;
@@ -9,12 +11,17 @@ export interface ReceiptRow {
   readonly code: string | null;
 }
 
-const RANK_SQL = sql`CASE d.state WHEN 'delivered' THEN 4 WHEN 'failed' THEN 3 WHEN 'accepted' THEN 2 WHEN 'cancelled' THEN 2 WHEN 'expired' THEN 2 WHEN 'unknown' THEN 1 WHEN 'unresolved' THEN 1 ELSE 0 END`;
-const OLD_STATES = ['pending', 'attempting', 'unknown', 'unresolved', 'accepted', 'failed', 'cancelled', 'expired'] as const;
+/** `RANK` in SQL, so that there is one table of ranks. */
+const RANK_SQL = sql`CASE d.state ${sql.join(
+  DELIVERY_STATES.map((state) => sql`WHEN ${sql.lit(state)} THEN ${sql.lit(RANK[state])}`),
+  sql` `,
+)} END`;
+/** The states that a receipt can move a delivery out of: all but the one of the highest rank. */
+const OLD_STATES = DELIVERY_STATES.filter((state) => state !== 'delivered');
 const NEW_STATES = ['accepted', 'failed', 'delivered'] as const;
 
 /**
- * Projects receipts onto deliveries: the state moves only when the rank rises (same table as `RANK`), so receipts may
+ * Projects receipts onto deliveries: the state moves only when its `RANK` rises, so receipts may
  * be repeated, late or out of order. At most one receipt per delivery in `receipts`. Rows are locked in key order.
  *
  * @returns the deliveries that moved
@@ -23,7 +30,7 @@ export async function applyReceipts(tx: Tx, tenantId: number, receipts: readonly
   const { rows } = await sql<{ message_id: string; recipient_id: string }>`
     WITH given AS (
       SELECT * FROM unnest(${receipts.map((r) => r.ref.messageId)}::bigint[], ${receipts.map((r) => r.ref.recipientId)}::bigint[], ${receipts.map((r) => r.ref.channel)}::channel[],
-        ${receipts.map((r) => r.ref.wave)}::smallint[], ${receipts.map((r) => r.state)}::delivery_state[], ${receipts.map((r) => RANK_OF[r.state])}::smallint[],
+        ${receipts.map((r) => r.ref.wave)}::smallint[], ${receipts.map((r) => r.state)}::delivery_state[], ${receipts.map((r) => RANK[r.state])}::smallint[],
         ${receipts.map((r) => r.providerId)}::text[], ${receipts.map((r) => r.code)}::text[]) g(message_id, recipient_id, channel, wave, state, rank, provider_id, code)
     ), before AS (
       SELECT d.message_id, d.recipient_id, d.channel, d.wave, d.state AS was, g.state AS becomes, g.provider_id, g.code
@@ -46,8 +53,6 @@ export async function applyReceipts(tx: Tx, tenantId: number, receipts: readonly
     SELECT message_id, recipient_id FROM moved`.execute(tx);
   return rows.map((row) => ({ messageId: row.message_id, recipientId: row.recipient_id }));
 }
-
-const RANK_OF: Record<ReceiptRow['state'], number> = { accepted: 2, failed: 3, delivered: 4 };
 
 const delta = (state: string) => {
   const left = sql`count(*) FILTER (WHERE was = ${sql.lit(state)})`;

@@ -1,5 +1,6 @@
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import type { AppEnv, Deps } from '#http/env.ts';
+import { z } from '@hono/zod-openapi';
+import { apiRoute, ApiRouter, WRITES_OR_SENDS } from '#http/api-router.ts';
+import type { Deps } from '#http/env.ts';
 import { forecastSchema, jsonOf, refusals } from '#http/view-schemas.ts';
 import { previewInputSchema } from '#schemas/message.ts';
 import type { PreviewView } from '#schemas/views.ts';
@@ -29,9 +30,10 @@ const previewView = z
   } satisfies { [K in keyof PreviewView]: z.ZodType })
   .openapi('Preview');
 
-const preview = createRoute({
+const preview = apiRoute({
   method: 'post',
   path: '/audiences/preview',
+  scope: ['read', ...WRITES_OR_SENDS],
   tags: ['audiences'],
   summary: 'How many people a message would reach, over which channels, in how many SMS',
   request: { body: { required: true, content: { 'application/json': { schema: previewInputSchema } } } },
@@ -39,8 +41,8 @@ const preview = createRoute({
 });
 
 /** `POST /v1/audiences/preview`. */
-export function audiencesRoutes(_deps: Deps): OpenAPIHono<AppEnv> {
-  const routes = new OpenAPIHono<AppEnv>();
+export function audiencesRoutes(_deps: Deps): ApiRouter {
+  const routes = new ApiRouter();
   routes.openapi(preview, async (c) => c.json(await previewAudience(c.var.ctx, c.req.valid('json')), 200));
   return routes;
 }

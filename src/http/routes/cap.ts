@@ -1,5 +1,6 @@
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import type { AppEnv, Deps } from '#http/env.ts';
+import { z } from '@hono/zod-openapi';
+import { apiRoute, ApiRouter } from '#http/api-router.ts';
+import type { Deps } from '#http/env.ts';
 import { idempotencyHeader, jsonOf, messageViewSchema, refusals } from '#http/view-schemas.ts';
 import { Problem } from '#platform/errors.ts';
 import { exportCap } from '#services/cap/export-cap.ts';
@@ -12,9 +13,10 @@ const TAKEN = new Set([CAP_TYPE, 'application/xml', 'text/xml']);
 const tags = ['cap'];
 const xml = { schema: z.string().openapi({ description: 'A CAP 1.2 <alert>.' }) };
 
-const post = createRoute({
+const post = apiRoute({
   method: 'post',
   path: '/cap',
+  scope: 'write',
   tags,
   summary: 'A CAP 1.2 alert becomes a draft message',
   description:
@@ -24,9 +26,10 @@ const post = createRoute({
   request: { headers: idempotencyHeader, body: { required: true, content: { [CAP_TYPE]: xml, 'application/xml': xml, 'text/xml': xml } } },
   responses: { 201: jsonOf(messageViewSchema, 'The draft; the same one again for an alert that was posted before.'), ...refusals },
 });
-const get = createRoute({
+const get = apiRoute({
   method: 'get',
   path: '/messages/{id}/cap',
+  scope: 'read',
   tags,
   summary: 'The message as a CAP 1.2 alert',
   request: { params: messageParams },
@@ -34,8 +37,8 @@ const get = createRoute({
 });
 
 /** CAP 1.2 in and out; mounted under /v1. */
-export function capRoutes(_deps: Deps): OpenAPIHono<AppEnv> {
-  const routes = new OpenAPIHono<AppEnv>();
+export function capRoutes(_deps: Deps): ApiRouter {
+  const routes = new ApiRouter();
   routes.openapi(post, async (c) => {
     const type = (c.req.header('content-type') ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
     if (!TAKEN.has(type))

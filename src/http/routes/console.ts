@@ -1,4 +1,4 @@
-import { type Context as HonoContext, Hono } from 'hono';
+import type { Context as HonoContext, Hono } from 'hono';
 import { clientIpOf, limitKey } from '#http/client-ip.ts';
 import { csvResponse } from '#http/csv.ts';
 import type { AppEnv, Deps } from '#http/env.ts';
@@ -11,7 +11,8 @@ import { type AnswerView, streamAnswers } from '#services/answers/list-answers.t
 import { streamDeliveries } from '#services/delivery/list-deliveries.ts';
 import { boardFrame } from '#web/console/messages/board-frame.ts';
 import { createConsole } from '#web/console/console.ts';
-import type { ConsoleContext, ConsoleEnv } from '#web/console/shell/env.ts';
+import type { ConsoleContext } from '#web/console/shell/env.ts';
+import { Pages } from '#web/console/shell/pages.ts';
 import { deliveryState } from '#web/console/messages/list-pages.ts';
 
 /**
@@ -97,14 +98,14 @@ const ANSWER_COLUMNS = [
 /** The console for coordinators: pages, their assets, the board's stream and its downloads. */
 export function consoleRoutes(deps: Deps): Hono<AppEnv> {
   const ipOf = clientIpOf(deps.config.trustedProxies);
-  const streams = new Hono<ConsoleEnv>()
-    .get('/messages/:id/stream', stream(deps))
-    .get('/messages/:id/deliveries.csv', async (c) => {
+  const streams = new Pages()
+    .get('/messages/:id/stream', 'read', stream(deps))
+    .get('/messages/:id/deliveries.csv', 'read', async (c) => {
       const message = await getMessage(c.var.ctx, c.req.param('id'));
       const state = deliveryState(c.req.query('state'));
       return csvResponse(asApp(c), `${message.id}-${state ?? 'deliveries'}.csv`, DELIVERY_COLUMNS, streamDeliveries(c.var.ctx, message.id, { state }));
     })
-    .get('/messages/:id/answers.csv', async (c) => {
+    .get('/messages/:id/answers.csv', 'read', async (c) => {
       const message = await getMessage(c.var.ctx, c.req.param('id'));
       return csvResponse(asApp(c), `${message.id}-answers.csv`, ANSWER_COLUMNS, streamAnswers(c.var.ctx, message.id));
     });

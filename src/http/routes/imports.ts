@@ -1,5 +1,5 @@
-import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import type { AppEnv } from '#http/env.ts';
+import { z } from '@hono/zod-openapi';
+import { apiRoute, type ApiRouter } from '#http/api-router.ts';
 import { idempotencyHeader, jsonOf, pageOf, refusals } from '#http/view-schemas.ts';
 import { acknowledgeImport } from '#services/imports/acknowledge-import.ts';
 import { getImport } from '#services/imports/get-import.ts';
@@ -31,27 +31,30 @@ const importView = z
   } satisfies { [K in keyof ImportView]: z.ZodType })
   .openapi('Import');
 
-const list = createRoute({
+const list = apiRoute({
   method: 'get',
   path: '/imports',
+  scope: 'read',
   tags,
   summary: 'Imports, newest first',
   request: { query: z.strictObject({ cursor: z.string().max(64).optional(), limit: z.coerce.number().int().min(1).max(500).optional() }) },
   responses: { 200: jsonOf(pageOf(importView), 'One page.'), ...refusals },
 });
 
-const get = createRoute({
+const get = apiRoute({
   method: 'get',
   path: '/imports/{id}',
+  scope: 'read',
   tags,
   summary: 'What came of one import',
   request: { params },
   responses: { 200: jsonOf(importView, 'The import.'), ...refusals },
 });
 
-const acknowledge = createRoute({
+const acknowledge = apiRoute({
   method: 'post',
   path: '/imports/{id}/acknowledge',
+  scope: 'write',
   tags,
   summary: 'Somebody has seen which rows were not taken',
   description:
@@ -61,7 +64,7 @@ const acknowledge = createRoute({
   responses: { 200: jsonOf(importView, 'Acknowledged.'), ...refusals },
 });
 
-export function registerImports(routes: OpenAPIHono<AppEnv>): void {
+export function registerImports(routes: ApiRouter): void {
   routes.openapi(list, async (c) => c.json(await listImports(c.var.ctx, c.req.valid('query')), 200));
   routes.openapi(get, async (c) => c.json(await getImport(c.var.ctx, c.req.valid('param').id), 200));
   routes.openapi(acknowledge, async (c) => c.json(await acknowledgeImport(c.var.ctx, c.req.valid('param').id), 200));

@@ -1,16 +1,17 @@
-import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { z } from '@hono/zod-openapi';
 import { CHANNELS, DELIVERY_STATES } from '#schemas/delivery.ts';
 import type { DeliveryView } from '#schemas/views.ts';
 import { listDeliveries, streamDeliveries } from '#services/delivery/list-deliveries.ts';
+import { apiRoute, type ApiRouter } from '#http/api-router.ts';
 import { csvResponse } from '#http/csv.ts';
-import type { AppEnv } from '#http/env.ts';
 import { deliveryViewSchema, jsonOf, pageOf, refusals } from '#http/view-schemas.ts';
 
 export const messageParams = z.object({ id: z.string().openapi({ example: 'msg_4vyHJh2tDQTB5s0yZ0pXQA' }) });
 
-const route = createRoute({
+const route = apiRoute({
   method: 'get',
   path: '/messages/{id}/deliveries',
+  scope: 'read',
   tags: ['messages'],
   summary: 'Who was called over which channel, and how it went',
   request: {
@@ -46,7 +47,7 @@ const COLUMNS = [
   ['doubt', (row: DeliveryView) => row.doubt],
 ] as const;
 
-export function registerDeliveries(routes: OpenAPIHono<AppEnv>): void {
+export function registerDeliveries(routes: ApiRouter): void {
   routes.openapi(route, async (c) => {
     const { id } = c.req.valid('param');
     const { format, ...query } = c.req.valid('query');

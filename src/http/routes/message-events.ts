@@ -1,6 +1,7 @@
-import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { z } from '@hono/zod-openapi';
 import { monotonicMs } from '#platform/clock.ts';
-import type { AppEnv, Deps } from '#http/env.ts';
+import { apiRoute, type ApiRouter } from '#http/api-router.ts';
+import type { Deps } from '#http/env.ts';
 import { type ProgressFrame, progressHub } from '#http/progress-hub.ts';
 import { type EventText, eventStream, eventText } from '#http/sse.ts';
 import { refusals } from '#http/view-schemas.ts';
@@ -9,9 +10,10 @@ import { messageParams } from './message-deliveries.ts';
 /** A stream ends after this long and its reader comes back, so that a revoked key does not watch for ever. */
 const LONGEST_MS = 30 * 60_000;
 
-const route = createRoute({
+const route = apiRoute({
   method: 'get',
   path: '/messages/{id}/events',
+  scope: 'read',
   tags: ['messages'],
   summary: 'The message as it changes, as server-sent events',
   description:
@@ -28,7 +30,7 @@ function textOf(frame: ProgressFrame): EventText {
   return text;
 }
 
-export function registerEvents(routes: OpenAPIHono<AppEnv>, deps: Deps): void {
+export function registerEvents(routes: ApiRouter, deps: Deps): void {
   const hub = progressHub(deps);
   routes.openapi(route, (c) => {
     const seen = c.req.valid('header')['last-event-id'];

@@ -1,4 +1,4 @@
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { z } from '@hono/zod-openapi';
 import { MESSAGE_STATES } from '#schemas/delivery.ts';
 import { acknowledgeSchema, messageChangeSchema, messageInputSchema } from '#schemas/message.ts';
 import type { MessageView } from '#schemas/views.ts';
@@ -12,7 +12,8 @@ import { launchMessage } from '#services/messages/launch-message.ts';
 import { listMessages } from '#services/messages/list-messages.ts';
 import { draftTag } from '#services/messages/draft-tag.ts';
 import { stopMessage } from '#services/messages/stop-message.ts';
-import type { AppEnv, Deps } from '#http/env.ts';
+import { apiRoute, ApiRouter, WRITES_OR_SENDS } from '#http/api-router.ts';
+import type { Deps } from '#http/env.ts';
 import { idempotencyHeader, jsonOf, messageViewSchema, pageOf, preconditionFailed, refusals } from '#http/view-schemas.ts';
 import { messageParams, registerDeliveries } from './message-deliveries.ts';
 import { registerEvents } from './message-events.ts';
@@ -22,18 +23,20 @@ const tags = ['messages'];
 const message = (description: string) => jsonOf(messageViewSchema, description);
 const body = <T extends z.ZodType>(schema: T) => ({ required: true, content: { 'application/json': { schema } } });
 
-const create = createRoute({
+const create = apiRoute({
   method: 'post',
   path: '/messages',
+  scope: WRITES_OR_SENDS,
   tags,
   summary: 'Write a message as a draft, or launch it at once',
   request: { headers: idempotencyHeader, body: body(messageInputSchema) },
   responses: { 201: message('The message; `state` says whether it was launched.'), ...refusals },
 });
 
-const list = createRoute({
+const list = apiRoute({
   method: 'get',
   path: '/messages',
+  scope: 'read',
   tags,
   summary: 'Messages, newest first',
   request: {
@@ -46,18 +49,20 @@ const list = createRoute({
   responses: { 200: jsonOf(pageOf(messageViewSchema), 'One page.'), ...refusals },
 });
 
-const get = createRoute({
+const get = apiRoute({
   method: 'get',
   path: '/messages/{id}',
+  scope: 'read',
   tags,
   summary: 'One message with its counts as they are now',
   request: { params: messageParams },
   responses: { 200: message('The message.'), ...refusals },
 });
 
-const change = createRoute({
+const change = apiRoute({
   method: 'patch',
   path: '/messages/{id}',
+  scope: WRITES_OR_SENDS,
   tags,
   summary: 'Change a draft: what is given is set, null clears, what is left out stays',
   description:
@@ -83,27 +88,30 @@ const decision = {
   },
 };
 
-const launch = createRoute({
+const launch = apiRoute({
   method: 'post',
   path: '/messages/{id}/launch',
+  scope: WRITES_OR_SENDS,
   tags,
   summary: 'Launch a draft now, or schedule it for its startAt',
   request: { params: messageParams, headers: idempotencyHeader, body: decision },
   responses: { 202: message('Launched or scheduled.'), ...refusals },
 });
 
-const approve = createRoute({
+const approve = apiRoute({
   method: 'post',
   path: '/messages/{id}/approve',
+  scope: WRITES_OR_SENDS,
   tags,
   summary: 'Approve a draft as its second person',
   request: { params: messageParams, headers: idempotencyHeader, body: decision },
   responses: { 200: message('Approved.'), ...refusals },
 });
 
-const stop = createRoute({
+const stop = apiRoute({
   method: 'post',
   path: '/messages/{id}/stop',
+  scope: WRITES_OR_SENDS,
   tags,
   summary: 'Stop a message: no further call starts within a second',
   request: { params: messageParams, headers: idempotencyHeader },
@@ -123,27 +131,30 @@ const followUp = z.strictObject({
   count: z.int().min(0).optional().openapi({ description: 'It is refused unless so many people may have had the message.' }),
 });
 
-const reached = createRoute({
+const reached = apiRoute({
   method: 'get',
   path: '/messages/{id}/reached',
+  scope: 'read',
   tags,
   summary: 'How many people a correction or an all-clear goes to: everybody who may have had the message',
   request: { params: messageParams },
   responses: { 200: jsonOf(z.object({ count: z.int() }), 'The number of people.'), ...refusals },
 });
 
-const correct = createRoute({
+const correct = apiRoute({
   method: 'post',
   path: '/messages/{id}/correct',
+  scope: WRITES_OR_SENDS,
   tags,
   summary: 'Correct a message to everyone who may have had it',
   request: { params: messageParams, headers: idempotencyHeader, body: body(followUp) },
   responses: { 201: message('The correction, launched.'), ...refusals },
 });
 
-const allClear = createRoute({
+const allClear = apiRoute({
   method: 'post',
   path: '/messages/{id}/all-clear',
+  scope: WRITES_OR_SENDS,
   tags,
   summary: 'Tell everyone who may have had the message that it is over',
   request: { params: messageParams, headers: idempotencyHeader, body: body(followUp) },
@@ -151,8 +162,8 @@ const allClear = createRoute({
 });
 
 /** Everything under /v1/messages that one message's life needs, and the stop of everything. */
-export function messagesRoutes(deps: Deps): OpenAPIHono<AppEnv> {
-  const routes = new OpenAPIHono<AppEnv>();
+export function messagesRoutes(deps: Deps): ApiRouter {
+  const routes = new ApiRouter();
   const tag = (view: MessageView): Record<string, string> => (view.state === 'draft' ? { ETag: draftTag(view) } : {});
   const at = (view: MessageView) => ({ Location: `/v1/messages/${view.id}`, ...tag(view) });
   routes.openapi(create, async (c) => {

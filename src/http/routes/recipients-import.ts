@@ -1,5 +1,6 @@
-import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { z } from '@hono/zod-openapi';
 import type { Context as HonoContext } from 'hono';
+import { apiRoute, type ApiRouter } from '#http/api-router.ts';
 import type { AppEnv } from '#http/env.ts';
 import { idempotencyHeader, jsonOf, refusals } from '#http/view-schemas.ts';
 import { Problem } from '#platform/errors.ts';
@@ -28,9 +29,10 @@ const importResult = z
   } satisfies { [K in keyof ImportResult]: z.ZodType })
   .openapi('ImportResult');
 
-const route = createRoute({
+const route = apiRoute({
   method: 'post',
   path: '/recipients/import',
+  scope: 'write',
   tags: ['recipients'],
   summary: 'Import people from CSV or NDJSON of any size',
   description:
@@ -84,6 +86,6 @@ const read = (reader: ReadableStreamDefaultReader<Uint8Array>) =>
     throw new Problem(400, 'incomplete_body', 'The upload ended early; nothing was written.', { cause: error });
   });
 
-export function registerImport(routes: OpenAPIHono<AppEnv>): void {
+export function registerImport(routes: ApiRouter): void {
   routes.openapi(route, async (c) => c.json(await importRecipients(c.var.ctx, bodyOf(c), { format: importFormat(c.req.header('content-type')) }), 200));
 }

@@ -1,6 +1,7 @@
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { z } from '@hono/zod-openapi';
+import { apiRoute, ApiRouter } from '#http/api-router.ts';
 import { csvResponse } from '#http/csv.ts';
-import type { AppEnv, Deps } from '#http/env.ts';
+import type { Deps } from '#http/env.ts';
 import { idempotencyHeader, jsonOf, pageOf, refusals } from '#http/view-schemas.ts';
 import { MESSAGE_CLASSES } from '#schemas/delivery.ts';
 import { pushSubscriptionSchema, recipientChangeSchema, recipientInputSchema, type RecipientView } from '#schemas/recipient.ts';
@@ -47,9 +48,10 @@ const recipientView = z
   .openapi('Recipient');
 const person = (description: string) => jsonOf(recipientView, description);
 
-const list = createRoute({
+const list = apiRoute({
   method: 'get',
   path: '/recipients',
+  scope: 'read',
   tags,
   summary: 'Search people, newest first',
   request: {
@@ -71,54 +73,60 @@ const list = createRoute({
   },
 });
 
-const create = createRoute({
+const create = apiRoute({
   method: 'post',
   path: '/recipients',
+  scope: 'write',
   tags,
   summary: 'Add one person',
   request: { headers: idempotencyHeader, body: body(recipientInputSchema) },
   responses: { 201: person('The person.'), ...refusals },
 });
 
-const get = createRoute({
+const get = apiRoute({
   method: 'get',
   path: '/recipients/{id}',
+  scope: 'read',
   tags,
   summary: 'One person',
   request: { params },
   responses: { 200: person('The person.'), ...refusals },
 });
 
-const change = createRoute({
+const change = apiRoute({
   method: 'patch',
   path: '/recipients/{id}',
+  scope: 'write',
   tags,
   summary: 'Change what is given; null clears',
   request: { params, body: body(recipientChangeSchema) },
   responses: { 200: person('The person as changed.'), ...refusals },
 });
 
-const erase = createRoute({
+const erase = apiRoute({
   method: 'delete',
   path: '/recipients/{id}',
+  scope: 'write',
   tags,
   summary: 'Erase a person; no import brings them back',
   request: { params },
   responses: { 204: { description: 'Erased.' }, ...refusals },
 });
 
-const consent = createRoute({
+const consent = apiRoute({
   method: 'put',
   path: '/recipients/{id}/consent/{purpose}',
+  scope: 'write',
   tags,
   summary: 'Record that a person agrees to one purpose, or no longer does',
   request: { params: params.extend({ purpose: z.enum(MESSAGE_CLASSES) }), body: body(z.strictObject({ agreed: z.boolean() })) },
   responses: { 200: person('The person as changed.'), ...refusals },
 });
 
-const subscribe = createRoute({
+const subscribe = apiRoute({
   method: 'post',
   path: '/recipients/{id}/push-subscriptions',
+  scope: 'write',
   tags,
   summary: "Keep a browser's PushSubscription",
   request: { params, headers: idempotencyHeader, body: body(pushSubscriptionSchema) },
@@ -141,8 +149,8 @@ const COLUMNS = [
 ] as const;
 
 /** Everything under /v1/recipients, and /v1/suppressions. */
-export function recipientsRoutes(_deps: Deps): OpenAPIHono<AppEnv> {
-  const routes = new OpenAPIHono<AppEnv>();
+export function recipientsRoutes(_deps: Deps): ApiRouter {
+  const routes = new ApiRouter();
   registerImport(routes);
   registerImports(routes);
   routes.openapi(list, async (c) => {

@@ -26,7 +26,7 @@ function appOf(tenant: number): OpenAPIHono<AppEnv> {
     c.set('ctx', deps.as(tenant));
     await next();
   });
-  made.route('/v1', responsesRoutes(deps));
+  responsesRoutes(deps).mountOn(made);
   return made;
 }
 const within = <T>(work: Parameters<typeof deps.db.withTenant<T>>[1]) => deps.db.withTenant(tenantId, work);

@@ -1,12 +1,12 @@
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { z } from '@hono/zod-openapi';
 import { ANSWER_WAYS, CHANNELS } from '#schemas/delivery.ts';
 import { type AnswerView, listAnswers, streamAnswers } from '#services/answers/list-answers.ts';
 import { type InboundView, listInbound } from '#services/inbound/list-inbound.ts';
 import { listSpread, type SpreadEdge, type SpreadView, streamSpread } from '#services/spread/list-spread.ts';
 import { markHandled } from '#services/inbound/mark-handled.ts';
+import { apiRoute, ApiRouter } from '#http/api-router.ts';
 import { csvResponse } from '#http/csv.ts';
-import type { AppEnv, Deps } from '#http/env.ts';
-import { validationHook } from '#http/problem.ts';
+import type { Deps } from '#http/env.ts';
 import { idempotencyHeader, jsonOf, pageOf, refusals } from '#http/view-schemas.ts';
 
 const count = z.int().min(0);
@@ -85,36 +85,40 @@ const inboundSchema = z
   } satisfies { [K in keyof InboundView]: z.ZodType })
   .openapi('InboundText');
 
-const answersRoute = createRoute({
+const answersRoute = apiRoute({
   method: 'get',
   path: '/messages/{id}/answers',
+  scope: 'read',
   tags: ['responses'],
   summary: 'Who answered what, newest first',
   request: { params, query: z.strictObject({ key: z.string().max(20).optional(), ...paging, format }) },
   responses: { 200: withCsv(pageOf(answerSchema), 'One page, or all as CSV.'), ...refusals },
 });
 
-const spreadRoute = createRoute({
+const spreadRoute = apiRoute({
   method: 'get',
   path: '/messages/{id}/spread',
+  scope: 'read',
   tags: ['responses'],
   summary: 'Who came through whom, and how far the message spread',
   request: { params, query: z.strictObject({ ...paging, matureMinutes: z.coerce.number().int().min(0).max(43_200).optional(), format }) },
   responses: { 200: withCsv(spreadSchema, 'Edges by page with the sums, or all edges as CSV.'), ...refusals },
 });
 
-const inboundRoute = createRoute({
+const inboundRoute = apiRoute({
   method: 'get',
   path: '/texts',
+  scope: 'read',
   tags: ['responses'],
   summary: 'Texts that people sent to our numbers, newest first',
   request: { query: z.strictObject({ messageId: z.string().optional(), needsHuman: z.enum(['true', 'false']).optional(), ...paging }) },
   responses: { 200: jsonOf(pageOf(inboundSchema), 'One page.'), ...refusals },
 });
 
-const handledRoute = createRoute({
+const handledRoute = apiRoute({
   method: 'post',
   path: '/texts/{id}/handled',
+  scope: 'write',
   tags: ['responses'],
   summary: 'A human has dealt with this text',
   request: { params: z.object({ id: z.string() }), headers: idempotencyHeader },
@@ -146,8 +150,8 @@ const EDGE_COLUMNS = [
 ] as const;
 
 /** Answers, spread and inbound texts, under /v1. */
-export function responsesRoutes(_deps: Deps): OpenAPIHono<AppEnv> {
-  const routes = new OpenAPIHono<AppEnv>({ defaultHook: validationHook });
+export function responsesRoutes(_deps: Deps): ApiRouter {
+  const routes = new ApiRouter();
 
   routes.openapi(answersRoute, async (c) => {
     const { id } = c.req.valid('param');

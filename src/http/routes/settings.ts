@@ -1,5 +1,6 @@
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import type { AppEnv, Deps } from '#http/env.ts';
+import { z } from '@hono/zod-openapi';
+import { apiRoute, ApiRouter } from '#http/api-router.ts';
+import type { Deps } from '#http/env.ts';
 import { jsonOf, refusals } from '#http/view-schemas.ts';
 import { saysSchema } from '#schemas/message.ts';
 import { quietHoursSchema, settingsChangeSchema, type SettingsView } from '#schemas/settings.ts';
@@ -28,17 +29,19 @@ const settingsView = z
   } satisfies { [K in keyof SettingsView]: z.ZodType })
   .openapi('Settings');
 
-const get = createRoute({
+const get = apiRoute({
   method: 'get',
   path: '/settings',
+  scope: 'read',
   tags: ['settings'],
   summary: 'What the organisation has decided for all its messages',
   responses: { 200: jsonOf(settingsView, 'As of now.'), ...refusals },
 });
 
-const change = createRoute({
+const change = apiRoute({
   method: 'patch',
   path: '/settings',
+  scope: 'write',
   tags: ['settings'],
   summary: 'Change settings: what is given is set, null clears, what is left out stays',
   request: { body: { required: true, content: { 'application/json': { schema: settingsChangeSchema } } } },
@@ -46,8 +49,8 @@ const change = createRoute({
 });
 
 /** `GET PATCH /v1/settings`. */
-export function settingsRoutes(_deps: Deps): OpenAPIHono<AppEnv> {
-  const routes = new OpenAPIHono<AppEnv>();
+export function settingsRoutes(_deps: Deps): ApiRouter {
+  const routes = new ApiRouter();
   routes.openapi(get, async (c) => c.json(await getSettings(c.var.ctx), 200));
   routes.openapi(change, async (c) => c.json(await changeSettings(c.var.ctx, c.req.valid('json')), 200));
   return routes;

@@ -1,7 +1,7 @@
-import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { z } from '@hono/zod-openapi';
 import { CHANNELS } from '#schemas/delivery.ts';
 import { stopEverything } from '#services/messages/stop-everything.ts';
-import type { AppEnv } from '#http/env.ts';
+import { apiRoute, type ApiRouter, WRITES_OR_SENDS } from '#http/api-router.ts';
 import { idempotencyHeader, jsonOf, refusals } from '#http/view-schemas.ts';
 
 const stopSchema = z
@@ -15,9 +15,10 @@ const stopSchema = z
     message: 'is needed with the scope "channel", and with no other',
   });
 
-const route = createRoute({
+const route = apiRoute({
   method: 'post',
   path: '/stop',
+  scope: [...WRITES_OR_SENDS, 'operator'],
   tags: ['messages'],
   summary: 'Stop all sending of the installation, the tenant or one channel, or release the stop',
   description:
@@ -32,7 +33,7 @@ const route = createRoute({
   },
 });
 
-export function registerStop(routes: OpenAPIHono<AppEnv>): void {
+export function registerStop(routes: ApiRouter): void {
   routes.openapi(route, async (c) => {
     const { scope, channel, release } = c.req.valid('json');
     return c.json(await stopEverything(c.var.ctx, { scope, channel, release }), 200);

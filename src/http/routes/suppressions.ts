@@ -1,5 +1,5 @@
-import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import type { AppEnv } from '#http/env.ts';
+import { z } from '@hono/zod-openapi';
+import { apiRoute, type ApiRouter } from '#http/api-router.ts';
 import { idempotencyHeader, jsonOf, pageOf, refusals } from '#http/view-schemas.ts';
 import type { SuppressionView } from '#schemas/recipient.ts';
 import { addSuppression } from '#services/recipients/add-suppression.ts';
@@ -23,34 +23,37 @@ const key = z.strictObject({
   address: z.string().min(1).max(320).openapi({ description: 'Telephone number or e-mail address.' }),
 });
 
-const list = createRoute({
+const list = apiRoute({
   method: 'get',
   path: '/suppressions',
+  scope: 'read',
   tags,
   summary: 'Which sender must never use which address',
   request: { query: z.strictObject({ cursor: z.string().max(800).optional(), limit: z.coerce.number().int().min(1).max(1_000).optional() }) },
   responses: { 200: jsonOf(pageOf(suppression), 'One page.'), ...refusals },
 });
 
-const add = createRoute({
+const add = apiRoute({
   method: 'post',
   path: '/suppressions',
+  scope: 'write',
   tags,
   summary: 'Stop a sender, or all of the channel, from using an address',
   request: { headers: idempotencyHeader, body: { required: true, content: { 'application/json': { schema: key } } } },
   responses: { 201: jsonOf(z.object({ added: z.int() }), 'How many senders were stopped now.'), ...refusals },
 });
 
-const remove = createRoute({
+const remove = apiRoute({
   method: 'delete',
   path: '/suppressions',
+  scope: 'write',
   tags,
   summary: 'Let a sender use an address again, after renewed consent',
   request: { query: key },
   responses: { 204: { description: 'Removed.' }, ...refusals },
 });
 
-export function registerSuppressions(routes: OpenAPIHono<AppEnv>): void {
+export function registerSuppressions(routes: ApiRouter): void {
   routes.openapi(list, async (c) => c.json(await listSuppressions(c.var.ctx, c.req.valid('query')), 200));
   routes.openapi(add, async (c) => c.json(await addSuppression(c.var.ctx, c.req.valid('json')), 201));
   routes.openapi(remove, async (c) => {

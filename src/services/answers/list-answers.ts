@@ -1,9 +1,10 @@
 import { sql } from 'kysely';
 import type { Tx } from '#db/database.ts';
-import { invalidField, notFound } from '#platform/errors.ts';
+import { notFound } from '#platform/errors.ts';
 import type { AnswerWay } from '#schemas/delivery.ts';
 import type { Page } from '#schemas/views.ts';
 import { type Context, inTenant } from '#services/context.ts';
+import { readTimeCursor, timeCursor, type TimePosition } from '#services/cursor.ts';
 import { messageIdOf } from '#services/message-row.ts';
 
 /** The answer of one person that is in force now. */
@@ -45,8 +46,6 @@ interface Row {
   note: string | null;
 }
 
-type Position = { at: string; recipientId: string } | undefined;
-
 /**
  * The answers in force of a message, the newest first, in pages by keyset.
  * @throws Problem 404 for the message; 422 `invalid_cursor`
@@ -54,18 +53,18 @@ type Position = { at: string; recipientId: string } | undefined;
 export async function listAnswers(ctx: Context, publicMessageId: string, input: ListAnswers = {}): Promise<Page<AnswerView>> {
   const limit = Math.min(Math.max(input.limit ?? 100, 1), 1000);
   const messageId = messageIdOf(ctx, publicMessageId);
-  const rows = await inTenant(ctx, (tx) => readRows(tx, ctx, messageId, input.key, positionOf(ctx, input.cursor), limit + 1));
+  const rows = await inTenant(ctx, (tx) => readRows(tx, ctx, messageId, input.key, readTimeCursor(ctx, input.cursor), limit + 1));
   const last = rows[limit - 1];
   return {
     items: rows.slice(0, limit).map((row) => viewOf(ctx, row)),
-    next: rows.length > limit && last ? `${last.position}.${ctx.ids.encode('rcp', last.recipient_id)}` : null,
+    next: rows.length > limit && last ? timeCursor(ctx, { at: last.position, recipientId: last.recipient_id }) : null,
   };
 }
 
 /** All answers in force in pages of 1,000, for exports. Each page is a transaction of its own. */
 export async function* streamAnswers(ctx: Context, publicMessageId: string, key?: string): AsyncGenerator<AnswerView[]> {
   const messageId = messageIdOf(ctx, publicMessageId);
-  for (let after: Position; ; ) {
+  for (let after: TimePosition | undefined; ; ) {
     const from = after;
     const rows = await inTenant(ctx, (tx) => readRows(tx, ctx, messageId, key, from, 1000));
     if (rows.length > 0 || from === undefined) yield rows.map((row) => viewOf(ctx, row));
@@ -75,7 +74,7 @@ export async function* streamAnswers(ctx: Context, publicMessageId: string, key?
   }
 }
 
-async function readRows(tx: Tx, ctx: Context, messageId: string, key: string | undefined, after: Position, limit: number): Promise<Row[]> {
+async function readRows(tx: Tx, ctx: Context, messageId: string, key: string | undefined, after: TimePosition | undefined, limit: number): Promise<Row[]> {
   const ofTenant = tx.selectFrom('messages').select('id').where('tenant_id', '=', ctx.tenantId);
   if (!(await ofTenant.where('id', '=', messageId).executeTakeFirst())) throw notFound('message');
   const { rows } = await sql<Row>`
@@ -102,18 +101,10 @@ async function readRows(tx: Tx, ctx: Context, messageId: string, key: string | u
 }
 
 /** The answer `a` comes after the last one that was seen. */
-function isAfter(position: Position) {
+function isAfter(position: TimePosition | undefined) {
   if (!position) return sql<boolean>`true`;
   const at = sql`to_timestamp(0) + ${position.at}::bigint * interval '1 microsecond'`;
   return sql<boolean>`(a.answered_at, a.recipient_id) < (${at}, ${position.recipientId}::bigint)`;
-}
-
-function positionOf(ctx: Context, cursor: string | undefined): Position {
-  if (cursor === undefined) return undefined;
-  const [at = '', id = ''] = cursor.split('.');
-  const recipientId = ctx.ids.decode('rcp', id);
-  if (recipientId === undefined || !/^\d{1,18}$/.test(at)) throw invalidField('cursor', 'invalid_cursor', 'is not a cursor that a list gave out');
-  return { at, recipientId };
 }
 
 const viewOf = (ctx: Context, row: Row): AnswerView => ({

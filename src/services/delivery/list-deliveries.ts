@@ -1,10 +1,10 @@
 import { sql } from 'kysely';
 import { doubtText } from '#domain/delivery/doubt-text.ts';
-import { invalidField } from '#platform/errors.ts';
-import type { Channel, DeliveryState } from '#schemas/delivery.ts';
+import { type Channel, CHANNELS, type DeliveryState } from '#schemas/delivery.ts';
 import type { DeliveryView, Page } from '#schemas/views.ts';
 import type { Tx } from '#db/database.ts';
 import { type Context, inTenant } from '#services/context.ts';
+import { readCursor } from '#services/cursor.ts';
 import { loadMessage } from '#services/message-row.ts';
 
 export interface ListDeliveries {
@@ -28,12 +28,12 @@ interface Row {
   provider_id: string | null;
 }
 
-type Position = { recipientId: string; channel: Channel; wave: number } | undefined;
+type Position = { recipientId: string; channel: Channel; wave: number };
 
 /** Deliveries of a message that have begun or ended, in order of recipient; keyset, so page 1,000 costs what page 1 costs. */
 export async function listDeliveries(ctx: Context, publicId: string, input: ListDeliveries = {}): Promise<Page<DeliveryView>> {
   const limit = Math.min(Math.max(input.limit ?? 100, 1), 1000);
-  const after = positionOf(ctx, input.cursor);
+  const after = readCursor(input.cursor, (cursor) => positionOf(ctx, cursor));
   const rows = await inTenant(ctx, async (tx) => readRows(tx, ctx, (await loadMessage(tx, ctx, publicId)).id, input, after, limit + 1));
   const last = rows[limit - 1];
   return {
@@ -45,7 +45,7 @@ export async function listDeliveries(ctx: Context, publicId: string, input: List
 /** Every delivery in pages of 1,000, for exports; each page is a transaction of its own. */
 export async function* streamDeliveries(ctx: Context, publicId: string, input: Omit<ListDeliveries, 'cursor' | 'limit'> = {}): AsyncIterable<DeliveryView[]> {
   const { id: messageId } = await inTenant(ctx, (tx) => loadMessage(tx, ctx, publicId));
-  let after: Position;
+  let after: Position | undefined;
   for (;;) {
     const rows = await inTenant(ctx, (tx) => readRows(tx, ctx, messageId, input, after, 1000));
     if (rows.length > 0) yield rows.map((row) => viewOf(ctx, row));
@@ -55,7 +55,7 @@ export async function* streamDeliveries(ctx: Context, publicId: string, input: O
   }
 }
 
-async function readRows(tx: Tx, ctx: Context, messageId: string, input: ListDeliveries, after: Position, limit: number): Promise<Row[]> {
+async function readRows(tx: Tx, ctx: Context, messageId: string, input: ListDeliveries, after: Position | undefined, limit: number): Promise<Row[]> {
   const states = input.state === undefined ? null : typeof input.state === 'string' ? [input.state] : [...input.state];
   const { rows } = await sql<Row>`
     SELECT d.recipient_id, p.name, d.channel, d.wave, d.state, d.attempts, d.code, d.marked_at, d.settled_at, d.provider_id
@@ -68,13 +68,15 @@ async function readRows(tx: Tx, ctx: Context, messageId: string, input: ListDeli
   return rows;
 }
 
-function positionOf(ctx: Context, cursor: string | undefined): Position {
-  if (cursor === undefined) return undefined;
-  const [id, channel, wave] = cursor.split('.');
-  const recipientId = ctx.ids.decode('rcp', id ?? '');
-  if (recipientId === undefined || !/^(push|sms|email)$/.test(channel ?? '') || !/^\d{1,5}$/.test(wave ?? ''))
-    throw invalidField('cursor', 'invalid_cursor', 'is not a cursor that a list gave out');
-  return { recipientId, channel: channel as Channel, wave: Number(wave) };
+/** The largest `smallint`, which is what the column of the wave holds. */
+const LAST_WAVE = 32_767;
+
+function positionOf(ctx: Context, cursor: string): Position | undefined {
+  const [id = '', name, digits = ''] = cursor.split('.');
+  const recipientId = ctx.ids.decode('rcp', id);
+  const channel = CHANNELS.find((one) => one === name);
+  const wave = /^\d{1,5}$/.test(digits) ? Number(digits) : Infinity;
+  return recipientId === undefined || channel === undefined || wave > LAST_WAVE ? undefined : { recipientId, channel, wave };
 }
 
 const viewOf = (ctx: Context, row: Row): DeliveryView => {

@@ -1,6 +1,6 @@
-import { invalidField } from '#platform/errors.ts';
 import type { Page } from '#schemas/views.ts';
 import { type Context, inTenant } from '#services/context.ts';
+import { readIdCursor } from '#services/cursor.ts';
 import { type ImportView, viewImport } from './import-view.ts';
 
 /**
@@ -9,8 +9,7 @@ import { type ImportView, viewImport } from './import-view.ts';
  */
 export async function listImports(ctx: Context, input: { cursor?: string | undefined; limit?: number | undefined } = {}): Promise<Page<ImportView>> {
   const limit = Math.min(Math.max(input.limit ?? 100, 1), 500);
-  const before = input.cursor === undefined ? undefined : ctx.ids.decode('imp', input.cursor);
-  if (input.cursor !== undefined && before === undefined) throw invalidField('cursor', 'invalid_cursor', 'is not a cursor that a list gave out');
+  const before = readIdCursor(ctx, 'imp', input.cursor);
   const rows = await inTenant(ctx, (tx) => {
     const query = tx
       .selectFrom('imports')

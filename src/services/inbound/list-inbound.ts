@@ -1,7 +1,7 @@
-import { invalidField } from '#platform/errors.ts';
 import type { InboundTextsTable } from '#schemas/database.ts';
 import type { Page } from '#schemas/views.ts';
 import { type Context, inTenant } from '#services/context.ts';
+import { readIdCursor } from '#services/cursor.ts';
 import { messageIdOf } from '#services/message-row.ts';
 
 /** A text that somebody sent to one of our numbers. */
@@ -33,8 +33,7 @@ export interface ListInbound {
 /** Newest first. Throws 404 `message`, 422 `invalid_cursor`. */
 export async function listInbound(ctx: Context, input: ListInbound = {}): Promise<Page<InboundView>> {
   const limit = Math.min(Math.max(input.limit ?? 100, 1), 1000);
-  const before = input.cursor === undefined ? undefined : ctx.ids.decode('inb', input.cursor);
-  if (input.cursor !== undefined && before === undefined) throw invalidField('cursor', 'invalid_cursor', 'is not a cursor that a list gave out');
+  const before = readIdCursor(ctx, 'inb', input.cursor);
   const messageId = input.messageId === undefined ? undefined : messageIdOf(ctx, input.messageId);
   const rows = await inTenant(ctx, (tx) => {
     let query = tx

@@ -1,7 +1,7 @@
-import { invalidField } from '#platform/errors.ts';
 import type { MessageState } from '#schemas/delivery.ts';
 import type { MessageView, Page } from '#schemas/views.ts';
 import { type Context, inTenant } from '#services/context.ts';
+import { readIdCursor } from '#services/cursor.ts';
 import { viewMessages } from './message-view.ts';
 
 export interface ListMessages {
@@ -14,8 +14,7 @@ export interface ListMessages {
 /** Messages of the tenant, newest first. The cursor is the id of the last one seen. */
 export async function listMessages(ctx: Context, input: ListMessages = {}): Promise<Page<MessageView>> {
   const limit = Math.min(Math.max(input.limit ?? 25, 1), 100);
-  const before = input.cursor === undefined ? undefined : ctx.ids.decode('msg', input.cursor);
-  if (input.cursor !== undefined && before === undefined) throw invalidField('cursor', 'invalid_cursor', 'is not a cursor that a list gave out');
+  const before = readIdCursor(ctx, 'msg', input.cursor);
   return inTenant(ctx, async (tx) => {
     let query = tx
       .selectFrom('messages')

@@ -1,9 +1,9 @@
 import { sql } from 'kysely';
 import type { Tx } from '#db/database.ts';
-import { invalidField } from '#platform/errors.ts';
 import type { RecipientView } from '#schemas/recipient.ts';
 import type { Page } from '#schemas/views.ts';
 import { type Context, inTenant } from '#services/context.ts';
+import { readIdCursor } from '#services/cursor.ts';
 import { type RecipientRow, selectRecipients, viewRecipient } from './recipient-view.ts';
 
 export interface RecipientSearch {
@@ -25,8 +25,7 @@ export interface ListRecipients extends RecipientSearch {
  */
 export async function listRecipients(ctx: Context, input: ListRecipients = {}): Promise<Page<RecipientView>> {
   const limit = Math.min(Math.max(input.limit ?? 50, 1), 500);
-  const before = input.cursor === undefined ? null : (ctx.ids.decode('rcp', input.cursor) ?? null);
-  if (input.cursor !== undefined && before === null) throw invalidField('cursor', 'invalid_cursor', 'is not a cursor that a list gave out');
+  const before = readIdCursor(ctx, 'rcp', input.cursor);
   const rows = await inTenant(ctx, (tx) => readPage(tx, ctx, input, before, limit + 1));
   const items = rows.slice(0, limit).map((row) => viewRecipient(ctx, row));
   return { items, next: rows.length > limit ? (items.at(-1)?.id ?? null) : null };
@@ -34,7 +33,7 @@ export async function listRecipients(ctx: Context, input: ListRecipients = {}): 
 
 /** Everybody who matches, in pages of 1,000, for exports. Each page is a transaction of its own. */
 export async function* streamRecipients(ctx: Context, input: RecipientSearch = {}): AsyncGenerator<RecipientView[]> {
-  let before: string | null = null;
+  let before: string | undefined;
   for (;;) {
     const rows: RecipientRow[] = await inTenant(ctx, (tx) => readPage(tx, ctx, input, before, 1_000));
     if (rows.length > 0) yield rows.map((row) => viewRecipient(ctx, row));
@@ -47,10 +46,10 @@ export async function* streamRecipients(ctx: Context, input: RecipientSearch = {
 const escapeLike = (text: string): string => text.replace(/[\\%_]/g, '\\$&');
 
 /** Reads the tenant from its newest person on until the page is full: about a second at a million people and no hit. */
-async function readPage(tx: Tx, ctx: Context, search: RecipientSearch, before: string | null, limit: number): Promise<RecipientRow[]> {
+async function readPage(tx: Tx, ctx: Context, search: RecipientSearch, before: string | undefined, limit: number): Promise<RecipientRow[]> {
   const { q, tag, skill } = search;
   let query = selectRecipients(tx, ctx.tenantId).where('r.erased_at', 'is', null).orderBy('r.id', 'desc').limit(limit);
-  if (before !== null) query = query.where('r.id', '<', before);
+  if (before !== undefined) query = query.where('r.id', '<', before);
   if (tag !== undefined) query = query.where(sql<boolean>`r.tags && ARRAY[${tag}]::text[]`);
   if (skill !== undefined) query = query.where(sql<boolean>`r.skills && ARRAY[${skill}]::text[]`);
   const words = q?.trim() ?? '';

@@ -1,8 +1,9 @@
 import { sql } from 'kysely';
-import { invalidField } from '#platform/errors.ts';
+import { z } from 'zod';
 import type { SuppressionView } from '#schemas/recipient.ts';
 import type { Page } from '#schemas/views.ts';
 import { type Context, inTenant } from '#services/context.ts';
+import { readCursor } from '#services/cursor.ts';
 
 /**
  * The addresses that a sender may not use, in the order of sender and address; `limit` 1 to 1,000, default 100.
@@ -10,7 +11,7 @@ import { type Context, inTenant } from '#services/context.ts';
  */
 export async function listSuppressions(ctx: Context, input: { cursor?: string | undefined; limit?: number | undefined } = {}): Promise<Page<SuppressionView>> {
   const limit = Math.min(Math.max(input.limit ?? 100, 1), 1_000);
-  const after = input.cursor === undefined ? undefined : readCursor(input.cursor);
+  const after = readCursor(input.cursor, positionOf);
   const rows = await inTenant(ctx, (tx) => {
     let query = tx
       .selectFrom('suppressions')
@@ -35,12 +36,13 @@ export async function listSuppressions(ctx: Context, input: { cursor?: string | 
   };
 }
 
-function readCursor(cursor: string): { senderId: number; address: string } {
+const positionSchema = z.tuple([z.int32(), z.string()]);
+
+function positionOf(cursor: string): { senderId: number; address: string } | undefined {
   try {
-    const value: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    if (Array.isArray(value) && Number.isInteger(value[0]) && typeof value[1] === 'string') return { senderId: value[0] as number, address: value[1] };
+    const [senderId, address] = positionSchema.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString()));
+    return { senderId, address };
   } catch {
-    // Not one of ours: the same refusal.
+    return undefined;
   }
-  throw invalidField('cursor', 'invalid_cursor', 'is not a cursor that a list gave out');
 }

@@ -1,16 +1,13 @@
 import { randomInt } from 'node:crypto';
 import type { ChannelAdapter, EmailContent } from '#domain/delivery/channel.ts';
+import { escapeHtml } from '#platform/escape.ts';
 import type { Config } from '#platform/config.ts';
 import type { Tokens } from '#platform/tokens.ts';
 import type { Mailer } from './join-by-mail.ts';
 
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
-}
-
 /** Makes paragraphs with our own link to click. The text itself is escaped first. */
 const asHtml = (text: string): string =>
-  escaped(text)
+  escapeHtml(text)
     .split('\n\n')
     .map(
       (part) =>

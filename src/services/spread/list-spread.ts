@@ -1,10 +1,10 @@
 import { sql } from 'kysely';
 import type { Tx } from '#db/database.ts';
 import { type Cohort, type Reproduction, reproduction } from '#domain/spread-statistics.ts';
-import { invalidField } from '#platform/errors.ts';
 import type { Channel } from '#schemas/delivery.ts';
 import type { Page } from '#schemas/views.ts';
 import { type Context, inTenant } from '#services/context.ts';
+import { readTimeCursor, timeCursor, type TimePosition } from '#services/cursor.ts';
 import { loadMessage } from '#services/message-row.ts';
 
 /** One edge of the tree of the spread: a person, and the person through whose link they joined. */
@@ -62,14 +62,14 @@ const TOP = 20;
 export async function listSpread(ctx: Context, publicMessageId: string, input: ListSpread = {}): Promise<SpreadView> {
   const limit = Math.min(Math.max(input.limit ?? 100, 1), 1000);
   const matureMinutes = input.matureMinutes ?? 60;
-  const after = positionOf(ctx, input.cursor);
+  const after = readTimeCursor(ctx, input.cursor);
   return inTenant(ctx, async (tx) => {
     const message = await loadMessage(tx, ctx, publicMessageId);
     const edges = await readEdges(tx, ctx, message.id, after, limit + 1);
     const last = edges[limit - 1];
     return {
       items: edges.slice(0, limit).map((edge) => viewOf(ctx, edge)),
-      next: edges.length > limit && last ? `${last.position}.${ctx.ids.encode('rcp', last.recipient_id)}` : null,
+      next: edges.length > limit && last ? timeCursor(ctx, { at: last.position, recipientId: last.recipient_id }) : null,
       generations: await readGenerations(tx, ctx.tenantId, message.id, matureMinutes),
       top: await readTop(tx, ctx, message.id),
       matureMinutes,
@@ -79,7 +79,7 @@ export async function listSpread(ctx: Context, publicMessageId: string, input: L
 
 /** All edges in pages of 1,000, for exports. Each page is a transaction of its own. */
 export async function* streamSpread(ctx: Context, publicMessageId: string): AsyncGenerator<SpreadEdge[]> {
-  for (let after: Position; ; ) {
+  for (let after: TimePosition | undefined; ; ) {
     const from = after;
     const edges = await inTenant(ctx, async (tx) => readEdges(tx, ctx, (await loadMessage(tx, ctx, publicMessageId)).id, from, 1000));
     if (edges.length > 0 || from === undefined) yield edges.map((edge) => viewOf(ctx, edge));
@@ -100,9 +100,7 @@ interface EdgeRow {
   position: string;
 }
 
-type Position = { at: string; recipientId: string } | undefined;
-
-async function readEdges(tx: Tx, ctx: Context, messageId: string, after: Position, limit: number): Promise<EdgeRow[]> {
+async function readEdges(tx: Tx, ctx: Context, messageId: string, after: TimePosition | undefined, limit: number): Promise<EdgeRow[]> {
   const { rows } = await sql<EdgeRow>`
     SELECT j.recipient_id, r.name, j.parent_id, p.name AS parent_name, j.generation, j.channel, j.joined_at,
       (extract(epoch FROM j.joined_at) * 1000000)::bigint::text AS position
@@ -118,7 +116,7 @@ async function readEdges(tx: Tx, ctx: Context, messageId: string, after: Positio
 }
 
 /** The join `j` comes after the last one that was seen. */
-function isAfter(position: Position) {
+function isAfter(position: TimePosition | undefined) {
   if (!position) return sql<boolean>`true`;
   const at = sql`to_timestamp(0) + ${position.at}::bigint * interval '1 microsecond'`;
   return sql<boolean>`(j.joined_at, j.recipient_id) > (${at}, ${position.recipientId}::bigint)`;
@@ -211,14 +209,6 @@ async function readTop(tx: Tx, ctx: Context, messageId: string): Promise<SpreadV
     visits: row.visits,
     joins: row.joins,
   }));
-}
-
-function positionOf(ctx: Context, cursor: string | undefined): Position {
-  if (cursor === undefined) return undefined;
-  const [at = '', id = ''] = cursor.split('.');
-  const recipientId = ctx.ids.decode('rcp', id);
-  if (recipientId === undefined || !/^\d{1,18}$/.test(at)) throw invalidField('cursor', 'invalid_cursor', 'is not a cursor that a list gave out');
-  return { at, recipientId };
 }
 
 const viewOf = (ctx: Context, row: EdgeRow): SpreadEdge => ({

@@ -21,22 +21,38 @@ export interface SweepResult {
   inDoubt: number;
 }
 
+/** What one round has collected so far. */
+interface Round extends SweepResult {
+  /** Tenants with a message whose start has come. Each starts all its messages at once, after the round's other work. */
+  starting: Set<number>;
+}
+
+type Handler = (deps: Deps, work: DueWork, round: Round) => void | Promise<void>;
+
+/** What is done about each kind of work. A kind without a handler is a type error, and a test compares the kinds with due_work(). */
+export const HANDLERS = {
+  nudge: (_deps, work, round) => void round.lanes.add(work.lane),
+  wave: (_deps, work, round) => void round.waves.push({ tenantId: work.tenant_id, waveId: work.id }),
+  start: (_deps, work, round) => void round.starting.add(work.tenant_id),
+  close: (deps, work) => closeMessage(deps, work.tenant_id, work.id),
+  expire: (deps, work) => expireMessage(deps, work.tenant_id, work.id),
+  lease: async (deps, work, round) => {
+    round.inDoubt += await endLease(deps, work);
+  },
+} satisfies Record<DueWork['kind'], Handler>;
+
+/** A newer database may name kinds that this process does not know. Processes of the newer version do that work. */
+const handlerOf = (kind: DueWork['kind']): Handler | undefined => HANDLERS[kind];
+
 /**
  * Finds everything that is due from rows alone, so that lost nudges, dead workers and an empty Redis change nothing but
  * the delay. Every step is guarded in its own WHERE, so any number of processes may sweep at once.
  */
 export async function sweep(deps: Deps): Promise<SweepResult> {
   const { rows } = await sql<DueWork>`SELECT * FROM due_work(200)`.execute(deps.db.across);
-  const starting = new Set<number>();
-  const result: SweepResult = { lanes: new Set(), waves: [], inDoubt: 0 };
-  for (const work of rows) {
-    if (work.kind === 'nudge') result.lanes.add(work.lane);
-    else if (work.kind === 'wave') result.waves.push({ tenantId: work.tenant_id, waveId: work.id });
-    else if (work.kind === 'close') await closeMessage(deps, work.tenant_id, work.id);
-    else if (work.kind === 'expire') await expireMessage(deps, work.tenant_id, work.id);
-    else if (work.kind === 'start') starting.add(work.tenant_id);
-    else result.inDoubt += await endLease(deps, work);
-  }
+  const round: Round = { lanes: new Set(), waves: [], inDoubt: 0, starting: new Set() };
+  for (const work of rows) await handlerOf(work.kind)?.(deps, work, round);
+  const { starting, ...result } = round;
   for (const tenantId of starting) result.waves.push(...(await startScheduled(deps, tenantId)));
   return result;
 }

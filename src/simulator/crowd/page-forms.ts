@@ -1,3 +1,5 @@
+import { unescapeMarkup } from '#platform/escape.ts';
+
 /** A submit button of a form. */
 export interface Button {
   readonly name: string;
@@ -16,18 +18,10 @@ export interface Form {
   readonly buttons: readonly Button[];
 }
 
-const NAMED: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: ' ' };
-
-export const decodeEntities = (text: string): string =>
-  text.replace(/&(?:#x([0-9a-f]+)|#(\d+)|(\w+));/gi, (whole, hex?: string, decimal?: string, name?: string) => {
-    if (hex !== undefined) return String.fromCodePoint(Number.parseInt(hex, 16));
-    return decimal === undefined ? (NAMED[name ?? ''] ?? whole) : String.fromCodePoint(Number(decimal));
-  });
-
 function attributesOf(tag: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   for (const [, name = '', double, single, bare] of tag.matchAll(/([^\s"'<>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'=<>`]+)))?/g))
-    if (!found.has(name.toLowerCase())) found.set(name.toLowerCase(), decodeEntities(double ?? single ?? bare ?? ''));
+    if (!found.has(name.toLowerCase())) found.set(name.toLowerCase(), unescapeMarkup(double ?? single ?? bare ?? ''));
   return found;
 }
 
@@ -83,7 +77,7 @@ export function joinTextIn(html: string): { body: string; to: string } | undefin
 function dataOf(html: string, attribute: string): string | undefined {
   const match = new RegExp(`<[^<>]*\\b${attribute}(?:\\s*=\\s*"([^"]*)")?[^<>]*>([^<]*)`).exec(html);
   const text = match?.[1] || match?.[2];
-  return text === undefined ? undefined : decodeEntities(text).trim();
+  return text === undefined ? undefined : unescapeMarkup(text).trim();
 }
 
 /** What the share page's script reads: the data- attributes of the element that has data-share. */

@@ -2,6 +2,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { randomBytes } from 'node:crypto';
 import { type ParsedMail, simpleParser } from 'mailparser';
 import { SMTPServer, type SMTPServerDataStream, type SMTPServerError, type SMTPServerSession } from 'smtp-server';
+import { unescapeMarkup } from '#platform/escape.ts';
 import { errorCode } from '#simulator/error-code.ts';
 import { type Account, emailOf } from '#simulator/control.ts';
 import type { Fate } from '#simulator/fate.ts';
@@ -200,7 +201,7 @@ function splitReply(reply: string): [string, string] {
 /** The plain part, and the addresses of links that only the HTML part has. */
 function readable(mail: ParsedMail): string {
   const text = mail.text ?? '';
-  const links = [...(mail.html || '').matchAll(/href="([^"]+)"/g)].map(([, link = '']) => link.replaceAll('&amp;', '&'));
+  const links = [...(mail.html || '').matchAll(/href="([^"]+)"/g)].map(([, link = '']) => unescapeMarkup(link));
   return [text, ...links.filter((link) => !text.includes(link))].join('\n');
 }
 

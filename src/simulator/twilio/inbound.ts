@@ -1,3 +1,4 @@
+import { unescapeMarkup } from '#platform/escape.ts';
 import { smsOf } from '#simulator/control.ts';
 import type { World } from '#simulator/world.ts';
 import { countSegments } from './segments.ts';
@@ -86,14 +87,10 @@ async function deliverTwiml(world: World, api: TwilioApi, message: Text): Promis
   if (!stopped) world.outbox.add(message.to, { at, channel: 'sms', direction: 'in', other: message.from, text: () => message.body });
 }
 
-const ENTITIES: Readonly<Record<string, string>> = { '&lt;': '<', '&gt;': '>', '&quot;': '"', '&apos;': "'", '&#39;': "'", '&amp;': '&' };
-
 /** The texts of `<Message>` and `<Message><Body>` in a TwiML document. */
 export function messagesIn(twiml: string): string[] {
   return [...twiml.matchAll(/<(?:Message|Sms)(?:\s[^>]*)?>([\s\S]*?)<\/(?:Message|Sms)>/g)].flatMap(([, inner = '']) => {
-    const text = (/<Body>([\s\S]*?)<\/Body>/.exec(inner)?.[1] ?? inner)
-      .replace(/&(?:lt|gt|quot|apos|#39|amp);/g, (entity) => ENTITIES[entity] ?? entity)
-      .trim();
+    const text = unescapeMarkup(/<Body>([\s\S]*?)<\/Body>/.exec(inner)?.[1] ?? inner).trim();
     return text === '' ? [] : [text];
   });
 }

@@ -1,4 +1,5 @@
 // What every console page gains from a script. Without it everything still works.
+// A function surrounds the whole file, so that its names do not become the page's; hence its length.
 (() => {
   // 24 hours, as on radios and in logs; the day only where it is another one.
   const clock = new Intl.DateTimeFormat('en', { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });

@@ -4,21 +4,12 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { Problem } from '#platform/errors.ts';
 import { isUnstorable } from '#platform/unstorable.ts';
 import { assetRoutes } from '#web/assets/assets.ts';
-import { composeRoutes } from '#web/console/messages/compose-pages.ts';
-import { correctRoutes } from '#web/console/messages/correct-pages.ts';
 import type { ConsoleContext, ConsoleDeps, ConsoleEnv } from '#web/console/shell/env.ts';
-import { pageGuard, sessionGuard } from '#web/console/shell/guard.ts';
+import { publicGuard, sessionGuard } from '#web/console/shell/guard.ts';
 import { show } from '#web/console/shell/layout.ts';
-import { listRoutes } from '#web/console/messages/list-pages.ts';
-import { messageRoutes } from '#web/console/messages/message-pages.ts';
-import { overviewRoutes } from './overview-page.ts';
-import { importRoutes } from '#web/console/recipients/import-pages.ts';
-import { peopleRoutes } from '#web/console/recipients/recipient-pages.ts';
-import { settingsRoutes } from '#web/console/organisation/settings-page.ts';
-import { signInRoutes, signOutRoutes } from '#web/console/shell/sign-in-page.ts';
-
-/** Paths behind the session. Listed, since the console shares its root with the API, the hooks and the public pages. */
-const PRIVATE = ['/', '/sign-out', '/stop', '/messages', '/messages/*', '/people', '/people/*', '/settings', '/settings/*', '/texts/*'];
+import type { Pages } from '#web/console/shell/pages.ts';
+import { signInRoutes, signOutPages } from '#web/console/shell/sign-in-page.ts';
+import { sectionPages } from './sections.ts';
 
 const TITLES: Partial<Record<number, string>> = {
   403: 'Not allowed',
@@ -51,29 +42,16 @@ async function errorPage(error: Error, c: ConsoleContext, { deps, isUnavailable 
   return show(c, { title, narrow: true, body }, status as ContentfulStatusCode);
 }
 
-/** The coordinator's pages. Everything works without a script; scripts make it live. */
-export function createConsole(console: ConsoleDeps, streams: Hono<ConsoleEnv>): Hono<ConsoleEnv> {
+/** The coordinator's pages. Everything works without a script; scripts make it live. `streams`: the pages that the HTTP layer adds. */
+export function createConsole(console: ConsoleDeps, streams: Pages): Hono<ConsoleEnv> {
   const { deps } = console;
   const app = new Hono<ConsoleEnv>();
   app.onError((error, c) => errorPage(error, c, console));
-  const page = pageGuard(deps);
-  const session = sessionGuard(deps);
-  app.use('/sign-in', page);
-  for (const path of PRIVATE) app.use(path, page, session);
+  app.use('/sign-in', publicGuard(deps));
   app.route('/', assetRoutes() as unknown as Hono<ConsoleEnv>);
   app.route('/', signInRoutes(console));
-  for (const routes of [
-    signOutRoutes(console),
-    streams,
-    overviewRoutes(),
-    composeRoutes(),
-    correctRoutes(),
-    listRoutes(),
-    messageRoutes(),
-    importRoutes(),
-    peopleRoutes(),
-    settingsRoutes(),
-  ])
-    app.route('/', routes);
+  const pages = [...signOutPages(console).list, ...streams.list, ...sectionPages()];
+  app.use('*', sessionGuard(deps, pages));
+  for (const { method, path, handler } of pages) app.on(method, path, handler);
   return app;
 }

@@ -55,7 +55,7 @@ export const publicPage = ({ locale, title, head, body }: PublicPage): Html => {
 <body>${body}</body></html>`;
 };
 
-/** A page of one sentence: not found, over, too many. Says nothing of what was asked for. */
+/** A page of one sentence: not found, over, too many. It says nothing of what was asked for. */
 export const sentencePage = (locale: string, sentence: string): Html => publicPage({ locale, title: sentence, body: html`<main><p>${sentence}</p></main>` });
 
 const timeFormat = dateFormats({

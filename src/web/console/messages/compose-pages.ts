@@ -1,4 +1,3 @@
-import { Hono } from 'hono';
 import { Problem } from '#platform/errors.ts';
 import { messageChangeSchema, messageInputSchema, previewInputSchema } from '#schemas/message.ts';
 import type { MessageView } from '#schemas/views.ts';
@@ -15,12 +14,12 @@ import { changeBetween, type ComposeValues, composeFieldId, emptyValues, readVal
 import { emptyText } from './compose-says.ts';
 import { audienceFields } from './compose-audience.ts';
 import { composeBody } from './compose-view.ts';
-import type { ConsoleContext, ConsoleEnv } from '#web/console/shell/env.ts';
+import type { ConsoleContext } from '#web/console/shell/env.ts';
 import { readForm } from '#web/console/shell/form.ts';
 import { number } from '#web/console/shell/format.ts';
-import { requireScope } from '#web/console/shell/guard.ts';
 import { show } from '#web/console/shell/layout.ts';
 import { messageTitle } from './message-view.ts';
+import { Pages } from '#web/console/shell/pages.ts';
 import { type FormError, toFormErrors } from '#web/console/shell/parts.ts';
 import { previewFragment, type PreviewState } from './preview-view.ts';
 
@@ -119,18 +118,20 @@ async function overtaken(c: ConsoleContext, values: ComposeValues, draft?: Messa
 
 /** The draft to change; one that was launched meanwhile shows its board instead. */
 async function draftOf(c: ConsoleContext): Promise<MessageView | undefined> {
-  requireScope(c, 'write');
   const message = await getMessage(c.var.ctx, c.req.param('id') ?? '');
   return message.state === 'draft' ? message : undefined;
+}
+
+async function editPage(c: ConsoleContext): Promise<Response> {
+  const draft = await draftOf(c);
+  if (!draft) return c.redirect(`/messages/${c.req.param('id')}`, 303);
+  const values = valuesOfDraft(draft);
+  return composePage(c, values, [], await previewOf(c, values), draft);
 }
 
 async function edit(c: ConsoleContext): Promise<Response> {
   const draft = await draftOf(c);
   if (!draft) return c.redirect(`/messages/${c.req.param('id')}`, 303);
-  if (c.req.method === 'GET') {
-    const values = valuesOfDraft(draft);
-    return composePage(c, values, [], await previewOf(c, values), draft);
-  }
   const form = await readForm(c);
   const values = { ...readValues(form), drill: draft.drill };
   const action = form.get('do');
@@ -158,26 +159,31 @@ async function missedPage(c: ConsoleContext, from: string): Promise<Response> {
   return composePage(c, values, errors, await previewOf(c, values));
 }
 
+async function newPage(c: ConsoleContext): Promise<Response> {
+  const from = c.req.query('from');
+  if (from && c.req.query('to') === 'missed') return missedPage(c, from);
+  const words = await audienceWords(c.var.ctx);
+  const values = from ? valuesOf(await getMessage(c.var.ctx, from)) : emptyValues(words.defaultLocale);
+  return composePage(c, values, [], from ? await previewOf(c, values) : { withText: false });
+}
+
+async function add(c: ConsoleContext): Promise<Response> {
+  const form = await readForm(c);
+  const values = readValues(form);
+  const action = form.get('do');
+  const reshaped = reshape(values, action);
+  if (reshaped) return composePage(c, reshaped, [], await previewOf(c, reshaped));
+  if (action === 'check') return composePage(c, values, [], await previewOf(c, values));
+  return save(c, values);
+}
+
+const preview = async (c: ConsoleContext): Promise<Response> => c.html(await previewFragment(await previewOf(c, readValues(await readForm(c)))));
+
 /** `GET POST /messages/new`, `GET POST /messages/{id}/edit`, `POST /messages/preview`. */
-export const composeRoutes = (): Hono<ConsoleEnv> =>
-  new Hono<ConsoleEnv>()
-    .get('/messages/new', async (c) => {
-      requireScope(c, 'write');
-      const from = c.req.query('from');
-      if (from && c.req.query('to') === 'missed') return missedPage(c, from);
-      const words = await audienceWords(c.var.ctx);
-      const values = from ? valuesOf(await getMessage(c.var.ctx, from)) : emptyValues(words.defaultLocale);
-      return composePage(c, values, [], from ? await previewOf(c, values) : { withText: false });
-    })
-    .post('/messages/new', async (c) => {
-      requireScope(c, 'write');
-      const form = await readForm(c);
-      const values = readValues(form);
-      const action = form.get('do');
-      const reshaped = reshape(values, action);
-      if (reshaped) return composePage(c, reshaped, [], await previewOf(c, reshaped));
-      if (action === 'check') return composePage(c, values, [], await previewOf(c, values));
-      return save(c, values);
-    })
-    .on(['GET', 'POST'], '/messages/:id/edit', edit)
-    .post('/messages/preview', async (c) => c.html(await previewFragment(await previewOf(c, readValues(await readForm(c))))));
+export const composePages = (): Pages =>
+  new Pages()
+    .get('/messages/new', 'write', newPage)
+    .post('/messages/new', 'write', add)
+    .get('/messages/:id/edit', 'write', editPage)
+    .post('/messages/:id/edit', 'write', edit)
+    .post('/messages/preview', 'read', preview);

@@ -1,4 +1,3 @@
-import { Hono } from 'hono';
 import { html } from 'hono/html';
 import { Problem } from '#platform/errors.ts';
 import { messageInputSchema, saysSchema } from '#schemas/message.ts';
@@ -7,12 +6,12 @@ import { correctMessage } from '#services/messages/correct-message.ts';
 import { countMayHave } from '#services/messages/count-may-have.ts';
 import { getMessage } from '#services/messages/get-message.ts';
 import { readSays, SAYS_LABELS, saysFieldId, saysInput } from './compose-says.ts';
-import type { ConsoleContext, ConsoleEnv } from '#web/console/shell/env.ts';
+import type { ConsoleContext } from '#web/console/shell/env.ts';
 import { Form, readForm } from '#web/console/shell/form.ts';
 import { languageName, people, textsOf } from '#web/console/shell/format.ts';
-import { requireScope } from '#web/console/shell/guard.ts';
 import { show } from '#web/console/shell/layout.ts';
 import { messageTitle } from './message-view.ts';
+import { Pages } from '#web/console/shell/pages.ts';
 import { attribute, csrf, field, type FormError, type Html, input, toFormErrors } from '#web/console/shell/parts.ts';
 
 type Kind = 'correction' | 'all_clear';
@@ -105,13 +104,11 @@ async function correct(c: ConsoleContext): Promise<Response> {
   }
 }
 
+async function newCorrection(c: ConsoleContext): Promise<Response> {
+  const message = await getMessage(c.var.ctx, c.req.param('id') ?? '');
+  if (message.times.launchedAt === null) return c.redirect(`/messages/${message.id}`, 303);
+  return correctPage(c, message, kindOf(c.req.query('kind') ?? ''), Form.of({}), []);
+}
+
 /** `GET POST /messages/{id}/correct?kind=correction|all_clear`. */
-export const correctRoutes = (): Hono<ConsoleEnv> =>
-  new Hono<ConsoleEnv>()
-    .get('/messages/:id/correct', async (c) => {
-      requireScope(c, 'write');
-      const message = await getMessage(c.var.ctx, c.req.param('id'));
-      if (message.times.launchedAt === null) return c.redirect(`/messages/${message.id}`, 303);
-      return correctPage(c, message, kindOf(c.req.query('kind') ?? ''), Form.of({}), []);
-    })
-    .post('/messages/:id/correct', correct);
+export const correctPages = (): Pages => new Pages().get('/messages/:id/correct', 'write', newCorrection).post('/messages/:id/correct', 'write', correct);

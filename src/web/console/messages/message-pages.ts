@@ -1,4 +1,3 @@
-import { Hono } from 'hono';
 import { html } from 'hono/html';
 import { wordingAsGiven } from '#domain/message/wording.ts';
 import { Problem } from '#platform/errors.ts';
@@ -16,12 +15,13 @@ import { stopMessage } from '#services/messages/stop-message.ts';
 import { answered, askView, type Asked } from './ask-view.ts';
 import { boardData } from './board-data.ts';
 import { liveRegion } from './board-view.ts';
-import type { ConsoleContext, ConsoleEnv } from '#web/console/shell/env.ts';
+import type { ConsoleContext } from '#web/console/shell/env.ts';
 import { readForm } from '#web/console/shell/form.ts';
 import { number, onTheWay, people, plural, textsOf } from '#web/console/shell/format.ts';
 import { show } from '#web/console/shell/layout.ts';
 import { messageList, pager } from './message-list.ts';
 import { boardBody, draftBody, messageTitle } from './message-view.ts';
+import { Pages } from '#web/console/shell/pages.ts';
 import { csrf, type FormError, type Part } from '#web/console/shell/parts.ts';
 
 const isWaiting = (message: MessageView): boolean => message.state === 'draft';
@@ -181,22 +181,29 @@ function stoppedNotice(query: string | undefined): Part {
   return html`<p class="note good" role="status"><b>Stopped.</b> ${plural(Number(cancelled), 'delivery', 'deliveries')} will not be made. ${onTheWay(Number(inFlight))}</p>`;
 }
 
-/** `GET /messages`, `GET /messages/{id}` and what can be done with one message. */
-export const messageRoutes = (): Hono<ConsoleEnv> =>
-  new Hono<ConsoleEnv>()
-    .get('/messages', async (c) => {
-      const page = await listMessages(c.var.ctx, { cursor: c.req.query('cursor'), limit: 25 });
-      const body = html`<div class="head"><h1>Messages</h1>${c.var.ctx.actor.scopes.has('write') && html`<a class="btn main" href="/messages/new">New message</a>`}</div>
+async function messagesPage(c: ConsoleContext): Promise<Response> {
+  const page = await listMessages(c.var.ctx, { cursor: c.req.query('cursor'), limit: 25 });
+  const body = html`<div class="head"><h1>Messages</h1>${c.var.ctx.actor.scopes.has('write') && html`<a class="btn main" href="/messages/new">New message</a>`}</div>
         <section class="card">${messageList(page.items)}</section>${pager('/messages', {}, page.next, c.req.query('cursor'))}`;
-      return show(c, { title: 'Messages', section: 'messages', body });
-    })
-    .get('/messages/:id', async (c) => {
-      const message = await getMessage(c.var.ctx, c.req.param('id'));
-      return isWaiting(message) ? draftPage(c, message) : boardPage(c, message, message.state === 'stopped' && stoppedNotice(c.req.query('stopped')));
-    })
-    // Where a refused form was answered: its address may be opened again.
-    .on('GET', ['/messages/:id/launch', '/messages/:id/approve'], (c) => c.redirect(`/messages/${c.req.param('id')}`, 303))
-    .post('/messages/:id/launch', launch)
-    .post('/messages/:id/approve', approve)
-    .get('/messages/:id/stop', stopPage)
-    .post('/messages/:id/stop', stop);
+  return show(c, { title: 'Messages', section: 'messages', body });
+}
+
+async function messagePage(c: ConsoleContext): Promise<Response> {
+  const message = await getMessage(c.var.ctx, c.req.param('id') ?? '');
+  return isWaiting(message) ? draftPage(c, message) : boardPage(c, message, message.state === 'stopped' && stoppedNotice(c.req.query('stopped')));
+}
+
+/** A refused form is answered at the form's own address, which may then be opened again. */
+const backToMessage = (c: ConsoleContext): Response => c.redirect(`/messages/${c.req.param('id')}`, 303);
+
+/** `GET /messages`, `GET /messages/{id}` and what can be done with one message. Which class a person may send is asked by the verbs. */
+export const messagePages = (): Pages =>
+  new Pages()
+    .get('/messages', 'read', messagesPage)
+    .get('/messages/:id', 'read', messagePage)
+    .get('/messages/:id/launch', 'read', backToMessage)
+    .get('/messages/:id/approve', 'read', backToMessage)
+    .post('/messages/:id/launch', 'write', launch)
+    .post('/messages/:id/approve', 'write', approve)
+    .get('/messages/:id/stop', 'read', stopPage)
+    .post('/messages/:id/stop', 'write', stop);

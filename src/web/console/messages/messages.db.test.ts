@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { addSuppression } from '#services/recipients/add-suppression.ts';
 import { createRecipient } from '#services/recipients/create-recipient.ts';
 import { listMessages } from '#services/messages/list-messages.ts';
 import type { BrowserSession } from '#testing/browser-session.ts';
@@ -194,6 +195,15 @@ test('a message that does not move says for whom it waits', async () => {
   expect(await page.text(path)).toMatch(/Waits for SMS \(SMS\):<\/b> its provider fails \(ECONNREFUSED\)/);
   await set({ stopped_at: new Date(), stopped_reason: '20003: wrong token' });
   expect(await page.text(path)).toContain('it stopped: 20003: wrong token. A person must release it.');
+});
+
+test('the board counts who said yes, and its list tells of whom said stop', async () => {
+  await addSuppression(deps.as(tenantId), { address: '+12125550101' });
+  const { path, html } = await draft({ 'key-0': '1', 'label-0': 'I am coming', 'counts-0': 'on' });
+  await page.post(`${path}/launch`, { _csrf: token, audienceHash: hidden(html, 'audienceHash'), count: '3', sure: 'yes' });
+  await new LaneByHand(deps, deps.as(tenantId)).plan();
+  expect(await page.text(path)).toContain('<dt>Said yes</dt><dd class="yes">0</dd>');
+  expect(await page.text(`${path}/deliveries`)).toContain('<td data-label="Reason">Said stop, or the address is dead</td>');
 });
 
 test('the whole installation is not for a coordinator', async () => {

@@ -1,20 +1,19 @@
-import { Hono } from 'hono';
 import { html } from 'hono/html';
 import { Problem } from '#platform/errors.ts';
-import { CHANNELS } from '#schemas/delivery.ts';
+import { type Channel, CHANNELS } from '#schemas/delivery.ts';
 import { type ApiKeyView, createApiKey, listApiKeys, revokeApiKey } from '#services/access/api-keys.ts';
 import type { Scope } from '#services/context.ts';
 import { getSettings } from '#services/organisations/get-settings.ts';
 import { listSenders, releaseSender, type SenderView, type SendingState, sendingState } from '#services/organisations/senders.ts';
 import { stopEverything } from '#services/messages/stop-everything.ts';
-import type { ConsoleContext, ConsoleEnv } from '#web/console/shell/env.ts';
+import type { ConsoleContext } from '#web/console/shell/env.ts';
 import { Form, readForm } from '#web/console/shell/form.ts';
 import { CHANNEL_NAMES, CLASS_NAMES, number, onTheWay, percent } from '#web/console/shell/format.ts';
-import { requireScope } from '#web/console/shell/guard.ts';
 import { show } from '#web/console/shell/layout.ts';
 import { organisationCard, saveOrganisation } from './organisation-form.ts';
-import { channelOf, stoppedBanner } from '#web/console/overview-page.ts';
+import { Pages } from '#web/console/shell/pages.ts';
 import { attribute, csrf, errorOf, type FormError, type Html, input, type Part, time, toFormErrors } from '#web/console/shell/parts.ts';
+import { stoppedBanner } from '#web/console/shell/stopped-banner.ts';
 
 const SCOPE_LABELS: Record<Scope, string> = {
   read: 'Read everything',
@@ -101,7 +100,6 @@ async function settingsPage(c: ConsoleContext, typed: Typed = {}, errors: readon
 }
 
 async function makeKey(c: ConsoleContext): Promise<Response> {
-  requireScope(c, 'admin');
   const form = await readForm(c);
   const scopes = SCOPES.filter((scope) => form.all('scope').includes(scope));
   try {
@@ -118,6 +116,8 @@ async function makeKey(c: ConsoleContext): Promise<Response> {
   }
 }
 
+const channelOf = (text: string): Channel | undefined => CHANNELS.find((channel) => channel === text);
+
 function notices(saved: string | undefined, stopped: string | undefined): Part {
   const [, name = '', inFlight] = /^(\w{1,10})\.(\d{1,9})$/.exec(stopped ?? '') ?? [];
   const channel = channelOf(name);
@@ -126,29 +126,32 @@ function notices(saved: string | undefined, stopped: string | undefined): Part {
   return saved !== undefined && html`<p class="note good" role="status">Saved.</p>`;
 }
 
+async function saveSettings(c: ConsoleContext): Promise<Response> {
+  const form = await readForm(c);
+  const errors = await saveOrganisation(c.var.ctx, form);
+  return errors.length > 0 ? settingsPage(c, { organisation: form }, errors) : c.redirect('/settings?saved', 303);
+}
+
+async function stopChannel(c: ConsoleContext): Promise<Response> {
+  const channel = channelOf(c.req.param('channel') ?? '');
+  if (!channel) throw new Problem(404, 'not_found', 'No such channel.');
+  const release = (await readForm(c)).get('release') === 'yes';
+  const { inFlight } = await stopEverything(c.var.ctx, { scope: 'channel', channel, release });
+  return c.redirect(release ? '/settings' : `/settings?stopped=${channel}.${inFlight}`, 303);
+}
+
 /** `GET /settings` and its buttons. */
-export const settingsRoutes = (): Hono<ConsoleEnv> =>
-  new Hono<ConsoleEnv>()
-    .get('/settings', (c) => settingsPage(c, {}, [], notices(c.req.query('saved'), c.req.query('stopped'))))
-    .post('/settings/organisation', async (c) => {
-      requireScope(c, 'admin');
-      const form = await readForm(c);
-      const errors = await saveOrganisation(c.var.ctx, form);
-      return errors.length > 0 ? settingsPage(c, { organisation: form }, errors) : c.redirect('/settings?saved', 303);
-    })
-    .post('/settings/keys', makeKey)
-    .post('/settings/keys/:id/revoke', async (c) => {
+export const settingsPages = (): Pages =>
+  new Pages()
+    .get('/settings', 'read', (c) => settingsPage(c, {}, [], notices(c.req.query('saved'), c.req.query('stopped'))))
+    .post('/settings/organisation', 'admin', saveSettings)
+    .post('/settings/keys', 'admin', makeKey)
+    .post('/settings/keys/:id/revoke', 'admin', async (c) => {
       await revokeApiKey(c.var.ctx, c.req.param('id'));
       return c.redirect('/settings', 303);
     })
-    .post('/settings/senders/:id/release', async (c) => {
+    .post('/settings/senders/:id/release', 'admin', async (c) => {
       await releaseSender(c.var.ctx, c.req.param('id'));
       return c.redirect('/settings', 303);
     })
-    .post('/settings/channels/:channel', async (c) => {
-      const channel = channelOf(c.req.param('channel'));
-      if (!channel) throw new Problem(404, 'not_found', 'No such channel.');
-      const release = (await readForm(c)).get('release') === 'yes';
-      const { inFlight } = await stopEverything(c.var.ctx, { scope: 'channel', channel, release });
-      return c.redirect(release ? '/settings' : `/settings?stopped=${channel}.${inFlight}`, 303);
-    });
+    .post('/settings/channels/:channel', 'write', stopChannel);

@@ -1,16 +1,16 @@
-import { Hono } from 'hono';
 import { html } from 'hono/html';
 import { Problem } from '#platform/errors.ts';
 import { acknowledgeImport } from '#services/imports/acknowledge-import.ts';
 import { getImport } from '#services/imports/get-import.ts';
 import { importRecipients } from '#services/imports/import-recipients.ts';
 import { listImports } from '#services/imports/list-imports.ts';
-import type { ConsoleContext, ConsoleEnv } from '#web/console/shell/env.ts';
+import type { ConsoleContext } from '#web/console/shell/env.ts';
 import { number, plural } from '#web/console/shell/format.ts';
-import { requireScope, requireToken } from '#web/console/shell/guard.ts';
+import { requireToken } from '#web/console/shell/guard.ts';
 import { show } from '#web/console/shell/layout.ts';
 import { acknowledgeForm, earlierImports, importBody } from './import-view.ts';
 import { readUpload } from '#web/console/shell/multipart.ts';
+import { Pages } from '#web/console/shell/pages.ts';
 import { csrf, type FormError, errorOf, type Html, type Part } from '#web/console/shell/parts.ts';
 
 type Result = Awaited<ReturnType<typeof importRecipients>>;
@@ -65,7 +65,6 @@ async function importPage(c: ConsoleContext, errors: readonly FormError[], resul
 }
 
 async function upload(c: ConsoleContext): Promise<Response> {
-  requireScope(c, 'write');
   const refuse = (problem: unknown): Promise<Response> => {
     if (!(problem instanceof Problem) || problem.status === 403 || problem.status >= 500) throw problem;
     return importPage(c, [{ id: 'file', text: problem.message }]);
@@ -88,20 +87,18 @@ async function importedPage(c: ConsoleContext): Promise<Response> {
   return show(c, { title: 'An import', section: 'people', narrow: true, body });
 }
 
+async function acknowledge(c: ConsoleContext): Promise<Response> {
+  const { id } = await acknowledgeImport(c.var.ctx, c.req.param('id') ?? '');
+  return c.redirect(`/people/imports/${id}`, 303);
+}
+
 /** `GET POST /people/import`, `GET /people/imports/{id}`, `POST /people/imports/{id}/acknowledge`, `GET /people/template.csv`. */
-export const importRoutes = (): Hono<ConsoleEnv> =>
-  new Hono<ConsoleEnv>()
-    .get('/people/import', (c) => {
-      requireScope(c, 'write');
-      return importPage(c, []);
-    })
-    .post('/people/import', upload)
-    .get('/people/imports/:id', importedPage)
-    .post('/people/imports/:id/acknowledge', async (c) => {
-      requireScope(c, 'write');
-      const { id } = await acknowledgeImport(c.var.ctx, c.req.param('id'));
-      return c.redirect(`/people/imports/${id}`, 303);
-    })
-    .get('/people/template.csv', (c) =>
+export const importPages = (): Pages =>
+  new Pages()
+    .get('/people/import', 'write', (c) => importPage(c, []))
+    .upload('/people/import', 'write', upload)
+    .get('/people/imports/:id', 'read', importedPage)
+    .post('/people/imports/:id/acknowledge', 'write', acknowledge)
+    .get('/people/template.csv', 'read', (c) =>
       c.body(TEMPLATE, 200, { 'content-type': 'text/csv; charset=utf-8', 'content-disposition': 'attachment; filename="people.csv"' }),
     );

@@ -1,4 +1,3 @@
-import { Hono } from 'hono';
 import { html } from 'hono/html';
 import { Problem } from '#platform/errors.ts';
 import type { RecipientView } from '#schemas/recipient.ts';
@@ -7,12 +6,12 @@ import { createRecipient } from '#services/recipients/create-recipient.ts';
 import { eraseRecipient } from '#services/recipients/erase-recipient.ts';
 import { getRecipient } from '#services/recipients/get-recipient.ts';
 import { listRecipients } from '#services/recipients/list-recipients.ts';
-import type { ConsoleContext, ConsoleEnv } from '#web/console/shell/env.ts';
+import type { ConsoleContext } from '#web/console/shell/env.ts';
 import { Form, readForm } from '#web/console/shell/form.ts';
 import { plural } from '#web/console/shell/format.ts';
-import { requireScope } from '#web/console/shell/guard.ts';
 import { show } from '#web/console/shell/layout.ts';
 import { pager } from '#web/console/messages/message-list.ts';
+import { Pages } from '#web/console/shell/pages.ts';
 import { csrf, type FormError, type Html, type Part, time } from '#web/console/shell/parts.ts';
 import { formOf, personChange, personErrors, personFields, personInput } from './recipient-form.ts';
 
@@ -84,38 +83,40 @@ async function attempt(change: () => Promise<Response>, refuse: (errors: FormErr
   }
 }
 
+async function add(c: ConsoleContext): Promise<Response> {
+  const form = await readForm(c);
+  const create = async (): Promise<Response> => c.redirect(`/people/${(await createRecipient(c.var.ctx, personInput(form))).id}?saved=1`, 303);
+  return attempt(create, (errors) => newPage(c, form, errors));
+}
+
+async function recipientPage(c: ConsoleContext): Promise<Response> {
+  const person = await getRecipient(c.var.ctx, c.req.param('id') ?? '');
+  const notice = c.req.query('saved') ? html`<p class="note good" role="status">Saved.</p>` : '';
+  return editPage(c, person, formOf(person), [], notice);
+}
+
+async function save(c: ConsoleContext): Promise<Response> {
+  const form = await readForm(c);
+  const person = await getRecipient(c.var.ctx, c.req.param('id') ?? '');
+  const change = async (): Promise<Response> => {
+    await changeRecipient(c.var.ctx, person.id, personChange(form));
+    return c.redirect(`/people/${person.id}?saved=1`, 303);
+  };
+  return attempt(change, (errors) => editPage(c, person, form, errors));
+}
+
+async function erase(c: ConsoleContext): Promise<Response> {
+  await eraseRecipient(c.var.ctx, c.req.param('id') ?? '');
+  const body = html`<h1>Erased</h1><p class="note good" role="status">This person is erased.</p><p><a class="btn" href="/people">To the people</a></p>`;
+  return show(c, { title: 'Erased', section: 'people', narrow: true, body });
+}
+
 /** `/people`, `/people/new`, `/people/{id}`. */
-export const peopleRoutes = (): Hono<ConsoleEnv> =>
-  new Hono<ConsoleEnv>()
-    .get('/people', listPage)
-    .get('/people/new', (c) => {
-      requireScope(c, 'write');
-      return newPage(c, Form.of({}), []);
-    })
-    .post('/people/new', async (c) => {
-      requireScope(c, 'write');
-      const form = await readForm(c);
-      const add = async (): Promise<Response> => c.redirect(`/people/${(await createRecipient(c.var.ctx, personInput(form))).id}?saved=1`, 303);
-      return attempt(add, (errors) => newPage(c, form, errors));
-    })
-    .get('/people/:id', async (c) => {
-      const person = await getRecipient(c.var.ctx, c.req.param('id'));
-      const notice = c.req.query('saved') ? html`<p class="note good" role="status">Saved.</p>` : '';
-      return editPage(c, person, formOf(person), [], notice);
-    })
-    .post('/people/:id', async (c) => {
-      requireScope(c, 'write');
-      const form = await readForm(c);
-      const person = await getRecipient(c.var.ctx, c.req.param('id'));
-      const save = async (): Promise<Response> => {
-        await changeRecipient(c.var.ctx, person.id, personChange(form));
-        return c.redirect(`/people/${person.id}?saved=1`, 303);
-      };
-      return attempt(save, (errors) => editPage(c, person, form, errors));
-    })
-    .post('/people/:id/erase', async (c) => {
-      requireScope(c, 'write');
-      await eraseRecipient(c.var.ctx, c.req.param('id'));
-      const body = html`<h1>Erased</h1><p class="note good" role="status">This person is erased.</p><p><a class="btn" href="/people">To the people</a></p>`;
-      return show(c, { title: 'Erased', section: 'people', narrow: true, body });
-    });
+export const recipientPages = (): Pages =>
+  new Pages()
+    .get('/people', 'read', listPage)
+    .get('/people/new', 'write', (c) => newPage(c, Form.of({}), []))
+    .post('/people/new', 'write', add)
+    .get('/people/:id', 'read', recipientPage)
+    .post('/people/:id', 'write', save)
+    .post('/people/:id/erase', 'write', erase);

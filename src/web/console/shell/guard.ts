@@ -1,11 +1,13 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { MiddlewareHandler } from 'hono';
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
+import { matchedRoutes } from 'hono/route';
 import { Problem } from '#platform/errors.ts';
 import type { Deps, Scope } from '#services/context.ts';
 import { findSession, sessionActor } from '#services/access/sessions.ts';
 import type { ConsoleContext, ConsoleEnv } from './env.ts';
 import { readForm } from './form.ts';
+import type { Page } from './pages.ts';
 
 const CSP = [
   "default-src 'none'",
@@ -33,21 +35,26 @@ export function setSessionCookie(c: ConsoleContext, deps: Deps, token: string): 
 export const clearSessionCookie = (c: ConsoleContext, deps: Deps): string | undefined =>
   deleteCookie(c, cookieName(deps), { path: '/', secure: isSecure(deps) });
 
-/** Headers of every console page; on an unsafe method refuses what another site made the browser send. */
-export function pageGuard(deps: Deps): MiddlewareHandler<ConsoleEnv> {
-  return async (c, next) => {
-    c.header('content-security-policy', CSP);
-    // `no-referrer` would make browsers send `Origin: null` with our own forms.
-    c.header('referrer-policy', 'same-origin');
-    c.header('cache-control', 'no-store');
-    c.header('x-content-type-options', 'nosniff');
-    c.header('x-frame-options', 'DENY');
-    c.header('cross-origin-opener-policy', 'same-origin');
-    if (isUnsafe(c.req.method) && !isSameOrigin(c, deps))
-      throw new Problem(403, 'foreign_origin', 'This form was not sent from this console, so nothing was done.');
-    await next();
-  };
+/** Sets the headers of every console page. @throws Problem 403 `foreign_origin` for a form that another site made the browser send */
+function guardPage(c: ConsoleContext, deps: Deps): void {
+  c.header('content-security-policy', CSP);
+  // `no-referrer` would make browsers send `Origin: null` with our own forms.
+  c.header('referrer-policy', 'same-origin');
+  c.header('cache-control', 'no-store');
+  c.header('x-content-type-options', 'nosniff');
+  c.header('x-frame-options', 'DENY');
+  c.header('cross-origin-opener-policy', 'same-origin');
+  if (isUnsafe(c.req.method) && !isSameOrigin(c, deps))
+    throw new Problem(403, 'foreign_origin', 'This form was not sent from this console, so nothing was done.');
 }
+
+/** For the pages that need no session. */
+export const publicGuard =
+  (deps: Deps): MiddlewareHandler<ConsoleEnv> =>
+  (c, next) => {
+    guardPage(c, deps);
+    return next();
+  };
 
 /**
  * Browsers send Sec-Fetch-Site on https and on loopback, and Origin with every POST. Origin is compared with the public
@@ -62,21 +69,37 @@ function isSameOrigin(c: ConsoleContext, deps: Deps): boolean {
   return host === new URL(deps.config.publicUrl).host || host === (c.req.header('host') ?? new URL(c.req.url).host);
 }
 
-/** Lets in who is signed in, sets `ctx` and `session`, and holds every unsafe method to the session's form token. */
-export function sessionGuard(deps: Deps): MiddlewareHandler<ConsoleEnv> {
+const isMultipart = (c: ConsoleContext): boolean => (c.req.header('content-type') ?? '').startsWith('multipart/');
+
+/** `people` of `/people/rcp_x`; '' of `/`. */
+const folderOf = (path: string): string => path.split('/', 2)[1] ?? '';
+
+/**
+ * Stands before every page of the console: lets in who is signed in and has the page's scope, sets `ctx` and `session`, and
+ * holds every form to the session's token. The console shares its root with the API, the hooks and the public pages, which
+ * come before it. An address that no route matches goes on and becomes a 404, unless it lies below a folder of the pages;
+ * one below /v1 goes on as well, since the API's own gate has let it pass.
+ */
+export function sessionGuard(deps: Deps, pages: readonly Page[]): MiddlewareHandler<ConsoleEnv> {
+  const known = new Map(pages.map((page) => [`${page.method} ${page.path}`, page]));
+  const folders = new Set(pages.map(({ path }) => folderOf(path)).filter((folder) => folder !== ''));
   return async (c, next) => {
+    const route = matchedRoutes(c).find(({ method }) => method !== 'ALL');
+    const folder = folderOf(c.req.path);
+    if (folder === 'v1' || (!route && !folders.has(folder))) return next();
+    guardPage(c, deps);
     const token = sessionToken(c, deps);
     const session = token === '' ? undefined : await findSession(deps, token);
     if (!session) return toSignIn(c, deps, token !== '');
     c.set('session', session);
     c.set('ctx', { ...deps, tenantId: session.tenantId, actor: sessionActor(session), requestId: c.get('requestId') ?? '' });
-    // An upload is read as a stream; its handler checks the token that stands before the file.
-    if (isUnsafe(c.req.method) && !isUpload(c)) requireToken(c, (await readForm(c)).get('_csrf'));
+    const page = route && known.get(`${route.method} ${route.path}`);
+    if (route && !page) throw new Error(`the page ${route.path} states no scope`);
+    if (page) requireScope(c, page.scope);
+    if (isUnsafe(c.req.method) && !(page?.upload && isMultipart(c))) requireToken(c, (await readForm(c)).get('_csrf'));
     return next();
   };
 }
-
-export const isUpload = (c: ConsoleContext): boolean => (c.req.header('content-type') ?? '').startsWith('multipart/');
 
 /** @throws Problem 403 `form_token` unless `given` is the session's token */
 export function requireToken(c: ConsoleContext, given: string): void {

@@ -1,11 +1,10 @@
 import { html } from 'hono/html';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
-import type { Session } from '#services/access/sessions.ts';
+import { type Session, sessionActor } from '#services/access/sessions.ts';
 import { type AssetName, assetPath } from '#web/assets/assets.ts';
 import type { ConsoleContext } from './env.ts';
 import { csrf, type FormError, errorSummary, type Html, type Part } from './parts.ts';
-
-export type Section = 'overview' | 'messages' | 'people' | 'settings';
+import { type Section, SECTIONS } from './sections.ts';
 
 export interface PageOptions {
   title: string;
@@ -19,14 +18,13 @@ export interface PageOptions {
   banner?: Part;
 }
 
-const SECTIONS: readonly [Section, string, string][] = [
-  ['overview', '/', 'Overview'],
-  ['messages', '/messages', 'Messages'],
-  ['people', '/people', 'People'],
-  ['settings', '/settings', 'Settings'],
-];
-
 const SCRIPTS: readonly AssetName[] = ['htmx.js', 'console.js'];
+
+/** The sections that this person may open. */
+function sectionsFor(session: Session): [string, (typeof SECTIONS)[Section]][] {
+  const { scopes } = sessionActor(session);
+  return Object.entries(SECTIONS).filter(([, { scope }]) => scopes.has(scope));
+}
 
 function header(session: Session | undefined, section: Section | undefined, banner: Part): Html {
   return html`<header class="top"><div>
@@ -35,7 +33,7 @@ function header(session: Session | undefined, section: Section | undefined, bann
       session &&
       html`<div class="who"><span class="name" title="${session.email}">${session.userName}, ${session.tenantName}</span>
       <form method="post" action="/sign-out">${csrf(session.csrfToken)}<button class="btn plain small">Sign out</button></form></div>
-    <nav class="nav" aria-label="Main">${SECTIONS.map(([key, path, label]) => html`<a href="${path}"${key === section ? html` aria-current="page"` : ''}>${label}</a>`)}</nav>`
+    <nav class="nav" aria-label="Main">${sectionsFor(session).map(([key, { path, label }]) => html`<a href="${path}"${key === section ? html` aria-current="page"` : ''}>${label}</a>`)}</nav>`
     }
   </div>${banner}</header>`;
 }

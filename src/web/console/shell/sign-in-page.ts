@@ -7,6 +7,7 @@ import type { ConsoleContext, ConsoleDeps, ConsoleEnv } from './env.ts';
 import { Form, readForm } from './form.ts';
 import { clearSessionCookie, safeNext, sessionToken, setSessionCookie } from './guard.ts';
 import { show } from './layout.ts';
+import { Pages } from './pages.ts';
 import { type FormError, input } from './parts.ts';
 
 function signInPage(c: ConsoleContext, form: Form, errors: FormError[], status?: 401 | 422 | 429): Promise<Response> {
@@ -56,9 +57,9 @@ export function signInRoutes({ deps, clientIp }: ConsoleDeps): Hono<ConsoleEnv> 
     });
 }
 
-/** `POST /sign-out`, behind the session guard. */
-export const signOutRoutes = ({ deps }: ConsoleDeps): Hono<ConsoleEnv> =>
-  new Hono<ConsoleEnv>().post('/sign-out', async (c) => {
+/** `POST /sign-out`: everybody who is signed in may sign out. */
+export const signOutPages = ({ deps }: ConsoleDeps): Pages =>
+  new Pages().post('/sign-out', 'read', async (c) => {
     await endSession(deps, c.var.session, sessionToken(c, deps));
     clearSessionCookie(c, deps);
     return c.redirect('/sign-in', 303);
