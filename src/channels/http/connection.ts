@@ -2,6 +2,7 @@ import { connect as connectTcp, type LookupFunction, type Socket } from 'node:ne
 import { connect as connectTls } from 'node:tls';
 import type { IncomingHttpHeaders } from 'node:http';
 import { monotonicMs } from '#platform/clock.ts';
+import { isBlank } from './grammar.ts';
 import { HttpReplyReader } from './reply-reader.ts';
 
 /** Read at once; one for each connection, used again for every answer. */
@@ -141,6 +142,7 @@ export class HttpConnection {
 
   #onBytes(bytes: Buffer): boolean {
     const exchange = this.#exchange;
+    if (!exchange && isBlank(bytes)) return true;
     // Nobody asked: it is a server that says why it closes (408), or worse.
     const came = exchange ? this.#reader.read(bytes) : 'broken';
     if (came === 'more') return true;
