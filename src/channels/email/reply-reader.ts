@@ -10,8 +10,8 @@ const MAX_REPLY_BYTES = 65_536;
 /** RFC 5321 section 4.2.1: nothing else is a reply, and what is none must not pass for a refusal. */
 export const REPLY = /^([2-5]\d\d)([ -]|$)/;
 
-/** RFC 2034 section 4 */
-export const enhancedCode = (reply: string): string | undefined => /^\d{3}[ -]([245]\.\d{1,3}\.\d{1,3})\b/.exec(reply)?.[1];
+/** RFC 2034 section 4; of a reply of several lines the first that has one. */
+export const enhancedCode = (reply: string): string | undefined => /^\d{3}[ -]([245]\.\d{1,3}\.\d{1,3})(?!\d|\.\d)/m.exec(reply)?.[1];
 
 /** Cuts what comes from the socket into replies, however it was cut on its way. */
 export class ReplyReader {
@@ -27,25 +27,24 @@ export class ReplyReader {
   /** @returns the replies that are complete now, up to what is none */
   read(chunk: Buffer): Reply[] {
     const replies: Reply[] = [];
-    const lines = (this.#rest + chunk.toString('utf8')).split(/\r?\n/);
+    // A byte is a character: words in another encoding are for nobody to read, and may be cut in the middle of a letter.
+    const lines = (this.#rest + chunk.toString('latin1')).split(/\r?\n/);
     this.#rest = lines.pop() ?? '';
     for (const line of lines) {
-      if (line.trim() === '') continue;
+      if (/^[ \t]*$/.test(line)) continue;
       const parts = REPLY.exec(line);
       // All lines of a reply have the same code (RFC 5321 section 4.2.1): of two, nobody knows which one is meant.
-      this.#broken = !parts || (this.#lines !== '' && !this.#lines.startsWith(line.slice(0, 3)));
+      const isOf = parts !== null && (this.#lines === '' || this.#lines.startsWith(line.slice(0, 3)));
+      this.#broken = !isOf || this.#lines.length + line.length > MAX_REPLY_BYTES;
       if (!parts || this.#broken) return replies;
       this.#lines += line;
-      if (parts[2] === '-') {
-        this.#lines += '\n';
-        this.#broken = this.#lines.length > MAX_REPLY_BYTES;
-        if (this.#broken) return replies;
-        continue;
+      if (parts[2] === '-') this.#lines += '\n';
+      else {
+        replies.push({ code: Number(parts[1]), text: this.#lines });
+        this.#lines = '';
       }
-      replies.push({ code: Number(parts[1]), text: this.#lines });
-      this.#lines = '';
     }
-    this.#broken = this.#rest.length > MAX_REPLY_BYTES;
+    this.#broken = this.#lines.length + this.#rest.length > MAX_REPLY_BYTES;
     return replies;
   }
 }

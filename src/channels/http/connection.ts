@@ -1,6 +1,8 @@
 import { connect as connectTcp, type LookupFunction, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { IncomingHttpHeaders } from 'node:http';
+import { monotonicMs } from '#platform/clock.ts';
+import { isBlank } from './grammar.ts';
 import { HttpReplyReader } from './reply-reader.ts';
 
 /** Read at once; one for each connection, used again for every answer. */
@@ -9,6 +11,8 @@ const READ_BYTES = 16_384;
 const EARLY_MS = 1_000;
 /** However long a server would wait: on the way between, address translation forgets what is silent for 4 to 6 minutes, and tells nobody. */
 const MOST_KEEP_ALIVE_MS = 60_000;
+/** A server that ends a connection later than this after an answer has waited for a request in vain; sooner, it had given its last answer. */
+export const SOON_MS = 500;
 /** Connecting and the TLS handshake. A peer that takes the connection and then says nothing would hold its place for ever. */
 export const CONNECT_MS = 10_000;
 
@@ -65,6 +69,9 @@ export class HttpConnection {
   #keepAliveMs: number;
   #made = false;
   #gone = false;
+  #answers = 0;
+  #answeredAt = 0;
+  #cutAfter: number | undefined;
 
   constructor(options: ConnectionOptions, events: ConnectionEvents) {
     this.#options = options;
@@ -75,9 +82,25 @@ export class HttpConnection {
     this.#timer = setTimeout(() => this.end('ETIMEDOUT'), options.connectMs ?? CONNECT_MS);
     this.#socket.setNoDelay(true);
     // 'error' comes before 'close', and says why.
-    this.#socket.on('error', (error) => this.end(codeOf(error)));
-    this.#socket.on('end', () => this.end('ECONNRESET'));
-    this.#socket.on('close', () => this.end('ECONNRESET'));
+    this.#socket.on('error', (error) => this.#cut(codeOf(error)));
+    this.#socket.on('end', () => this.#cut('ECONNRESET'));
+    this.#socket.on('close', () => this.#cut('ECONNRESET'));
+  }
+
+  /** Answers that it has brought. */
+  get answers(): number {
+    return this.#answers;
+  }
+
+  /** The number of answers after which the server ended it, without having said so and soon after the last of them. */
+  get cutAfter(): number | undefined {
+    return this.#cutAfter;
+  }
+
+  #cut(code: string): void {
+    if (this.#gone) return;
+    if (this.#answers > 0 && monotonicMs() - this.#answeredAt < SOON_MS) this.#cutAfter = this.#answers;
+    this.end(code);
   }
 
   #connect(): Socket {
@@ -119,6 +142,7 @@ export class HttpConnection {
 
   #onBytes(bytes: Buffer): boolean {
     const exchange = this.#exchange;
+    if (!exchange && isBlank(bytes)) return true;
     // Nobody asked: it is a server that says why it closes (408), or worse.
     const came = exchange ? this.#reader.read(bytes) : 'broken';
     if (came === 'more') return true;
@@ -127,6 +151,8 @@ export class HttpConnection {
       return false;
     }
     this.#exchange = undefined;
+    this.#answers++;
+    this.#answeredAt = monotonicMs();
     const { head, reusable } = this.#reader;
     const body = this.#reader.body();
     if (reusable) {
@@ -149,8 +175,8 @@ export class HttpConnection {
   }
 
   /** It has nothing to do for now, and closes if that stays so. */
-  rest(): void {
-    this.#timer = setTimeout(() => this.end('CLOSED'), this.#keepAliveMs).unref();
+  rest(forMs = this.#keepAliveMs): void {
+    this.#timer = setTimeout(() => this.end('CLOSED'), forMs).unref();
   }
 
   /** Closes it. A request under way ends here: answered if its status line came, else in doubt. */

@@ -84,6 +84,19 @@ test('words that nobody asked for end an idle connection, and are nobody’s ans
   expect(await pool.send(post())).toMatchObject({ kind: 'reply', status: 201 });
 });
 
+test('line ends behind an answer mean nothing, in the same packet and in one of their own', async () => {
+  const { port, closed, connections } = await tcp((socket, count) => {
+    socket.write(`${ok}\r\n`);
+    if (count === 2) setImmediate(() => socket.write('\r\n\n', () => spoken.resolve()));
+  });
+  const spoken = Promise.withResolvers<void>();
+  const pool = poolFor(port);
+  for (let i = 0; i < 2; i++) expect(await pool.send(post())).toMatchObject({ kind: 'reply', status: 200, body: 'ok' });
+  await spoken.promise;
+  for (let i = 0; i < 2; i++) expect(await pool.send(post())).toMatchObject({ kind: 'reply', status: 200, body: 'ok' });
+  expect([connections(), closed.length]).toEqual([1, 0]);
+});
+
 test('two answers at once: the second is not taken for the next request’s', async () => {
   const { port, connections } = await tcp((socket, count) => socket.write(count === 1 ? ok + ok.replace('200', '500') : ok));
   const pool = poolFor(port, { connections: 1 });
@@ -95,6 +108,13 @@ test('two answers at once: the second is not taken for the next request’s', as
 test('an answer that is none leaves the call in doubt', async () => {
   const { port } = await tcp((socket) => socket.write('220 mail.example.org ESMTP\r\n\r\n'));
   expect(await poolFor(port).send(post())).toEqual({ kind: 'failure', written: true, code: 'EPROTOCOL' });
+});
+
+test('an answer that can become none is not waited for until the deadline', async () => {
+  for (const words of ['HTTP/1.1 201 Created\nContent-Length: 2\n\nok', '220 mail.example.org ESMTP\r\n', 'HTTP/1.1 201 Created\r\nA : b\r\n']) {
+    const { port } = await tcp((socket) => socket.write(words));
+    expect(await poolFor(port, { deadlineMs: 60_000 }).send(post()), words).toEqual({ kind: 'failure', written: true, code: 'EPROTOCOL' });
+  }
 });
 
 test('an answer without a length ends with its connection', async () => {

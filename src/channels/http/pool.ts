@@ -1,12 +1,12 @@
 import { type HttpFailure, type HttpReply, NOT_CALLED } from '#channels/call.ts';
 import type { Recall, WaitingCall } from '#domain/delivery/recall.ts';
 import type { LookupFunction } from 'node:net';
-import { CONNECT_MS, type ConnectionOptions, type Exchange, HttpConnection, PICKED_H2 } from './connection.ts';
+import { CONNECT_MS, type ConnectionOptions, type Exchange, HttpConnection, PICKED_H2, SOON_MS } from './connection.ts';
 
 export interface HttpPoolOptions {
   /** Scheme, host and port count. */
   readonly origin: string;
-  /** At most; each carries one request at a time. */
+  /** At most; each carries one request at a time. As many again may wait for a server to end them that closes unannounced. */
   readonly connections: number;
   /** Milliseconds for everything: waiting for a connection, connecting, writing, reading. */
   readonly deadlineMs: number;
@@ -81,8 +81,14 @@ export class HttpPool {
   readonly #connection: ConnectionOptions;
   readonly #all = new Set<HttpConnection>();
   readonly #idle: HttpConnection[] = [];
-  /** Came free in this turn of the event loop. */
+  /** Are given calls at the end of this turn of the event loop. */
   #freed: HttpConnection[] = [];
+  /** Were answered in this turn of the event loop; their end may have come with the answer, and is read in the next turn. */
+  #answered: HttpConnection[] = [];
+  /** Have given as many answers as the server gives a connection, and wait for it to end them. */
+  readonly #spent = new Set<HttpConnection>();
+  /** Answers after which the server ended a connection without a word. */
+  #most = Number.POSITIVE_INFINITY;
   #flushing = false;
   /** First come, first served. Who was settled meanwhile is skipped when its turn comes. */
   #waiting: Call[] = [];
@@ -120,7 +126,7 @@ export class HttpPool {
 
   #openIfShort(): void {
     const most = this.#agreed ? this.#options.connections : 1;
-    const coming = this.#idle.length + this.#freed.length;
+    const coming = this.#idle.length + this.#freed.length + this.#answered.length;
     while (this.#all.size < most && this.#connecting.size + coming < this.#waiting.length - this.#first) {
       const connection = new HttpConnection(this.#connection, {
         free: (one) => this.#free(one),
@@ -146,10 +152,25 @@ export class HttpPool {
 
   #free(connection: HttpConnection): void {
     this.#connecting.delete(connection);
-    this.#freed.push(connection);
+    if (connection.answers >= this.#most) return this.#retire(connection);
+    (connection.answers === 0 ? this.#freed : this.#answered).push(connection);
     this.#flushSoon();
     if (this.#agreed) return;
     this.#agreed = true;
+    this.#openIfShort();
+  }
+
+  /**
+   * One request more would be in doubt. The server is left to end the connection, so that its own port is the one that stays
+   * taken for a minute (TIME_WAIT). One that it does not end tells that the server gives more answers by now.
+   */
+  #retire(connection: HttpConnection): void {
+    this.#all.delete(connection);
+    if (this.#spent.size >= this.#options.connections || this.#refusal !== undefined) connection.end('CLOSED');
+    else {
+      this.#spent.add(connection);
+      connection.rest(SOON_MS);
+    }
     this.#openIfShort();
   }
 
@@ -162,7 +183,9 @@ export class HttpPool {
   #flush(): void {
     this.#flushing = false;
     const freed = this.#freed;
-    this.#freed = [];
+    this.#freed = this.#answered;
+    this.#answered = [];
+    if (this.#freed.length > 0) this.#flushSoon();
     for (const connection of freed) {
       const next = this.#next();
       if (next) begin(next, connection);
@@ -185,7 +208,10 @@ export class HttpPool {
   #gone(connection: HttpConnection, unmade: string | undefined): void {
     this.#all.delete(connection);
     this.#connecting.delete(connection);
-    for (const list of [this.#idle, this.#freed]) {
+    if (connection.cutAfter !== undefined) this.#most = Math.min(this.#most, connection.cutAfter);
+    else if (this.#spent.has(connection)) this.#most = Number.POSITIVE_INFINITY;
+    this.#spent.delete(connection);
+    for (const list of [this.#idle, this.#freed, this.#answered]) {
       const at = list.indexOf(connection);
       if (at >= 0) list.splice(at, 1);
     }
@@ -210,7 +236,7 @@ export class HttpPool {
   /** Takes no more calls; those that it has are made, and its connections closed behind them. */
   finish(): void {
     this.#refusal ??= 'CLOSED';
-    for (const connection of [...this.#idle]) connection.end('CLOSED');
+    for (const connection of [...this.#idle, ...this.#spent]) connection.end('CLOSED');
   }
 
   close(): void {

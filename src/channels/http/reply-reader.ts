@@ -1,21 +1,27 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import {
+  CHUNK_LINE,
+  CRLF,
+  fieldsOf,
+  HALF_AN_END,
+  isBlank,
+  isHalfClean,
+  isKept,
+  isLineEnd,
+  isTrailer,
+  LENGTH,
+  mayBecomeChunkLine,
+  mayBecomeField,
+  mayBecomeStatusLine,
+  STATUS_LINE,
+  trimmed,
+  UNCLEAN,
+} from './grammar.ts';
 
 /** A status line and its headers are some 500 bytes; more than this is not an answer of an API. */
 const MAX_HEAD_BYTES = 16_384;
 /** A chunk's size line with its extensions, or one trailer (RFC 9112 section 7.1). */
 const MAX_LINE_BYTES = 1_024;
-
-const CRLF = '\r\n';
-/** HTTP-version SP status-code, then SP and a reason (RFC 9112 section 4); a reason that is left out with its space is common. */
-const STATUS_LINE = /^HTTP\/1\.[01] [1-5]\d\d(?: |$)/;
-/** RFC 9110 section 5.6.2: what a field's name is made of. No space before the colon, and no folded lines (RFC 9112 section 5). */
-const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-/** A line's end that is half of one: who reads it otherwise sees other fields (RFC 9112 section 2.2). */
-const HALF_AN_END = /\r(?!\n)|(?<!\r)\n|\0/;
-/** That, or another control character, which no field may hold (RFC 9110 section 5.5). */
-// oxlint-disable-next-line no-control-regex
-const UNCLEAN = /\r(?!\n)|(?<!\r)\n|[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/;
-const LENGTH = /^\d{1,15}$/;
 
 type Expects = 'head' | 'counted' | 'size' | 'chunk' | 'chunk-end' | 'trailer' | 'end' | 'nothing';
 
@@ -42,7 +48,11 @@ export class HttpReplyReader {
   #left = 0;
   /** Of a head or line that is not whole yet. */
   #held: Buffer | undefined;
+  /** Where in a head that is held the line begins that is not whole yet. */
+  #lineAt = 0;
   #keep = false;
+  /** An interim answer said that the connection ends, or could be read in two ways. */
+  #distrusted = false;
 
   constructor(maxBodyBytes: number) {
     this.#maxBodyBytes = maxBodyBytes;
@@ -58,6 +68,11 @@ export class HttpReplyReader {
     return this.#keep && this.#expects === 'nothing';
   }
 
+  /** The body lasts until the connection ends: by then it is whole. */
+  get endsWithConnection(): boolean {
+    return this.#expects === 'end';
+  }
+
   /** As much of the body as came, and at most `maxBodyBytes`. */
   body(): string {
     return this.#text ?? Buffer.concat(this.#body).toString('utf8', 0, this.#maxBodyBytes);
@@ -71,7 +86,9 @@ export class HttpReplyReader {
     this.#text = undefined;
     this.#bodyBytes = 0;
     this.#held = undefined;
+    this.#lineAt = 0;
     this.#keep = false;
+    this.#distrusted = false;
   }
 
   /**
@@ -91,7 +108,7 @@ export class HttpReplyReader {
       }
       if (this.#expects === 'nothing') {
         // Nothing was asked that this could be the answer to: the connection is not to be trusted with another request.
-        if (at < bytes.length) this.#keep = false;
+        if (!isBlank(bytes, at)) this.#keep = false;
         return 'whole';
       }
     }
@@ -139,26 +156,46 @@ export class HttpReplyReader {
     return { all: Buffer.concat([held, bytes.subarray(at)]), from: 0, shift: at - held.length };
   }
 
-  #readHead(bytes: Buffer, at: number): number | undefined {
+  #readHead(bytes: Buffer, start: number): number | undefined {
+    let at = start;
+    // Left over from an answer before, by servers that end a body with a line's end (RFC 9112 section 2.2).
+    if (!this.#held) while (at < bytes.length && isLineEnd(bytes[at])) at++;
+    if (at === bytes.length) return at;
     const { all, from, shift } = this.#joined(bytes, at);
     const end = all.indexOf('\r\n\r\n', from, 'latin1');
     if ((end < 0 ? all.length : end) - from > MAX_HEAD_BYTES) return undefined;
-    if (end < 0) {
-      this.#held = Buffer.from(all.subarray(from));
-      return -1;
+    if (end >= 0) return this.#begin(all.toString('latin1', from, end)) ? end + 4 + shift : undefined;
+    this.#held = Buffer.from(all.subarray(from));
+    return this.#mayBecomeHead(this.#held) ? -1 : undefined;
+  }
+
+  /** Whether it pays to wait for the rest: lines ended by LF alone would be waited for until the deadline. */
+  #mayBecomeHead(held: Buffer): boolean {
+    for (let end = held.indexOf('\n', this.#lineAt, 'latin1'); end >= 0; end = held.indexOf('\n', this.#lineAt, 'latin1')) {
+      const line = held.toString('latin1', this.#lineAt, end + 1);
+      if (HALF_AN_END.test(line)) return false;
+      const text = line.slice(0, -2);
+      if (this.#lineAt === 0 ? !STATUS_LINE.test(text) : fieldsOf(text, 0) === undefined) return false;
+      this.#lineAt = end + 1;
     }
-    return this.#begin(all.toString('latin1', from, end)) ? end + 4 + shift : undefined;
+    const begun = held.toString('latin1', this.#lineAt);
+    return isHalfClean(begun) && (this.#lineAt > 0 ? mayBecomeField(begun) : mayBecomeStatusLine(begun));
   }
 
   #readLine(bytes: Buffer, at: number): number | undefined {
     const { all, from, shift } = this.#joined(bytes, at);
     const end = all.indexOf(CRLF, from, 'latin1');
     if ((end < 0 ? all.length : end) - from > MAX_LINE_BYTES) return undefined;
-    if (end < 0) {
-      this.#held = Buffer.from(all.subarray(from));
-      return -1;
-    }
-    return this.#onLine(all.toString('latin1', from, end)) ? end + 2 + shift : undefined;
+    if (end >= 0) return this.#onLine(all.toString('latin1', from, end)) ? end + 2 + shift : undefined;
+    this.#held = Buffer.from(all.subarray(from));
+    return this.#mayBecomeLine(this.#held.toString('latin1')) ? -1 : undefined;
+  }
+
+  #mayBecomeLine(text: string): boolean {
+    if (this.#expects === 'chunk-end') return text === '\r';
+    if (!isHalfClean(text)) return false;
+    if (this.#expects === 'size') return mayBecomeChunkLine(text);
+    return text.includes(':') ? isTrailer(fieldsOf(text, 0)) : mayBecomeField(text);
   }
 
   /** RFC 9112 section 7.1 */
@@ -169,9 +206,9 @@ export class HttpReplyReader {
     }
     if (this.#expects === 'trailer') {
       if (line === '') this.#expects = 'nothing';
-      return line === '' || (!UNCLEAN.test(line) && fieldsOf(line, 0) !== undefined);
+      return line === '' || (!UNCLEAN.test(line) && isTrailer(fieldsOf(line, 0)));
     }
-    const size = /^([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?$/.exec(line)?.[1];
+    const size = CHUNK_LINE.exec(line)?.[1];
     if (size === undefined) return false;
     this.#left = Number.parseInt(size, 16);
     this.#expects = this.#left === 0 ? 'trailer' : 'chunk';
@@ -181,15 +218,20 @@ export class HttpReplyReader {
   #begin(text: string): boolean {
     const endOfLine = text.indexOf(CRLF);
     const line = endOfLine < 0 ? text : text.slice(0, endOfLine);
+    this.#lineAt = 0;
     const clean = !UNCLEAN.test(text);
     if (!STATUS_LINE.test(line) || (!clean && HALF_AN_END.test(text))) return false;
     const headers = endOfLine < 0 ? {} : fieldsOf(text, endOfLine + 2);
     if (!headers) return false;
     const status = Number(line.slice(9, 12));
-    // RFC 9110 section 15.2: an interim answer, the final one follows. Nobody asked to change the protocol (101).
-    if (status < 200) return status !== 101;
+    const kept = clean && isKept(headers, line[7] === '1');
+    if (status < 200) {
+      // RFC 9110 section 15.2: an interim answer, the final one follows. Nobody asked to change the protocol (101).
+      this.#distrusted ||= !kept;
+      return status !== 101;
+    }
     this.#head = { status, headers };
-    this.#keep = clean && isKept(headers, line[7] === '1');
+    this.#keep = kept && !this.#distrusted;
     return this.#frame(status, headers);
   }
 
@@ -200,7 +242,11 @@ export class HttpReplyReader {
     if (status === 204 || status === 304) {
       this.#expects = 'nothing';
     } else if (coding !== undefined) {
-      if (coding.toLowerCase() === 'chunked') this.#expects = 'size';
+      if (coding === '') return false;
+      // The last coding tells where the body ends; whatever was done to it before is for nobody here to undo.
+      const last = trimmed(coding, coding.lastIndexOf(',') + 1, coding.length);
+      if (last.toLowerCase() === 'chunked') this.#expects = 'size';
+      else if (length !== undefined) return false;
       else this.#untilTheEnd();
     } else if (length !== undefined) {
       if (!LENGTH.test(length)) return false;
@@ -217,41 +263,3 @@ export class HttpReplyReader {
     this.#expects = 'end';
   }
 }
-
-/** Whether the peer keeps the connection, and says so that nobody can read it otherwise. */
-function isKept(headers: Readonly<Record<string, string>>, persistent: boolean): boolean {
-  const coding = headers['transfer-encoding'];
-  const length = headers['content-length'];
-  // Two lengths are how answers are smuggled: what follows on this connection is not believed. HTTP/1.0 has no codings (RFC 9112 section 6.1).
-  if (coding !== undefined && (length !== undefined || !persistent)) return false;
-  if (length !== undefined && !LENGTH.test(length)) return false;
-  const connection = headers.connection?.toLowerCase();
-  return connection === undefined ? persistent : !connection.includes('close') && (persistent || connection.includes('keep-alive'));
-}
-
-/** The fields from `at` on; undefined: one of them is none. Without regular expressions that find things: they leave much garbage. */
-function fieldsOf(text: string, at: number): Record<string, string> | undefined {
-  const headers: Record<string, string> = {};
-  for (let from = at, end = 0; end < text.length; from = end + 2) {
-    end = text.indexOf(CRLF, from);
-    if (end < 0) end = text.length;
-    const colon = text.indexOf(':', from);
-    const name = text.slice(from, colon);
-    if (colon < 0 || colon > end || !NAME.test(name)) return undefined;
-    const key = name.toLowerCase();
-    const value = trimmed(text, colon + 1, end);
-    const before = headers[key];
-    headers[key] = before === undefined ? value : `${before}, ${value}`;
-  }
-  return headers;
-}
-
-/** Of spaces and tabs (RFC 9110 section 5.6.3); `trim` also takes what no other reader would: a length of "5\xa0" is none. */
-function trimmed(text: string, from: number, to: number): string {
-  let [start, end] = [from, to];
-  while (start < end && isSpace(text.charCodeAt(start))) start++;
-  while (end > start && isSpace(text.charCodeAt(end - 1))) end--;
-  return text.slice(start, end);
-}
-
-const isSpace = (code: number): boolean => code === 0x20 || code === 0x09;
