@@ -25,7 +25,7 @@ async function office(says: object = {}) {
 }
 
 const fields = (answer: { json: { errors: { field: string }[] } }) => answer.json.errors.map((error) => error.field);
-const WORDING_PARTS = { who: 'Everybody below the dam', where: 'Low Road', instruction: 'Go uphill now' };
+const WORDING = { who: 'Everybody below the dam', where: 'Low Road', instruction: 'Go uphill now' };
 
 test.each([false, true])('everything that it does not say is named at once (drill: %s)', async (drill) => {
   const { api, send } = await office();
@@ -34,11 +34,11 @@ test.each([false, true])('everything that it does not say is named at once (dril
     expect(refused).toMatchObject({ status: 422, json: { code: 'invalid_message' } });
     expect(fields(refused)).toEqual(['says.who', 'says.where', 'says.instruction']);
   }
-  // With the end missing too, all of it in one answer.
+  // The end is missing too, and all of it is said in one answer.
   expect(fields(await send({ drill, expiresAt: undefined, says: { who: 'All' } }))).toEqual(['expiresAt', 'says.where', 'says.instruction']);
   expect((await api<{ items: unknown[] }>('GET', '/messages')).json.items).toEqual([]);
-  const made = await send({ drill, says: WORDING_PARTS, launch: true });
-  expect(made).toMatchObject({ status: 201, json: { state: 'live', says: { en: { ...WORDING_PARTS, issuer: 'River Watch' } } } });
+  const made = await send({ drill, says: WORDING, launch: true });
+  expect(made).toMatchObject({ status: 201, json: { state: 'live', says: { en: { ...WORDING, issuer: 'River Watch' } } } });
 });
 
 test('other classes need no words', async () => {
@@ -49,10 +49,10 @@ test('other classes need no words', async () => {
 test('each language says it', async () => {
   const { send } = await office();
   const text = { en: 'The dam breaks.', de: 'Der Damm bricht.' };
-  const refused = await send({ text, says: { ...WORDING_PARTS, instruction: { en: 'Go uphill now' } } });
+  const refused = await send({ text, says: { ...WORDING, instruction: { en: 'Go uphill now' } } });
   expect(fields(refused)).toEqual(['says.instruction']);
-  const made = await send({ text, says: { ...WORDING_PARTS, instruction: { en: 'Go uphill now', de: 'Gehen Sie bergauf' } } });
-  expect(made.json.says?.['de']).toEqual({ ...WORDING_PARTS, instruction: 'Gehen Sie bergauf', issuer: 'River Watch' });
+  const made = await send({ text, says: { ...WORDING, instruction: { en: 'Go uphill now', de: 'Gehen Sie bergauf' } } });
+  expect(made.json.says?.['de']).toEqual({ ...WORDING, instruction: 'Gehen Sie bergauf', issuer: 'River Watch' });
 });
 
 test("the organisation's standing words hold where a message has none, as they were when it was written", async () => {
@@ -71,15 +71,15 @@ test('a draft that becomes a life message, or gets a language, is asked for what
   const { json: ops } = await send({ class: 'ops' });
   const change = (body: object, id = ops.id) => api<MessageView & { errors: { field: string }[] }>('PATCH', `/messages/${id}`, body);
   expect(fields(await change({ class: 'life' }))).toEqual(['says.who', 'says.where', 'says.instruction']);
-  expect(await change({ class: 'life', says: WORDING_PARTS })).toMatchObject({ status: 200, json: { says: { en: WORDING_PARTS } } });
-  expect(await change({ title: 'Flood' })).toMatchObject({ status: 200, json: { says: { en: WORDING_PARTS } } });
+  expect(await change({ class: 'life', says: WORDING })).toMatchObject({ status: 200, json: { says: { en: WORDING } } });
+  expect(await change({ title: 'Flood' })).toMatchObject({ status: 200, json: { says: { en: WORDING } } });
   expect(fields(await change({ text: { en: 'The dam breaks.', fr: 'Le barrage cède.' } }))).toEqual(['says.who', 'says.where', 'says.instruction']);
   expect(await change({ class: 'ops' })).toMatchObject({ status: 200, json: { says: null } });
 });
 
 test('the preview counts what is added, and nothing for words that the text has', async () => {
   const { api, draft } = await office();
-  const preview = async (text: string, says: object = WORDING_PARTS) =>
+  const preview = async (text: string, says: object = WORDING) =>
     (await api<PreviewView>('POST', '/audiences/preview', { audience: draft.audience, class: 'life', channels: ['sms'], text: { en: text }, says })).json;
   const fits = 'Everybody below the dam: go uphill now, leave Low Road. River Watch. Take the path by the mill, not the bridge.';
   expect((await preview(fits)).segments).toBe(1);
@@ -89,7 +89,7 @@ test('the preview counts what is added, and nothing for words that the text has'
 
 test('a correction has place, people and issuer of the first and what to do from its own text; what was wrong is given anew', async () => {
   const { tenantId, api, send } = await office();
-  const { json: first } = await send({ says: WORDING_PARTS, launch: true });
+  const { json: first } = await send({ says: WORDING, launch: true });
   // Somebody was called, so that there is somebody to correct.
   const id = deps.ids.decode('msg', first.id) ?? '';
   const people = await deps.db.withTenant(tenantId, (tx) => tx.selectFrom('recipients').select('id').execute());
@@ -97,13 +97,13 @@ test('a correction has place, people and issuer of the first and what to do from
   const corrected = await api<MessageView>('POST', `/messages/${first.id}/correct`, { text: { en: 'Stay where you are.' }, says: { where: 'Mill Street' } });
   expect(corrected).toMatchObject({
     status: 201,
-    json: { state: 'live', says: { en: { who: WORDING_PARTS.who, where: 'Mill Street', instruction: 'Stay where you are.', issuer: 'River Watch' } } },
+    json: { state: 'live', says: { en: { who: WORDING.who, where: 'Mill Street', instruction: 'Stay where you are.', issuer: 'River Watch' } } },
   });
 });
 
 test('a drill must not deny itself in these words either', async () => {
   const { send } = await office();
-  expect(fields(await send({ drill: true, says: { ...WORDING_PARTS, instruction: 'This is not a drill, run' } }))).toEqual(['says.instruction']);
+  expect(fields(await send({ drill: true, says: { ...WORDING, instruction: 'This is not a drill, run' } }))).toEqual(['says.instruction']);
 });
 
 test('the page for an answer says all of it, and the organisation once', async () => {
@@ -114,8 +114,8 @@ test('the page for an answer says all of it, and the organisation once', async (
     const token = deps.tokens.seal('answer', { a: Number(deps.ids.decode('msg', json.id)), b: Number(people[0]?.id), extra: 0 });
     return (await app.request(`/r/${token}`)).text();
   };
-  const page = await pageOf(WORDING_PARTS);
-  for (const words of Object.values(WORDING_PARTS)) expect(page).toContain(words);
+  const page = await pageOf(WORDING);
+  for (const words of Object.values(WORDING)) expect(page).toContain(words);
   expect(page.match(/From:/g)).toHaveLength(1);
-  expect(await pageOf({ ...WORDING_PARTS, issuer: 'Dam office' })).toMatch(/From: Dam office/);
+  expect(await pageOf({ ...WORDING, issuer: 'Dam office' })).toMatch(/From: Dam office/);
 });
