@@ -12,7 +12,7 @@ import { BrowserSession } from '#testing/browser-session.ts';
 import { Bench, carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 
-// A message that is written from an earlier one: whom it is for.
+// These tests are about whom a message is for that is written from an earlier one.
 
 const PASSWORD = 'correct horse battery staple';
 let deps: TestDeps;

@@ -13,7 +13,7 @@ import { BrowserSession } from '#testing/browser-session.ts';
 import { Bench, carriers } from '#testing/carriers.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 
-/** What a life message must say, written, seen and corrected in the console. */
+/** What a life message must say is written, seen and corrected in the console. */
 let deps: TestDeps;
 beforeAll(async () => {
   deps = await createTestDeps();

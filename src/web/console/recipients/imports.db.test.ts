@@ -10,7 +10,7 @@ import { listImports } from '#services/imports/list-imports.ts';
 import { BrowserSession } from '#testing/browser-session.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 
-/** Guard 1 as a coordinator meets it: rejected rows are seen with one click, where they were imported or where one sends. */
+/** Guard 1 as a coordinator meets it. One click says that the rejected rows are seen, after the import or before the message goes. */
 let deps: TestDeps;
 beforeAll(async () => {
   deps = await createTestDeps();
@@ -113,7 +113,7 @@ test('the all-clear of an alert from elsewhere is not held up either', async () 
   expect(await state()).toBe('live');
 });
 
-test('who approves ticks it for himself', async () => {
+test('whoever approves ticks it themselves', async () => {
   await upload('name,phone\r\nAda,+12125550142\r\nEve,+12125550143\r\n');
   await upload(BAD);
   await deps.db.withTenant(tenantId, (tx) =>

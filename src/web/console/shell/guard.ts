@@ -48,7 +48,7 @@ function guardPage(c: ConsoleContext, deps: Deps): void {
     throw new Problem(403, 'foreign_origin', 'This form was not sent from this console, so nothing was done.');
 }
 
-/** For the pages that need no session. */
+/** Guards the pages that need no session. */
 export const publicGuard =
   (deps: Deps): MiddlewareHandler<ConsoleEnv> =>
   (c, next) => {
@@ -57,8 +57,9 @@ export const publicGuard =
   };
 
 /**
- * Browsers send Sec-Fetch-Site on https and on loopback, and Origin with every POST. Origin is compared with the public
- * address and with the Host that the browser itself believed it was talking to; a foreign page can set neither.
+ * Whether the browser sent this from a page of ours. Browsers send Sec-Fetch-Site on https and on loopback, and Origin with
+ * every POST. Origin is compared with the public address and with the Host that the browser believed it was talking to; a
+ * foreign page can set neither.
  */
 function isSameOrigin(c: ConsoleContext, deps: Deps): boolean {
   const site = c.req.header('sec-fetch-site');
@@ -71,7 +72,7 @@ function isSameOrigin(c: ConsoleContext, deps: Deps): boolean {
 
 const isMultipart = (c: ConsoleContext): boolean => (c.req.header('content-type') ?? '').startsWith('multipart/');
 
-/** `people` of `/people/rcp_x`; '' of `/`. */
+/** Gives `people` of `/people/rcp_x` and '' of `/`. */
 const folderOf = (path: string): string => path.split('/', 2)[1] ?? '';
 
 /**
@@ -123,7 +124,7 @@ function toSignIn(c: ConsoleContext, deps: Deps, hadSession: boolean): Response 
   return c.redirect(target, 303);
 }
 
-/** Only a path of this console may be gone back to. */
+/** Where to go after signing in: a path of this console, and '/' for anything else. */
 export const safeNext = (next: string | undefined): string => (next && /^\/(?![/\\])[\x21-\x7e]*$/.test(next) && !next.includes('\\') ? next : '/');
 
 /** @throws Problem 403 `not_allowed` when the role of this person does not cover `scope` */

@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => deps.close());
 
-/** A console of its own: the throttle of one test must not reach another. */
+/** Each test has a console of its own, since the throttle of one must not reach another. */
 const browser = (): BrowserSession => new BrowserSession(new Hono<AppEnv>().route('/', consoleRoutes(deps)));
 
 const sessions = () => deps.db.withTenant(admin.tenantId, (tx) => tx.selectFrom('sessions').selectAll().execute());
@@ -173,6 +173,6 @@ test('what a stranger sends to sign in costs little, whatever it is', async () =
   const headers = { 'content-type': 'application/x-www-form-urlencoded', 'sec-fetch-site': 'same-origin' };
   const started = performance.now();
   expect((await app.request('/sign-in', { method: 'POST', headers, body: 'a&'.repeat(500_000) })).status).toBe(413);
-  // Taken apart it held the process up for 4 s.
+  // Taking such a form apart held the process up for 4 s.
   expect(performance.now() - started).toBeLessThan(1_000);
 });
