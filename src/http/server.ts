@@ -18,7 +18,7 @@ export interface ServeOptions {
 }
 
 export interface Serving {
-  /** Where it listens: `http://host:port`, with the port that was given out for 0. */
+  /** The address at which it listens: `http://host:port`, with the port that was given out for 0. */
   readonly url: string;
   /**
    * Takes no new connections, ends streams, lets running requests finish for up to `deadlineMs` and then cuts the rest.

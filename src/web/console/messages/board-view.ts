@@ -133,7 +133,7 @@ function whatBecame(delivery: DeliveryView): Part {
 const deliveryItem = (delivery: DeliveryView): Html =>
   html`<li class="item"><div><a class="title" href="/people/${delivery.recipientId}">${delivery.name ?? 'Unnamed'}</a><br><span class="soft small">${whatBecame(delivery)}</span></div>${deliveryTag(delivery.state)}</li>`;
 
-/** Where each person gets one call, a failed one means a person without the message. Where they get more, it may not. */
+/** If each person gets one call, a failed one means a person without the message. If they get more, it need not. */
 const failedMeaning = ({ plan, class: kind }: MessageView): string =>
   plan.length === 1 && (plan[0]?.mode === 'first' || plan[0]?.channels.length === 1)
     ? // Many failed deliveries of a campaign are people who did not agree to it.

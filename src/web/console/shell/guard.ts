@@ -87,7 +87,8 @@ export function sessionGuard(deps: Deps, pages: readonly Page[]): MiddlewareHand
   return async (c, next) => {
     const route = matchedRoutes(c).find(({ method }) => method !== 'ALL');
     const folder = folderOf(c.req.path);
-    if (folder === 'v1' || (!route && !folders.has(folder))) return next();
+    const isOurs = route !== undefined || folders.has(folder) || c.req.path === '/';
+    if (folder === 'v1' || !isOurs) return next();
     guardPage(c, deps);
     const token = sessionToken(c, deps);
     const session = token === '' ? undefined : await findSession(deps, token);
@@ -124,7 +125,7 @@ function toSignIn(c: ConsoleContext, deps: Deps, hadSession: boolean): Response 
   return c.redirect(target, 303);
 }
 
-/** Where to go after signing in: a path of this console, and '/' for anything else. */
+/** The address to go to after signing in: a path of this console, and '/' for anything else. */
 export const safeNext = (next: string | undefined): string => (next && /^\/(?![/\\])[\x21-\x7e]*$/.test(next) && !next.includes('\\') ? next : '/');
 
 /** @throws Problem 403 `not_allowed` when the role of this person does not cover `scope` */

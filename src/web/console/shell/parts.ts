@@ -105,7 +105,7 @@ export const deliveryTag = (state: DeliveryState): Html => html`<span class="tag
 
 export const time = (iso: string | null): Part => iso !== null && html`<time datetime="${iso}">${timeText(iso)}</time>`;
 
-/** To the second, for what people compare with a carrier's own log. */
+/** A time to the second, which people compare with a carrier's own log. */
 const secondOf = (iso: string): Html => html`<time datetime="${iso}" data-seconds>${iso.slice(11, 19)} UTC</time>`;
 
 /** "sent at 14:02:11, no answer from the carrier: may or may not have it"; nothing for a delivery that is not in doubt. */
