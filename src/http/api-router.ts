@@ -13,7 +13,7 @@ interface Scoped {
   readonly 'x-scope': readonly Scope[];
 }
 
-/** Whoever writes messages or sends them; which class of message a key may send is asked by the verb. */
+/** The scopes of whoever writes messages or sends them. Which class of message a key may send is asked by the verb. */
 export const WRITES_OR_SENDS = ['write', 'send:life', 'send:ops', 'send:bulk'] as const satisfies readonly Scope[];
 
 /** Describes a route under /v1. `scope` is the least that any key needs; a verb may ask for more. A route without it is a type error. */
@@ -44,7 +44,7 @@ export function neededScopes(app: OpenAPIHono<AppEnv>): (c: HonoContext<AppEnv>)
   return (c) => {
     const route = matchedRoutes(c).find(({ method }) => method !== 'ALL');
     if (!route) return undefined;
-    // Read at the first request, when every route is there.
+    // The document is read at the first request, when every route is there.
     known ??= scopesOf(app);
     const scopes = known.get(`${route.method} ${route.path}`);
     if (!scopes) throw new Error(`the route ${route.path} states no scope`);

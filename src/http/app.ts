@@ -25,7 +25,7 @@ import { unsubscribeRoutes } from './routes/unsubscribe.ts';
 import { securityHeaders } from './security-headers.ts';
 
 export interface AppExtras {
-  /** For /readyz: what carries the nudges. */
+  /** What carries the nudges, for /readyz to look at. */
   queue?: QueueHealth;
 }
 
@@ -39,7 +39,7 @@ export function createApp(deps: PublicDeps, extras: AppExtras = {}): OpenAPIHono
   app.notFound(notFoundHandler(deps));
   const metrics = createMetrics(deps);
   app.use(requestLog(deps, metrics.observe), securityHeaders(deps), methodNotAllowed({ app, onMethodNotAllowed: methodNotAllowedHandler(deps) }), bodyLimit());
-  // Before the gate: the description of the API needs no key.
+  // These routes come before the gate, since the description of the API needs no key.
   app.route('/', opsRoutes(deps, { metrics, queue: extras.queue, document: () => openApiDocument(app) }));
   app.use('/v1/*', gate(deps, app), idempotency());
   for (const routes of [messagesRoutes, recipientsRoutes, audiencesRoutes, responsesRoutes, capRoutes, settingsRoutes]) routes(deps).mountOn(app);

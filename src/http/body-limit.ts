@@ -8,7 +8,7 @@ const LIMIT_BYTES = MB;
 /** A real national alert is 882 kB of polygons. */
 const CAP_LIMIT_BYTES = 2 * MB;
 
-/** Read by its handler as it comes, of any size. */
+/** Whether the handler of this address reads the body as it comes, whatever its size. */
 export const isStreamedPath = (path: string): boolean => path === '/v1/recipients/import' || path === '/people/import';
 
 function limitOf(path: string): number | undefined {
@@ -20,8 +20,8 @@ const tooLarge = (limit: number): Problem =>
   new Problem(413, 'body_too_large', `The body is larger than the ${limit} bytes taken here.`, { extra: { limitBytes: limit } });
 
 /**
- * Refuses oversized bodies without reading them whole: by Content-Length where there is one (Node's parser holds the
- * sender to it), else by counting what arrives.
+ * Refuses bodies that are too large without reading them whole. Where there is a Content-Length it decides, since Node's
+ * parser holds the sender to it; otherwise the bytes are counted as they arrive.
  */
 export function bodyLimit(): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
@@ -47,7 +47,7 @@ function counted(body: ReadableStream<Uint8Array>, limit: number): ReadableStrea
       bytes += value.byteLength;
       if (bytes > limit) {
         controller.error(tooLarge(limit));
-        // Not awaited: cancelling waits for the sender in some runtimes.
+        // This is not awaited, since in some runtimes cancelling waits for the sender.
         reader.cancel().catch(() => undefined);
         return;
       }

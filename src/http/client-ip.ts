@@ -7,8 +7,8 @@ import type { AppEnv } from './env.ts';
 export type ClientIp = (c: HonoContext<AppEnv>) => string;
 
 /**
- * The client's address: the socket's peer, or what X-Forwarded-For says where the peer is one of `trustedProxies`
- * (CIDR list). 'unknown' without a socket.
+ * Tells the client's address: that of the socket's peer, or what X-Forwarded-For says where the peer is one of
+ * `trustedProxies` (CIDR list). It is 'unknown' without a socket.
  */
 export function clientIpOf(trustedProxies: readonly string[]): ClientIp {
   const trust = proxyaddr.compile([...trustedProxies]);
@@ -18,7 +18,7 @@ export function clientIpOf(trustedProxies: readonly string[]): ClientIp {
   };
 }
 
-/** What a limit counts by: an IPv4 address, or the /64 that one IPv6 subscriber holds. */
+/** The key by which a limit counts: an IPv4 address, or the /64 network that one IPv6 subscriber holds. */
 export function limitKey(ip: string): string {
   if (!isIPv6(ip)) return ip;
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip);

@@ -12,7 +12,7 @@ import type { AppEnv, Deps } from './env.ts';
 /** How long a revoked key may still work in this process. */
 const FRESH_MS = 5_000;
 const KNOWN_KEYS_MAX = 10_000;
-/** Wrong keys a minute from one address before it has to wait. */
+/** So many wrong keys may come from one address within a minute before it has to wait. */
 const FAILURES_PER_MINUTE = 30;
 
 interface Known {

@@ -10,7 +10,7 @@ import type { AppEnv } from './env.ts';
 
 const RENEW_MS = 5_000;
 const RELEASE_EVERY_MS = 250;
-/** Longer than a key is kept for a process that died: then it is free anyway. */
+/** It is longer than a key stays claimed by a process that died, after which it is free anyway. */
 const RELEASE_FOR_MS = 20_000;
 const LISTS: Readonly<Record<string, string>> = { msg_: 'messages', rcp_: 'recipients' };
 const KEPT_HEADERS = ['content-type', 'location'];
@@ -19,7 +19,7 @@ const KEPT_HEADERS = ['content-type', 'location'];
  * Idempotency-Key on a POST (draft-ietf-httpapi-idempotency-key-header): the same key and the same request give the
  * first answer again, byte for byte, for 24 hours; another request under the key is 422; one that still runs is 409.
  * Answers of 5xx and 429 are not kept, so that the repeat executes. "The same request" is method, address, key holder,
- * Content-Type and body. A streamed import is hashed as it passes; its repeat is hashed too, and read to no other end.
+ * Content-Type and body. A streamed import is hashed while its handler reads it; a repeat is read only to be hashed.
  */
 export function idempotency(): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
@@ -30,7 +30,7 @@ export function idempotency(): MiddlewareHandler<AppEnv> {
     const streamed = isStreamedPath(c.req.path);
     const hash = hashOf(c);
     if (!streamed) hash.update(new Uint8Array(await c.req.arrayBuffer()));
-    // What a streamed request is known by until its body has passed.
+    // A streamed request is known by this hash until its body has passed.
     const claimHash = hash
       .copy()
       .update(streamed ? '\nstreamed' : '')
@@ -55,7 +55,7 @@ export function idempotency(): MiddlewareHandler<AppEnv> {
 interface Held {
   readonly key: string;
   readonly fence: string;
-  /** Streamed bodies: the hash over all of it, once it has been read to its end. */
+  /** Gives the hash over the whole of a streamed body, once it has been read to its end. */
   readonly body: (() => Buffer | undefined) | undefined;
 }
 
@@ -75,7 +75,7 @@ async function execute(c: HonoContext<AppEnv>, next: () => Promise<void>, held: 
   } finally {
     clearInterval(renewal);
   }
-  // Byte for byte what a repeat will be given.
+  // The first caller gets, byte for byte, what a repeat will be given.
   if (inTransaction && c.res.ok) c.res = answerResponse(inTransaction);
   else
     await settle(c, held).catch((error: unknown) => {
@@ -86,8 +86,8 @@ async function execute(c: HonoContext<AppEnv>, next: () => Promise<void>, held: 
 }
 
 /**
- * The database went away under the request. Its key is freed as soon as the database is back: the repeat need not wait
- * for as long as a dead process is given. An answer that was committed after all is left alone.
+ * Frees the key of a request under which the database went away, as soon as the database is back, so that the repeat need
+ * not wait for as long as a dead process is given. An answer that was committed after all is left alone.
  */
 async function releaseLater(ctx: Context, held: Held): Promise<void> {
   for (let waitedMs = 0; waitedMs < RELEASE_FOR_MS; waitedMs += RELEASE_EVERY_MS) {
@@ -121,7 +121,7 @@ function replay(answer: StoredAnswer): Response {
 
 function answerResponse(answer: StoredAnswer): Response {
   const headers = new Headers(answer.headers ?? { 'Content-Type': 'application/json' });
-  // Kept inside a verb's transaction, which knows no addresses: what was made tells its own by its id.
+  // This answer was kept inside a verb's transaction, which knows no addresses. The id of what was made tells the address.
   if (answer.headers === null && answer.status === 201) {
     const { id } = JSON.parse(answer.body) as { id?: unknown };
     const list = typeof id === 'string' ? LISTS[id.slice(0, 4)] : undefined;

@@ -6,12 +6,12 @@ const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.+-])|(?:true|f
 type Want = 'value' | 'value or ]' | 'key' | 'key or }' | ':' | ', or ]' | ', or }' | 'end';
 
 const CLOSES: Partial<Record<Want, string>> = { 'value or ]': ']', ', or ]': ']', 'key or }': '}', ', or }': '}' };
-/** What follows a mark between values. */
+/** The mark that stands between two values, and what is expected after it. */
 const AFTER: Partial<Record<Want, readonly [mark: string, then: Want]>> = { ':': [':', 'value'], ', or ]': [',', 'value'], ', or }': [',', 'key'] };
 
 /**
- * Where a text stops being JSON (RFC 8259). V8 reports a position for some faults only, and quotes the text, which may
- * hold somebody's address.
+ * Finds where a text stops being JSON (RFC 8259). V8 tells the position of some faults only, and it quotes the text, which
+ * may hold somebody's address.
  *
  * @returns zero-based position, line and column from 1, and what was expected there; undefined for valid JSON
  */

@@ -6,7 +6,7 @@ import type { Observe } from './request-log.ts';
 
 export interface Metrics {
   readonly observe: Observe;
-  /** Prometheus text format. */
+  /** Gives the metrics in the text format of Prometheus. */
   render(): Promise<{ type: string; text: string }>;
 }
 

@@ -3,7 +3,7 @@ import type { AppEnv } from './env.ts';
 
 export type OpenApiDocument = ReturnType<OpenAPIHono<AppEnv>['getOpenAPI31Document']>;
 
-/** The OpenAPI 3.1 document of every route that the app has. schemas/openapi.json is this, committed. */
+/** Makes the OpenAPI 3.1 document of all routes of the app. schemas/openapi.json is this document, committed. */
 export function openApiDocument(app: OpenAPIHono<AppEnv>): OpenApiDocument {
   const document = app.getOpenAPI31Document({
     openapi: '3.1.0',

@@ -21,7 +21,7 @@ const FORMATS: Readonly<Record<string, string>> = {
 
 const MISSING = 'is required';
 
-/** Of a value that was not given at all. */
+/** Whether the issue is about a value that was not given at all. */
 export const isMissing = (issue: { readonly code?: string | undefined; readonly message?: string | undefined }): boolean =>
   (issue.code === 'invalid_type' || issue.code === 'invalid_value') && issue.message?.startsWith(MISSING) === true;
 
@@ -32,7 +32,7 @@ const NOUNS: Readonly<Record<string, readonly [one: string, many: string]>> = {
   set: ['entry', 'entries'],
 };
 
-/** `must not be empty`, `must have at most 3 characters`, `must be more than 0`. */
+/** Says `must not be empty`, `must have at most 3 characters` or `must be more than 0`. */
 function bounded(origin: string, side: 'least' | 'most', limit: number | bigint, inclusive = true): string {
   const noun = NOUNS[origin];
   if (noun === undefined) return inclusive ? `must be at ${side} ${limit}` : `must be ${side === 'least' ? 'more' : 'less'} than ${limit}`;
@@ -40,7 +40,7 @@ function bounded(origin: string, side: 'least' | 'most', limit: number | bigint,
   return `must have at ${side} ${limit} ${noun[Number(limit) === 1 ? 0 : 1]}`;
 }
 
-/** What would be right, said to whoever calls the API; undefined leaves the library's own words. */
+/** Says what would be right, to whoever calls the API. With undefined the library's own words stay. */
 export function plainWords(issue: RawIssue): string | undefined {
   const missing = issue.input === undefined;
   switch (issue.code) {

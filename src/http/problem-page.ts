@@ -8,7 +8,7 @@ import { localeOfBrowser, show, type ShowOptions } from './public-page.ts';
 type C = HonoContext<AppEnv>;
 type Status = NonNullable<ShowOptions['status']>;
 
-/** What is said to a person, who knows nothing of codes and fields. */
+/** Chooses what is said to a person, who knows nothing of codes and fields. */
 function wordsOf(status: number): { status: Status; words: 'notFound' | 'tooMany' | 'unreadable' | 'notNow' } {
   if (status === 404 || status === 405) return { status, words: 'notFound' };
   if (status === 429) return { status, words: 'tooMany' };
@@ -16,10 +16,13 @@ function wordsOf(status: number): { status: Status; words: 'notFound' | 'tooMany
   return { status: status === 413 ? 413 : 400, words: 'unreadable' };
 }
 
-/** Browsers that show a page name text/html; programs, and our own scripts, do not. The API and the hooks are for programs. */
+/** Browsers that show a page name text/html; programs and our own scripts do not. The API and the hooks are for programs alone. */
 const isPerson = (c: C): boolean => /\btext\/html\b/.test(c.req.header('accept') ?? '') && !/^\/(?:v1|hooks)(?:\/|$)/.test(c.req.path);
 
-/** A sentence in the reader's language where a person looks at the answer; undefined where a program does. `headers`: of the Problem's own answer. */
+/**
+ * Answers with a sentence in the reader's language where a person looks at it; undefined where a program does.
+ * @param headers those of the Problem's own answer
+ */
 export function problemPage(c: C, deps: Pick<Deps, 'config'>, problem: Problem, headers: Headers): Promise<Response> | undefined {
   if (!isPerson(c)) return undefined;
   const { status, words } = wordsOf(problem.status);

@@ -12,12 +12,12 @@ import { fieldErrors } from './validation.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
-/** `application/problem+json` (RFC 9457) as every refusal has it. */
+/** The body of every refusal, `application/problem+json` (RFC 9457). */
 export interface ProblemBody {
   type: string;
   title: string;
   status: number;
-  /** Stable; part of the API. */
+  /** The code never changes: it is part of the API. */
   code: string;
   detail: string;
   errors: readonly { field: string; code: string; detail: string }[];
@@ -46,12 +46,12 @@ export function problemResponse(c: HonoContext<AppEnv>, problem: Problem): Respo
   if (problem.status === 412 && typeof problem.extra['etag'] === 'string') headers.set('ETag', problem.extra['etag']);
   if (Array.isArray(allow)) headers.set('Allow', allow.join(', '));
   if (problem.status === 401) headers.set('WWW-Authenticate', `Bearer realm="muster"${problem.code === 'invalid_api_key' ? ', error="invalid_token"' : ''}`);
-  // The rest of a refused body is not worth reading; the client learns that this connection ends.
+  // Nobody reads the rest of a refused body, so the client is told that this connection ends.
   if (problem.status === 413) headers.set('Connection', 'close');
   return c.body(JSON.stringify(problemBody(problem, c.get('requestId') ?? '')), { status: problem.status as 400, headers });
 }
 
-/** For `new OpenAPIHono({ defaultHook })`; the app sets it, so mounted route files inherit it. */
+/** Answers a request that does not fit the schema of its route. It is the `defaultHook` of the app, which mounted routes inherit. */
 export const validationHook: Hook<unknown, AppEnv, string, Response | undefined> = (result, c) => {
   if (result.success) return undefined;
   const errors = fieldErrors(result.error, (result as { data?: unknown }).data);
@@ -59,7 +59,7 @@ export const validationHook: Hook<unknown, AppEnv, string, Response | undefined>
   return problemResponse(c, invalid(where, errors));
 };
 
-/** Named at most: a body of a megabyte can be wrong in 60,000 places, and its answer would have 12 MB. */
+/** So many wrong fields are named. A body of a megabyte can be wrong in 60,000 places, and its answer would have 12 MB. */
 const NAMED = 100;
 
 function invalid(where: string, errors: readonly FieldError[]): Problem {
@@ -67,12 +67,12 @@ function invalid(where: string, errors: readonly FieldError[]): Problem {
   return new Problem(422, 'invalid_request', `The ${where} is not valid: ${count}.`, { errors: errors.slice(0, NAMED) });
 }
 
-/** Whatever a handler or middleware threw, as a Problem; undefined for what nobody foresaw. */
+/** Turns whatever a handler or middleware threw into a Problem; undefined for what nobody foresaw. */
 export async function toProblem(error: unknown, c?: HonoContext<AppEnv>): Promise<Problem | undefined> {
   if (error instanceof Problem) return error;
   if (error instanceof HTTPException) return fromHttpException(error, c);
   if (isZodError(error)) return invalid('request', fieldErrors(error));
-  // Only a body can drive our recursion that deep (an audience 5,000 levels deep does); 1,000 levels pass.
+  // Only a body can drive our recursion that deep: an audience of 5,000 levels does, and one of 1,000 passes.
   if (error instanceof RangeError && /call stack/.test(error.message))
     return new Problem(422, 'nested_too_deep', 'The body is nested too deep; an audience needs a few levels only.');
   if (isUnavailable(error))
@@ -91,7 +91,7 @@ async function fromHttpException(error: HTTPException, c: HonoContext<AppEnv> | 
   return new Problem(error.status, error.status === 400 ? 'malformed_request' : 'refused', error.message || (STATUS_CODES[error.status] ?? 'Refused'));
 }
 
-/** Hono swallows why the body could not be read; its cached read still knows: too large, cut off, or not JSON and where. */
+/** Hono hides why the body could not be read. Its cached read still knows: the body was too large, was cut off, or is not JSON. */
 async function malformedJson(c: HonoContext<AppEnv>): Promise<Problem> {
   let text: string;
   try {
@@ -110,7 +110,7 @@ async function malformedJson(c: HonoContext<AppEnv>): Promise<Problem> {
 const isZodError = (error: unknown): error is Parameters<typeof fieldErrors>[0] =>
   error instanceof Error && error.name === 'ZodError' && Array.isArray((error as { issues?: unknown }).issues);
 
-/** As a page where a person looks at it, else as JSON. */
+/** Answers with a page where a person looks at it, and with JSON otherwise. */
 function refuse(c: HonoContext<AppEnv>, deps: Pick<Deps, 'config'>, problem: Problem): Response | Promise<Response> {
   const response = problemResponse(c, problem);
   return problemPage(c, deps, problem, response.headers) ?? response;

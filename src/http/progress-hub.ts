@@ -5,19 +5,19 @@ import { type Context, type Deps, systemActor } from '#services/context.ts';
 import { getMessage } from '#services/messages/get-message.ts';
 import { createListener } from '#services/listen.ts';
 
-/** At most 4 updates a second for each message: faster cannot be read, and each costs a query. */
+/** A message is read at most 4 times a second: nobody can follow faster, and each read costs a query. */
 const GAP_MS = 250;
 /**
- * Each watcher adds to the gap, 2 s at most: writing to 1,000 of them four times a second took a quarter of a fan-out's
- * speed on two cores.
+ * Each watcher adds this much to the gap, up to 2 s. Writing to 1,000 watchers four times a second took a quarter of a
+ * fan-out's speed on two cores.
  */
 const GAP_MS_A_WATCHER = 2;
 const LONGEST_GAP_MS = 2_000;
 const HEARTBEAT_MS = 15_000;
 
-/** A message as it stood; made once and shared by all its watchers. */
+/** A message as it stood at one moment. It is made once and shared by all its watchers. */
 export interface ProgressFrame {
-  /** Changes with the view: the event's id. */
+  /** The event's id. It changes with the view. */
   readonly id: string;
   readonly json: string;
   readonly view: MessageView;
@@ -25,16 +25,17 @@ export interface ProgressFrame {
 
 export interface Watcher {
   frame(frame: ProgressFrame): void;
-  /** Every 15 s, so that proxies and clients see that the line is alive. */
+  /** Called every 15 s, so that proxies and clients see that the connection is alive. */
   beat?(): void;
-  /** The process is shutting down. */
+  /** Called when the process shuts down. */
   end?(): void;
 }
 
 export interface ProgressHub {
   /**
-   * Follows a message: the current frame at once, then each change. Throws the 404 of an unknown id.
-   * @returns ends the watching
+   * Gives the watcher the current frame of a message at once, and another one after each change.
+   * @returns what ends the watching
+   * @throws Problem 404 for an unknown id
    */
   watch(ctx: Context, publicId: string, watcher: Watcher): Promise<() => void>;
   /** Ends every watcher and the LISTEN connection. */
@@ -50,7 +51,7 @@ interface Topic {
   readAt: number;
   reading: Promise<ProgressFrame> | undefined;
   timer: NodeJS.Timeout | undefined;
-  /** Something changed after the read that runs had begun. */
+  /** Whether something changed after the running read had begun. */
   dirty: boolean;
 }
 
@@ -151,7 +152,7 @@ export function createProgressHub(deps: Deps): ProgressHub {
       const key = `${ctx.tenantId}:${ctx.ids.decode('msg', publicId) ?? ''}`;
       await listener.ready();
       const topic = topics.get(key) ?? newTopic(deps, ctx, publicId);
-      // A newcomer gets the frame that the others have: it is at most one gap old.
+      // A new watcher gets the frame that the others have, which is at most one gap old.
       const known = topic.last;
       if (known) watcher.frame(known);
       topic.watchers.add(watcher);

@@ -11,23 +11,23 @@ type C = HonoContext<AppEnv>;
 
 export interface ShowOptions {
   readonly status?: 200 | 400 | 403 | 404 | 405 | 409 | 410 | 413 | 422 | 429 | 500 | 503;
-  /** The share page's own script may run. */
+  /** Whether the share page's own script may run. */
   readonly script?: boolean;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** The headers of security.md, "The answer link". */
+/** The headers of a public page: it is kept nowhere, found by no search engine, and its address is told to nobody. */
 export const publicHeaders = (deps: Pick<Deps, 'config'>, script = false): Readonly<Record<string, string>> => headersOf(deps, script).own;
 
 interface PageHeaders {
   readonly own: Readonly<Record<string, string>>;
-  /** All that a page goes out with, but for the request's id. */
+  /** All headers of a page but the request's id. */
   readonly page: Readonly<Record<string, string>>;
 }
 
 const kept = new WeakMap<Deps['config'], { plain?: PageHeaders; script?: PageHeaders }>();
 
-/** Made once; the policy alone is a join of ten texts. */
+/** Makes the headers once for each configuration, since the policy alone joins ten texts. */
 function headersOf(deps: Pick<Deps, 'config'>, script: boolean): PageHeaders {
   const made = kept.get(deps.config) ?? {};
   const which = script ? 'script' : 'plain';
@@ -52,10 +52,10 @@ function ownHeaders(deps: Pick<Deps, 'config'>, script: boolean): Record<string,
 }
 
 export async function show(c: C, deps: Pick<Deps, 'config'>, page: Html, options: ShowOptions = {}): Promise<Response> {
-  // A primitive string: for hono's String object the server builds a whole web Response and reads it back as a stream,
-  // a tenth of what an answer costs.
+  // This is a primitive string: for hono's String object the server builds a whole web Response and reads it back as a
+  // stream, which takes a tenth of what an answer costs.
   const body = String(typeof page === 'string' ? page : await page);
-  // Undefined where these pages are mounted by themselves, without the log that numbers requests.
+  // It is undefined where these pages are mounted alone, without the log that numbers requests.
   const requestId: string | undefined = c.get('requestId');
   return wholeResponse(body, options.status ?? 200, {
     ...headersOf(deps, options.script ?? false).page,
@@ -64,14 +64,14 @@ export async function show(c: C, deps: Pick<Deps, 'config'>, page: Html, options
   });
 }
 
-/** Browsers fetch ahead of a wish; such a fetch is nobody's act. */
+/** Whether a browser fetches the page before anybody has asked for it. Such a fetch is nobody's act. */
 export const isPrefetch = (c: C): boolean =>
   /prefetch|prerender/i.test(`${c.req.header('sec-purpose') ?? ''} ${c.req.header('purpose') ?? ''} ${c.req.header('x-moz') ?? ''}`);
 
-/** What the browser asks for, where nothing is known of the reader. */
+/** The language that the browser asks for, where nothing else is known of the reader. */
 export const localeOfBrowser = (c: C): string => /^[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*/i.exec(c.req.header('accept-language') ?? '')?.[0] ?? 'en';
 
-/** The same page for every link that leads nowhere, whatever the reason. */
+/** Answers with the same page for every link that leads nowhere, whatever the reason. */
 export type Miss = (c: C) => Promise<Response>;
 
 /** Takes one of an address's points. @returns 0, or the whole seconds until it has points again */
@@ -86,7 +86,7 @@ export async function secondsToWait(limiter: RateLimiterMemory, key: string): Pr
 }
 
 /**
- * Answers links that lead nowhere: a uniform 404, and 429 after 30 a minute from one address. Only misses are counted
+ * Answers links that lead nowhere: with a uniform 404, and with 429 after 30 a minute from one address. Only misses are counted
  * and refused: a phone network puts thousands of people behind one address, and none of them may be shut out because
  * somebody there is guessing.
  */
@@ -106,8 +106,8 @@ const tooLarge = (): Problem =>
   new Problem(413, 'body_too_large', `The body is larger than the ${FORM_MAX_BYTES} bytes taken here.`, { extra: { limitBytes: FORM_MAX_BYTES } });
 
 /**
- * True where the whole body is known to be small: Node's parser holds the sender to a declared length. Read whole, it needs
- * no web stream of its own, which costs more than the rest of an answer's reading.
+ * Whether the body is known to be small, since Node's parser holds the sender to the length that was declared. Such a body
+ * is read at once, without a web stream, which would cost more than all other reading of an answer.
  */
 function isSmall(c: C): boolean {
   const declared = Number(c.req.header('content-length') ?? 0);
@@ -128,14 +128,14 @@ async function readSmall(c: C): Promise<Uint8Array> {
 }
 
 /**
- * Its text, without the bytes in between where it is whole anyway: they are copied three times.
+ * Reads the body as text. A small one is not read as bytes first, which would copy it three times.
  * @throws Problem 413 `body_too_large`
  */
 export const readText = async (c: C): Promise<string> => (isSmall(c) ? c.req.text() : Buffer.from(await readSmall(c)).toString('utf8'));
 
 export type Fields = ReadonlyMap<string, string>;
 
-/** A small form, urlencoded or multipart; files are left out. Of a repeated field the last one counts. */
+/** Reads a small form, urlencoded or multipart. Files are left out, and the last of a repeated field counts. */
 export async function readForm(c: C): Promise<Fields> {
   const type = c.req.header('content-type') ?? '';
   if (/^multipart\/form-data/i.test(type)) {

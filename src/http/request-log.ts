@@ -6,7 +6,7 @@ import { unredacted } from '#platform/log.ts';
 import type { AppEnv, Deps } from './env.ts';
 import { isWhole } from './security-headers.ts';
 
-/** Told about every answer, for metrics. `route` is the pattern (`/r/:token`), never the address. */
+/** Hears of every answer, for the metrics. `route` is the pattern (`/r/:token`), never the address. */
 export type Observe = (route: string, method: string, status: number, seconds: number) => void;
 
 const QUIET = new Set(['/livez', '/readyz', '/metrics']);
@@ -14,7 +14,7 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
 
 /**
  * Gives every request an id (the caller's X-Request-Id where it is sane), answers with it, and writes one line with
- * the route's pattern: an address may hold a token, a query an e-mail.
+ * the route's pattern, since an address may hold a token and a query an e-mail address.
  */
 export function requestLog(deps: Pick<Deps, 'log'>, observe?: Observe): MiddlewareHandler<AppEnv> {
   const log = unredacted(deps.log);

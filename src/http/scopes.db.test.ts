@@ -11,7 +11,7 @@ import { progressHub } from './progress-hub.ts';
 const EVERY: readonly Scope[] = ['read', 'write', 'send:life', 'send:ops', 'send:bulk', 'operator'];
 const SENDS: readonly Scope[] = ['send:life', 'send:ops', 'send:bulk'];
 
-/** Of each route one of these scopes is needed. A change here is a change of what a key may do. */
+/** A key needs one of these scopes for the route. A change here is a change of what a key may do. */
 const NEEDED: Readonly<Record<string, readonly Scope[]>> = {
   'POST /v1/audiences/preview': ['read', 'write', ...SENDS],
   'POST /v1/cap': ['write'],

@@ -2,31 +2,32 @@ import { createAdaptorServer } from '@hono/node-server';
 import type { Server } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Node's defaults, named: slow headers are an attack, slow bodies are limited by their size. */
+/** Headers that come slowly are an attack; bodies that come slowly are limited by their size. */
 const HEADERS_TIMEOUT_MS = 15_000;
-/** An import of 100 MB over a thin line takes minutes. */
+/** An import of 100 MB over a slow connection takes minutes. */
 const REQUEST_TIMEOUT_MS = 15 * 60_000;
-const KEEP_ALIVE_MS = 65_000; // longer than a load balancer's 60 s, or it sends into a closing connection
+/** It is longer than the 60 s of a load balancer, which would otherwise send into a connection that is being closed. */
+const KEEP_ALIVE_MS = 65_000;
 const IDLE_POLL_MS = 50;
 
 export interface ServeOptions {
   port: number;
   host: string;
-  /** Ends what would never end by itself, such as event streams; called as soon as closing begins. */
+  /** Ends what would never end by itself, such as event streams. It is called as soon as closing begins. */
   endStreams?: () => Promise<void>;
 }
 
 export interface Serving {
-  /** Where it listens: `http://host:port`, with the port that was given out for 0. */
+  /** The address at which it listens: `http://host:port`, with the port that was given out for 0. */
   readonly url: string;
   /**
-   * Takes no new connections, ends streams, lets what runs finish for up to `deadlineMs`, then cuts the rest.
+   * Takes no new connections, ends streams, lets running requests finish for up to `deadlineMs` and then cuts the rest.
    * @returns how many connections were cut
    */
   close(deadlineMs?: number): Promise<number>;
 }
 
-/** Listens for HTTP. Rejects when the address cannot be had. */
+/** Listens for HTTP. It rejects when the address cannot be had. */
 export async function serve(app: { fetch: Parameters<typeof createAdaptorServer>[0]['fetch'] }, { port, host, endStreams }: ServeOptions): Promise<Serving> {
   const server = createAdaptorServer({
     fetch: app.fetch,

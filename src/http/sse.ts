@@ -1,14 +1,14 @@
 import type { Env, Context as HonoContext } from 'hono';
 
-/** One open event stream. A reader too slow to keep up gets the latest event, not all of them. */
+/** One open event stream. A reader who is too slow gets the latest event and not all of them. */
 export interface EventSink {
   send(event: EventText): void;
-  /** A comment line: keeps the connection alive, and is no event. */
+  /** Sends a comment line, which keeps the connection alive and is no event. */
   beat(): void;
   end(): void;
 }
 
-/** An event in its wire form (HTML, section 9.2.6), made once for all readers. */
+/** An event in its wire form (HTML, section 9.2.6). It is made once for all readers. */
 export type EventText = Uint8Array & { readonly __event?: never };
 
 const encoder = new TextEncoder();
@@ -19,7 +19,7 @@ export const eventText = (event: string, id: string, data: string): EventText =>
 
 /**
  * Answers with server-sent events. `attach` gets the sink and returns what to do when the reader has gone.
- * Memory a reader: one event in the stream's queue and one waiting, however slow it is.
+ * Each reader takes the memory of two events, however slow they are: one is in the stream's queue, and one waits.
  */
 export function eventStream<E extends Env>(c: HonoContext<E>, attach: (sink: EventSink) => Promise<() => void>): Promise<Response> {
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
@@ -50,7 +50,7 @@ export function eventStream<E extends Env>(c: HonoContext<E>, attach: (sink: Eve
       },
       cancel: leave,
     },
-    // The opening line and the first event fit without a reader.
+    // The opening line and the first event are taken before anybody reads.
     { highWaterMark: 2 },
   );
   const sink: EventSink = {

@@ -5,10 +5,10 @@ import { isMissing, plainWords } from './plain-words.ts';
 type Issue = z.core.$ZodIssue;
 
 // Zod's own words are for programmers ("expected record, received undefined"). The raw issue still carries the value and
-// the schema that refused, the finished one does not, so the words are put in here for the whole process.
+// the schema that refused; the finished one does not. So the words are put in here, for the whole process.
 z.config({ customError: (issue) => plainWords(issue) });
 
-/** Every field that is wrong, each with its path (`audience.near.lat`, `answers.0.key`) and what would be right. */
+/** Lists every field that is wrong, each with its path (`audience.near.lat`, `answers.0.key`) and with what would be right. */
 export const fieldErrors = (error: { readonly issues: readonly Issue[] }, input?: unknown): FieldError[] =>
   error.issues.flatMap((issue) => {
     const missing =
@@ -43,8 +43,8 @@ function spread(issue: Issue, base: readonly PropertyKey[]): FieldError[] {
 }
 
 /**
- * The branch that the caller meant: the one whose complaints lie deepest, since a branch of another shape already
- * fails at its root. Where none goes deeper than the root, the whole value has the wrong shape.
+ * Finds the branch that the caller meant. Its complaints lie deepest, since a branch of another shape already fails at its
+ * root. If none lies deeper than the root, the whole value has the wrong shape.
  */
 function fromUnion(issue: Extract<Issue, { code: 'invalid_union' }>, path: readonly PropertyKey[]): FieldError[] {
   const branches = issue.errors.filter((branch) => !branch.some((inner) => inner.path.length === 0 && inner.code !== 'custom'));

@@ -4,13 +4,13 @@ import { CHANNELS, DELIVERY_STATES, MESSAGE_CLASSES, MESSAGE_STATES, RETURN_REAS
 import { answerOptionSchema, planStepSchema } from '#schemas/message.ts';
 import type { ChannelForecast, DeliveryView, Fact, Forecast, MessageView } from '#schemas/views.ts';
 
-// Shapes of answers, for the OpenAPI document; the types hold them equal to what the verbs return.
+// The shapes of answers for the OpenAPI document. Their types hold them equal to what the verbs return.
 
 const count = z.int().min(0);
 const time = z.iso.datetime({ offset: true });
 const maybeTime = time.nullable();
 
-/** Named once, since it holds itself. */
+/** It has a name in the document, since it contains itself. */
 export const namedAudience = audienceSchema.openapi('Audience');
 
 const stateCounts = z.object({
@@ -129,7 +129,7 @@ export const problemSchema = z
 
 const problem = (description: string) => ({ description, content: { 'application/problem+json': { schema: problemSchema } } });
 
-/** With `etag`, the tag of what it is now. */
+/** The refusal also holds `etag`, the tag of the draft as it is now. */
 export const preconditionFailed = problem('It is no longer what If-Match names; `etag` is what it is now.');
 
 /** Refusals that any route under /v1 may give. */

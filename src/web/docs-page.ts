@@ -12,12 +12,12 @@ pre { overflow-x: auto; font-size: .85rem; background: #8881; padding: .75rem; }
 p { margin: .25rem 0; } summary { cursor: pointer; } code { overflow-wrap: anywhere; }
 `;
 
-/** What a Content-Security-Policy must allow for the page's own style. */
+/** The hash that a Content-Security-Policy must allow for the page's own style. */
 export const DOCS_STYLE_HASH = `'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`;
 
 type Html = ReturnType<typeof html>;
 
-/** The document is Markdown for programs that show it; its code is all that is meant here. */
+/** Texts of the document are Markdown, of which this page shows the code in backticks alone. */
 const marked = (text: string): Html[] => text.split(/`([^`]+)`/).map((part, i) => (i % 2 === 1 ? html`<code>${part}</code>` : html`${part}`));
 
 interface Parameter {
@@ -48,7 +48,7 @@ function listOf(paths: Record<string, unknown>): Listed[] {
   );
 }
 
-/** The API's reference, from its own OpenAPI document: no script, nothing from elsewhere. */
+/** The API's reference, made from its OpenAPI document. It has no script and loads nothing from elsewhere. */
 export function docsPage(document: { info: { title: string; description?: string }; paths?: object; components?: { schemas?: object } }): Html {
   const operations = listOf((document.paths ?? {}) as Record<string, unknown>);
   const groups = Map.groupBy(operations, ({ operation }) => operation.tags?.[0] ?? 'other');
@@ -78,7 +78,7 @@ ${operation.requestBody ? details('Body', operation.requestBody) : ''}
 ${answersView(operation.responses ?? {})}
 </article>`;
 
-/** `limit` (query): 1 to 1000. */
+/** Says `limit` (query): 1 to 1000. */
 function parameterView({ name, in: place, required, schema = {} }: Parameter): Html {
   const { minimum, maximum, maxLength, example, description } = schema;
   const facts = [
@@ -91,7 +91,7 @@ function parameterView({ name, in: place, required, schema = {} }: Parameter): H
   return html`<li><code>${name}</code> (${place})${facts.length > 0 ? `: ${facts.join('; ')}` : ''}${description ? html`. ${marked(description)}` : ''}</li>`;
 }
 
-/** What it gives in sight; the refusals, which are nearly the same everywhere, folded. */
+/** Shows what an operation gives. Its refusals are folded away, since they are nearly the same everywhere. */
 function answersView(responses: NonNullable<Operation['responses']>): Html {
   const all = Object.entries(responses);
   const view = ([status, response]: (typeof all)[number]): Html => html`<p><code>${status}</code> ${marked(response.description ?? '')}</p>`;

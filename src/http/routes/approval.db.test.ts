@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => deps.close());
 
-/** A tenant with so many people, its author, and a colleague. */
+/** Makes a tenant with so many people, an author and a colleague. */
 async function office(people: number, policy: Record<string, unknown> = {}) {
   const { tenantId, apiKey, userId } = await deps.tenant({ policy });
   await addRecipients(deps, tenantId, people);

@@ -8,7 +8,7 @@ import { importCap } from '#services/cap/import-cap.ts';
 import { messageParams } from './message-deliveries.ts';
 
 const CAP_TYPE = 'application/cap+xml';
-/** RFC 7303; agencies and their tools send all three. */
+/** Agencies and their tools send all three types (RFC 7303). */
 const TAKEN = new Set([CAP_TYPE, 'application/xml', 'text/xml']);
 const tags = ['cap'];
 const xml = { schema: z.string().openapi({ description: 'A CAP 1.2 <alert>.' }) };

@@ -122,7 +122,7 @@ test.each(['launched', 'scheduled'] as const)('a message that is %s while anothe
   const holder = await deps.db.connect();
   const within = (statement: string, values: unknown[] = []) => holder.query(statement, values);
   try {
-    // Its mark has begun, and seen which messages there are; it waits in the middle of its statement.
+    // Its mark has begun and has seen which messages there are. It now waits in the middle of its statement.
     await within('BEGIN');
     await within(`SELECT set_config('app.tenant', $1, true)`, [String(bench.ctx.tenantId)]);
     await within('SELECT 1 FROM batches WHERE id = $1 FOR UPDATE', [first.id]);

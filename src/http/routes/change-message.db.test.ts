@@ -64,7 +64,7 @@ test('what is given is set, null clears, what is left out stays; the audience is
     action: 'message.change',
     detail: { fields: ['answers', 'audience', 'share', 'text', 'title'], approvalVoid: false },
   });
-  // Nothing given is nothing changed, and nothing on record.
+  // A change of nothing changes nothing and leaves no record.
   expect((await call('PATCH', `/${made.id}`, {})).body).toEqual(body);
   expect(await deps.db.withTenant(tenantId, (tx) => tx.selectFrom('audit_log').select('seq').execute())).toHaveLength(log.length);
 });

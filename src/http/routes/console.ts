@@ -22,7 +22,7 @@ import { deliveryState } from '#web/console/messages/list-pages.ts';
 const LONGEST_MS = 10 * 60_000;
 
 const encoder = new TextEncoder();
-/** An unnamed event, which the page swaps in. Each line of a text with breaks is a data line of its own. */
+/** Makes an unnamed event, which the page swaps in. Each line of the text is a data line of its own. */
 const eventOf = (id: string, text: string): Uint8Array =>
   encoder.encode(
     `id: ${id}\n${text
@@ -34,7 +34,7 @@ const eventOf = (id: string, text: string): Uint8Array =>
 /** Both kinds of context are the same object; the console's one knows the session besides. */
 const asApp = (c: ConsoleContext): HonoContext<AppEnv> => c as unknown as HonoContext<AppEnv>;
 
-/** Renders frames one after the other; of those that come meanwhile only the latest is shown. */
+/** Renders frames one after the other. If several come meanwhile, only the latest of them is shown. */
 function renderer(c: ConsoleContext, sink: EventSink): (frame: ProgressFrame) => void {
   let next: ProgressFrame | undefined;
   let busy = false;

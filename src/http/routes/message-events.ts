@@ -22,7 +22,7 @@ const route = apiRoute({
   responses: { 200: { description: 'The stream.', content: { 'text/event-stream': { schema: z.string() } } }, ...refusals },
 });
 
-// One encoding for all readers of a frame.
+// A frame is encoded once for all its readers.
 const texts = new WeakMap<ProgressFrame, EventText>();
 function textOf(frame: ProgressFrame): EventText {
   const text = texts.get(frame) ?? eventText('message', frame.id, frame.json);

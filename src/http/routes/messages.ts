@@ -76,7 +76,7 @@ const change = apiRoute({
   responses: { 200: message('The draft as it is now.'), 412: preconditionFailed, ...refusals },
 });
 
-// Bodies of verbs that need none may be left out altogether.
+// The body of these verbs may be left out altogether.
 const decision = {
   content: {
     'application/json': {

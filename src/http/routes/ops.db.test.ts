@@ -114,7 +114,7 @@ test('senders that stopped themselves and providers that fail are counted, each 
     );
   await set('sms', { stopped_at: new Date(), stopped_reason: '20003', breaker_opened_at: new Date() });
   await set('email', { breaker_opened_at: new Date(), breaker_probe_at: new Date() });
-  // Nobody has asked this one for long: nothing waits for it.
+  // Nobody has tried this sender for ten minutes, since nothing waits for it.
   await set('push', { breaker_opened_at: new Date(), breaker_probe_at: new Date(Date.now() - 600_000) });
   const text = await (await createApp(deps).request('/metrics')).text();
   expect(text).toContain('muster_senders_stopped{channel="sms"} 1');

@@ -10,7 +10,7 @@ import { Problem } from '#platform/errors.ts';
 import { checkStore } from '#services/upkeep/check-store.ts';
 import { DOCS_STYLE_HASH, docsPage } from '#web/docs-page.ts';
 
-/** What carries the nudges; the queue of `queue/queues.ts` fits. */
+/** What carries the nudges, as far as readiness looks at it. The queue of queue/queues.ts has this shape. */
 export interface QueueHealth {
   readonly backend: 'redis' | 'postgres';
   health(): Promise<'up' | 'down'>;
@@ -19,13 +19,13 @@ export interface QueueHealth {
 export interface OpsExtras {
   metrics: Metrics;
   queue?: QueueHealth | undefined;
-  /** Called on first use, when every route is there. */
+  /** It is called at its first use, when every route is there. */
   document: () => OpenApiDocument;
 }
 
 const STUCK_LOOP_MS = 1_000;
 const STORE_DEADLINE_MS = 3_000;
-/** However many probes come, the database is asked this often. */
+/** The database is asked this often at most, however many probes come. */
 const READY_FRESH_MS = 1_000;
 
 const liveRoute = createRoute({
@@ -54,7 +54,7 @@ const metricsRoute = createRoute({
   responses: { 200: { description: 'Text format.', content: { 'text/plain': { schema: z.string() } } } },
 });
 
-/** Probes, metrics and the API's own description. None needs a key; none tells of anybody. */
+/** Serves probes, metrics and the API's own description. None of them needs a key, and none tells of anybody. */
 export function opsRoutes(deps: Deps, extras: OpsExtras): OpenAPIHono<AppEnv> {
   const routes = new OpenAPIHono<AppEnv>();
   const loop = monitorEventLoopDelay({ resolution: 20 });
@@ -98,7 +98,7 @@ export function opsRoutes(deps: Deps, extras: OpsExtras): OpenAPIHono<AppEnv> {
 
 async function readiness(deps: Deps, queue: QueueHealth | undefined): Promise<string[]> {
   const [{ restored }, health] = await Promise.all([deadline(checkStore(deps), STORE_DEADLINE_MS), queue?.health() ?? 'up']);
-  // It serves; a person must look at what the backup does not know, and release it.
+  // It serves nevertheless. A person must look at what the backup does not know, and release it.
   return [...(restored ? ['restored'] : []), ...(health === 'down' && queue ? [queue.backend === 'redis' ? 'redis' : 'queue'] : [])];
 }
 

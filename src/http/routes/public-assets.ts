@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { publicFiles } from '#web/public/files.ts';
 import type { AppEnv } from '#http/env.ts';
 
-/** Service worker, share script, manifest and icon. Revalidated each time: a worker must never stay old for a day. */
+/** Serves service worker, share script, manifest and icon. Browsers ask each time whether they changed: no worker may stay old. */
 export function publicAssets(): OpenAPIHono<AppEnv> {
   const routes = new OpenAPIHono<AppEnv>();
   for (const file of publicFiles()) {

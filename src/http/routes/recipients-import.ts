@@ -52,7 +52,7 @@ const FORMATS: Readonly<Record<string, 'csv' | 'ndjson'>> = {
   'application/ndjson': 'ndjson',
 };
 
-/** The format by the Content-Type. Throws 415 for anything else, and for a charset that is not UTF-8. */
+/** Tells the format by the Content-Type. @throws Problem 415 for any other type, and for a charset that is not UTF-8 */
 export function importFormat(contentType: string | undefined): 'csv' | 'ndjson' {
   const [type = '', ...parameters] = (contentType ?? '')
     .toLowerCase()
@@ -74,12 +74,12 @@ async function* bodyOf(c: HonoContext<AppEnv>): AsyncGenerator<Uint8Array> {
   try {
     for (let next = await read(reader); !next.done; next = await read(reader)) yield next.value;
   } finally {
-    // Not awaited: cancelling waits for the sender in some runtimes.
+    // This is not awaited, since in some runtimes cancelling waits for the sender.
     reader.cancel().catch(() => undefined);
   }
 }
 
-/** The client went away in the middle: nobody hears the answer, but it must not count as a fault of ours. */
+/** Reads on. A client that goes away in the middle hears no answer, but that must not count as a fault of ours. */
 const read = (reader: ReadableStreamDefaultReader<Uint8Array>) =>
   reader.read().catch((error: unknown) => {
     if (error instanceof Problem) throw error;

@@ -46,7 +46,7 @@ const recipientView = z
     updatedAt: time,
   } satisfies { [K in keyof RecipientView]: z.ZodType })
   .openapi('Recipient');
-const person = (description: string) => jsonOf(recipientView, description);
+const recipient = (description: string) => jsonOf(recipientView, description);
 
 const list = apiRoute({
   method: 'get',
@@ -80,7 +80,7 @@ const create = apiRoute({
   tags,
   summary: 'Add one person',
   request: { headers: idempotencyHeader, body: body(recipientInputSchema) },
-  responses: { 201: person('The person.'), ...refusals },
+  responses: { 201: recipient('The person.'), ...refusals },
 });
 
 const get = apiRoute({
@@ -90,7 +90,7 @@ const get = apiRoute({
   tags,
   summary: 'One person',
   request: { params },
-  responses: { 200: person('The person.'), ...refusals },
+  responses: { 200: recipient('The person.'), ...refusals },
 });
 
 const change = apiRoute({
@@ -100,7 +100,7 @@ const change = apiRoute({
   tags,
   summary: 'Change what is given; null clears',
   request: { params, body: body(recipientChangeSchema) },
-  responses: { 200: person('The person as changed.'), ...refusals },
+  responses: { 200: recipient('The person as changed.'), ...refusals },
 });
 
 const erase = apiRoute({
@@ -120,7 +120,7 @@ const consent = apiRoute({
   tags,
   summary: 'Record that a person agrees to one purpose, or no longer does',
   request: { params: params.extend({ purpose: z.enum(MESSAGE_CLASSES) }), body: body(z.strictObject({ agreed: z.boolean() })) },
-  responses: { 200: person('The person as changed.'), ...refusals },
+  responses: { 200: recipient('The person as changed.'), ...refusals },
 });
 
 const subscribe = apiRoute({
@@ -133,7 +133,7 @@ const subscribe = apiRoute({
   responses: { 201: jsonOf(z.object({ pushSubscriptions: z.int() }), 'How many the person has now.'), ...refusals },
 });
 
-/** The columns of an import, so that an export can be corrected and imported again; ours are no columns of it. */
+/** The columns are those of an import, so that an export can be corrected and imported again. Our own ids are not among them. */
 const COLUMNS = [
   ['external_id', (row: RecipientView) => row.externalId],
   ['name', (row: RecipientView) => row.name],

@@ -10,7 +10,7 @@ import { respondRoutes } from './respond.ts';
 let deps: TestDeps;
 let app: ReturnType<typeof respondRoutes>;
 let tenantId: number;
-/** Milliseconds by which the clock of the routes under test is ahead. */
+/** The clock of the routes under test is so many milliseconds ahead. */
 let ahead = 0;
 let transactions = 0;
 let statementsAcross = 0;
@@ -128,6 +128,6 @@ test('50 answers to a message at once share its reading, and their transactions'
   const statuses = await Promise.all(links.map(async ({ token }) => (await post(token, { answer: 'yes' })).status));
   expect(new Set(statuses)).toEqual(new Set([200]));
   expect(statementsAcross).toBe(1);
-  // One for the message; the others are groups of answers.
+  // One transaction reads the message; each of the others writes a group of answers.
   expect(transactions).toBeLessThan(10);
 });

@@ -29,7 +29,7 @@ export function respondRoutes(deps: Deps): OpenAPIHono<AppEnv> {
     return c.body(null, 204, publicHeaders(deps));
   });
 
-  /** The page as it is; 410 where the link has ended or the person was erased. */
+  /** Shows the page as it is now, or 410 where the link has ended or the person was erased. */
   const look = async (c: C, token: string, link: AnswerLink, status: 200 | 403 | 422 = 200): Promise<Response> => {
     const page = await loadAnswerPage(deps, link);
     if (!page) return miss(c);
@@ -42,7 +42,7 @@ export function respondRoutes(deps: Deps): OpenAPIHono<AppEnv> {
     return link ? look(c, token, link) : miss(c);
   });
 
-  // The hidden link. People do not see it; whoever follows it is a machine.
+  // This is the hidden link. People do not see it, so whoever follows it is a machine.
   routes.get('/r/:token/more', (c) => {
     deps.log.info({ code: 'decoy_followed' }, 'a robot followed the hidden link');
     return miss(c);
@@ -75,13 +75,13 @@ async function press(deps: Deps, link: AnswerLink, form: Fields): Promise<Answer
       note: form.get('note') ?? '',
     });
   } catch (error) {
-    // 404: the row of a person who was erased long ago is gone.
+    // A 404 means that the row of a person who was erased long ago is gone.
     if (error instanceof Problem && [404, 410, 422].includes(error.status)) return error;
     throw error;
   }
 }
 
-/** 410 without content once the link has ended or the person was erased. */
+/** Answers 410 without content once the link has ended or the person was erased; undefined before. */
 const gone = (c: C, deps: Deps, page: AnswerPage): Promise<Response> | undefined =>
   page.erased ? show(c, deps, sentencePage(page.locale, pageWords(page.locale).erased), { status: 410 }) : page.message.over ? over(c, deps, page) : undefined;
 

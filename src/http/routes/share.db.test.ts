@@ -12,8 +12,9 @@ const VAPID = { VAPID_PUBLIC_KEY: 'B'.repeat(87), VAPID_PRIVATE_KEY: 'A'.repeat(
 let deps: TestDeps;
 let app: ReturnType<typeof shareRoutes>;
 let tenantId: number;
-/** Milliseconds by which the clock of the routes under test is ahead, and their readings of the database. */
+/** The clock of the routes under test is so many milliseconds ahead. */
 let ahead = 0;
+/** They have read the database so many times. */
 let readings = 0;
 const mails: { to: string; subject: string; text: string }[] = [];
 beforeAll(async () => {

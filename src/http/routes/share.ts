@@ -25,14 +25,17 @@ type C = HonoContext<AppEnv>;
 const visitSchema = z.strictObject({ nonce: z.string().max(100) });
 const pushJoinSchema = z.strictObject({ nonce: z.string().max(100), subscription: pushSubscriptionSchema, locale: z.string().max(35).optional() });
 
-/** Requests to join from one address and hour; our own machine (a proxy that nobody told us of, the simulator) is not one address. */
+/**
+ * So many requests to join are taken from one address within an hour. Those from this machine itself are not counted: they
+ * come from the simulator, or through a proxy that is not configured as one.
+ */
 const JOINS_PER_HOUR = 60;
 const isLoopback = (ip: string): boolean => ip === '::1' || /^(::ffff:)?127\./.test(ip);
 
-/** What the share page keeps of machines: visitors that followed the hidden link, forgotten after a while. */
+/** Visitors who followed the hidden link are machines. So many of them are remembered before all are forgotten. */
 const MAX_ROBOTS = 10_000;
 
-/** The share link: shows the message in its latest state and lets the visitor join for himself alone. */
+/** The share link: shows the message in its latest state and lets visitors join for themselves alone. */
 export function shareRoutes(deps: PublicDeps): OpenAPIHono<AppEnv> {
   const routes = new OpenAPIHono<AppEnv>();
   const clientIp = clientIpOf(deps.config.trustedProxies);
@@ -114,10 +117,10 @@ function present(
   return show(c, deps, sharePage({ ...view, ...said }), { status, script: true });
 }
 
-/** To be shown again; the field takes no more. */
+/** The address as the page shows it again, cut to the length that its field takes. */
 const emailOf = (form: Fields): string => (form.get('email') ?? '').slice(0, 254);
 
-/** At least the class of the message that the person is joining through. */
+/** The purposes that the person agrees to: at least the class of the message through which they join. */
 function consentOf(form: Fields, messageClass: MessageClass): MessageClass[] {
   const chosen = MESSAGE_CLASSES.filter((one) => form.has(`consent_${one}`));
   return chosen.length > 0 ? chosen : [messageClass];

@@ -13,7 +13,7 @@ const SOURCES = {
   'console.css': () => own('./console.css'),
   'console.js': () => own('./console.js'),
   'board.js': () => own('./board.js'),
-  // One file: htmx starts in a timer, and an extension that comes later than that is never asked about the page.
+  // Both are one file: htmx starts in a timer, and it never asks an extension that is loaded after that about the page.
   'htmx.js': () => Buffer.concat([packaged('htmx.org/dist/htmx.min.js'), Buffer.from(';\n'), packaged('htmx.org/dist/ext/hx-sse.min.js')]),
   'uplot.js': () => packaged('uplot/dist/uPlot.iife.min.js'),
   'uplot.css': () => packaged('uplot/dist/uPlot.min.css'),
@@ -50,14 +50,14 @@ function prepare(name: string, bytes: Buffer): Asset {
   };
 }
 
-/** Address of an asset with its content's hash in it, so that it may be cached for ever. */
+/** Tells the address of an asset. It holds a hash of the content, so that the asset may be cached for ever. */
 export function assetPath(name: AssetName): string {
   const asset = assets().get(name);
   if (!asset) throw new Error(`no asset ${name}`);
   return asset.path;
 }
 
-/** `GET /assets/:file`: compressed once per process, immutable. */
+/** `GET /assets/:file`. Each asset is compressed once per process and never changes. */
 export function assetRoutes(): Hono {
   const byPath = new Map([...assets().values()].map((asset) => [asset.path, asset]));
   return new Hono().get('/assets/:file', (c) => {

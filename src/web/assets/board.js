@@ -3,7 +3,7 @@
 (() => {
   /** Seconds that the chart shows at most. */
   const KEEP = 600;
-  /** Seconds over which a rate is taken: events come four a second at most, and rates between two of them would be spikes that mean nothing. */
+  /** Seconds over which a rate is taken. Events come four a second at most, and rates between two of them would be mere spikes. */
   const WINDOW = 3;
   const HEIGHT = 220;
 

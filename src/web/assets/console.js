@@ -1,19 +1,19 @@
 // What every console page gains from a script. Without it everything still works.
 // A function surrounds the whole file, so that its names do not become the page's; hence its length.
 (() => {
-  // 24 hours, as on radios and in logs; the day only where it is another one.
+  // Times have 24 hours, as on radios and in logs, and the day only where it is not today.
   const clock = new Intl.DateTimeFormat('en', { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
   const seconds = new Intl.DateTimeFormat('en', { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
   const dates = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 
-  /** Times are written in UTC by the server; here they become the reader's own. */
+  /** Turns the times, which the server writes in UTC, into the reader's own. */
   const localTimes = (root) => {
     for (const element of root.querySelectorAll('time[datetime]:not([data-local])')) {
       const at = new Date(element.dateTime);
       if (Number.isNaN(at.getTime())) continue;
       element.title = `${at.toISOString().slice(0, 19)} UTC`;
       element.textContent = (at.toDateString() === new Date().toDateString() ? clock : dates).format(at);
-      // The day, where it is another one, and then the second.
+      // Here the seconds are shown, after the day where it is not today.
       if ('seconds' in element.dataset)
         element.textContent = (at.toDateString() === new Date().toDateString() ? '' : `${at.toDateString().slice(4, 10)}, `) + seconds.format(at);
       element.dataset.local = '';
@@ -32,7 +32,7 @@
     if (button) void copy(button);
   });
 
-  // A second press within three seconds is a slip, not a second wish.
+  // A second press within three seconds is a slip and not meant.
   document.addEventListener('submit', (event) => {
     const form = event.target;
     const now = performance.now();
@@ -45,7 +45,7 @@
   addEventListener('pageshow', (event) => {
     if (event.persisted) for (const form of document.forms) delete form.dataset.sent;
   });
-  /** The composer's start is typed on the writer's own clock; the server needs to know which one that is. */
+  /** The start in the composer is typed on the writer's own clock, so the form tells the server which clock that is. */
   const startZone = () => {
     const start = document.getElementById('start');
     const offset = document.getElementById('start-offset');
@@ -60,7 +60,7 @@
       offset.value = String(new Date(start.value || Date.now()).getTimezoneOffset());
     };
     zone.textContent = `The time is in your own zone (${Intl.DateTimeFormat().resolvedOptions().timeZone}).`;
-    // In the capture phase, before the preview reads the form.
+    // It listens in the capture phase, which comes before the preview reads the form.
     start.form.addEventListener('input', tell, true);
     tell();
   };

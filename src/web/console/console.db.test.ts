@@ -148,6 +148,7 @@ test.each(Object.keys(PAGES).filter((page) => page.startsWith('POST')))('%s take
 test('an address below a section leads a visitor to sign in, also one that is not there; any other is not there', async () => {
   const visitor = new BrowserSession(app);
   for (const path of ['/messages/a/b/c', '/people/', '/settings/none', '/texts']) expect(await visitor.text(path), path).toContain('<h1>Sign in</h1>');
+  expect((await visitor.post('/', {}, { follow: false })).headers.get('location')).toBe('/sign-in');
   for (const path of ['/nowhere', '//people', '/assets/none', '/sign-in/more']) expect((await visitor.get(path)).status, path).toBe(404);
 });
 

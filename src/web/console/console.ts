@@ -20,7 +20,7 @@ const TITLES: Partial<Record<number, string>> = {
   503: 'Not available for a moment',
 };
 
-/** Errors as pages. What nobody foresaw shows the request's id alone; its cause is in the log. */
+/** Shows an error as a page. For what nobody foresaw it shows the request's id alone, and the log has the cause. */
 async function errorPage(error: Error, c: ConsoleContext, { deps, isUnavailable }: ConsoleDeps): Promise<Response> {
   const unavailable = !(error instanceof Problem) && isUnavailable(error);
   const unstorable = !(error instanceof Problem) && isUnstorable(error);
@@ -42,7 +42,10 @@ async function errorPage(error: Error, c: ConsoleContext, { deps, isUnavailable 
   return show(c, { title, narrow: true, body }, status as ContentfulStatusCode);
 }
 
-/** The coordinator's pages. Everything works without a script; scripts make it live. `streams`: the pages that the HTTP layer adds. */
+/**
+ * The pages of the coordinators. Everything works without a script; scripts make it live.
+ * @param streams the pages that the HTTP layer adds
+ */
 export function createConsole(console: ConsoleDeps, streams: Pages): Hono<ConsoleEnv> {
   const { deps } = console;
   const app = new Hono<ConsoleEnv>();

@@ -32,7 +32,7 @@ function liveCard(message: MessageView): Html {
 
 const nameOf = (sender: SenderView, reason: string | null): string => `${sender.name} (${CHANNEL_NAMES[sender.channel]}${reason ? `: ${reason}` : ''})`;
 
-/** Senders that stopped themselves or whose provider fails, and doubtful calls: nobody but a person can decide these. */
+/** Shows what only a person can decide: senders that stopped themselves or whose provider fails, doubtful calls, and texts. */
 function attention(senders: readonly SenderView[], messages: readonly MessageView[], texts: readonly InboundView[], token: string): Html {
   const broken = senders.filter((sender) => sender.stoppedAt !== null);
   const failing = senders.filter((sender) => sender.stoppedAt === null && sender.failing !== null);

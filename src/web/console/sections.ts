@@ -14,7 +14,7 @@ import { overviewPages } from './overview-page.ts';
 const PAGES: Readonly<Record<Section, readonly (() => Pages)[]>> = {
   overview: [overviewPages, stopPages],
   messages: [composePages, correctPages, listPages, messagePages],
-  people: [importPages, recipientPages],
+  recipients: [importPages, recipientPages],
   settings: [settingsPages],
 };
 

@@ -20,7 +20,7 @@ export interface PublicFile {
   readonly text: string;
 }
 
-/** The few files that public pages load: read once, from our own origin, no build. */
+/** The few files that public pages load. They are read once and come from our own origin, without a build. */
 export const publicFiles = (): PublicFile[] => [
   { path: '/sw.js', type: 'text/javascript; charset=utf-8', text: read('./service-worker.js') },
   { path: '/s.js', type: 'text/javascript; charset=utf-8', text: read('./share-script.js') },

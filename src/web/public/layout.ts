@@ -7,13 +7,13 @@ import { directionOf, pageLanguage } from './words.ts';
 
 export type Html = HtmlEscapedString | Promise<HtmlEscapedString>;
 
-/** The text of a page of which no part is waited for. */
+/** Gives the text of a page. @throws TypeError where a part of it is still waited for */
 export function textOf(page: Html): string {
   if (page instanceof Promise) throw new TypeError('a part of this page is waited for');
   return page.toString();
 }
 
-/** One small sheet for every public page; thumb-sized buttons, both colour schemes, nothing fetched. */
+/** The one small style sheet of every public page. It has buttons as large as a thumb and both colour schemes, and fetches nothing. */
 const STYLE = `:root{color-scheme:light dark;--line:#8886;--accent:#0b57d0}
 *{box-sizing:border-box}body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:0 auto;padding:1rem}
 h1{font-size:1.3rem;margin:.2rem 0}h2{font-size:1.2rem;margin:2rem 0 .3rem}h3{font-size:1rem;margin:1.2rem 0 .2rem}.text{white-space:pre-wrap;overflow-wrap:anywhere;font-size:1.2rem;margin:1rem 0}
@@ -28,7 +28,7 @@ svg.qr{width:12rem;height:12rem;background:#fff;padding:.4rem}code{font-size:1.2
 
 const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64');
 
-/** `script`: the share page may load the one script of ours and talk to us; the answer page may not. */
+/** The Content-Security-Policy. With `script` a page may load our one script and talk to us, as the share page does. */
 export const contentPolicy = (script: boolean): string =>
   [
     "default-src 'none'",
@@ -40,14 +40,14 @@ export const contentPolicy = (script: boolean): string =>
   ].join('; ');
 
 export interface PublicPage {
-  /** The reader's; decides language and direction of our own words. */
+  /** The reader's locale, which decides the language and direction of our own words. */
   readonly locale: string;
   readonly title: string;
   readonly head?: Html | '';
   readonly body: Html;
 }
 
-/** Works without script, style or colour: a text browser shows the same words in the same order. */
+/** A page that works without script, style or colour: a text browser shows the same words in the same order. */
 export const publicPage = ({ locale, title, head, body }: PublicPage): Html => {
   const language = pageLanguage(locale);
   return html`<!doctype html>
@@ -55,7 +55,7 @@ export const publicPage = ({ locale, title, head, body }: PublicPage): Html => {
 <body>${body}</body></html>`;
 };
 
-/** A page of one sentence: not found, over, too many. It says nothing of what was asked for. */
+/** A page of one sentence (not found, over, too many), which says nothing of what was asked for. */
 export const sentencePage = (locale: string, sentence: string): Html => publicPage({ locale, title: sentence, body: html`<main><p>${sentence}</p></main>` });
 
 const timeFormat = dateFormats({
@@ -68,7 +68,7 @@ const timeFormat = dateFormats({
   timeZoneName: 'short',
 });
 
-/** `1 Jun 2026, 14:30 UTC` in the reader's language and zone. */
+/** Says `1 Jun 2026, 14:30 UTC` in the reader's language and zone. */
 export function timeText(at: Date, locale: string, timeZone: string): string {
   const language = pageLanguage(locale);
   const minute = Math.floor(at.getTime() / 60_000);
@@ -81,5 +81,5 @@ export function timeText(at: Date, locale: string, timeZone: string): string {
   return text;
 }
 
-/** People answer in the same minutes: formatting one takes 7 us, a twentieth of an answer. */
+/** Texts are kept, since many people answer in the same minutes. Making one takes 7 us, a twentieth of an answer. */
 const times = new BoundedMap<string, string>(500);

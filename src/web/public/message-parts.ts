@@ -5,17 +5,17 @@ import { directionOf, type PageWords } from './words.ts';
 
 const block = (locale: string, text: string): Html => html`<div class="text" lang="${locale}" dir="${directionOf(locale)}">${text}</div>`;
 
-/** Above this the corrected text is left out, so that the page stays below 10 KB. */
+/** If both texts together are longer, the corrected one is left out, so that the page stays below 10 KB. */
 const MAX_BOTH_BYTES = 5_000;
 
 interface Reader {
   readonly locale: string;
   readonly timeZone: string;
-  /** Whether the page takes an answer: only there is it said what becomes of one. */
+  /** Whether the page takes an answer. Only then it says what becomes of one. */
   readonly answers: boolean;
 }
 
-/** What the message says now: drill mark, state, the latest correction on top, then who issued it and until when. */
+/** Shows what the message says now: whether it is an exercise, its state, the latest correction, who issued it and until when it holds. */
 export function messageParts(message: PublicMessage, words: PageWords, { locale, timeZone, answers }: Reader): Html {
   const { followUp } = message;
   const heading = message.title ?? message.tenantName;

@@ -11,22 +11,22 @@ export interface RespondView {
   readonly page: AnswerPage;
   readonly token: string;
   readonly nonce: string;
-  /** Where "pass it on" leads; '' where the message is not to be passed on. */
+  /** The address to which "pass it on" leads; '' where the message is not to be passed on. */
   readonly shareUrl: string;
   /** Why nothing was recorded: the nonce had grown old, or no such answer is offered. */
   readonly refused?: 'tryAgain' | 'notOffered' | undefined;
 }
 
 /**
- * The answer page: message, who issued it, one button an answer. No script, no cookie, nothing fetched, under 10 KB
- * for any message.
+ * The answer page: the message, who issued it, and one button for each answer. It has no script and no cookie, fetches
+ * nothing, and stays under 10 KB for any message.
  *
- * Enter in the field for the time would press the form's first button (HTML, "implicit submission"), which would be the
- * first answer, whatever was meant. The first button is one that cannot be pressed: then Enter does nothing.
+ * The Enter key in the field for the time presses the form's first button (HTML, "implicit submission"), which would be the
+ * first answer, whatever was meant. So the first button is one that cannot be pressed, and Enter does nothing.
  *
  * Everybody who reads a message in one language and zone and has pressed the same button has the same page but for the
- * link, the nonce and what he is told of his own answer. That page is made once and kept with the message: made for each
- * person it took 20 us, a tenth of what an answer costs.
+ * link, the nonce and the words about their own answer. That page is made once and kept with the message. Making it for
+ * each person took 20 us, a tenth of what an answer costs.
  */
 export function respondPage(view: RespondView): Html {
   const { page, token, nonce, shareUrl } = view;
@@ -38,18 +38,21 @@ export function respondPage(view: RespondView): Html {
     pages.set(key, made);
   }
   const [start = '', action = '', proof = '', more = '', trap = '', end = ''] = made.parts;
-  // Tokens and nonces are base62 and base64url, and an address is made of them: nothing in them needs escaping.
+  // Nothing in these needs escaping: tokens are base62, nonces base64url, and the address is made of them.
   const told = answer ? textOf(recorded(page, pageWords(locale))) : '';
   return raw(`${start}${told}${action}${token}${proof}${nonce}${more}${shareUrl}${trap}${token}${end}`);
 }
 
-/** Messages, languages, zones and buttons in use at a time; a page takes some 4 kB, the message is as it was read for these two seconds. */
+/**
+ * The pages in use, by message, language, zone and button. A page takes some 4 kB. It is made anew when the message is read
+ * anew, which happens every two seconds.
+ */
 const pages = new BoundedMap<string, { readonly message: PublicMessage; readonly parts: readonly string[] }>(1_000);
 
-/** Stands for what each person has of his own. No text of ours or from the database holds it. */
+/** Stands where each person has something of their own. No text of ours or from the database holds it. */
 const OWN = '\0';
 
-/** The page around what is a person's own: his answer, token, nonce, share link, and the token again. */
+/** Cuts the page around what is a person's own: the words about their answer, token, nonce, share link, and the token again. */
 function cut({ page, shareUrl, refused }: RespondView): readonly string[] {
   const { message, locale, timeZone } = page;
   const words = pageWords(locale);

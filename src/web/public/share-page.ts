@@ -13,7 +13,7 @@ export interface ShareView {
   readonly nonce: string;
   readonly locale: string;
   readonly publicUrl: string;
-  /** Where these are missing that way of joining is not offered. */
+  /** Without a mailer, or without the key for push, that way of joining is not offered. */
   readonly byMail: boolean;
   readonly vapidPublicKey: string;
   /** What became of a form that was just sent. */
@@ -23,8 +23,8 @@ export interface ShareView {
 }
 
 /**
- * The public page of a message, always in its latest state: correction or stop on top. Works without script; the one
- * script adds the share sheet, push and the count of people.
+ * The public page of a message, which shows its latest state: a correction or stop stands on top. It works without a script;
+ * its one script adds the share sheet, push and the count of people.
  */
 export function sharePage(view: ShareView): Html {
   const { page, token, nonce, locale, publicUrl, vapidPublicKey, said } = view;
@@ -69,7 +69,7 @@ ${refused ? html`<p class="banner warn" role="alert" id="refused">${refused}</p>
 }`;
 }
 
-/** Runs of dark modules as one path: half the size of a rectangle a module. */
+/** Draws each run of dark modules in one path, which takes half the bytes of a rectangle for each module. */
 function qr(url: string): Html {
   const { data, size } = encode(url, { border: 2 });
   let path = '';

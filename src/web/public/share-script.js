@@ -2,7 +2,7 @@
 const page = document.querySelector('[data-share]');
 const { share: path, nonce, vapid, title } = page.dataset;
 
-// A visit is a person who has looked at the page for a second. The sharer's own look (#mine) is none.
+// A visit is a person who has looked at the page for a second. The look of whoever shares it (#mine) is none.
 let counted = location.hash === '#mine';
 const count = () => {
   if (counted || document.visibilityState !== 'visible') return;

@@ -20,7 +20,7 @@ export interface ShareWords {
   readonly ops: string;
   readonly bulk: string;
   readonly badMail: string;
-  /** The form's proof had grown old: nothing came of it. */
+  /** Said when the form's nonce had grown old, so that nothing came of it. */
   readonly tooOld: string;
   readonly confirm: (tenant: string) => string;
   readonly confirmed: (tenant: string) => string;

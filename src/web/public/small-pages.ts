@@ -2,7 +2,7 @@ import { html } from 'hono/html';
 import { type Html, publicPage } from './layout.ts';
 import { shareWords } from './share-words.ts';
 
-/** RFC 8058: the same address shows this page on GET; only a POST acts. */
+/** The page of an unsubscribe link. A GET of the address shows it, and only a POST acts (RFC 8058). */
 export function unsubscribePage(locale: string, tenantName: string, token: string, done: boolean): Html {
   const words = shareWords(locale);
   const body = done
@@ -17,11 +17,11 @@ export interface ConfirmView {
   readonly code: string;
   /** Missing once the person has joined. */
   readonly nonce?: string;
-  /** The nonce that was sent had grown old. */
+  /** Whether the nonce that was sent had grown old. */
   readonly stale?: boolean;
 }
 
-/** Second half of the double opt-in: mail scanners open links, so the link shows and the button joins. */
+/** The second half of the double opt-in. Mail scanners open links, so the link only asks and the button joins. */
 export function confirmPage({ locale, tenantName, code, nonce, stale = false }: ConfirmView): Html {
   const words = shareWords(locale);
   const body =

@@ -12,13 +12,13 @@ export interface PageWords {
   readonly etaHint: string;
   readonly note: string;
   readonly more: string;
-  /** Time and note go with an answer: there is no button of their own. */
+  /** Time and note are sent with an answer, since they have no button of their own. */
   readonly thenPress: string;
   readonly passOn: string;
-  /** How to get no more campaigns; a link of the page's own would not know by which channel they came. */
+  /** How to get no more campaigns. The page has no link for it, since it does not know by which channel they came. */
   readonly leave: string;
   readonly stopped: string;
-  /** What follows on a page where one can answer. */
+  /** What is added on a page where people can answer. */
   readonly stoppedAnswer: string;
   readonly late: string;
   readonly lateAnswer: string;
@@ -32,9 +32,9 @@ export interface PageWords {
   readonly erased: string;
   /** `wait`: "10 minutes" in this language. */
   readonly tooMany: (wait: string) => string;
-  /** The form or its address could not be read. */
+  /** Said when the form or its address could not be read. */
   readonly unreadable: string;
-  /** The database is away, or something failed. */
+  /** Said when the database is away, or something failed. */
   readonly notNow: string;
   readonly robots: string;
 }
@@ -180,9 +180,9 @@ const RTL = new Set(['ar', 'he', 'fa', 'ur', 'ps', 'dv', 'yi', 'ckb', 'sd', 'ug'
 
 const languageOf = (locale: string): string => (locale.split(/[-_]/)[0] ?? '').toLowerCase();
 
-/** The language in which Muster itself speaks to this reader: his own where Muster knows it, else English. */
+/** Tells the language in which Muster itself speaks to this reader: their own where Muster knows it, else English. */
 export const pageLanguage = (locale: string): string => (languageOf(locale) in CATALOGUE ? languageOf(locale) : 'en');
-/** The sentence of a 429: how long until it is worth another try, in minutes, rounded up as a person would wait. */
+/** The sentence of a 429. It tells in how many minutes another try is worth it, rounded up. */
 export const tooManyText = (locale: string, seconds: number): string =>
   pageWords(locale).tooMany(
     new Intl.NumberFormat(pageLanguage(locale), { style: 'unit', unit: 'minute', unitDisplay: 'long' }).format(Math.max(1, Math.ceil(seconds / 60))),

@@ -5,15 +5,15 @@ import type { Form } from '#web/console/shell/form.ts';
 import { plural } from '#web/console/shell/format.ts';
 import { attribute, type Html, type Part, time } from '#web/console/shell/parts.ts';
 
-/** What the page asks before a message goes, and which of it is answered by now. */
+/** What the page asks before a message goes, and what of it is answered by now. */
 export interface Asked {
   readonly rows?: boolean;
   readonly again?: boolean;
-  /** The message that says the same to some of the same people; known only from a refusal. */
+  /** The message that says the same to some of the same people. Only a refusal tells of it. */
   readonly repeated?: { readonly messageId: string; readonly at: string };
 }
 
-/** The ticked boxes of a form. */
+/** Reads which boxes of a form are ticked. */
 export function answered(form: Form): { asked: Asked; acknowledge: Question[] } {
   const asked = { rows: form.get('rows') === 'yes', again: form.get('again') === 'yes' };
   return { asked, acknowledge: [...(asked.rows ? (['rejected_rows'] as const) : []), ...(asked.again ? (['repeated_text'] as const) : [])] };
@@ -27,7 +27,7 @@ function rowsWords({ id, finishedAt, rejected, others }: OpenImport): Html {
   return html`<a href="/people/imports/${id}">${plural(rejected, 'row')} of an import</a> (${time(finishedAt)})${more} ${rejected === 1 && others === 0 ? 'was' : 'were'} not taken: this message may miss people. I know, and send it all the same.`;
 }
 
-/** The boxes to tick. What is answered and no longer shown goes along, so that one answer never undoes another. */
+/** Shows the boxes to tick. An answer whose box is no longer shown is sent along, so that one answer never undoes another. */
 export function askView({ rows = false, again = false, repeated }: Asked, open: OpenImport | undefined): Part {
   return html`${open && box('rows', rows, rowsWords(open))}${repeated ? box('again', false, html`Some of these people have <a href="/messages/${repeated.messageId}">the same text</a> already (${time(repeated.at)}). I mean to send it again.`) : again && html`<input type="hidden" name="again" value="yes">`}`;
 }

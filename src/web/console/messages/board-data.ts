@@ -6,7 +6,7 @@ import { type InboundView, listInbound } from '#services/inbound/list-inbound.ts
 import { listSpread, type SpreadView } from '#services/spread/list-spread.ts';
 import { type WaitingFor, whatWaits } from '#services/delivery/waiting-senders.ts';
 
-/** What the live board shows besides the counters. Each list is short; its page has the rest. */
+/** What the live board shows besides the counters. Each list is short, and a page of its own has the rest. */
 export interface BoardData {
   readonly message: MessageView;
   readonly answers: readonly AnswerView[];
@@ -15,13 +15,13 @@ export interface BoardData {
   readonly inbound: readonly InboundView[];
   /** Missing until somebody has joined. */
   readonly spread: SpreadView | undefined;
-  /** Stopped or failing senders that it waits for. */
+  /** The stopped or failing senders that the message waits for. */
   readonly waits: readonly WaitingFor[];
 }
 
 const SHOWN = 8;
 
-/** The spread is summed over all who joined, so watchers share one reading and a board asks for it at most this often. */
+/** The spread is a sum over all who joined. So all who watch a message share one reading of it, at most one in this time. */
 const SPREAD_MS = 3_000;
 const spreads = new Map<string, { at: number; view: Promise<SpreadView> }>();
 

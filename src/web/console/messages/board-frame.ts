@@ -6,7 +6,7 @@ import { boardData } from './board-data.ts';
 import { liveRegion } from './board-view.ts';
 import { actionsCard, messageTags } from './message-view.ts';
 
-/** What one event of the board's stream carries: the moving part, and the parts elsewhere that follow the state. */
+/** Makes one event of the board's stream: the moving part, and the other parts that follow the message's state. */
 export async function boardFrame(ctx: Context, message: MessageView, session: Session): Promise<string> {
   const data = await boardData(ctx, message);
   const canWrite = sessionActor(session).scopes.has('write');

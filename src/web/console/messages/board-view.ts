@@ -3,7 +3,7 @@ import { type Channel, CHANNELS, type DeliveryState, type MessageClass } from '#
 import type { DeliveryView, MessageView, StateCounts } from '#schemas/views.ts';
 import type { BoardData } from './board-data.ts';
 import { paceCard } from './forecast-view.ts';
-import { CHANNEL_NAMES, codeName, DELIVERY_STATE_NAMES, isAboutPerson, number, people, percent, plural } from '#web/console/shell/format.ts';
+import { CHANNEL_NAMES, codeName, DELIVERY_STATE_NAMES, isAboutRecipient, number, people, percent, plural } from '#web/console/shell/format.ts';
 import { inboundList } from './inbound-view.ts';
 import { spreadCard } from './spread-view.ts';
 import { bar, barKey, deliveryTag, doubtLine, type Html, type Part, type Segment, time } from '#web/console/shell/parts.ts';
@@ -20,7 +20,7 @@ const GROUPS: readonly { label: string; fill: string; states: readonly DeliveryS
 
 const sum = (counts: StateCounts, states: readonly DeliveryState[]): number => states.reduce((total, state) => total + counts[state], 0);
 const total = (counts: StateCounts): number => GROUPS.reduce((all, group) => all + sum(counts, group.states), 0);
-/** Those who chose an answer that counts as a yes; undefined where no answer does. */
+/** The number of people who chose an answer that counts as a yes; undefined where no answer does. */
 export function saidYes(message: MessageView): number | undefined {
   const yes = message.answerOptions.filter((option) => option.counts);
   return yes.length === 0 ? undefined : yes.reduce((n, option) => n + (message.answers[option.key] ?? 0), 0);
@@ -30,7 +30,7 @@ const segments = (counts: StateCounts): Segment[] =>
     (segment) => segment.always || segment.n > 0,
   );
 
-/** Calls that a carrier has taken. */
+/** The number of calls that a carrier has taken. */
 export const handedOver = (counts: StateCounts): number => counts.accepted + counts.delivered;
 export const answered = (message: MessageView): number => Object.entries(message.answers).reduce((n, [key, count]) => (key === 'none' ? n : n + count), 0);
 
@@ -44,7 +44,7 @@ function byChannel(message: MessageView): { channel: Channel; counts: StateCount
   });
 }
 
-/** One honest sentence for who looks up for a second. */
+/** Says in one sentence how things stand, for those who look for a second only. */
 export function summaryLine(message: MessageView): string {
   const count = message.audience.count ?? 0;
   const { deliveries } = message;
@@ -126,17 +126,17 @@ const DOUBT: Record<MessageClass, string> = {
 function whatBecame(delivery: DeliveryView): Part {
   const doubt = doubtLine(delivery);
   if (doubt) return html`${CHANNEL_NAMES[delivery.channel]}, ${doubt}`;
-  if (isAboutPerson(delivery.code)) return codeName(delivery.code);
+  if (isAboutRecipient(delivery.code)) return codeName(delivery.code);
   return html`${CHANNEL_NAMES[delivery.channel]}${delivery.code && `: ${codeName(delivery.code)}`}`;
 }
 
 const deliveryItem = (delivery: DeliveryView): Html =>
   html`<li class="item"><div><a class="title" href="/people/${delivery.recipientId}">${delivery.name ?? 'Unnamed'}</a><br><span class="soft small">${whatBecame(delivery)}</span></div>${deliveryTag(delivery.state)}</li>`;
 
-/** With one call a person a failed one means a person without the message; with more it may not. */
+/** If each person gets one call, a failed one means a person without the message. If they get more, it need not. */
 const failedMeaning = ({ plan, class: kind }: MessageView): string =>
   plan.length === 1 && (plan[0]?.mode === 'first' || plan[0]?.channels.length === 1)
-    ? // Of a campaign many are here because they did not agree to it.
+    ? // Many failed deliveries of a campaign are people who did not agree to it.
       `These people did not get the message.${kind === 'bulk' ? '' : ' Reach them another way.'}`
     : 'Deliveries that failed for good. A person listed here may have it on another channel.';
 
@@ -153,7 +153,7 @@ function deliveriesCard(message: MessageView, kind: 'doubt' | 'failed', list: re
   </section>`;
 }
 
-/** Everything on the board that moves. `now`: milliseconds, the chart's time. */
+/** Everything on the board that moves. `now` is the time of the chart in milliseconds. */
 export function liveRegion(data: BoardData, csrfToken: string, now: number): Html {
   const { message } = data;
   return html`<div id="tick" hidden data-at="${now}" data-sent="${handedOver(message.deliveries)}" data-answered="${answered(message)}"></div>

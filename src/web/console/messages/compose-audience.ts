@@ -1,7 +1,8 @@
 import type { Audience } from '#schemas/audience.ts';
+import { wordsOf } from '#web/console/shell/form.ts';
 import type { FormError } from '#web/console/shell/parts.ts';
 
-/** Whom a message is for, as typed. */
+/** The fields that say whom a message is for, as they were typed. */
 export interface AudienceFields {
   who: 'all' | 'some' | 'json';
   tags: string;
@@ -14,16 +15,9 @@ export interface AudienceFields {
 
 export const NO_AUDIENCE: AudienceFields = { who: 'all', tags: '', skills: '', lat: '', lon: '', km: '', json: '' };
 
-const words = (text: string): string[] => [
-  ...new Set(
-    text
-      .split(/[,;\n]/)
-      .map((word) => word.trim())
-      .filter(Boolean),
-  ),
-];
+const words = (text: string): string[] => [...new Set(wordsOf(text))];
 
-/** One line of "Some people"; undefined for what those lines cannot say. */
+/** Says a part of an expression by one line of "Some people"; undefined where those lines cannot say it. */
 function lineOf(part: Audience): Partial<AudienceFields> | undefined {
   const typed = (list: readonly string[]): string => list.join(', ');
   const same = (list: readonly string[]): boolean => words(typed(list)).length === list.length && list.every((word, i) => words(typed(list))[i] === word);
@@ -33,21 +27,21 @@ function lineOf(part: Audience): Partial<AudienceFields> | undefined {
   return undefined;
 }
 
-/** The fields that say this expression: the plain ones where they can, so that who copies a message finds it as it was typed. */
+/** The fields that say this expression. These are the plain ones where they can say it, so that a copied message looks as it was typed. */
 export function audienceFields(expression: Audience): AudienceFields {
   if ('all' in expression) return NO_AUDIENCE;
   const json: AudienceFields = { ...NO_AUDIENCE, who: 'json', json: JSON.stringify(expression, null, 2) };
   let some: AudienceFields = { ...NO_AUDIENCE, who: 'some' };
   for (const part of 'and' in expression ? expression.and : [expression]) {
     const line = lineOf(part);
-    // Each line can be filled in once.
+    // Each line can be filled in only once.
     if (!line || Object.keys(line).some((key) => some[key as keyof AudienceFields] !== '')) return json;
     some = { ...some, ...line };
   }
   return some;
 }
 
-/** The expression that the fields say; what is wrong with them is added to `errors`. */
+/** The expression that the fields say. What is wrong with them is added to `errors`. */
 export function audienceOf(values: AudienceFields, errors: FormError[]): unknown {
   if (values.who === 'all') return { all: true };
   if (values.who === 'json') {

@@ -44,7 +44,7 @@ async function composePage(
   return show(c, { title: message ? 'Change this draft' : 'New message', section: 'messages', errors, body });
 }
 
-/** What this message would do now. Whatever stands in the way is said in place of the numbers, never as an error page. */
+/** Tells what the message would do now. Whatever stands in the way is said in place of the numbers, and never as an error page. */
 async function previewOf(c: ConsoleContext, values: ComposeValues): Promise<PreviewState> {
   const { ctx } = c.var;
   const { input, errors } = toInput(values, ctx.clock.now());
@@ -84,7 +84,7 @@ function reshape(values: ComposeValues, action: string): ComposeValues | undefin
   return removed === undefined ? undefined : { ...values, answers: values.answers.filter((_, i) => i !== Number(removed)) };
 }
 
-/** `tag`: of the draft that the person has changed, as it was when the form was opened. */
+/** Saves a new message, or the changes of a draft. `tag` is the tag of the draft as it was when the form was opened. */
 async function save(c: ConsoleContext, values: ComposeValues, draft?: MessageView, tag?: string): Promise<Response> {
   const { ctx } = c.var;
   const { input, errors } = toInput(values, ctx.clock.now());
@@ -108,7 +108,7 @@ async function save(c: ConsoleContext, values: ComposeValues, draft?: MessageVie
   }
 }
 
-/** Somebody else saved first. Both are shown; saving once more is a decision, made knowing what it replaces. */
+/** Shows that somebody else saved first, with both texts. Whoever saves once more knows then what it replaces. */
 async function overtaken(c: ConsoleContext, values: ComposeValues, draft?: MessageView): Promise<Response> {
   const now = draft && (await getMessage(c.var.ctx, draft.id));
   const words = Object.values(now?.text ?? {}).join(' / ');
@@ -116,7 +116,7 @@ async function overtaken(c: ConsoleContext, values: ComposeValues, draft?: Messa
   return composePage(c, values, [{ id: '', text }], await previewOf(c, values), now);
 }
 
-/** The draft to change; one that was launched meanwhile shows its board instead. */
+/** The draft that is to be changed; undefined for a message that was launched meanwhile. */
 async function draftOf(c: ConsoleContext): Promise<MessageView | undefined> {
   const message = await getMessage(c.var.ctx, c.req.param('id') ?? '');
   return message.state === 'draft' ? message : undefined;
@@ -141,11 +141,11 @@ async function edit(c: ConsoleContext): Promise<Response> {
   return save(c, values, draft, tag);
 }
 
-/** A copy for those whom the message did not reach. */
+/** Opens a copy of a message for those whom it did not reach. */
 async function missedPage(c: ConsoleContext, from: string): Promise<Response> {
   const message = await getMessage(c.var.ctx, from);
   const { ids, more } = await listMissed(c.var.ctx, message.id);
-  // Never a copy for everybody instead.
+  // If nobody was missed there is no copy: it would be for everybody.
   if (ids.length === 0) return c.redirect(`/messages/${message.id}`, 303);
   const values = { ...valuesOf(message), ...audienceFields({ ids: [...ids] }) };
   const errors = more

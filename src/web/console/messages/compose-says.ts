@@ -3,7 +3,7 @@ import { WORDING_PARTS, type WordingInput, type WordingPart } from '#schemas/wor
 import type { Form } from '#web/console/shell/form.ts';
 import { type FormError, type Html, input } from '#web/console/shell/parts.ts';
 
-/** One language of the composer: its text, and what a life message must say beside it. */
+/** The text in one language, and what a life message must say beside it. */
 export interface ComposeText {
   locale: string;
   text: string;
@@ -22,7 +22,7 @@ export const readSays = (form: Form, row: number): Record<WordingPart, string> =
   issuer: form.get(fieldId('issuer', row)),
 });
 
-/** Words per language, as the verb takes them; what is empty is left to the organisation's. */
+/** The words per language as the verb takes them. What is empty is left to the organisation's own words. */
 export function saysInput(texts: readonly ComposeText[]): WordingInput {
   const parts = WORDING_PARTS.flatMap((part) => {
     const words = texts.flatMap(({ locale, text, says }) => (text === '' || says[part] === '' ? [] : [[locale, says[part]] as const]));
@@ -31,7 +31,7 @@ export function saysInput(texts: readonly ComposeText[]): WordingInput {
   return Object.fromEntries(parts);
 }
 
-/** The first language that lacks the part: a refusal speaks of what is missing. */
+/** Leads to the first language that lacks the part, since a refusal speaks of what is missing. */
 export function saysFieldId(texts: readonly ComposeText[], name: string): string {
   const part = WORDING_PARTS.find((one) => one === name) ?? 'who';
   const row = texts.findIndex((text) => text.says[part] === '');
@@ -39,13 +39,13 @@ export function saysFieldId(texts: readonly ComposeText[], name: string): string
 }
 
 export const SAYS_LABELS: Readonly<Record<WordingPart, string>> = { who: 'Who is meant', where: 'Where', instruction: 'What to do', issuer: 'Who issues it' };
-/** Of all languages alike; where there is one wording per language it is not shown. */
+/** The organisation's word for a part, in this language where it has one per language; '' where it has none. */
 export const standingWord = (says: WordingInput, part: WordingPart, locale?: string): string => {
   const word = says[part];
   return (typeof word === 'object' ? word[locale ?? ''] : word) ?? '';
 };
 
-/** Seen for life safety alone. `standing`: what the organisation says where a field is left empty. */
+/** Shows the fields that only life messages have. `standing` is what the organisation says where a field is left empty. */
 export function saysFields({ locale, says }: ComposeText, row: number, standing: WordingInput, errors: readonly FormError[]): Html {
   const part = (name: WordingPart): Html => {
     const word = standingWord(standing, name, locale);

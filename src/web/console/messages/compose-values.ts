@@ -7,7 +7,7 @@ import type { Form } from '#web/console/shell/form.ts';
 import { textsOf } from '#web/console/shell/format.ts';
 import type { FormError } from '#web/console/shell/parts.ts';
 
-/** What stands in the fields of the composer, as typed. */
+/** What stands in the fields of the composer, as it was typed. */
 export interface ComposeValues extends AudienceFields {
   class: MessageClass;
   drill: boolean;
@@ -20,7 +20,7 @@ export interface ComposeValues extends AudienceFields {
   expires: string;
   /** `2026-11-22T07:00` on the clock of the person who writes; '' for at once. */
   start: string;
-  /** Minutes to add to that clock to have UTC, as JavaScript's getTimezoneOffset() has it; '' without a script: UTC. */
+  /** Minutes to add to that clock to get UTC, as JavaScript's getTimezoneOffset() has them; '' without a script, when the clock is UTC. */
   startOffset: string;
   /** A second wave; '' for none. */
   thenChannel: Channel | '';
@@ -79,7 +79,7 @@ export function readValues(form: Form): ComposeValues {
   };
 }
 
-/** The composer filled from a draft, to change it: its times as well. */
+/** Fills the composer from a draft that is to be changed, with its times. */
 export function valuesOfDraft(message: MessageView): ComposeValues {
   const { startAt, expiresAt } = message.times;
   return {
@@ -90,7 +90,7 @@ export function valuesOfDraft(message: MessageView): ComposeValues {
   };
 }
 
-/** The composer filled from an earlier message, to write it anew. */
+/** Fills the composer from an earlier message that is to be written anew, without its times. */
 export function valuesOf(message: MessageView): ComposeValues {
   const first = message.plan[0]?.channels ?? [];
   const second = message.plan[1];
@@ -110,7 +110,7 @@ export function valuesOf(message: MessageView): ComposeValues {
   };
 }
 
-/** An answer row counts when it has a label; a row without a key takes its number. */
+/** The answers that people may choose: the rows that have a label. A row without a key takes its number. */
 export const answersOf = (values: ComposeValues): { key: string; label: string; counts: boolean }[] =>
   values.answers.filter((answer) => answer.label !== '').map((answer, i) => ({ ...answer, key: answer.key.toLowerCase() || String(i + 1) }));
 
@@ -125,7 +125,7 @@ function textOf(values: ComposeValues, errors: FormError[]): Record<string, stri
   return text;
 }
 
-/** The channels as the verb takes them: a list, or with a second wave a plan. */
+/** The channels as the verb takes them: as a list, or as a plan where there is a second wave. */
 function channelsOf(values: ComposeValues, errors: FormError[]): unknown {
   const channels = [...new Set(values.channels.filter((channel) => channel !== ''))];
   if (channels.length === 0) errors.push({ id: 'channel-0', text: 'Choose at least one channel' });
@@ -146,7 +146,7 @@ export function startInstant({ start, startOffset }: ComposeValues): string {
   return start === '' || Number.isNaN(at) ? '' : new Date(at).toISOString();
 }
 
-/** Milliseconds; undefined for at once. */
+/** The start in milliseconds; undefined for at once. What is wrong with it is added to `errors`. */
 function startOf(values: ComposeValues, now: number, errors: FormError[]): number | undefined {
   if (values.start === '') return undefined;
   const at = /^\d{4}-\d\d-\d\dT\d\d:\d\d$/.test(values.start) ? Date.parse(`${values.start}Z`) + Number(values.startOffset) * 60_000 : Number.NaN;
@@ -162,7 +162,7 @@ export interface ComposeInput {
 }
 
 /**
- * The fields as a message for the verb, unchecked; `errors` holds what cannot be turned into one at all.
+ * Turns the fields into a message for the verb, which is still unchecked. `errors` holds what could not be turned into one.
  * @param now milliseconds: the end is counted from here
  */
 export function toInput(values: ComposeValues, now: number): ComposeInput {
@@ -192,8 +192,8 @@ export function toInput(values: ComposeValues, now: number): ComposeInput {
 }
 
 /**
- * What differs between two fillings of the form, as a change of the draft. A part that was not touched is left out, so that
- * what the form cannot show (a plan of many waves, say) stays as it is.
+ * Turns what differs between two fillings of the form into a change of the draft. A part that was not touched is left out,
+ * so that what the form cannot show, such as a plan of many waves, stays as it is.
  */
 export function changeBetween(before: Readonly<Record<string, unknown>>, after: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const names = ['class', 'title', 'text', 'says', 'audience', 'channels', 'answers', 'share', 'startAt', 'expiresAt'];
@@ -201,7 +201,7 @@ export function changeBetween(before: Readonly<Record<string, unknown>>, after: 
   return Object.fromEntries(differs.map((name) => [name, after[name] ?? null]));
 }
 
-/** The field of the page that a refused field of the verb stands for. */
+/** Finds the field of the page that stands for a field that the verb refused. */
 export function composeFieldId(values: ComposeValues, name: string): string {
   const [head = '', ...rest] = name.split('.');
   switch (head) {

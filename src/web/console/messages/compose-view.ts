@@ -10,7 +10,7 @@ export interface ComposeView {
   values: ComposeValues;
   errors: readonly FormError[];
   words: { tags: string[]; skills: string[]; locales: string[] };
-  /** Words of life messages, for what is left empty. */
+  /** The organisation's words for life messages, which stand for what is left empty. */
   standing: WordingInput;
   csrfToken: string;
   preview: Part;
@@ -18,7 +18,7 @@ export interface ComposeView {
   draft?: { readonly id: string; readonly title: string; readonly expiresAt: string | null; readonly tag: string };
 }
 
-/** A drill never becomes real, nor the reverse: of a draft it is told, not asked. */
+/** A drill never becomes real, and a real message never a drill. So the page of a draft does not ask which it is, but says it. */
 const fixedKind = (drill: boolean): Html =>
   html`<input type="hidden" name="drill" value="${drill ? 'yes' : 'no'}"><p class="hint">${drill ? 'This is an exercise and stays one.' : 'This is real. To make an exercise of it, copy it to a new message.'}</p>`;
 
@@ -163,7 +163,7 @@ function answerFields({ values, errors }: ComposeView): Html {
   </fieldset>`;
 }
 
-/** The composer. Buttons that change its shape come back to this page; with a script only the form is exchanged. */
+/** The composer. Buttons that change its shape come back to this page. */
 export function composeBody(view: ComposeView): Html {
   const { draft } = view;
   return html`${draft && html`<p class="crumb"><a href="/messages/${draft.id}">${draft.title}</a></p>`}<h1>${draft ? 'Change this draft' : 'New message'}</h1>

@@ -10,7 +10,7 @@ import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { LaneByHand } from '#testing/lane-by-hand.ts';
 import { addUser } from '#testing/people-who-act.ts';
 
-// A message that is written from an earlier one: whom it is for.
+// These tests are about whom a message is for that is written from an earlier one.
 
 let deps: TestDeps;
 let bench: LaneByHand;

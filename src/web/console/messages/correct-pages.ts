@@ -30,14 +30,14 @@ const WORDS = {
   },
 } as const;
 
-/** Text per locale of the first message; the field's id is `text-<n>`. */
+/** The locales of the first message. Field `text-<n>` holds the text of the n-th one. */
 const localesOf = (message: MessageView): string[] => textsOf(message).map(([locale]) => locale);
 
-/** What people have read, beside what corrects it. */
+/** Shows what people have read, beside what corrects it. */
 const firstText = (message: MessageView): Html =>
   html`<details class="card stack" open><summary>The first message</summary>${textsOf(message).map(([locale, text], _, all) => html`<div class="stack tight">${all.length > 1 && html`<b>${languageName(locale)}</b>`}<div class="bubble" lang="${locale}" dir="auto">${text}</div></div>`)}</details>`;
 
-/** Place and people as the first message had them. */
+/** The fields for place and people, filled as the first message had them. */
 const followingFields = (message: MessageView, locale: string, row: number, form: Form, errors: readonly FormError[]): Html[] =>
   (['where', 'who'] as const).map((part) => {
     const id = `says-${part}-${row}`;
@@ -85,7 +85,7 @@ async function correct(c: ConsoleContext): Promise<Response> {
   const idOf = (name: string): string =>
     name.startsWith('says.') ? saysFieldId(texts, name.slice(5)) : `text-${Math.max(0, locales.indexOf(name.replace(/^text\./, '')))}`;
   const errors: FormError[] = [];
-  // The first message's fallback language is what everybody else reads, so it may not be missing.
+  // Every language of the first message needs its text, above all the one that is read by everybody whose own is missing.
   for (const [i, locale] of locales.entries())
     if (text[locale] === undefined) errors.push({ id: `text-${i}`, text: `Enter the text${locales.length > 1 ? ` in ${languageName(locale)}` : ''}` });
   if (!message.drill && form.get('sure') !== 'yes') errors.push({ id: 'sure', text: 'Tick that you have read the text' });

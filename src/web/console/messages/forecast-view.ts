@@ -5,13 +5,13 @@ import type { ChannelForecast, Forecast, MessageView } from '#schemas/views.ts';
 import { CHANNEL_NAMES, number, plural } from '#web/console/shell/format.ts';
 import type { Html, Part } from '#web/console/shell/parts.ts';
 
-/** One sentence: when the last person has it. */
+/** Says in one sentence when the last person has the message. */
 export function forecastLine(forecast: Forecast): string {
   if (forecast.seconds === null) return 'The last person: as fast as the carriers take it.';
   return `The last person in about ${formatDuration(forecast.seconds)}.`;
 }
 
-/** Why a channel takes as long as it does, for who wonders. */
+/** Says why a channel takes as long as it does. */
 export function paceDetails(row: ChannelForecast): string[] {
   if (row.people === 0) return [];
   const unit = row.channel === 'sms' ? 'part' : 'message';
@@ -25,7 +25,7 @@ export function paceDetails(row: ChannelForecast): string[] {
 const lastIn = (seconds: number | null | undefined, otherwise: string): string =>
   seconds === null || seconds === undefined ? otherwise : formatDuration(seconds < 1 ? seconds : Math.round(seconds));
 
-/** Forecast and fact of a launched message, channel by channel. Seconds count from launch. */
+/** Shows forecast and fact of a launched message, channel by channel. Seconds count from the launch. */
 export function paceCard({ forecast, fact, state }: MessageView): Part {
   if (!fact || fact.firstCallSeconds === null) return '';
   const channels = [...new Set<Channel>([...(forecast?.perChannel ?? []).filter((row) => row.people > 0), ...fact.perChannel].map((row) => row.channel))];

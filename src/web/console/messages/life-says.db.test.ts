@@ -11,7 +11,7 @@ import { signedIn } from '#testing/console-session.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { LaneByHand } from '#testing/lane-by-hand.ts';
 
-/** What a life message must say, written, seen and corrected in the console. */
+/** What a life message must say is written, seen and corrected in the console. */
 let deps: TestDeps;
 beforeAll(async () => {
   deps = await createTestDeps();

@@ -28,7 +28,7 @@ export function messageList(messages: readonly MessageView[]): Html {
   )}</ul>`;
 }
 
-/** Links to the next page and, from a later one, back to the first. */
+/** Shows links to the next page and, on a later page, back to the first. */
 export function pager(path: string, query: Readonly<Record<string, string>>, next: string | null, current: string | undefined): Part {
   if (next === null && current === undefined) return '';
   const link = (more: Record<string, string>): string => `${path}?${new URLSearchParams({ ...query, ...more })}`.replace(/\?$/, '');

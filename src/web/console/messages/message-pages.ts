@@ -31,7 +31,7 @@ const drillBanner = (message: MessageView): Part => message.drill && html`<div c
 interface DraftPage {
   readonly errors?: readonly FormError[];
   readonly notice?: Part;
-  /** What this person has been asked and has answered. */
+  /** What the user has been asked and has answered. */
   readonly asked?: Asked;
 }
 
@@ -92,7 +92,7 @@ async function boardPage(c: ConsoleContext, message: MessageView, notice: Part =
 const NOT_SURE = { id: 'sure', text: 'Tick that you have read the text and that these are the right people' };
 const ROWS_NOT_TAKEN = { id: 'rows', text: 'Rows of an import were not taken, so this message may miss people. Tick that you know it, or look at them first' };
 
-/** It was refused: say why beside the draft as it is now. */
+/** Says why a launch was refused, beside the draft as it is now. */
 async function refused(c: ConsoleContext, message: MessageView, problem: Problem, shown: number, asked: Asked): Promise<Response> {
   const page = (error: FormError, now = asked): Promise<Response> => draftPage(c, message, { errors: [error], asked: now });
   if (problem.code === 'rejected_rows') return page(ROWS_NOT_TAKEN);
@@ -116,10 +116,10 @@ async function launch(c: ConsoleContext): Promise<Response> {
   const audienceHash = form.get('audienceHash');
   if (!isWaiting(message)) return c.redirect(`/messages/${message.id}`, 303);
   const { asked, acknowledge } = answered(form);
-  // Without the hash that the page showed, nobody can have seen whom this goes to.
+  // The form lacks the hash that the page showed, so nobody can have seen whom the message goes to.
   if (audienceHash === '') return draftPage(c, message, { errors: [{ id: 'reach-title', text: 'Look at whom it reaches, then send.' }], asked });
   if (!message.drill && form.get('sure') !== 'yes') {
-    // All that is missing at once: who sends a life message has no time for one refusal after the other.
+    // Everything that is missing is said at once: whoever sends a life message has no time for one refusal after the other.
     const rows = !asked.rows && mayMissRows(message) && (await findOpenImport(ctx)) !== undefined;
     return draftPage(c, message, { errors: [...(rows ? [ROWS_NOT_TAKEN] : []), NOT_SURE], asked });
   }

@@ -10,7 +10,7 @@ import { CHANNEL_NAMES, CLASS_NAMES, CLASS_PROMISES, languageName, number, peopl
 import { channelList, csrf, drillTag, type Html, type Part, stateTag, time } from '#web/console/shell/parts.ts';
 import { reachSummary, sampleView } from './preview-view.ts';
 
-/** What to call a message in lists and titles. */
+/** The name of a message in lists and titles. */
 export function messageTitle(message: MessageView): string {
   const text = message.title ?? message.text[message.fallbackLocale] ?? Object.values(message.text)[0] ?? '';
   return text.length > 90 ? `${text.slice(0, 89).trimEnd()}…` : text;
@@ -21,7 +21,7 @@ const KINDS = { original: '', correction: 'Correction', all_clear: 'All clear', 
 export const messageTags = (message: MessageView): Html =>
   html`<div class="row">${stateTag(message.state)}${drillTag(message.drill)}<span class="tag">${CLASS_NAMES[message.class]}</span>${message.kind !== 'original' && html`<span class="tag info">${KINDS[message.kind]}</span>`}</div>`;
 
-/** An audience expression in words. */
+/** Says an audience expression in words. */
 export function audienceText(audience: Audience): string {
   if ('all' in audience) return 'everybody';
   if ('tags' in audience) return `tag ${audience.tags.join(' or ')}`;
@@ -42,7 +42,7 @@ export function planText(step: PlanStep, first: boolean): string {
   return `${when}: ${channelList(step.channels, CHANNEL_NAMES)}${how}${first ? '' : `, to ${SELECTS[step.to]}`}`;
 }
 
-/** Everything about a message that does not move. */
+/** Shows everything about a message that does not move. */
 export function factsCard(message: MessageView, withText = true): Html {
   const { times } = message;
   return html`<section class="card stack" aria-labelledby="facts-title"><h2 id="facts-title">The message</h2>
@@ -70,9 +70,9 @@ export interface DraftView {
   approval: ApprovalState;
   isAuthor: boolean;
   notice: Part;
-  /** What must be ticked before it goes: see ask-view.ts. */
+  /** The boxes that must be ticked before the message goes; see ask-view.ts. */
   asks: Part;
-  /** Milliseconds. */
+  /** The time in milliseconds. */
   now: number;
 }
 
@@ -90,10 +90,10 @@ function approveForm({ message, approval, isAuthor, asks }: DraftView, count: nu
     }</form>`;
 }
 
-/** Of those who match, who has an address that may be used. */
+/** The number of those who match and have an address that may be used. */
 const reachedOf = (preview: PreviewView): number => preview.count - preview.unreachable - preview.suppressed;
 
-/** What pressing does, and when. A start that has passed by now means at once. */
+/** Says what the button does, and when. A start that has passed by now means at once. */
 function launchLabels({ message, preview, now }: DraftView): { said: Part; button: string } {
   const reached = preview ? reachedOf(preview) : 0;
   const whom = people(reached);
@@ -136,7 +136,7 @@ const RETURNED: Record<ReturnReason, string> = {
   empty_audience: 'At its start nobody matched any more, so it was not sent.',
 };
 
-/** A draft: see whom it reaches, read it once more, then send; in this order on a phone, where one stands below the other. */
+/** The page of a draft: whom it reaches, how it looks, and the button to send it. On a phone they stand below each other in this order. */
 export function draftBody(view: DraftView): Html {
   const { message, preview, samples } = view;
   return html`<div class="stack tight"><p class="crumb"><a href="/messages">Messages</a></p>
@@ -152,7 +152,7 @@ export function draftBody(view: DraftView): Html {
     </div>`;
 }
 
-/** What can be done with a message that was launched; changes with its state. */
+/** Shows what can be done with a message that was launched, which changes with its state. */
 export function actionsCard(message: MessageView, canSend: boolean): Part {
   if (!canSend) return html`<a class="btn wide" href="/messages/${message.id}">Reload</a>`;
   const open = message.state === 'live' || message.state === 'scheduled';
@@ -163,7 +163,7 @@ export function actionsCard(message: MessageView, canSend: boolean): Part {
     <a class="btn plain" href="/messages/new?from=${message.id}">Copy to a new message</a>`;
 }
 
-/** Nothing more will be called, and somebody was not. A person counted here may have it on another channel. */
+/** Whether no more calls will be made and some failed or were not made. A person counted here may have the message on another channel. */
 function missedSome({ kind, state, deliveries }: MessageView): boolean {
   const over = kind === 'original' && state !== 'live' && deliveries.pending + deliveries.attempting === 0;
   return over && deliveries.failed + deliveries.cancelled + deliveries.expired > 0;

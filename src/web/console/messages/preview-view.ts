@@ -6,13 +6,13 @@ import { forecastLine, paceDetails } from './forecast-view.ts';
 import { CHANNEL_NAMES, languageName, number, people } from '#web/console/shell/format.ts';
 import type { Html, Part } from '#web/console/shell/parts.ts';
 
-/** What a preview has to say; `blocked` is why there is none yet. */
+/** What a preview has to say. `blocked` says why there is none yet. */
 export interface PreviewState {
   readonly view?: PreviewView | undefined;
   readonly samples?: readonly SampleView[] | undefined;
   readonly blocked?: readonly string[] | undefined;
   readonly withText: boolean;
-  /** Of the plan; 1 when missing. */
+  /** The number of waves of the plan; 1 when missing. */
   readonly waves?: number;
 }
 
@@ -39,7 +39,10 @@ function channelLine(channel: Channel, view: PreviewView): Html {
   return html`<tr><th scope="row" class="whole">${CHANNEL_NAMES[channel]}</th><td class="num">${number(view.channels[channel])}</td><td class="soft small">${details.join(', ')}</td></tr>`;
 }
 
-/** `waves`: how many the plan has. Who answers is not known yet, so channels of later ones count everybody whom they might call. */
+/**
+ * Shows whom a message reaches. Nobody knows yet who will answer, so a channel of a later wave counts everybody whom it might call.
+ * @param waves the number of waves of the plan
+ */
 export function reachSummary(view: PreviewView, waves: number): Html {
   return html`<p><b class="reach">${people(view.count - view.unreachable - view.suppressed)}</b>${view.unreachable + view.suppressed > 0 && html` <span class="soft">of ${number(view.count)} who match</span>`}<br><span class="soft">${forecastLine(view.forecast)}</span></p>
     <table><thead class="hide"><tr><th scope="col">Channel</th><th scope="col">People</th><th scope="col">Details</th></tr></thead>
@@ -64,7 +67,7 @@ export function sampleView(sample: SampleView, many: boolean): Html {
   </section>`;
 }
 
-/** The right-hand side of the composer; also what the preview request answers with. */
+/** The right-hand side of the composer, which is also the answer to a request for the preview. */
 export function previewFragment(state: PreviewState): Html {
   const samples = state.samples ?? [];
   return html`<div class="stack" role="status">${

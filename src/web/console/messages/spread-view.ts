@@ -7,7 +7,7 @@ import type { Html, Part } from '#web/console/shell/parts.ts';
 const TOP = 3;
 const stepName = (generation: number): string => (generation === 0 ? 'First broadcast' : `Step ${generation}`);
 
-/** R is a mean over people who have had their time; with few of them it says more about chance than about the message. */
+/** R is a mean over people who have had the message for long enough. With few of them it tells more of chance than of the message. */
 const reproductionText = ({ reproduction }: Generation): Html =>
   reproduction === 'too_early'
     ? html`<span class="soft">too early</span>`
@@ -29,7 +29,7 @@ function topList({ top }: SpreadView): Part {
   return html`<p class="small"><b>Brought most:</b> ${brought.map((one, i) => html`${i > 0 && ', '}<a href="/people/${one.recipientId}">${one.name ?? 'Unnamed'}</a> (${number(one.joins)})`)}</p>`;
 }
 
-/** How far people passed the message on; nothing for a message that may not be. */
+/** Shows how far people passed the message on; '' for a message that may not be passed on. */
 export function spreadCard({ share, spread }: MessageView, view: SpreadView | undefined): Part {
   if (!share) return '';
   return html`<section class="card stack" aria-labelledby="spread-title"><h2 id="spread-title">Passed on</h2>

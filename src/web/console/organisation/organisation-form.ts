@@ -39,7 +39,7 @@ function hintOf({ name, says }: SettingsView, part: WordingPart): string {
 const clockField = (id: string, label: string, form: Form, errors: readonly FormError[]): Html =>
   input({ id, label, value: form.get(id), class: 'w8', inputmode: 'numeric', errors });
 
-/** What holds for all messages. `typed`: what was sent and refused. */
+/** Shows what holds for all messages. `typed` is the form that was sent and refused. */
 export function organisationCard(settings: SettingsView, admin: boolean, typed: Form | undefined, errors: readonly FormError[], token: string): Html {
   const form = typed ?? formOf(settings);
   const { quietHours } = settings;
@@ -59,7 +59,7 @@ export function organisationCard(settings: SettingsView, admin: boolean, typed: 
       <div><button class="btn main">Save</button></div></form></section>`;
 }
 
-/** Writes what was sent. @returns what is wrong with it; nothing once it is saved */
+/** Saves the form. @returns what is wrong with it; nothing once it is saved */
 export async function saveOrganisation(ctx: Context, form: Form): Promise<readonly FormError[]> {
   const [from, to] = [form.get('quiet-from'), form.get('quiet-to')];
   const before = await getSettings(ctx);

@@ -52,7 +52,7 @@ function channelControls(state: SendingState, token: string): Html {
     })}</ul></section>`;
 }
 
-/** As the form has them, in its order. */
+/** Says in the words and order of the form what a key may do. */
 const scopeWords = (scopes: readonly string[]): string => {
   const [first = '', ...rest] = SCOPES.filter((scope) => scopes.includes(scope)).map((scope) => SCOPE_LABELS[scope]);
   return [first, ...rest.map((words) => words.charAt(0).toLowerCase() + words.slice(1))].join('; ');
@@ -75,8 +75,9 @@ function keyForm(form: Form, errors: readonly FormError[], token: string, operat
 }
 
 interface Typed {
-  /** The form for a new key, and that of the organisation, as they were sent and refused. */
+  /** The form for a new key, as it was sent and refused. */
   readonly key?: Form;
+  /** The form of the organisation, as it was sent and refused. */
   readonly organisation?: Form;
 }
 

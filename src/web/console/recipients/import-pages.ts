@@ -21,7 +21,7 @@ const TEMPLATE = [
   '',
 ].join('\r\n');
 
-/** Shown of up to a thousand reported rows; the rest is a matter for the file's author, not for this page. */
+/** So many of the thousand rows that a result may report are shown: the rest has to be looked for in the file. */
 const SHOWN = 200;
 
 function issueTable(issues: Result['errors'], title: string, total: number): Part {
@@ -61,7 +61,7 @@ async function importPage(c: ConsoleContext, errors: readonly FormError[], resul
       <div><button class="btn main wide">Import</button></div>
     </form>
     ${earlierImports((await listImports(c.var.ctx, { limit: 10 })).items)}`;
-  return show(c, { title: 'Import people', section: 'people', narrow: true, errors, body });
+  return show(c, { title: 'Import people', section: 'recipients', narrow: true, errors, body });
 }
 
 async function upload(c: ConsoleContext): Promise<Response> {
@@ -84,7 +84,7 @@ async function importedPage(c: ConsoleContext): Promise<Response> {
   const done = await getImport(c.var.ctx, c.req.param('id') ?? '');
   const writes = c.var.ctx.actor.scopes.has('write');
   const body = importBody(done, writes && acknowledgeForm(done, c.var.session.csrfToken));
-  return show(c, { title: 'An import', section: 'people', narrow: true, body });
+  return show(c, { title: 'An import', section: 'recipients', narrow: true, body });
 }
 
 async function acknowledge(c: ConsoleContext): Promise<Response> {

@@ -7,7 +7,7 @@ type Open = Pick<ImportView, 'id' | 'rejected' | 'erased' | 'acknowledgedAt'>;
 
 const isOpen = (done: Open): boolean => done.rejected > done.erased && done.acknowledgedAt === null;
 
-/** One click that says the rejected rows are seen; nothing where there is nothing to say. */
+/** The button by which somebody says that they have seen the rejected rows; nothing where there are none to see. */
 export const acknowledgeForm = (done: Open, csrfToken: string): Part =>
   isOpen(done) &&
   html`<form method="post" action="/people/imports/${done.id}/acknowledge" class="card stack">${csrf(csrfToken)}
@@ -19,7 +19,7 @@ function stateOf(done: ImportView): Part {
   return done.acknowledgedAt === null ? html`<span class="tag warn">not seen yet</span>` : html`<span class="tag">seen</span>`;
 }
 
-/** What came of an earlier import, as far as it is kept. */
+/** Shows what came of an earlier import, as far as it is kept. */
 export function importBody(done: ImportView, form: Part): Html {
   const facts: [string, number][] = [
     ['New people', done.created],

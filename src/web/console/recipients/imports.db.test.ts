@@ -8,7 +8,7 @@ import type { BrowserSession } from '#testing/browser-session.ts';
 import { signedIn } from '#testing/console-session.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 
-/** Guard 1 as a coordinator meets it: rejected rows are seen with one click, where they were imported or where one sends. */
+/** Guard 1 as a coordinator meets it. One click says that the rejected rows are seen, after the import or before the message goes. */
 let deps: TestDeps;
 beforeAll(async () => {
   deps = await createTestDeps();
@@ -112,7 +112,7 @@ test('the all-clear of an alert from elsewhere is a draft to an audience, and as
   expect(await state()).toBe('live');
 });
 
-test('who approves ticks it for himself', async () => {
+test('whoever approves ticks it themselves', async () => {
   await upload('name,phone\r\nAda,+12125550142\r\nEve,+12125550143\r\n');
   await upload(BAD);
   await deps.db.withTenant(tenantId, (tx) =>

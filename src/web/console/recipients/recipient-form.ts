@@ -2,24 +2,24 @@ import { html } from 'hono/html';
 import type { Problem } from '#platform/errors.ts';
 import { MESSAGE_CLASSES, type MessageClass } from '#schemas/delivery.ts';
 import type { RecipientChange, RecipientInput, RecipientView } from '#schemas/recipient.ts';
-import { Form } from '#web/console/shell/form.ts';
+import { Form, wordsOf } from '#web/console/shell/form.ts';
 import { CLASS_NAMES } from '#web/console/shell/format.ts';
 import { attribute, type FormError, type Html, input, toFormErrors } from '#web/console/shell/parts.ts';
 
 const TEXTS = ['name', 'phone', 'email', 'externalId', 'locale', 'timeZone', 'lat', 'lon'] as const;
 type TextField = (typeof TEXTS)[number];
 
-/** A person's values as the form shows them. */
-export const formOf = (person: RecipientView): Form =>
+/** A recipient's values as the form shows them. */
+export const formOf = (recipient: RecipientView): Form =>
   Form.of({
-    ...Object.fromEntries(TEXTS.map((name) => [name, String(person[name] ?? '')])),
-    tags: person.tags.join(', '),
-    skills: person.skills.join(', '),
-    asked: person.consent === null ? 'no' : 'yes',
-    consent: person.consent ?? [],
+    ...Object.fromEntries(TEXTS.map((name) => [name, String(recipient[name] ?? '')])),
+    tags: recipient.tags.join(', '),
+    skills: recipient.skills.join(', '),
+    asked: recipient.consent === null ? 'no' : 'yes',
+    consent: recipient.consent ?? [],
   });
 
-export function personFields(form: Form, errors: readonly FormError[]): Html {
+export function recipientFields(form: Form, errors: readonly FormError[]): Html {
   const text = (id: string, label: string, hint = '', more: { type?: 'email' | 'tel'; class?: string } = {}): Html =>
     input({ id, label, hint, value: form.get(id), errors, ...more });
   const asked = form.get('asked') === 'yes';
@@ -34,11 +34,6 @@ export function personFields(form: Form, errors: readonly FormError[]): Html {
     </fieldset>`;
 }
 
-const words = (text: string): string[] =>
-  text
-    .split(/[,;\n]/)
-    .map((word) => word.trim())
-    .filter(Boolean);
 const degrees = (text: string): number => Number(text.replace(',', '.'));
 
 function valuesOf(form: Form): { texts: Map<TextField, string | number>; tags: string[]; skills: string[]; consent: MessageClass[] | null } {
@@ -48,23 +43,23 @@ function valuesOf(form: Form): { texts: Map<TextField, string | number>; tags: s
     if (text !== '') texts.set(name, name === 'lat' || name === 'lon' ? degrees(text) : text);
   }
   const consent = form.get('asked') === 'yes' ? MESSAGE_CLASSES.filter((key) => form.all('consent').includes(key)) : null;
-  return { texts, tags: words(form.get('tags')), skills: words(form.get('skills')), consent };
+  return { texts, tags: wordsOf(form.get('tags')), skills: wordsOf(form.get('skills')), consent };
 }
 
-/** A new person: what is empty is left out. */
-export function personInput(form: Form): RecipientInput {
+/** Makes a new recipient of the form. What is empty is left out. */
+export function recipientInput(form: Form): RecipientInput {
   const { texts, tags, skills, consent } = valuesOf(form);
   return { ...Object.fromEntries(texts), tags, skills, ...(consent === null ? {} : { consent }) };
 }
 
-/** A changed person: what is empty is cleared, since the form shows everything. */
-export function personChange(form: Form): RecipientChange {
+/** Makes a change of the form. What is empty is cleared, since the form shows everything. */
+export function recipientChange(form: Form): RecipientChange {
   const { texts, tags, skills, consent } = valuesOf(form);
   return { ...Object.fromEntries(TEXTS.map((name) => [name, texts.get(name) ?? null])), tags, skills, consent };
 }
 
-/** The verb speaks of ids; here a person reads it. */
-export function personErrors(problem: Problem): FormError[] {
+/** Puts a refusal into words for people, where the verb speaks of ids. */
+export function recipientErrors(problem: Problem): FormError[] {
   const errors = problem.errors.map((error) => (error.code === 'address_taken' ? { ...error, detail: 'somebody else already has this' } : error));
   return toFormErrors(errors, problem.message, (name) => name);
 }

@@ -15,7 +15,7 @@ export type ConsoleContext = HonoContext<ConsoleEnv>;
 /** What the console needs of the HTTP layer. */
 export interface ConsoleDeps {
   readonly deps: Deps;
-  /** The caller's address, or what it counts as for limits. */
+  /** The caller's address, as limits count it. */
   readonly clientIp: (c: ConsoleContext) => string;
   /** Whether an error says that the store cannot be reached now. */
   readonly isUnavailable: (error: unknown) => boolean;

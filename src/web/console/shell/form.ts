@@ -1,7 +1,7 @@
 import { Problem } from '#platform/errors.ts';
 import type { ConsoleContext } from './env.ts';
 
-/** Fields of a submitted form: text only, in the order of the page. */
+/** The fields of a submitted form, which hold text alone, in the order of the page. */
 export class Form {
   readonly #fields: ReadonlyMap<string, readonly string[]>;
   constructor(fields: ReadonlyMap<string, readonly string[]>) {
@@ -12,12 +12,12 @@ export class Form {
     return new Form(new Map(Object.entries(record).map(([name, value]) => [name, typeof value === 'string' ? [value] : value])));
   }
 
-  /** Browsers send CR LF inside text areas; the rest of the system knows LF alone. */
+  /** The field without spaces around it. Browsers send CR LF inside text areas, and the rest of the system knows LF alone. */
   get(name: string): string {
     return (this.#fields.get(name)?.[0] ?? '').replaceAll('\r\n', '\n').trim();
   }
 
-  /** As typed, spaces kept: for passwords. */
+  /** The field as it was typed, with its spaces, as a password needs it. */
   exact(name: string): string {
     return this.#fields.get(name)?.[0] ?? '';
   }
@@ -30,7 +30,7 @@ export class Form {
     return this.#fields.has(name);
   }
 
-  /** Number of rows `name-0`, `name-1`, … that were sent. */
+  /** The number of rows `name-0`, `name-1`, … that were sent. */
   rows(name: string): number {
     let n = 0;
     while (this.#fields.has(`${name}-${n}`)) n += 1;
@@ -38,7 +38,14 @@ export class Form {
   }
 }
 
-/** The longest form has some hundred. Half a million fit into a body, and taking them apart holds everybody up for seconds. */
+/** The words of a field that takes several, between commas, semicolons or line ends. */
+export const wordsOf = (text: string): string[] =>
+  text
+    .split(/[,;\n]/)
+    .map((word) => word.trim())
+    .filter(Boolean);
+
+/** The longest form has some hundred fields. Half a million fit into a body, and taking them apart would hold everybody up for seconds. */
 const MAX_FIELDS = 2_000;
 
 /** @throws Problem 413 for too many fields; 415 for anything but a form */

@@ -3,7 +3,7 @@ import type { Channel, DeliveryState, MessageClass, MessageState } from '#schema
 const whole = new Intl.NumberFormat('en');
 export const number = (n: number | bigint): string => whole.format(n);
 
-/** "1 person", "8,412 people" */
+/** Says "1 person" or "8,412 people". */
 export const people = (n: number): string => `${number(n)} ${n === 1 ? 'person' : 'people'}`;
 export const plural = (n: number, one: string, many = `${one}s`): string => `${number(n)} ${n === 1 ? one : many}`;
 
@@ -38,7 +38,7 @@ export const DELIVERY_STATE_NAMES: Record<DeliveryState, string> = {
   unresolved: 'Left in doubt',
 };
 
-/** What each state means, where a person asks. */
+/** What each state means, for those who ask. */
 export const DELIVERY_STATE_MEANINGS: Record<DeliveryState, string> = {
   pending: 'Not sent yet, or waiting for another try.',
   attempting: 'A call to the carrier is under way.',
@@ -51,13 +51,13 @@ export const DELIVERY_STATE_MEANINGS: Record<DeliveryState, string> = {
   unresolved: 'No proof either way came; by its promise it is not repeated.',
 };
 
-/** What a stop says of the calls that were marked: those that have begun cannot be undone, the others are taken back. */
+/** Says after a stop what becomes of the calls that were marked: those that had begun cannot be undone, the others are taken back. */
 export const onTheWay = (inFlight: number): string =>
   inFlight === 0
     ? 'No call was on the way.'
     : `At most ${plural(inFlight, 'call')} had already begun and cannot be called back; whoever waited for a connection is not called.`;
 
-/** Reasons of our own in a delivery's `code`. */
+/** The reasons of our own that a delivery's `code` may hold. */
 const OWN_CODES: Record<string, string> = {
   unreachable: 'No address on these channels',
   no_consent: 'Did not agree to this kind of message',
@@ -84,7 +84,7 @@ const OWN_CODES: Record<string, string> = {
   ECONNREFUSED: 'The carrier could not be reached',
 };
 
-/** What the commonest carrier codes mean to a coordinator: Twilio's error codes, then enhanced mail status (RFC 3463) and push statuses. */
+/** What the commonest carrier codes mean to a coordinator: Twilio's error codes, enhanced mail status (RFC 3463) and push statuses. */
 const CARRIER_CODES: Record<string, string> = {
   '21211': 'not a valid number',
   '21214': 'the number cannot be reached',
@@ -107,11 +107,11 @@ const CARRIER_CODES: Record<string, string> = {
   '410': 'the browser has gone',
 };
 
-/** Reasons that are about the person, not about the channel that the row happens to stand under. */
-export const isAboutPerson = (code: string | null): boolean =>
+/** Whether a reason is about the recipient and not about the channel of the delivery. */
+export const isAboutRecipient = (code: string | null): boolean =>
   code === 'unreachable' || code === 'no_consent' || code === 'suppressed' || code === 'hourly_ceiling';
 
-/** A reason in words; a carrier's own code stays visible, since its support asks for it. */
+/** Puts a reason into words. A carrier's own code stays visible, since the carrier's support asks for it. */
 export function codeName(code: string | null): string {
   if (code === null) return '';
   const own = OWN_CODES[code];
@@ -120,7 +120,7 @@ export function codeName(code: string | null): string {
   return words === undefined ? `code ${code}` : `${words} (${code})`;
 }
 
-/** "22 Nov 2026, 18:55 UTC"; the page's script shows it in the reader's own zone. */
+/** Says "22 Nov 2026, 18:55 UTC", which the page's script then shows in the reader's own zone. */
 export function timeText(iso: string): string {
   const date = new Date(iso);
   return `${date.getUTCDate()} ${date.toLocaleString('en', { month: 'short', timeZone: 'UTC' })} ${date.getUTCFullYear()}, ${date.toISOString().slice(11, 16)} UTC`;
@@ -128,7 +128,7 @@ export function timeText(iso: string): string {
 
 export const percent = (part: number, of: number): string => (of === 0 ? '0 %' : part === of ? '100 %' : `${Math.min(99, Math.round((part / of) * 100))} %`);
 
-/** The texts of a message, the one that everybody else reads first. */
+/** The texts of a message by language. The one for everybody whose language is missing comes first. */
 export const textsOf = (message: { readonly text: Readonly<Record<string, string>>; readonly fallbackLocale: string }): [locale: string, text: string][] =>
   Object.entries(message.text).sort(([a], [b]) => Number(b === message.fallbackLocale) - Number(a === message.fallbackLocale));
 

@@ -48,7 +48,7 @@ function guardPage(c: ConsoleContext, deps: Deps): void {
     throw new Problem(403, 'foreign_origin', 'This form was not sent from this console, so nothing was done.');
 }
 
-/** For the pages that need no session. */
+/** Guards the pages that need no session. */
 export const publicGuard =
   (deps: Deps): MiddlewareHandler<ConsoleEnv> =>
   (c, next) => {
@@ -57,8 +57,9 @@ export const publicGuard =
   };
 
 /**
- * Browsers send Sec-Fetch-Site on https and on loopback, and Origin with every POST. Origin is compared with the public
- * address and with the Host that the browser itself believed it was talking to; a foreign page can set neither.
+ * Whether the browser sent this from a page of ours. Browsers send Sec-Fetch-Site on https and on loopback, and Origin with
+ * every POST. Origin is compared with the public address and with the Host that the browser believed it was talking to; a
+ * foreign page can set neither.
  */
 function isSameOrigin(c: ConsoleContext, deps: Deps): boolean {
   const site = c.req.header('sec-fetch-site');
@@ -71,7 +72,7 @@ function isSameOrigin(c: ConsoleContext, deps: Deps): boolean {
 
 const isMultipart = (c: ConsoleContext): boolean => (c.req.header('content-type') ?? '').startsWith('multipart/');
 
-/** `people` of `/people/rcp_x`; '' of `/`. */
+/** Gives `people` of `/people/rcp_x` and '' of `/`. */
 const folderOf = (path: string): string => path.split('/', 2)[1] ?? '';
 
 /**
@@ -86,7 +87,8 @@ export function sessionGuard(deps: Deps, pages: readonly Page[]): MiddlewareHand
   return async (c, next) => {
     const route = matchedRoutes(c).find(({ method }) => method !== 'ALL');
     const folder = folderOf(c.req.path);
-    if (folder === 'v1' || (!route && !folders.has(folder))) return next();
+    const isOurs = route !== undefined || folders.has(folder) || c.req.path === '/';
+    if (folder === 'v1' || !isOurs) return next();
     guardPage(c, deps);
     const token = sessionToken(c, deps);
     const session = token === '' ? undefined : await findSession(deps, token);
@@ -123,7 +125,7 @@ function toSignIn(c: ConsoleContext, deps: Deps, hadSession: boolean): Response 
   return c.redirect(target, 303);
 }
 
-/** Only a path of this console may be gone back to. */
+/** The address to go to after signing in: a path of this console, and '/' for anything else. */
 export const safeNext = (next: string | undefined): string => (next && /^\/(?![/\\])[\x21-\x7e]*$/.test(next) && !next.includes('\\') ? next : '/');
 
 /** @throws Problem 403 `not_allowed` when the role of this person does not cover `scope` */

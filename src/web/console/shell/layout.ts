@@ -14,7 +14,7 @@ export interface PageOptions {
   narrow?: boolean;
   scripts?: readonly AssetName[];
   styles?: readonly AssetName[];
-  /** A line over the whole width, for what must not be overlooked. */
+  /** A line over the whole width that must not be overlooked. */
   banner?: Part;
 }
 
@@ -38,7 +38,7 @@ function header(session: Session | undefined, section: Section | undefined, bann
   </div>${banner}</header>`;
 }
 
-/** A whole page. `session` is missing on the sign-in page alone. */
+/** A whole page. `session` is missing where nobody is signed in. */
 export function document(session: Session | undefined, page: PageOptions): Html {
   const errors = page.errors ?? [];
   return html`<!doctype html>
@@ -64,7 +64,7 @@ ${page.body}
 </html>`;
 }
 
-/** Answers with a page; 422 when the form had errors, so that a script or test can tell. */
+/** Answers with a page. The status is 422 when the form had errors, so that a script or test can tell. */
 export async function show(c: ConsoleContext, page: PageOptions, status?: ContentfulStatusCode): Promise<Response> {
   const text = await document(c.var.session, page);
   return c.html(text, status ?? ((page.errors?.length ?? 0) > 0 ? 422 : 200));

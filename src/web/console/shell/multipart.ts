@@ -6,7 +6,7 @@ export interface Upload {
   /** The fields before the file. */
   readonly fields: Form;
   readonly fileName: string;
-  /** To be read once, to its end; never held whole. */
+  /** The file is read once, to its end, and never held whole. */
   readonly file: AsyncIterable<Uint8Array>;
 }
 
@@ -14,7 +14,7 @@ const MAX_HEAD_BYTES = 8 * 1024;
 const MAX_FIELD_BYTES = 64 * 1024;
 const malformed = (): Problem => new Problem(400, 'malformed_upload', 'The upload ended early or is not a form. Try again.');
 
-/** Bytes of the body with a look ahead, so that a boundary across two chunks is found. */
+/** Reads the bytes of the body and looks ahead, so that it finds a boundary that lies across two chunks. */
 class Source {
   #held = Buffer.alloc(0);
   #ended = false;
@@ -31,7 +31,7 @@ class Source {
     return !this.#ended;
   }
 
-  /** Everything before `mark`, which is taken too. */
+  /** Takes everything up to `mark`, and the mark too. */
   async until(mark: Buffer, limit: number): Promise<Buffer> {
     for (let from = 0; ; ) {
       const at = this.#held.indexOf(mark, from);
@@ -45,7 +45,7 @@ class Source {
     }
   }
 
-  /** As `until`, piece by piece. */
+  /** Does the same as `until`, piece by piece. */
   async *stream(mark: Buffer): AsyncGenerator<Uint8Array> {
     for (;;) {
       const at = this.#held.indexOf(mark);

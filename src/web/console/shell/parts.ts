@@ -6,19 +6,19 @@ import type { FieldError } from '#platform/errors.ts';
 import { DELIVERY_STATE_NAMES, MESSAGE_STATE_NAMES, timeText } from './format.ts';
 
 export type Html = ReturnType<typeof html>;
-/** Something that may stand in a template. */
+/** What may stand in a template. */
 export type Part = Html | string | false | null | undefined | readonly Part[];
 
-/** A bare attribute when `on`. */
+/** An attribute without a value, if `on`. */
 export const attribute = (name: 'checked' | 'selected' | 'required' | 'hidden', on: boolean): Html => raw(on ? ` ${name}` : '');
 
-/** One wrong field of a form: `id` is the element to go to. */
+/** One wrong field of a form. `id` names the element that the error leads to. */
 export interface FormError {
   readonly id: string;
   readonly text: string;
 }
 
-/** The box at the top of a page whose form was refused: what is wrong, each line linked to its field. */
+/** The box at the top of a page whose form was refused. It says what is wrong, and each line leads to its field. */
 export function errorSummary(errors: readonly FormError[]): Part {
   if (errors.length === 0) return '';
   return html`<div class="summary" role="alert" tabindex="-1" id="errors">
@@ -105,7 +105,7 @@ export const deliveryTag = (state: DeliveryState): Html => html`<span class="tag
 
 export const time = (iso: string | null): Part => iso !== null && html`<time datetime="${iso}">${timeText(iso)}</time>`;
 
-/** To the second, for what people compare with a carrier's own log. */
+/** A time to the second, which people compare with a carrier's own log. */
 const secondOf = (iso: string): Html => html`<time datetime="${iso}" data-seconds>${iso.slice(11, 19)} UTC</time>`;
 
 /** "sent at 14:02:11, no answer from the carrier: may or may not have it"; nothing for a delivery that is not in doubt. */
@@ -123,7 +123,7 @@ export interface Segment {
   readonly label: string;
 }
 
-/** A stacked bar in SVG: widths as attributes, since the style policy allows no inline style. */
+/** A stacked bar in SVG. Its widths are attributes, since the style policy allows no inline style. */
 export function bar(segments: readonly Segment[], total: number, thin = false): Html {
   let x = 0;
   const rects = segments
@@ -138,7 +138,7 @@ export function bar(segments: readonly Segment[], total: number, thin = false): 
   return html`<svg class="bar${thin ? ' thin' : ''}" viewBox="0 0 1000 10" preserveAspectRatio="none" role="img" aria-label="${text.join(', ') || 'nothing yet'}">${rects}</svg>`;
 }
 
-/** The legend of a bar: colour, word and number. */
+/** The legend of a bar, with the colour, word and number of each segment. */
 export const barKey = (segments: readonly Segment[], format: (n: number) => string): Html =>
   html`<ul class="key">${segments.map((segment) => html`<li><svg viewBox="0 0 10 10" aria-hidden="true"><rect width="10" height="10" rx="2" class="${segment.fill}"></rect></svg>${segment.label} <b>${format(segment.n)}</b></li>`)}</ul>`;
 

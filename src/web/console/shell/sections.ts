@@ -4,7 +4,7 @@ import type { Scope } from '#services/context.ts';
 export const SECTIONS = {
   overview: { path: '/', label: 'Overview', scope: 'read' },
   messages: { path: '/messages', label: 'Messages', scope: 'read' },
-  people: { path: '/people', label: 'People', scope: 'read' },
+  recipients: { path: '/people', label: 'People', scope: 'read' },
   settings: { path: '/settings', label: 'Settings', scope: 'read' },
 } as const satisfies Readonly<Record<string, { readonly path: string; readonly label: string; readonly scope: Scope }>>;
 

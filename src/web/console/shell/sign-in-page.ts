@@ -31,7 +31,7 @@ function signInPage(c: ConsoleContext, form: Form, errors: FormError[], status?:
   );
 }
 
-/** `GET POST /sign-in`: open to everybody. */
+/** `GET POST /sign-in`, which are open to everybody. */
 export function signInRoutes({ deps, clientIp }: ConsoleDeps): Hono<ConsoleEnv> {
   const throttle = createSignInThrottle();
   return new Hono<ConsoleEnv>()
@@ -57,7 +57,7 @@ export function signInRoutes({ deps, clientIp }: ConsoleDeps): Hono<ConsoleEnv> 
     });
 }
 
-/** `POST /sign-out`: everybody who is signed in may sign out. */
+/** `POST /sign-out`, for everybody who is signed in. */
 export const signOutPages = ({ deps }: ConsoleDeps): Pages =>
   new Pages().post('/sign-out', 'read', async (c) => {
     await endSession(deps, c.var.session, sessionToken(c, deps));

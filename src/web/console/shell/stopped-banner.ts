@@ -11,7 +11,7 @@ const NOTICED: Record<string, string> = {
   new_timeline: 'it was recovered, and no process that knew it before can say that nothing is missing',
 };
 
-/** The line over the whole width while nothing, or not everything, leaves; '' while all does. */
+/** The line over the whole width that says what is stopped; '' while nothing is. */
 export function stoppedBanner(state: SendingState, operator: boolean): Part {
   if (state.restored !== null)
     return html`<div class="banner">■ This installation was restored from a backup (${NOTICED[state.restored] ?? state.restored}). Nothing leaves until an operator ${operator ? html`<a href="/stop?scope=installation">has looked at it and releases it</a>` : 'of the installation has looked at it and releases it'}.</div>`;
