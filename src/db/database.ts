@@ -233,6 +233,8 @@ function txOf(client: pg.ClientBase): Tx {
   return tx;
 }
 
+type Pieces<T extends readonly unknown[]> = { readonly [K in keyof T]: () => Promise<T[K]> };
+
 /** PostgreSQL's in_failed_sql_transaction: a statement was refused because one before it had failed. */
 const AFTER_FAILURE = '25P02';
 
@@ -243,7 +245,7 @@ const AFTER_FAILURE = '25P02';
  * @returns their results, in their order
  * @throws the reason of the first piece, in their order, that failed by itself and not because another had
  */
-export async function together<T extends readonly unknown[]>(tx: Tx, ...pieces: { readonly [K in keyof T]: () => Promise<T[K]> }): Promise<T> {
+export async function together<T extends readonly unknown[]>(tx: Tx, ...pieces: Pieces<T>): Promise<T> {
   hold(clientOf(tx));
   const results = await Promise.allSettled(pieces.map((piece) => piece()));
   const failed = results.filter((result) => result.status === 'rejected');

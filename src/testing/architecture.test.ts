@@ -30,7 +30,7 @@ const everything = [
 ];
 
 /** Each rule has seeded violations that it must catch and near misses that it must let pass. */
-const TABLE: { rule: Rule; name: string; bad: SourceFile[]; good: SourceFile[] }[] = [
+const TABLE: { rule: Rule; name: string; bad: SourceFile[]; good: SourceFile[]; notYet?: readonly string[] }[] = [
   {
     rule: rules.layers,
     name: 'layers import downwards only',
@@ -168,13 +168,66 @@ const TABLE: { rule: Rule; name: string; bad: SourceFile[]; good: SourceFile[] }
       { path: 'src/services/x.test.ts', text: 'a\n'.repeat(500) },
     ],
   },
+  {
+    rule: rules.lineLength,
+    name: 'no line of services and db is wider than 140 characters',
+    notYet: rules.NOT_YET_HELD.lines,
+    bad: [
+      { path: 'src/services/x.ts', text: `// ${'a'.repeat(138)}` },
+      { path: 'src/db/x.ts', text: `ok\n${'a'.repeat(141)}` },
+    ],
+    good: [
+      { path: 'src/services/x.ts', text: `// ${'a'.repeat(137)}\n${'\u{1F600}'.repeat(140)}` },
+      { path: 'src/db/x.test.ts', text: 'a'.repeat(141) },
+      { path: 'src/http/x.ts', text: 'a'.repeat(141) },
+    ],
+  },
+  {
+    rule: rules.functionLength,
+    name: 'no function is longer than 60 lines without a reason',
+    notYet: rules.NOT_YET_HELD.functions,
+    bad: [
+      { path: 'src/services/x.ts', text: `export function f(a: number): void {\n${'  a;\n'.repeat(59)}}\n` },
+      { path: 'src/services/x.ts', text: `const f = (\n  a: A,\n): void => {\n${'  a;\n'.repeat(57)}};\n` },
+      { path: 'src/services/x.ts', text: `class A {\n  async m(): Promise<void> {\n${'    a;\n'.repeat(59)}  }\n}\n` },
+      { path: 'src/services/x.ts', text: `const f = (a: A) =>\n${'  a +\n'.repeat(60)}  a;\n` },
+      { path: 'src/services/x.ts', text: `/** It does one function after another. */\nfunction f() {\n\`\na\`;\n${'  a;\n'.repeat(57)}}\n` },
+    ],
+    good: [
+      { path: 'src/services/x.ts', text: `function f(): void {\n${'  a;\n'.repeat(58)}}\nfunction g(): void {\n${'  a;\n'.repeat(58)}}\n` },
+      { path: 'src/services/x.ts', text: `if (a) {\n${'  a;\n'.repeat(70)}}\nconst x = {\n${'  a,\n'.repeat(70)}};\n` },
+      { path: 'src/services/x.ts', text: `/**\n * Does it. One function, since\n * its steps share a lock.\n */\nfunction f() {\n${'  a;\n'.repeat(70)}}\n` },
+    ],
+  },
+  {
+    rule: rules.comments,
+    name: 'comments are sentences, and people are they',
+    notYet: rules.NOT_YET_HELD.comments,
+    bad: [
+      { path: 'src/http/x.ts', text: `/** Of transactions that are one packet. */\nconst a = 1;` },
+      { path: 'workers/x.ts', text: `  // By character code.` },
+      { path: 'src/http/x.ts', text: `/**\n * Beside the notification: a connection can be dead.\n */` },
+      { path: 'src/http/x.ts', text: `// The address that the person\n// proved to be his own.` },
+    ],
+    good: [
+      {
+        path: 'src/http/x.ts',
+        text: `// Of 3,993 bytes the rest is for the title.\n/** By then the first one was sent. */\n/** For each person one call goes out. */`,
+      },
+      { path: 'src/http/x.ts', text: `const a = 'Of transactions';\nconst b = '**/*.ts of him';\n/** This has what she sees in history. */` },
+      { path: 'src/http/x.test.ts', text: `// Of transactions that are one packet.` },
+    ],
+  },
 ];
 
-test.each(TABLE)('$name', ({ rule, bad, good }) => {
+test.each(TABLE)('$name', ({ rule, bad, good, notYet = [] }) => {
   for (const file of bad) expect(rule(file), `must be caught: ${file.text.slice(0, 80)}`).not.toEqual([]);
   for (const file of good) expect(rule(file), `must pass: ${file.text.slice(0, 80)}`).toEqual([]);
   expect(sources.length).toBeGreaterThan(30);
-  expect(sources.filter((file) => !file.path.startsWith('src/testing/architecture')).flatMap(rule)).toEqual([]);
+  const held = sources.filter(({ path }) => !path.startsWith('src/testing/architecture') && !notYet.some((start) => path.startsWith(start)));
+  expect(held.flatMap(rule)).toEqual([]);
+  const done = notYet.filter((start) => sources.filter(({ path }) => path.startsWith(start)).flatMap(rule).length === 0);
+  expect(done, 'these entries of NOT_YET_HELD are no longer needed').toEqual([]);
 });
 
 test('no room imports itself through others, and each row is of a folder that exists', () => {

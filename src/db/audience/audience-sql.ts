@@ -74,7 +74,7 @@ export interface AudienceCount {
   readonly count: number;
   /** A hash of the people's ids that does not depend on their order: a signed 64-bit number in decimal. */
   readonly hash: string;
-  /** '0' for nobody. */
+  /** The highest id of these people; '0' for nobody. */
   readonly maxId: string;
 }
 

@@ -78,7 +78,7 @@ interface Place {
   readonly base: string;
   readonly native: string;
   readonly asNobody: boolean;
-  /** Of the binaries. */
+  /** The major version of the binaries. */
   readonly major: string;
 }
 

@@ -5,7 +5,7 @@ export interface MigrationFile {
   /** `0001_foundation.sql`: four digits give the order. */
   readonly name: string;
   readonly text: string;
-  /** Of the text, in hex. */
+  /** The hash of the text, in hex. */
   readonly sha256: string;
   /** sha256 of every text of this file that was ever published; each leaves the same database. */
   readonly known: readonly string[];

@@ -7,7 +7,7 @@ export interface UserView {
   readonly email: string;
   readonly name: string;
   readonly role: UserRole;
-  /** May stop and release the whole installation. */
+  /** Whether they may stop and release the whole installation. */
   readonly operator: boolean;
   readonly createdAt: string;
   /** Since when the person can no longer sign in; null while they can. */

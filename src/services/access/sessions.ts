@@ -11,7 +11,7 @@ export interface Session {
   readonly userName: string;
   readonly email: string;
   readonly role: UserRole;
-  /** May stop and release the whole installation. */
+  /** Whether they may stop and release the whole installation. */
   readonly operator: boolean;
   readonly csrfToken: string;
 }
