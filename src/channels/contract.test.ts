@@ -9,7 +9,7 @@ import { CHANNELS, type Channel } from '#schemas/delivery.ts';
 import { refusedPort, startHttp, startSmtp, startTcp, type Loopback, type SmtpScript } from '#testing/loopback.ts';
 import { createEmailAdapter } from '#channels/email/adapter.ts';
 import { createPushAdapter } from '#channels/push/adapter.ts';
-import { createSmsAdapter } from '#channels/sms/adapter.ts';
+import { createSmsAdapter } from '#channels/sms/twilio/adapter.ts';
 
 /*
  * What every adapter must make of what carriers do. One table a channel: how the carrier misbehaves, and the outcome

@@ -6,7 +6,7 @@ import type { Log } from '#platform/log.ts';
 import { createEmailAdapter } from './email/adapter.ts';
 import { parseSender } from './email/mime.ts';
 import { createPushAdapter } from './push/adapter.ts';
-import { createSmsAdapter } from './sms/adapter.ts';
+import { createSmsAdapter } from './sms/twilio/adapter.ts';
 
 /** One adapter for every channel there is; `satisfies` below makes a forgotten one a type error. */
 export type Channels = { readonly [C in Channel]: ChannelAdapter<Extract<Content, { channel: C }>> };

@@ -1,7 +1,7 @@
 import { Problem } from '#platform/errors.ts';
 import type { Deps } from '#services/context.ts';
 import { receiveInboundText } from './inbound-text.ts';
-import { type TwilioWebhook, verifyWebhook } from '#channels/sms/webhook.ts';
+import { type TwilioWebhook, verifyWebhook } from '#channels/sms/twilio/webhook.ts';
 
 const OPT_OUT = ['STOP', 'START', 'HELP'] as const;
 

@@ -1,10 +1,10 @@
-import { parseTwilioStatus } from '#channels/sms/status.ts';
+import { parseTwilioStatus } from '#channels/sms/twilio/status.ts';
 import { unpackRef } from '#domain/delivery/refs.ts';
 import { notFound, Problem } from '#platform/errors.ts';
 import type { Deps } from '#services/context.ts';
 import { receiptWriter } from './receipt-writer.ts';
 import { tenantOfMessage } from '#services/tenant-of-message.ts';
-import { type TwilioWebhook, verifyWebhook } from '#channels/sms/webhook.ts';
+import { type TwilioWebhook, verifyWebhook } from '#channels/sms/twilio/webhook.ts';
 
 export interface TwilioStatus extends TwilioWebhook {
   /** From the callback's path: the sealed delivery reference that we gave Twilio. */

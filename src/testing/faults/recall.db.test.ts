@@ -3,7 +3,7 @@ import webpush from 'web-push';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createEmailAdapter } from '#channels/email/adapter.ts';
 import { createPushAdapter } from '#channels/push/adapter.ts';
-import { createSmsAdapter } from '#channels/sms/adapter.ts';
+import { createSmsAdapter } from '#channels/sms/twilio/adapter.ts';
 import { claimBatch } from '#db/delivery/claim-batch.ts';
 import { type Database, openDatabase } from '#db/database.ts';
 import type { ChannelAdapter } from '#domain/delivery/channel.ts';
