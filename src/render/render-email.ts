@@ -1,4 +1,4 @@
-import type { EmailContent, Template } from '#domain/delivery/channel.ts';
+import type { MailContent, Template } from '#domain/delivery/channel.ts';
 import { knownZone } from '#domain/clock-time.ts';
 import { dateFormats } from '#domain/date-formats.ts';
 import { hasSlot } from '#domain/message/template.ts';
@@ -14,7 +14,7 @@ const link = { slot: 'link' } as const;
 const shareLink = { slot: 'shareLink' } as const;
 const unsubscribeLink = { slot: 'unsubscribeLink' } as const;
 
-export function renderEmail(piece: Piece): EmailContent {
+export function renderEmail(piece: Piece): MailContent {
   return {
     channel: 'email',
     subject: subjectOf(piece),

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Channel } from '#schemas/delivery.ts';
 import type { AnswerOption } from '#schemas/message.ts';
-import type { Content, PushContent, SmsContent, Template } from '#domain/delivery/channel.ts';
+import type { Content, NotificationContent, ShortTextContent, Template } from '#domain/delivery/channel.ts';
 import { hasSlot, slotProblems } from '#domain/message/template.ts';
 import type { FieldError } from '#platform/errors.ts';
 import { join } from './markup.ts';
@@ -32,7 +32,7 @@ export function assertSlots(text: Readonly<Record<string, string>>): FieldError[
 /** Twilio's ValidityPeriod: 1 to 36,000 seconds. */
 const MAX_VALIDITY_SECONDS = 36_000;
 
-function renderSms(piece: Piece): SmsContent {
+function renderSms(piece: Piece): ShortTextContent {
   const { message, words, prefix, text, repeatCode } = piece;
   const parts: Template[number][] = [prefix, ...text, ...wordingWithEnd(piece)];
   if (message.answers.length > 0) parts.push(`\n${words.smsReply}${answerHint(message.answers)}`);
@@ -65,7 +65,7 @@ const MAX_TTL_SECONDS = 2_419_200;
 /** Of 3,993 bytes (RFC 8291 section 4) the rest is for title, links, buttons and the delivery's own reference. */
 const MAX_PUSH_BODY_BYTES = 1500;
 
-function renderPush(piece: Piece): PushContent {
+function renderPush(piece: Piece): NotificationContent {
   const { message, locale, prefix, text, repeatCode } = piece;
   // The text gives way, never what must be said.
   const said = wordingWithEnd(piece);

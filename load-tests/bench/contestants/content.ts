@@ -1,12 +1,12 @@
-import type { EmailContent, PushContent, SlotValues, SmsContent } from '#domain/delivery/channel.ts';
+import type { MailContent, NotificationContent, SlotValues, ShortTextContent } from '#domain/delivery/channel.ts';
 import { renderMessage } from '#render/render-message.ts';
 import type { Channel } from '#schemas/delivery.ts';
 
 /** The same message as Muster sends, rendered by its own code, so that all contestants put the same bytes on the wire. */
-export function contentOf(channel: 'sms'): SmsContent;
-export function contentOf(channel: 'email'): EmailContent;
-export function contentOf(channel: 'push'): PushContent;
-export function contentOf(channel: Channel): SmsContent | EmailContent | PushContent {
+export function contentOf(channel: 'sms'): ShortTextContent;
+export function contentOf(channel: 'email'): MailContent;
+export function contentOf(channel: 'push'): NotificationContent;
+export function contentOf(channel: Channel): ShortTextContent | MailContent | NotificationContent {
   return renderMessage(
     {
       class: 'bulk',

@@ -1,7 +1,7 @@
 import { failureOutcome, retryAfterMs } from '#channels/call.ts';
 import { slotsAreClean } from '#channels/fill.ts';
 import { InFlight } from '#channels/in-flight.ts';
-import type { ChannelAdapter, PushContent, PushSubscriptionKeys, SendResult, Target } from '#domain/delivery/channel.ts';
+import type { ChannelAdapter, NotificationContent, PushSubscriptionKeys, SendResult, Target } from '#domain/delivery/channel.ts';
 import type { Outcome } from '#domain/delivery/outcome.ts';
 import type { Recall } from '#domain/delivery/recall.ts';
 import { type Clock, systemClock } from '#platform/clock.ts';
@@ -39,7 +39,7 @@ interface Push {
 }
 
 /** Web push (RFC 8030, 8291, 8292) to every subscription of a person; the best outcome counts. */
-export function createPushAdapter(options: PushAdapterOptions): ChannelAdapter<PushContent> {
+export function createPushAdapter(options: PushAdapterOptions): ChannelAdapter<NotificationContent> {
   const clock = options.clock ?? systemClock;
   const deadlineMs = options.deadlineMs ?? DEADLINE_MS;
   const origins = new PushOrigins({ deadlineMs, resolve: options.resolve });
@@ -100,7 +100,7 @@ export function createPushAdapter(options: PushAdapterOptions): ChannelAdapter<P
   return {
     channel: 'push',
     concurrency: CONCURRENCY,
-    prepare(content: PushContent) {
+    prepare(content: NotificationContent) {
       const payload = preparePayload(content, `${options.publicUrl}/r/beacon`);
       const fields = pushFields({
         'content-type': 'application/octet-stream',

@@ -9,14 +9,14 @@ export type SlotValues = Readonly<Partial<Record<SlotName, string>>>;
 /** Literal text and slots in order: `['Hi ', { slot: 'firstName' }, '…']`. */
 export type Template = readonly (string | { readonly slot: SlotName })[];
 
-export interface SmsContent {
+export interface ShortTextContent {
   readonly channel: 'sms';
   readonly body: Template;
   /** Seconds after which the carrier must drop it (Twilio ValidityPeriod, 1-36000). */
   readonly validitySeconds: number;
 }
 
-export interface EmailContent {
+export interface MailContent {
   readonly channel: 'email';
   readonly subject: Template;
   readonly text: Template;
@@ -26,7 +26,7 @@ export interface EmailContent {
   readonly oneClickUnsubscribe: boolean;
 }
 
-export interface PushContent {
+export interface NotificationContent {
   readonly channel: 'push';
   readonly title: Template;
   readonly body: Template;
@@ -41,7 +41,7 @@ export interface PushContent {
   readonly lang: string;
 }
 
-export type Content = SmsContent | EmailContent | PushContent;
+export type Content = ShortTextContent | MailContent | NotificationContent;
 
 export interface PushSubscriptionKeys {
   readonly id: string;

@@ -1,5 +1,5 @@
 import type { PreviewGroup } from '#db/audience/audience-preview-sql.ts';
-import type { SlotValues, SmsContent } from '#domain/delivery/channel.ts';
+import type { SlotValues, ShortTextContent } from '#domain/delivery/channel.ts';
 import { countSegments, type SegmentCount } from '#domain/message/segments.ts';
 import { fillTemplate } from '#domain/message/template.ts';
 import type { RenderInput } from '#render/render-input.ts';
@@ -41,7 +41,7 @@ export function previewText(
   const { text } = input;
   if (!text) return NO_TEXT;
   const message = renderInput(ctx, { ...input, text }, tenant);
-  const bodies = new Map(Object.keys(text).map((locale) => [locale, (renderMessage(message, locale, 'sms') as SmsContent).body]));
+  const bodies = new Map(Object.keys(text).map((locale) => [locale, (renderMessage(message, locale, 'sms') as ShortTextContent).body]));
   const size = (locale: string, name: string, firstName: string): SegmentCount =>
     countSegments(fillTemplate(bodies.get(locale) ?? [], { ...slotsOf(ctx), name, firstName }));
   const bare = new Map([...bodies.keys()].map((locale) => [locale, size(locale, '', '')]));

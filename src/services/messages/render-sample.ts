@@ -1,6 +1,6 @@
 import { wordingOf } from '#domain/message/wording.ts';
 import { fillTemplate } from '#domain/message/template.ts';
-import type { EmailContent, PushContent, SlotValues, SmsContent } from '#domain/delivery/channel.ts';
+import type { MailContent, NotificationContent, SlotValues, ShortTextContent } from '#domain/delivery/channel.ts';
 import type { RenderInput } from '#render/render-input.ts';
 import { renderMessage } from '#render/render-message.ts';
 import type { MessageInput } from '#schemas/message.ts';
@@ -55,9 +55,9 @@ export async function renderSample(ctx: Context, input: SampleInput): Promise<Sa
     unsubscribeLink: `${publicUrl}/u/…`,
   };
   return Object.keys(input.text).map((locale) => {
-    const sms = renderMessage(message, locale, 'sms') as SmsContent;
-    const push = renderMessage(message, locale, 'push') as PushContent;
-    const email = renderMessage(message, locale, 'email') as EmailContent;
+    const sms = renderMessage(message, locale, 'sms') as ShortTextContent;
+    const push = renderMessage(message, locale, 'push') as NotificationContent;
+    const email = renderMessage(message, locale, 'email') as MailContent;
     return {
       locale,
       sms: fillTemplate(sms.body, slots),

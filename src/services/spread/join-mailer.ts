@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import type { ChannelAdapter, EmailContent } from '#domain/delivery/channel.ts';
+import type { ChannelAdapter, MailContent } from '#domain/delivery/channel.ts';
 import type { Config } from '#platform/config.ts';
 import type { Tokens } from '#platform/tokens.ts';
 import type { Mailer } from './join-by-mail.ts';
@@ -23,9 +23,9 @@ const asHtml = (text: string): string =>
  * Single mails (confirmations of a join) over the e-mail channel. Its return path names no delivery, so a bounce says
  * nothing about one.
  */
-export function joinMailer(email: ChannelAdapter<EmailContent>, deps: { readonly config: Pick<Config, 'mailFrom'>; readonly tokens: Tokens }): Mailer {
+export function joinMailer(email: ChannelAdapter<MailContent>, deps: { readonly config: Pick<Config, 'mailFrom'>; readonly tokens: Tokens }): Mailer {
   return async (to, subject, text) => {
-    const content: EmailContent = { channel: 'email', subject: [subject], text: [text], html: [asHtml(text)], oneClickUnsubscribe: false };
+    const content: MailContent = { channel: 'email', subject: [subject], text: [text], html: [asHtml(text)], oneClickUnsubscribe: false };
     const ref = deps.tokens.sealLower('bounce', { a: 0, b: randomInt(2 ** 40), extra: 0 });
     const { outcome } = await email.prepare(content, { id: 0, address: deps.config.mailFrom }).send({ address: to, ref, slots: {} });
     if (outcome.kind !== 'accepted') throw Object.assign(new Error('the relay did not take a confirmation mail'), { code: outcome.code });
