@@ -4,7 +4,8 @@ import type { ChannelAdapter, SenderIdentity, SendResult, Target } from '#domain
 import type { Outcome } from '#domain/delivery/outcome.ts';
 import type { Recall } from '#domain/delivery/recall.ts';
 import { OPEN_POLICY } from '#domain/message/policy.ts';
-import type { Channel, MessageClass } from '#schemas/delivery.ts';
+import { byChannel, type Channel } from '#schemas/channel-facts.ts';
+import type { MessageClass } from '#schemas/delivery.ts';
 import { messageInputSchema } from '#schemas/message.ts';
 import type { MessageView } from '#schemas/views.ts';
 import type { Context } from '#services/context.ts';
@@ -47,7 +48,7 @@ export function carriers(
     }),
     close: () => Promise.resolve(),
   });
-  return { calls, channels: { push: adapter('push'), sms: adapter('sms'), email: adapter('email') } };
+  return { calls, channels: byChannel(adapter) };
 }
 
 /** One tenant with people and a lane worked by hand, so that a test decides what happens when. */

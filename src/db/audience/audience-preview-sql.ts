@@ -5,8 +5,11 @@ import { addressSql, type Condition, consentSql, idHashSql, reachSql } from './a
 import type { Tx } from '#db/database.ts';
 import { mayHaveIt } from './plan-page.ts';
 
-/** People who would be called alike: same locale, names of the same size, and where quiet hours matter the same zone. */
-export interface PreviewGroup {
+/**
+ * People who would be called alike: same locale, names of the same size, and where quiet hours matter the same zone. For each
+ * channel: those of them whom any wave may call by it.
+ */
+export interface PreviewGroup extends Record<Channel, number> {
   locale: string | null;
   /** IANA; null for people without one of their own, and where nobody asks. */
   zone: string | null;
@@ -17,10 +20,6 @@ export interface PreviewGroup {
   first_units: number;
   people: number;
   hash: string;
-  /** People whom any wave may call by the channel. */
-  push: number;
-  sms: number;
-  email: number;
   unreachable: number;
   suppressed: number;
   /** Calls per wave of the plan and channel, at the most: who will have answered by then is not known. */

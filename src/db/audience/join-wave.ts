@@ -1,12 +1,12 @@
 import { sql } from 'kysely';
-import { CHANNELS, type Channel } from '#schemas/delivery.ts';
+import { CHANNEL_FACTS, type Channel } from '#schemas/channel-facts.ts';
 import type { Tx } from '#db/database.ts';
 
 /** Above every ordinal that a plan can have. */
 export const JOIN_WAVE = 1_000;
 
 /**
- * Puts a person who joined a live message into its wave for joins by that channel, so that the message reaches him at
+ * Puts a person who joined a live message into its wave for joins by that channel, so that the message reaches them at
  * once. One such wave a channel, however many join: a wave for each would run out of ordinals on a page that spreads.
  * The row lock orders this with the planner, which takes the waiting ids and leaves the wave empty.
  *
@@ -15,7 +15,7 @@ export const JOIN_WAVE = 1_000;
 export async function addToJoinWave(tx: Tx, tenantId: number, messageId: string, channel: Channel, recipientId: string): Promise<string> {
   const { rows } = await sql<{ id: string }>`
     INSERT INTO waves AS w (tenant_id, message_id, ordinal, channels, mode, selects, recipient_ids, due_at)
-    VALUES (${tenantId}, ${messageId}, ${JOIN_WAVE + CHANNELS.indexOf(channel)}, ARRAY[${channel}::channel], 'first', 'ids', ARRAY[${recipientId}::bigint], now())
+    VALUES (${tenantId}, ${messageId}, ${JOIN_WAVE + CHANNEL_FACTS[channel].number}, ARRAY[${channel}::channel], 'first', 'ids', ARRAY[${recipientId}::bigint], now())
     ON CONFLICT (tenant_id, message_id, ordinal) DO UPDATE SET recipient_ids = w.recipient_ids || excluded.recipient_ids, due_at = now(), state = 'waiting'
     RETURNING id`.execute(tx);
   const id = rows[0]?.id;

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { BoundedMap } from '#domain/bounded-map.ts';
 import type { PushSubscriptionKeys } from '#domain/delivery/channel.ts';
 import { MAY_HAVE_IT } from '#domain/delivery/delivery.ts';
-import type { Channel } from '#schemas/delivery.ts';
+import { addressFacts, byChannel, type Channel, renderingFacts } from '#schemas/channel-facts.ts';
 import { brokenGuardSql, ceilingSql, recentSql } from './guard-sql.ts';
 import { holdAgainstStop, holdAgainstStopAndLaunch } from './stop-lock.ts';
 import type { Database, Tx } from '#db/database.ts';
@@ -16,7 +16,7 @@ export interface MarkedPerson {
   name: string | null;
   address: string;
   locale: string | null;
-  /** Read for mail alone: no other channel tells times. */
+  /** Read only where the channel tells times in the reader's own zone. */
   timeZone: string | null;
   attempts: number;
   subscriptions: PushSubscriptionKeys[];
@@ -41,11 +41,12 @@ export interface Slice {
   optOutsOf?: readonly number[] | null;
 }
 
-const ADDRESS = {
-  push: sql`CASE WHEN p.push_count > 0 THEN '' END`,
-  sms: sql`CASE WHEN p.phone_invalid_at IS NULL THEN p.phone END`,
-  email: sql`CASE WHEN p.email_invalid_at IS NULL THEN p.email END`,
-};
+/** What a call is made to, over `p` (recipients); NULL where the person has nothing of it that works. */
+function callableSql(channel: Channel) {
+  const { column, invalidColumn } = addressFacts(channel);
+  if (column === null) return sql`CASE WHEN p.push_count > 0 THEN '' END`;
+  return sql`CASE WHEN ${sql.ref(`p.${invalidColumn}`)} IS NULL THEN ${sql.ref(`p.${column}`)} END`;
+}
 
 /**
  * Writes the delivery rows of a slice in state `attempting` and hands back whom to call, with address and locale.
@@ -153,7 +154,7 @@ const markOn = (channel: Channel, first: boolean) => (at: Places<MarkValues>) =>
         AND (b.open_until IS NULL OR b.open_until > now()) AND EXISTS (SELECT 1 FROM gate)
       RETURNING 1
     ), person AS MATERIALIZED (
-      SELECT u.id, p.name, p.locale, ${channel === 'email' ? sql`p.time_zone AS zone,` : sql``} ${ADDRESS[channel]} AS address, p.consent,
+      SELECT u.id, p.name, p.locale, ${renderingFacts(channel).readersZone ? sql`p.time_zone AS zone,` : sql``} ${callableSql(channel)} AS address, p.consent,
         p.id IS NULL OR p.erased_at IS NOT NULL AS erased
       FROM unnest(${at('ids')}::bigint[]) u(id)
       LEFT JOIN recipients p ON p.tenant_id = ${at('tenantId')} AND p.id = u.id
@@ -183,7 +184,7 @@ const markOn = (channel: Channel, first: boolean) => (at: Places<MarkValues>) =>
       ON CONFLICT (message_id, wave, channel, slot) DO UPDATE SET
         pending = c.pending + excluded.pending, attempting = c.attempting + excluded.attempting, failed = c.failed + excluded.failed
     )
-    SELECT p.id, p.name, p.locale, p.address ${channel === 'email' ? sql`, p.zone AS "timeZone"` : sql``} ${channel === 'push' ? sql`, ${SUBSCRIPTIONS(at('tenantId'))} AS subscriptions` : sql``}
+    SELECT p.id, p.name, p.locale, p.address ${renderingFacts(channel).readersZone ? sql`, p.zone AS "timeZone"` : sql``} ${addressFacts(channel).column === null ? sql`, ${SUBSCRIPTIONS(at('tenantId'))} AS subscriptions` : sql``}
     ${first ? sql`FROM judged p WHERE p.refusal IS NULL` : sql`, m.attempts FROM marked m JOIN judged p ON p.id = m.recipient_id WHERE m.state = 'attempting'`}`;
 
 /** In the order of their keys, so that two marks of the same people never wait for each other. */
@@ -200,17 +201,8 @@ const unusualRefusals = (at: Places<MarkValues>) => sql`
             AND f.channel = ${at('channel')}::channel AND ${MAY_HAVE_HAD}) THEN 'never_had_it'
           WHEN g.recent IS NOT NULL AND over_ceiling(g.recent, p.id, g.ceiling) THEN 'hourly_ceiling'`;
 
-const MARK = {
-  push: prepared<MarkValues, Marked>('mark_push', markOn('push', false)),
-  sms: prepared<MarkValues, Marked>('mark_sms', markOn('sms', false)),
-  email: prepared<MarkValues, Marked>('mark_email', markOn('email', false)),
-};
-
-const FIRST = {
-  push: prepared<MarkValues, Marked>('mark_first_push', markOn('push', true)),
-  sms: prepared<MarkValues, Marked>('mark_first_sms', markOn('sms', true)),
-  email: prepared<MarkValues, Marked>('mark_first_email', markOn('email', true)),
-};
+const MARK = byChannel((channel) => prepared<MarkValues, Marked>(`mark_${channel}`, markOn(channel, false)));
+const FIRST = byChannel((channel) => prepared<MarkValues, Marked>(`mark_first_${channel}`, markOn(channel, true)));
 
 const SUBSCRIPTIONS = (tenantId: unknown) => sql`(
   SELECT COALESCE(jsonb_agg(jsonb_build_object('id', s.id::text, 'endpoint', s.endpoint, 'p256dh', s.p256dh, 'auth', s.auth)), '[]')

@@ -2,6 +2,7 @@ import { type RawBuilder, sql, type SqlBool } from 'kysely';
 import { RUN } from '#domain/delivery/breaker.ts';
 import type { Candidate } from '#domain/delivery/choose-sender.ts';
 import type { Tx } from '#db/database.ts';
+import { addressFacts } from '#schemas/channel-facts.ts';
 import type { ClaimedBatch } from './claim-batch.ts';
 
 /** `isHeld` for a row of `senders` under alias `s`. */
@@ -63,8 +64,9 @@ const ASIDE_MS = 10_000;
  */
 export async function setAside(tx: Tx, batch: ClaimedBatch, standInId: number, ids: readonly string[]): Promise<Set<string>> {
   const { tenantId, messageId, channel, wave, fence } = batch;
-  if (channel === 'push' || ids.length === 0) return new Set();
-  const address = sql.ref(channel === 'sms' ? 'r.phone' : 'r.email');
+  const { column } = addressFacts(channel);
+  if (column === null || ids.length === 0) return new Set();
+  const address = sql.ref(`r.${column}`);
   const { rows } = await sql<{ id: string }>`
     INSERT INTO deliveries AS d (message_id, recipient_id, channel, wave, tenant_id, sender_id, batch_id, state, fence, code, next_at)
     SELECT ${messageId}, r.id, ${channel}::channel, ${wave}, ${tenantId}, ${standInId}, b.id, 'pending', ${fence}, 'stand_in_refused', now() + ${ASIDE_MS} * interval '1 ms'

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { planOf } from '#domain/message/plan.ts';
 import { wavePeople } from '#db/audience/wave-people.ts';
 import type { Audience } from '#schemas/audience.ts';
+import { CHANNELS } from '#schemas/delivery.ts';
 import type { MessageInput, PlanStep } from '#schemas/message.ts';
 import { forecastFacts, forecastOf } from './audience-forecast.ts';
 import type { Deps } from '#services/context.ts';
@@ -9,7 +10,7 @@ import type { MessageRow } from '#services/message-row.ts';
 import { previewText } from './preview-text.ts';
 
 /** As `correctMessage` writes its wave. */
-const FOLLOW_UP: PlanStep[] = [{ channels: ['push', 'sms', 'email'], mode: 'parallel', afterSeconds: 0, to: 'all' }];
+const FOLLOW_UP: PlanStep[] = [{ channels: [...CHANNELS], mode: 'parallel', afterSeconds: 0, to: 'all' }];
 
 /**
  * Keeps what the forecast of a launched message is, so that the fact can be shown beside it. Made by the planner once the

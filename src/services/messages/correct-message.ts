@@ -7,6 +7,7 @@ import { wordingOf } from '#domain/message/wording.ts';
 import { conflict, type FieldError, notFound, Problem } from '#platform/errors.ts';
 import { assertSlots } from '#render/render-message.ts';
 import type { Wording, WordingInput } from '#schemas/wording.ts';
+import { CHANNELS } from '#schemas/delivery.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { appendAudit } from '#services/audit.ts';
 import { type Context, inTenant, requireScope } from '#services/context.ts';
@@ -126,7 +127,7 @@ async function insertCorrection(
       tenant_id: ctx.tenantId,
       message_id: id,
       ordinal: 0,
-      channels: ['push', 'sms', 'email'],
+      channels: [...CHANNELS],
       mode: 'parallel',
       selects: 'reached',
       recipient_ids: null,

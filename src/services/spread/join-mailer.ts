@@ -25,7 +25,7 @@ const asHtml = (text: string): string =>
  */
 export function joinMailer(email: ChannelAdapter<MailContent>, deps: { readonly config: Pick<Config, 'mailFrom'>; readonly tokens: Tokens }): Mailer {
   return async (to, subject, text) => {
-    const content: MailContent = { channel: 'email', subject: [subject], text: [text], html: [asHtml(text)], oneClickUnsubscribe: false };
+    const content: MailContent = { channel: email.channel, subject: [subject], text: [text], html: [asHtml(text)], oneClickUnsubscribe: false };
     const ref = deps.tokens.sealLower('bounce', { a: 0, b: randomInt(2 ** 40), extra: 0 });
     const { outcome } = await email.prepare(content, { id: 0, address: deps.config.mailFrom }).send({ address: to, ref, slots: {} });
     if (outcome.kind !== 'accepted') throw Object.assign(new Error('the relay did not take a confirmation mail'), { code: outcome.code });
