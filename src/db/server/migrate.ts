@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import pg from 'pg';
+import { addChannels } from './add-channels.ts';
 
 const FOLDER = new URL('../../../schemas/migrations/', import.meta.url);
 
@@ -34,6 +35,7 @@ export async function migrate(url: string): Promise<string[]> {
       await client.query('COMMIT');
       done.push(name);
     }
+    await addChannels(client);
     return done;
   } finally {
     await client.end();

@@ -16,7 +16,7 @@ export interface NewSender {
   /** The provider behind it is the simulator. */
   simulated?: boolean;
   /** Which of the channel's provider accounts: 1 unless told. */
-  account?: 1 | 2;
+  account?: number;
   unitsPerSecond?: number | null;
 }
 
