@@ -32,7 +32,7 @@ export interface RunningWorker {
 
 /** One worker process: lanes, planner, closer and sweep. Any number may run, on any hosts. */
 export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
-  const { deps, config, log } = runtime;
+  const { deps, config, log, channels: installed } = runtime;
   const workerName = `${hostname()}:${process.pid}`;
   // Connections of its own for each lane: a life message queued behind the 750 calls that a campaign may have marked on
   // the same 32 connections, at 100 ms an answer for three seconds.
@@ -54,7 +54,7 @@ export async function startWorker(runtime: Runtime): Promise<RunningWorker> {
       keysOnly: true,
     });
     databases.push(db);
-    const carriers = createChannels(config, log);
+    const carriers = createChannels(installed, { log });
     channels.push(carriers);
     const plans = new SendPlans(deps, carriers);
     if (lane === 'life') warmedUp = warmUp(log, () => warmUpDelivery(db, plans, lane));

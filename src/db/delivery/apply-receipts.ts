@@ -1,12 +1,10 @@
 import { sql } from 'kysely';
+import type { Evidence } from '#domain/delivery/evidence.ts';
 import type { DeliveryRef } from '#domain/delivery/refs.ts';
 import type { Tx } from '#db/database.ts';
 
-export interface ReceiptRow {
+export interface ReceiptRow extends Pick<Evidence, 'state' | 'providerId' | 'code'> {
   readonly ref: DeliveryRef;
-  readonly state: 'accepted' | 'delivered' | 'failed';
-  readonly providerId: string | null;
-  readonly code: string | null;
 }
 
 const RANK_SQL = sql`CASE d.state WHEN 'delivered' THEN 4 WHEN 'failed' THEN 3 WHEN 'accepted' THEN 2 WHEN 'cancelled' THEN 2 WHEN 'expired' THEN 2 WHEN 'unknown' THEN 1 WHEN 'unresolved' THEN 1 ELSE 0 END`;
