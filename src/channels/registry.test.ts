@@ -29,7 +29,7 @@ const everything: Environment = {
 const log = createLog('test', 'silent');
 const open = async (env: Environment): Promise<Channels> => createChannels(await installChannels(readConfig(env)), { log });
 
-const prepare = (channels: Channels, account?: number): Record<(typeof CHANNELS)[number], PreparedSend> => ({
+const prepare = (channels: Channels, account?: number): Record<'push' | 'sms' | 'email', PreparedSend> => ({
   push: channels.push.prepare(
     { channel: 'push', title: ['t'], body: ['b'], actions: [], ttlSeconds: 60, pushUrgency: 'high', topic: 't', lang: 'en' },
     { id: 1, address: '', ...(account === undefined ? {} : { account }) },

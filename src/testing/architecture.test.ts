@@ -278,8 +278,9 @@ test('lint holds the same rows: every layer of the table has an override with re
     expect(held).toContain(`${folder}/**`);
 });
 
-test('every channel has its folder, and every exception to their names is still needed', () => {
-  expect(CHANNELS.filter((channel) => !existsSync(`src/channels/${channel}/channel.ts`))).toEqual([]);
+test('every channel has its folder with its contract, and every exception to their names is still needed', () => {
+  const wanted = CHANNELS.flatMap((channel) => ['channel.ts', 'contract.test.ts'].map((name) => `src/channels/${channel}/${name}`));
+  expect(wanted.filter((path) => !existsSync(path))).toEqual([]);
   const needed = Object.keys(rules.ONE_CHANNEL).filter((path) => {
     const text = sources.find((file) => file.path === path)?.text ?? '';
     return rules.channelNames({ path: 'src/services/x.ts', text }).length > 0;

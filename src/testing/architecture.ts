@@ -269,11 +269,15 @@ export const ONE_CHANNEL: Readonly<Record<string, string>> = {
 };
 
 /**
- * Quoted, as a key, or as a property. `email` is also a column and a field of forms, so it counts only on a line that speaks of
- * a channel.
+ * Quoted, as a key, or as a property. Others than these two may also be columns and fields of forms, as `email` is, so they
+ * count only on a line that speaks of a channel.
  */
-const NAMES = CHANNELS.filter((channel) => channel !== 'email').join('|');
-const CHANNEL_NAMES = new RegExp(`(['"\`])(${NAMES})\\1|(^|[{,(])\\s*(${NAMES})\\s*\\??:|\\.(${NAMES})\\b(?!\\()|channel.*['"\`]email['"\`]`, 'i');
+const UNMISTAKABLE = 'push|sms';
+const ALL = CHANNELS.join('|');
+const CHANNEL_NAMES = new RegExp(
+  `(['"\`])(${UNMISTAKABLE})\\1|(^|[{,(])\\s*(${UNMISTAKABLE})\\s*\\??:|\\.(${UNMISTAKABLE})\\b(?!\\()|channel.*['"\`](${ALL})['"\`]`,
+  'i',
+);
 
 /** What a channel can do is asked of its facts: a line that knows a channel by its name treats the next one wrongly. */
 export const channelNames: Rule = (file) =>

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -27,6 +27,10 @@ export interface SystemOptions {
   /** Push services of a test's own, besides the simulator's. */
   pushHosts?: readonly string[];
   tenant?: Partial<NewTenant>;
+  /** Root of another tree whose processes these are, its migrations first; this checkout unless told. */
+  tree?: string;
+  /** Further variables of the processes. */
+  env?: Readonly<Record<string, string>>;
 }
 
 export interface System {
@@ -58,7 +62,7 @@ export const freePort = (): Promise<number> =>
     });
   });
 
-const scriptOf = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+const HERE = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
  * The whole system as it runs in production: API and worker as processes of their own, real Postgres, real Redis when
@@ -103,8 +107,11 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     PUSH_HOSTS: [simulator.url, ...(options.pushHosts ?? [])].join(','),
     BOUNCE_SMTP_PORT: String(bouncePort),
     ...(options.redisUrl ? { REDIS_URL: options.redisUrl } : {}),
+    ...options.env,
   };
-  const run = (script: string): ChildProcess => spawn(process.execPath, [scriptOf(script)], { env, stdio: ['ignore', log, log, 'ipc'] });
+  const tree = options.tree ?? HERE;
+  const run = (script: string): ChildProcess => spawn(process.execPath, [join(tree, script)], { env, stdio: ['ignore', log, log, 'ipc'] });
+  if (options.tree) spawnSync(process.execPath, [join(tree, 'src/migrate-main.ts')], { env, stdio: ['ignore', log, log] });
 
   const email = `admin-${port}@example.test`;
   const password = 'correct horse battery staple';

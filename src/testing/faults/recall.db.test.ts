@@ -69,7 +69,7 @@ interface Case {
 const origin = { callbackBase: 'https://alert.example.org', publicUrl: 'https://alert.example.org', log };
 
 /** As many calls at once as `places`, which is more than the connections; a quarter more of them are marked. */
-const CASES: Record<Channel, Case> = {
+const CASES: Record<'sms' | 'email' | 'push', Case> = {
   sms: {
     ...{ people: 40, begun: 4, bound: 4, marked: 10 },
     adapter: () => ({
@@ -98,7 +98,7 @@ interface Watch {
 }
 
 /** A message in the midst of its calls: everybody whom the carriers take at once is called and not answered. */
-async function underWay(channel: Channel, { listens = true, looks = true }: Watch = {}) {
+async function underWay(channel: keyof typeof CASES, { listens = true, looks = true }: Watch = {}) {
   const { people, begun, marked, adapter: make } = CASES[channel];
   const { tenantId, apiKey } = await deps.tenant({ policy: OPEN_POLICY });
   const api = apiOf(app, apiKey);
