@@ -167,6 +167,7 @@ const TABLE: { rule: Rule; name: string; bad: SourceFile[]; good: SourceFile[] }
       { path: 'src/services/y.ts', text: "await sql`SELECT 1 FROM senders WHERE channel = 'sms'`.execute(tx);" },
       { path: 'src/cli/x.ts', text: `io.out(String(view.channels.sms));` },
       { path: 'src/up/install.ts', text: `const by: { channel: 'email' } = found;` },
+      { path: 'src/services/z.ts', text: 'if (!/^(push|sms|email)$/.test(word)) return;' },
     ],
     good: [
       { path: 'src/services/x.ts', text: `// Of 'sms' alone.\nconst email = row['email']; ids.push(id); const sms = 1;` },

@@ -269,13 +269,13 @@ export const ONE_CHANNEL: Readonly<Record<string, string>> = {
 };
 
 /**
- * Quoted, as a key, or as a property. Others than these two may also be columns and fields of forms, as `email` is, so they
- * count only on a line that speaks of a channel.
+ * These two count wherever they stand quoted, as a key or as a property. The others may also be columns and fields of forms,
+ * as `email` is, so they count only on a line that speaks of a channel. A regular expression that lists any of them counts too.
  */
 const UNMISTAKABLE = 'push|sms';
 const ALL = CHANNELS.join('|');
 const CHANNEL_NAMES = new RegExp(
-  `(['"\`])(${UNMISTAKABLE})\\1|(^|[{,(])\\s*(${UNMISTAKABLE})\\s*\\??:|\\.(${UNMISTAKABLE})\\b(?!\\()|channel.*['"\`](${ALL})['"\`]`,
+  `(['"\`])(${UNMISTAKABLE})\\1|\\b(${ALL})\\|(${ALL})\\b|(^|[{,(])\\s*(${UNMISTAKABLE})\\s*\\??:|\\.(${UNMISTAKABLE})\\b(?!\\()|channel.*['"\`](${ALL})['"\`]`,
   'i',
 );
 

@@ -63,7 +63,10 @@ export interface InboundHook extends HookBase {
 }
 
 export interface InboundText {
-  /** Its id at the carrier: a repeated call is answered as the first time and changes nothing. */
+  /**
+   * Its id: a repeated call is answered as the first time and changes nothing. No other text of any carrier may have the same, so
+   * an adapter whose carrier merely counts puts a name before the number.
+   */
   readonly id: string;
   /** The person's address, of the kind that the channel uses. */
   readonly from: string;

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { doubtText } from '#domain/delivery/doubt-text.ts';
 import { invalidField } from '#platform/errors.ts';
-import type { Channel, DeliveryState } from '#schemas/delivery.ts';
+import { type Channel, CHANNELS, type DeliveryState } from '#schemas/delivery.ts';
 import type { DeliveryView, Page } from '#schemas/views.ts';
 import type { Tx } from '#db/database.ts';
 import { type Context, inTenant } from '#services/context.ts';
@@ -30,7 +30,7 @@ interface Row {
 
 type Position = { recipientId: string; channel: Channel; wave: number } | undefined;
 
-/** Deliveries of a message that have begun or ended, in order of recipient; keyset, so page 1,000 costs what page 1 costs. */
+/** Lists a message's deliveries that have begun or ended, in the order of recipients; by keyset, so page 1,000 costs what page 1 does. */
 export async function listDeliveries(ctx: Context, publicId: string, input: ListDeliveries = {}): Promise<Page<DeliveryView>> {
   const limit = Math.min(Math.max(input.limit ?? 100, 1), 1000);
   const after = positionOf(ctx, input.cursor);
@@ -42,8 +42,10 @@ export async function listDeliveries(ctx: Context, publicId: string, input: List
   };
 }
 
-/** Every delivery in pages of 1,000, for exports; each page is a transaction of its own. */
-export async function* streamDeliveries(ctx: Context, publicId: string, input: Omit<ListDeliveries, 'cursor' | 'limit'> = {}): AsyncIterable<DeliveryView[]> {
+type Filter = Omit<ListDeliveries, 'cursor' | 'limit'>;
+
+/** Gives every delivery in pages of 1,000, for exports; each page is a transaction of its own. */
+export async function* streamDeliveries(ctx: Context, publicId: string, input: Filter = {}): AsyncIterable<DeliveryView[]> {
   const { id: messageId } = await inTenant(ctx, (tx) => loadMessage(tx, ctx, publicId));
   let after: Position;
   for (;;) {
@@ -59,22 +61,29 @@ async function readRows(tx: Tx, ctx: Context, messageId: string, input: ListDeli
   const states = input.state === undefined ? null : typeof input.state === 'string' ? [input.state] : [...input.state];
   const { rows } = await sql<Row>`
     SELECT d.recipient_id, p.name, d.channel, d.wave, d.state, d.attempts, d.code, d.marked_at, d.settled_at, d.provider_id
-    FROM deliveries d LEFT JOIN recipients p ON p.tenant_id = d.tenant_id AND p.id = d.recipient_id
-    WHERE d.message_id = ${messageId} AND d.tenant_id = ${ctx.tenantId}
+    FROM deliveries d
+    LEFT JOIN recipients p ON p.tenant_id = d.tenant_id AND p.id = d.recipient_id
+    WHERE d.message_id = ${messageId}
+      AND d.tenant_id = ${ctx.tenantId}
       AND (${states}::delivery_state[] IS NULL OR d.state = ANY (${states}::delivery_state[]))
       AND (${input.channel ?? null}::channel IS NULL OR d.channel = ${input.channel ?? null}::channel)
-      ${after ? sql`AND (d.recipient_id, d.channel, d.wave) > (${after.recipientId}::bigint, ${after.channel}::channel, ${after.wave}::smallint)` : sql``}
-    ORDER BY d.recipient_id, d.channel, d.wave LIMIT ${limit}`.execute(tx);
+      ${after ? behindSql(after) : sql``}
+    ORDER BY d.recipient_id, d.channel, d.wave
+    LIMIT ${limit}`.execute(tx);
   return rows;
 }
 
+const behindSql = ({ recipientId, channel, wave }: NonNullable<Position>) =>
+  sql`AND (d.recipient_id, d.channel, d.wave) > (${recipientId}::bigint, ${channel}::channel, ${wave}::smallint)`;
+
 function positionOf(ctx: Context, cursor: string | undefined): Position {
   if (cursor === undefined) return undefined;
-  const [id, channel, wave] = cursor.split('.');
-  const recipientId = ctx.ids.decode('rcp', id ?? '');
-  if (recipientId === undefined || !/^(push|sms|email)$/.test(channel ?? '') || !/^\d{1,5}$/.test(wave ?? ''))
+  const [id = '', name, wave = ''] = cursor.split('.');
+  const recipientId = ctx.ids.decode('rcp', id);
+  const channel = CHANNELS.find((one) => one === name);
+  if (recipientId === undefined || channel === undefined || !/^\d{1,5}$/.test(wave))
     throw invalidField('cursor', 'invalid_cursor', 'is not a cursor that a list gave out');
-  return { recipientId, channel: channel as Channel, wave: Number(wave) };
+  return { recipientId, channel, wave: Number(wave) };
 }
 
 const viewOf = (ctx: Context, row: Row): DeliveryView => {

@@ -127,6 +127,15 @@ test('it sends, hears what became of each page, and takes answers by text and by
   expect(pagesOf('Sandbags').every(({ from, text }) => from === OURS && text.includes('Reply 1 I come, 2 Not today'))).toBe(true);
   expect(await suppressed()).toContain(cat);
 
+  const listed: string[] = [];
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const query: string = cursor && `&cursor=${encodeURIComponent(cursor)}`;
+    const { body } = await system.call<{ items: { channel: string }[]; next: string | null }>('GET', `/v1/messages/${id}/deliveries?limit=1${query}`);
+    listed.push(...body.items.map(({ channel }) => channel));
+    cursor = body.next;
+  }
+  expect(listed).toEqual(['pager', 'pager', 'pager']);
+
   const page = pagesOf('Sandbags').find(({ to }) => to === ben);
   const news = { id: page?.id ?? '', state: 'lost' };
   expect((await carrier.call(page?.callback ?? '', news, 'a key that nobody knows of us')).status).toBe(403);

@@ -27,7 +27,7 @@ export function pagerHooks(accounts: readonly PagerAccount[]): readonly Hook[] {
       path: '/hooks/pager/texts',
       summary: 'Text from a pager',
       description: 'Signed.',
-      toInbound: ({ id = '', from = '', to = '', text = '' }) => ({ id, from, to: [to], body: text, byCarrier: undefined }),
+      toInbound: ({ id = '', from = '', to = '', text = '' }) => ({ id: `pager:${id}`, from, to: [to], body: text, byCarrier: undefined }),
       answer: { contentType: 'application/json', description: 'What to show on the pager.', of: (reply) => JSON.stringify({ reply }) },
     },
   ];
