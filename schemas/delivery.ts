@@ -1,7 +1,6 @@
 /** The closed vocabularies of a message and its deliveries. The database enums carry the same words. */
 
-export const CHANNELS = ['push', 'sms', 'email'] as const;
-export type Channel = (typeof CHANNELS)[number];
+export { ANSWER_WAYS, type AnswerWay, type Channel, CHANNELS } from './channel-facts.ts';
 
 /** Class of a message; it is also its lane. life: never lost; ops: at least once, one resend; bulk: never twice. */
 export const MESSAGE_CLASSES = ['life', 'ops', 'bulk'] as const;
@@ -20,10 +19,6 @@ export type MessageState = (typeof MESSAGE_STATES)[number];
 /** Why a scheduled start was not made and the message is a draft again, for a person to decide. */
 export const RETURN_REASONS = ['missed_start', 'audience_changed', 'empty_audience'] as const;
 export type ReturnReason = (typeof RETURN_REASONS)[number];
-
-/** How an answer reached us. */
-export const ANSWER_WAYS = ['page', 'sms', 'push'] as const;
-export type AnswerWay = (typeof ANSWER_WAYS)[number];
 
 /** Roles of people who sign in to the console. */
 export const USER_ROLES = ['admin', 'coordinator', 'viewer'] as const;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { audienceSchema } from './audience.ts';
-import { CHANNELS, MESSAGE_CLASSES } from './delivery.ts';
+import { CHANNELS, DEFAULT_CHANNELS } from './channel-facts.ts';
+import { MESSAGE_CLASSES } from './delivery.ts';
 import { isSeen, saysSomething } from './visible-text.ts';
 
 /** BCP 47 language tag; unknown or malformed tags are refused. */
@@ -43,7 +44,7 @@ const channelSchema = z.enum(CHANNELS);
 
 /** One wave of a plan. `afterSeconds` counts from launch; later waves go to those selected by `to`. */
 export const planStepSchema = z.strictObject({
-  channels: z.array(channelSchema).min(1).max(3),
+  channels: z.array(channelSchema).min(1).max(CHANNELS.length),
   /** first: each person gets the first channel of the list that reaches them; parallel: every channel that does. */
   mode: z.enum(['first', 'parallel']).default('first'),
   afterSeconds: z.int().min(0).max(86_400).default(0),
@@ -56,7 +57,7 @@ const channelsSchema = z.union([
   z
     .array(channelSchema)
     .min(1)
-    .max(3)
+    .max(CHANNELS.length)
     .refine((c) => new Set(c).size === c.length, { message: 'a channel may appear once' }),
   z.strictObject({ plan: z.array(planStepSchema).min(1).max(6) }),
 ]);
@@ -82,7 +83,7 @@ export const messageInputSchema = z.strictObject({
   /** What is not given here the organisation's standing words say. */
   says: saysSchema.optional(),
   audience: audienceSchema,
-  channels: channelsSchema.default(['push', 'sms', 'email']),
+  channels: channelsSchema.default([...DEFAULT_CHANNELS]),
   answers: z
     .array(answerOptionSchema)
     .max(9)
@@ -119,7 +120,7 @@ export const previewInputSchema = z.strictObject({
   audience: audienceSchema,
   class: z.enum(MESSAGE_CLASSES).default('ops'),
   drill: z.boolean().default(false),
-  channels: channelsSchema.default(['push', 'sms', 'email']),
+  channels: channelsSchema.default([...DEFAULT_CHANNELS]),
   text: messageInputSchema.shape.text.optional(),
   says: saysSchema.optional(),
   answers: messageInputSchema.shape.answers,

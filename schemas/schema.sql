@@ -36,7 +36,7 @@ CREATE TABLE answers (
   note text,
   changes integer NOT NULL DEFAULT 0,
   CONSTRAINT answers_pkey PRIMARY KEY (message_id, recipient_id),
-  CONSTRAINT answers_way_check CHECK ((way = ANY (ARRAY['page'::text, 'sms'::text, 'push'::text])))
+  CONSTRAINT answers_way_check CHECK (((way = 'page'::text) OR ((way)::channel IS NOT NULL)))
 );
 
 CREATE TABLE api_keys (
@@ -371,7 +371,7 @@ CREATE TABLE senders (
   breaker_probe_at timestamp with time zone NOT NULL DEFAULT '1970-01-01 00:00:00+00'::timestamp with time zone,
   breaker_life_probe_at timestamp with time zone NOT NULL DEFAULT '1970-01-01 00:00:00+00'::timestamp with time zone,
   created_at timestamp with time zone NOT NULL DEFAULT now(),
-  CONSTRAINT senders_account_check CHECK ((account = ANY (ARRAY[1, 2]))),
+  CONSTRAINT senders_account_check CHECK (((account >= 1) AND (account <= 99))),
   CONSTRAINT senders_pkey PRIMARY KEY (tenant_id, id),
   CONSTRAINT senders_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id),
   CONSTRAINT senders_throttle_check CHECK (((throttle > (0)::double precision) AND (throttle <= (1)::double precision))),

@@ -1,5 +1,4 @@
-import { createChannels } from '#channels/registry.ts';
-import { startBounceIntake } from '#channels/email/bounce-intake.ts';
+import { createChannels, hooksOf, listen } from '#channels/registry.ts';
 import { createApp } from '#http/app.ts';
 import { progressHub } from '#http/progress-hub.ts';
 import { serve } from '#http/server.ts';
@@ -17,30 +16,25 @@ const DRAIN_MS = 10_000;
 await runProcess('api', async (env) => {
   const runtime = await createRuntime(env, 'api');
   const { deps, config, log } = runtime;
-  const { email } = createChannels(config, log);
-  const app = createApp({ ...deps, mailer: joinMailer(email, deps) }, { queue: runtime.queues });
+  const { email } = createChannels(runtime.channels, { log });
+  const app = createApp({ ...deps, mailer: joinMailer(email, deps) }, { queue: runtime.queues, hooks: hooksOf(runtime.channels) });
   await trimMemory();
   await warmUp(log, async () => {
     // The router is put together by the first request, in 10 ms.
     await Promise.all([warmUpLaunch(deps), app.request('/livez')]);
   });
   const server = await serve(app, { port: config.port, host: config.host, endStreams: () => progressHub(deps).close() });
-  const bounces =
-    config.bounceSmtpPort === undefined
-      ? undefined
-      : await startBounceIntake({
-          port: config.bounceSmtpPort,
-          host: config.host,
-          accepts: (ref) => isOurReturnPath(deps, ref),
-          onBounce: (ref, bounce) => receiveBounce(deps, ref, bounce),
-          log,
-        });
+  const intakes = await listen(
+    runtime.channels,
+    { log },
+    { accepts: (ref) => isOurReturnPath(deps, ref), receive: (ref, evidence) => receiveBounce(deps, ref, evidence) },
+  );
   log.info({ url: server.url, queue: runtime.queues.backend }, 'api started');
   return {
     log,
     close: async () => {
       await server.close(DRAIN_MS);
-      await bounces?.close();
+      await intakes.close();
       await email.close();
       await runtime.close();
     },

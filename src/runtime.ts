@@ -1,3 +1,4 @@
+import { type InstalledChannels, installChannels } from '#channels/registry.ts';
 import { type Database, openDatabase } from '#db/database.ts';
 import { BEAT_MS, Incarnation } from '#db/server/incarnation.ts';
 import { strangerToQueue } from '#db/server/own-queue.ts';
@@ -10,6 +11,7 @@ import type { Deps } from '#services/context.ts';
 
 export interface Runtime {
   readonly config: Config;
+  readonly channels: InstalledChannels;
   readonly log: Log;
   readonly deps: Deps;
   readonly queues: Queues;
@@ -24,6 +26,8 @@ const POOL: Record<'api' | 'worker', number> = { api: 16, worker: 7 };
 /** Builds what one process needs from its environment: nothing else constructs these. */
 export async function createRuntime(env: Environment, kind: 'api' | 'worker'): Promise<Runtime> {
   const config = readConfig(env);
+  // Before anything else begins: a wrong setting of an account is a fault of the configuration like any other.
+  const channels = await installChannels(config);
   const log = createLog(kind, config.logLevel);
   const incarnation = new Incarnation(config.dataFolder, log);
   const { admit } = incarnation;
@@ -51,6 +55,7 @@ export async function createRuntime(env: Environment, kind: 'api' | 'worker'): P
   const deps: Deps = { config, log, clock: systemClock, db, queue: queues, tokens: new Tokens(config.secretKeys), ids: new PublicIds(installation.id_key) };
   return {
     config,
+    channels,
     log,
     deps,
     queues,

@@ -45,7 +45,7 @@ interface OpenLane {
  * Each lane has connections of its own, to the database and to the carriers: a life message queued behind the 750 calls
  * that a campaign may have marked on the same 32 connections, at 100 ms an answer for three seconds.
  */
-function openLane({ deps, config, log, admit }: Runtime, name: MessageClass, courtesy: Courtesy, recalls: Recalls): OpenLane {
+function openLane({ deps, config, log, admit, channels }: Runtime, name: MessageClass, courtesy: Courtesy, recalls: Recalls): OpenLane {
   const db = openDatabase({
     url: config.databaseUrl,
     role: 'muster_worker',
@@ -55,7 +55,7 @@ function openLane({ deps, config, log, admit }: Runtime, name: MessageClass, cou
     admit,
     keysOnly: true,
   });
-  const carriers = createChannels(config, log);
+  const carriers = createChannels(channels, { log });
   const plans = new SendPlans(deps, carriers);
   const beforeMark = name === 'life' ? courtesy.lifeMarks : name === 'bulk' ? courtesy.giveWay : () => undefined;
   const workerName = `${hostname()}:${process.pid}`;

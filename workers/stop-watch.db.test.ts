@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createSmsAdapter } from '#channels/sms/adapter.ts';
+import { createSmsAdapter } from '#channels/sms/twilio/adapter.ts';
 import type { ClaimedBatch } from '#db/delivery/claim-batch.ts';
 import { type Database, openDatabase } from '#db/database.ts';
 import { createLog } from '#platform/log.ts';

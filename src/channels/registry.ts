@@ -1,54 +1,101 @@
-import type { Channel } from '#schemas/delivery.ts';
-import type { ChannelAdapter, Content } from '#domain/delivery/channel.ts';
-import type { Clock } from '#platform/clock.ts';
-import type { Config } from '#platform/config.ts';
-import type { Log } from '#platform/log.ts';
-import { createEmailAdapter } from './email/adapter.ts';
-import { parseSender } from './email/mime.ts';
-import { createPushAdapter } from './push/adapter.ts';
-import { createSmsAdapter } from './sms/adapter.ts';
+import type { ChannelAdapter, Content, ContentOf } from '#domain/delivery/channel.ts';
+import type { Hook } from '#domain/delivery/hook.ts';
+import { howToSetUp, type ProviderAccount } from '#platform/accounts.ts';
+import { type Config, ConfigError } from '#platform/config.ts';
+import { byChannel, type Channel, CHANNELS } from '#schemas/channel-facts.ts';
+import type { ChannelModule, EvidenceIntake, Listening, Provider, ReadAccount, Surroundings } from './module.ts';
 
-/** One adapter for every channel there is; `satisfies` below makes a forgotten one a type error. */
-export type Channels = { readonly [C in Channel]: ChannelAdapter<Extract<Content, { channel: C }>> };
+/** One adapter for every channel there is. */
+export type Channels = { readonly [C in Channel]: ChannelAdapter<ContentOf<C>> };
 
-export type ChannelConfig = Pick<Config, 'twilio' | 'twilio2' | 'smtpUrl' | 'smtpUrl2' | 'mailFrom' | 'vapid' | 'pushHosts' | 'publicUrl'>;
+/** The channels of this installation with their accounts read, before anything of them is used. */
+export interface InstalledChannels {
+  readonly config: Config;
+  readonly modules: Readonly<Record<Channel, ChannelModule>>;
+  readonly accounts: readonly InstalledAccount[];
+}
 
-/** A channel without credentials answers so to every call: its sender stops and a human is told what to set. */
-function absent<C extends Content>(channel: C['channel'], detail: string): ChannelAdapter<C> {
+interface InstalledAccount extends Pick<ProviderAccount, 'channel' | 'provider' | 'number'> {
+  readonly account: ReadAccount<Content>;
+}
+
+/**
+ * Loads the folder of every channel and has it read the settings of its accounts.
+ * @throws ConfigError naming every wrong field; Error for a channel that has no folder
+ */
+export async function installChannels(config: Config): Promise<InstalledChannels> {
+  const loaded = await Promise.all(CHANNELS.map(async (channel) => [channel, await loadModule(channel)] as const));
+  const modules = Object.fromEntries(loaded) as Record<Channel, ChannelModule>;
+  const problems: string[] = [];
+  const accounts = config.accounts.flatMap(({ channel, provider, number, settings, source }): InstalledAccount[] => {
+    const { providers } = modules[channel];
+    const known = Object.hasOwn(providers, provider) ? (providers[provider] as Provider<Content>) : undefined;
+    const read = known?.read(settings) ?? { problems: [{ field: 'provider', message: `must be ${Object.keys(providers).join(' or ')}` }] };
+    if (!('problems' in read)) return [{ channel, provider, number, account: read }];
+    problems.push(...read.problems.map(({ field, message }) => `${source}${field === '' ? '' : `${field}: `}${message}`));
+    return [];
+  });
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { config, modules, accounts };
+}
+
+async function loadModule(channel: Channel): Promise<ChannelModule> {
+  try {
+    return ((await import(`./${channel}/channel.ts`)) as { default: ChannelModule }).default;
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    throw new Error(`src/channels/${channel}/channel.ts cannot be loaded, although schemas/channel-facts.ts has the channel ${channel}`, { cause: error });
+  }
+}
+
+/** A channel or an account without credentials answers so to every call: its sender stops and a human is told what to set. */
+function absent(channel: Channel, detail: string): ChannelAdapter {
   const send = async () => ({ outcome: { kind: 'misconfigured', code: 'not_configured', detail } }) as const;
   return { channel, concurrency: 1, prepare: () => ({ send }), close: async () => {} };
 }
 
 /** Several accounts of one channel, each with connections of its own: what one provider hangs in, the other does not miss. */
-function byAccount<C extends Content>(accounts: readonly [ChannelAdapter<C>, ...ChannelAdapter<C>[]]): ChannelAdapter<C> {
-  const [first] = accounts;
-  const none = absent<C>(first.channel, 'The sender names an account that this installation does not have.');
+function byAccount(channel: Channel, accounts: ReadonlyMap<number, ChannelAdapter>): ChannelAdapter {
+  const [first] = accounts.values();
   return {
-    channel: first.channel,
-    concurrency: first.concurrency,
-    prepare: (content, sender) => (accounts[(sender.account ?? 1) - 1] ?? none).prepare(content, sender),
+    channel,
+    concurrency: first?.concurrency ?? 1,
+    prepare(content, sender) {
+      const number = sender.account ?? 1;
+      return (accounts.get(number) ?? absent(channel, howToSetUp(channel, number))).prepare(content, sender);
+    },
     close: async () => {
-      await Promise.all(accounts.map((account) => account.close()));
+      await Promise.all([...accounts.values()].map((account) => account.close()));
     },
   };
 }
 
-const domainOf = (mailFrom: string): string => parseSender(mailFrom)?.address.split('@')[1] ?? 'localhost.localdomain';
+/** Adapters with connections of their own. */
+export function createChannels({ config, accounts }: InstalledChannels, surroundings: Omit<Surroundings, 'config'>): Channels {
+  return byChannel((channel) => {
+    const own = accounts.filter((one) => one.channel === channel).sort((a, b) => a.number - b.number);
+    return byAccount(channel, new Map(own.map(({ number, account }) => [number, account.create({ config, ...surroundings })])));
+  }) as Channels;
+}
 
-/** The channels of this installation, from its configuration. */
-export function createChannels(config: ChannelConfig, log: Log, options: { clock?: Clock } = {}): Channels {
-  const { mailFrom, vapid, pushHosts, publicUrl } = config;
-  const sms = (account: ChannelConfig['twilio'], names: string): Channels['sms'] =>
-    account ? createSmsAdapter({ ...account, callbackBase: publicUrl, log, ...options }) : absent('sms', `SMS is not set up: set ${names}.`);
-  const email = (smtpUrl: string | undefined, name: string): Channels['email'] =>
-    smtpUrl
-      ? createEmailAdapter({ smtpUrl, mailFrom, returnDomain: domainOf(mailFrom), log, ...options })
-      : absent('email', `E-mail is not set up: set ${name}.`);
+/** What carriers may call, of every provider there is. */
+export const hooksOf = ({ modules, accounts }: InstalledChannels): readonly Hook[] =>
+  CHANNELS.flatMap((channel) =>
+    Object.entries(modules[channel].providers).flatMap(([name, provider]) =>
+      (provider as Provider<Content>).hooks(accounts.flatMap((one) => (one.channel === channel && one.provider === name ? [one.account] : []))),
+    ),
+  );
+
+/** Starts what takes evidence by other ways than HTTP. */
+export async function listen({ config, modules }: InstalledChannels, surroundings: Omit<Surroundings, 'config'>, intake: EvidenceIntake): Promise<Listening> {
+  const listening: Listening[] = [];
+  for (const channel of CHANNELS) {
+    const one = await modules[channel].listen?.({ config, ...surroundings }, intake);
+    if (one) listening.push(one);
+  }
   return {
-    push: vapid
-      ? createPushAdapter({ vapid, allowedHosts: pushHosts, publicUrl, log, ...options })
-      : absent('push', 'Web push is not set up: set VAPID_PUBLIC_KEY and VAPID_PRIVATE_KEY.'),
-    sms: byAccount([sms(config.twilio, 'TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN'), sms(config.twilio2, 'TWILIO_2_ACCOUNT_SID and TWILIO_2_AUTH_TOKEN')]),
-    email: byAccount([email(config.smtpUrl, 'SMTP_URL'), email(config.smtpUrl2, 'SMTP_2_URL')]),
-  } satisfies Channels;
+    close: async () => {
+      await Promise.all(listening.map((one) => one.close()));
+    },
+  };
 }

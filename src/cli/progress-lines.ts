@@ -1,5 +1,5 @@
 import { formatDuration } from '#platform/duration.ts';
-import type { Channel } from '#schemas/delivery.ts';
+import { type Channel, countsSegments } from '#schemas/channel-facts.ts';
 import type { MessageView } from '#schemas/views.ts';
 
 const number = new Intl.NumberFormat('en');
@@ -35,7 +35,7 @@ function paceText({ forecast, fact, state }: MessageView): string {
 
 /** SMS segments, which people pay for one by one. A unit of the other channels is a message, and messages are counted already. */
 const segmentsOf = (rows: readonly { readonly channel: Channel; readonly units: number }[]): number =>
-  rows.reduce((sum, row) => sum + (row.channel === 'sms' ? row.units : 0), 0);
+  rows.reduce((sum, row) => sum + (countsSegments(row.channel) ? row.units : 0), 0);
 
 /** Three lines for a terminal that is redrawn, four once calls were made; never wider than `columns`. */
 export function progressLines(view: MessageView, columns: number): string[] {

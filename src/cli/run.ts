@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { readCliConfig } from '#platform/cli-config.ts';
 import { ConfigError } from '#platform/config.ts';
+import { CHANNELS } from '#schemas/channel-facts.ts';
 import { openApi, Refusal, Unreachable } from './api.ts';
 import { allClear, correct, exportList, importPeople, list, preview, release, send, stop } from './commands.ts';
 import { type Command, type Flags, type Io, UsageError } from './io.ts';
@@ -30,7 +31,7 @@ Message options (send, preview):
   --text WORDS     the text; --text fr="MOTS" for other locales     --locale en  locale of a bare --text
   --to WHO         all, tag:a,b, skill:x, id:rcp_…, near:lat,lon,km; several narrow it down
   --audience JSON  the API's own expression, or @file               --file FILE  a whole message as JSON
-  --class ops      life, ops or bulk       --channels push,sms,email --title TITLE
+  --class ops      life, ops or bulk       --channels ${CHANNELS.join(',')} --title TITLE
   --answer k=Label an answer button; --counts k: it counts as coming
   --expires 4h     also a time; --start likewise      --drill  an exercise      --share  people may pass it on
   --who --where --do --issuer   what a life message must say and its text, or the organisation's settings, do not

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Channel } from '#schemas/delivery.ts';
+import { addressFacts, type Channel } from '#schemas/channel-facts.ts';
 import type { SuppressionsTable } from '#schemas/database.ts';
 import type { Tx } from './database.ts';
 
@@ -8,7 +8,7 @@ export interface SuppressedAddress {
   /** The address as it was used. It is kept in lower case, which changes no telephone number. */
   readonly address: string;
   readonly reason: SuppressionsTable['reason'];
-  /** Where it comes from: `provider`, `receipt`, `sms`, `link`, or the label of the actor. */
+  /** Where it comes from: `provider`, `receipt`, `link`, the channel of a text, or the label of the actor. */
   readonly source: string;
 }
 
@@ -35,15 +35,15 @@ export async function suppress(tx: Tx, tenantId: number, addresses: readonly Sup
 }
 
 /**
- * Marks these people's address of a channel as one that no carrier can reach. Push has no address, so there a dead
- * subscription is removed instead.
+ * Marks these people's address of a channel as one that no carrier can reach. Subscriptions are no address: there a dead one
+ * is removed instead.
  */
 export async function markAddressInvalid(tx: Tx, tenantId: number, channel: Channel, recipientIds: readonly string[]): Promise<void> {
-  if (recipientIds.length === 0 || channel === 'push') return;
-  const column = channel === 'sms' ? 'phone_invalid_at' : 'email_invalid_at';
+  const { invalidColumn } = addressFacts(channel);
+  if (recipientIds.length === 0 || invalidColumn === null) return;
   await sql`
     UPDATE recipients
-    SET ${sql.ref(column)} = now()
+    SET ${sql.ref(invalidColumn)} = now()
     WHERE tenant_id = ${tenantId}
       AND id = ANY (${[...recipientIds]}::bigint[])`.execute(tx);
 }

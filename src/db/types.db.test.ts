@@ -72,7 +72,11 @@ test('the enums and checked words of the database are those of the code', async 
     JOIN pg_enum e ON e.enumtypid = t.oid
     WHERE t.typnamespace = 'public'::regnamespace
     GROUP BY t.typname`);
-  expect(Object.fromEntries(rows.map((row) => [row.name, row.labels]))).toEqual(ENUMS);
+  // Channels are added at the end of their type, wherever they stand among the others.
+  const sorted = (name: string, words: readonly string[]) => [name, name === 'channel' ? words.toSorted() : [...words]] as const;
+  expect(Object.fromEntries(rows.map((row) => sorted(row.name, row.labels)))).toEqual(
+    Object.fromEntries(Object.entries(ENUMS).map(([name, words]) => sorted(name, words))),
+  );
   for (const [constraint, words] of Object.entries(CHECKED_WORDS)) {
     const { rows: found } = await owner.query<{ text: string }>('SELECT pg_get_constraintdef(oid) AS text FROM pg_constraint WHERE conname = $1', [constraint]);
     expect(

@@ -1,6 +1,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { bodyLimit } from './body-limit.ts';
+import type { Hook } from '#domain/delivery/hook.ts';
 import type { PublicDeps } from '#services/spread/join-by-mail.ts';
 import type { AppEnv } from './env.ts';
 import { gate } from './gate.ts';
@@ -12,7 +13,7 @@ import { requestLog } from './request-log.ts';
 import { audiencesRoutes } from './routes/audiences.ts';
 import { capRoutes } from './routes/cap.ts';
 import { consoleRoutes } from './routes/console.ts';
-import { hooksStatusRoutes } from './routes/hooks-status.ts';
+import { hooksRoutes } from './routes/hooks.ts';
 import { messagesRoutes } from './routes/messages.ts';
 import { opsRoutes, type QueueHealth } from './routes/ops.ts';
 import { recipientsRoutes } from './routes/recipients.ts';
@@ -20,13 +21,14 @@ import { respondRoutes } from './routes/respond.ts';
 import { responsesRoutes } from './routes/responses.ts';
 import { settingsRoutes } from './routes/settings.ts';
 import { shareRoutes } from './routes/share.ts';
-import { twilioInboundRoutes } from './routes/twilio-inbound.ts';
 import { unsubscribeRoutes } from './routes/unsubscribe.ts';
 import { securityHeaders } from './security-headers.ts';
 
 export interface AppExtras {
   /** What carries the nudges, for /readyz to look at. */
   queue?: QueueHealth;
+  /** What carriers may call. */
+  hooks?: readonly Hook[];
 }
 
 /**
@@ -43,7 +45,8 @@ export function createApp(deps: PublicDeps, extras: AppExtras = {}): OpenAPIHono
   app.route('/', opsRoutes(deps, { metrics, queue: extras.queue, document: () => openApiDocument(app) }));
   app.use('/v1/*', gate(deps, app), idempotency());
   for (const routes of [messagesRoutes, recipientsRoutes, audiencesRoutes, responsesRoutes, capRoutes, settingsRoutes]) routes(deps).mountOn(app);
-  for (const routes of [hooksStatusRoutes, twilioInboundRoutes, respondRoutes, shareRoutes, unsubscribeRoutes]) app.route('/', routes(deps));
+  app.route('/', hooksRoutes(deps, extras.hooks ?? []));
+  for (const routes of [respondRoutes, shareRoutes, unsubscribeRoutes]) app.route('/', routes(deps));
   app.route('/', consoleRoutes(deps));
   return app;
 }

@@ -1,6 +1,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { hooksOf, installChannels } from '#channels/registry.ts';
 import { createMessage } from '#services/messages/create-message.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { createApp } from './app.ts';
@@ -12,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => deps.close());
 
 test('schemas/openapi.json is what the routes say (vitest -u writes it)', async () => {
-  const response = await createApp(deps).request('/v1/openapi.json');
+  const response = await createApp(deps, { hooks: hooksOf(await installChannels(deps.config)) }).request('/v1/openapi.json');
   expect(response.status).toBe(200);
   await expect(`${JSON.stringify(await response.json(), null, 2)}\n`).toMatchFileSnapshot('../../schemas/openapi.json');
 });

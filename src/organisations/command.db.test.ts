@@ -202,6 +202,7 @@ test('a sender that could not send, or whose texts would go astray, is refused b
     [other, ['--channel', 'email', '--name', 'Mail', '--address', 'Rescue\n<alerts@rescue.example>'], '--address'],
     [other, ['--channel', 'push', '--name', 'Push', '--address', 'x'], '--address'],
     [other, ['--channel', 'push', '--name', 'Push', '--account', '2'], '--account'],
+    [other, [...sms, '--address', '+12025550121', '--account', '0'], '--account'],
     [other, [...sms, '--address', '+12025550121', '--rate', '0'], '--rate'],
   ];
   for (const [to, flags, named] of refusals)
@@ -210,7 +211,7 @@ test('a sender that could not send, or whose texts would go astray, is refused b
     [['--channel', 'pigeon', '--name', 'P', '--address', 'x'], '--channel'],
     [['--channel', 'sms', '--name', 'S'], '--address'],
     [[...sms, '--address', '+12025550121', '--classes', 'life,alarm'], '--classes'],
-    [[...sms, '--address', '+12025550121', '--account', '3'], '--account'],
+    [[...sms, '--address', '+12025550121', '--account', 'third'], '--account'],
     [[...sms, '--address', '+12025550121', '--rate', 'fast'], '--rate'],
     [['--name', 'S'], '--channel'],
     [[...sms, '--revoke'], '--revoke'],

@@ -4,6 +4,7 @@ import { ConfigError, readUpConfig } from '#platform/config.ts';
 import { Problem } from '#platform/errors.ts';
 import { createLog } from '#platform/log.ts';
 import { dataFolderOf, readEmbeddedDatabase } from '#platform/ready.ts';
+import { CHANNELS } from '#schemas/channel-facts.ts';
 import { type OrganisationsIo, UsageError, type Values, type Verb } from './io.ts';
 import { VERBS } from './verbs.ts';
 
@@ -27,8 +28,8 @@ Usage: npm run organisations -- <verb> [options]        (in the image: node src/
   disable --email ADDRESS       this person signs in no longer: ends the sessions, and the API keys stop
   enable --email ADDRESS        and again; the API keys work again, too
   senders --organisation WHICH  what its messages leave from
-  sender --organisation WHICH --channel sms|email|push --name NAME [--address ADDRESS]   adds one
-         [--classes life,ops,bulk] [--rate N] [--account 1|2] [--drill] [--simulated]
+  sender --organisation WHICH --channel ${CHANNELS.join('|')} --name NAME [--address ADDRESS]   adds one
+         [--classes life,ops,bulk] [--rate N] [--account N] [--drill] [--simulated]
   rate --organisation WHICH --sender ID-OR-NAME --rate N|none   changes how fast a sender may be used
 
   WHICH is an id or a name. N is SMS segments, else messages, a second; none: as fast as the provider takes it.

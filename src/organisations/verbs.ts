@@ -1,4 +1,5 @@
-import { CHANNELS, type Channel, MESSAGE_CLASSES, type MessageClass } from '#schemas/delivery.ts';
+import { addressFacts, type Channel, CHANNELS } from '#schemas/channel-facts.ts';
+import { MESSAGE_CLASSES, type MessageClass } from '#schemas/delivery.ts';
 import { addSender, changeSenderRate } from '#services/organisations/add-sender.ts';
 import { createOrganisation } from '#services/organisations/create-organisation.ts';
 import { listOrganisations } from '#services/organisations/list-organisations.ts';
@@ -90,7 +91,8 @@ async function senders({ db, values, print }: Work): Promise<void> {
 
 async function sender({ db, values, print }: Work): Promise<void> {
   const channel = oneOf<Channel>('channel', given(values, 'channel') ?? '', CHANNELS);
-  if (channel !== 'push' && given(values, 'address') === undefined) throw new UsageError(`--address is missing: where ${channel} messages come from`);
+  if (addressFacts(channel).sender !== 'none' && given(values, 'address') === undefined)
+    throw new UsageError(`--address is missing: where ${channel} messages come from`);
   const rateGiven = given(values, 'rate');
   const ctx = await contextOf(db, values);
   const { id } = await addSender(ctx, {
@@ -104,7 +106,7 @@ async function sender({ db, values, print }: Work): Promise<void> {
     ],
     drill: values['drill'] === true,
     simulated: values['simulated'] === true,
-    account: oneOf<'1' | '2'>('account', given(values, 'account') ?? '1', ['1', '2']) === '2' ? 2 : 1,
+    account: accountOf(given(values, 'account') ?? '1'),
     unitsPerSecond: rateGiven === undefined ? null : rateOf(rateGiven),
   });
   print({ id, organisation: ctx.tenantId }, `${id}: added\n`);
@@ -114,6 +116,11 @@ async function rate({ db, values, print }: Work): Promise<void> {
   const wanted = rateOf(given(values, 'rate') ?? '');
   const { id } = await changeSenderRate(await contextOf(db, values), given(values, 'sender') ?? '', wanted);
   print({ id, unitsPerSecond: wanted }, `${id}: ${wanted === null ? 'no rate' : `${wanted}/s`}\n`);
+}
+
+function accountOf(value: string): number {
+  if (!/^\d{1,2}$/.test(value)) throw new UsageError(`--account: must be the number of an account, not "${value}"`);
+  return Number(value);
 }
 
 function rateOf(value: string): number | null {

@@ -22,11 +22,8 @@ test('the two variables that production must set are enough, and the rest has de
     host: '127.0.0.1',
     publicUrl: 'http://127.0.0.1:8080',
     redisUrls: [],
-    twilio: undefined,
-    twilio2: undefined,
-    smtpUrl: undefined,
-    smtpUrl2: undefined,
-    vapid: undefined,
+    accounts: [],
+    vapidPublicKey: undefined,
     workerLanes: ['life', 'ops', 'bulk'],
     logLevel: 'info',
   });
@@ -110,7 +107,7 @@ test('values are read as they are meant', () => {
   expect(config.redisUrls).toEqual(['redis://a:6379', 'rediss://b:6379']);
   expect(config.workerLanes).toEqual(['life', 'ops']);
   expect(config.pushHosts).toEqual(['push.example.org', 'http://127.0.0.1:9']);
-  expect(config.twilio?.apiUrl).toBe('http://127.0.0.1:8090');
+  expect(config.accounts[0]?.settings['apiUrl']).toBe('http://127.0.0.1:8090');
   expect(readConfig({ ...GOOD, PUBLIC_URL: 'https://muster.example.org//' }).publicUrl).toBe('https://muster.example.org');
 });
 
@@ -124,9 +121,17 @@ test('a second account calls where the first one does unless told, and a token t
     TWILIO_2_AUTH_TOKEN: 'other',
     SMTP_2_URL: 'smtp://127.0.0.1:26',
   });
-  expect(config.twilio).toEqual({ accountSid: `AC${'a'.repeat(32)}`, authToken: 'new', authTokens: ['new', 'old'], apiUrl: 'http://127.0.0.1:8090' });
-  expect(config.twilio2).toEqual({ accountSid: `AC${'b'.repeat(32)}`, authToken: 'other', authTokens: ['other'], apiUrl: 'http://127.0.0.1:8090' });
-  expect(config.smtpUrl2).toBe('smtp://127.0.0.1:26');
+  expect(config.accounts).toMatchObject([
+    {
+      ...{ channel: 'sms', provider: 'twilio', number: 1 },
+      settings: { accountSid: `AC${'a'.repeat(32)}`, authTokens: ['new', 'old'], apiUrl: 'http://127.0.0.1:8090' },
+    },
+    {
+      ...{ channel: 'sms', provider: 'twilio', number: 2 },
+      settings: { accountSid: `AC${'b'.repeat(32)}`, authTokens: ['other'], apiUrl: 'http://127.0.0.1:8090' },
+    },
+    { channel: 'email', provider: 'smtp', number: 2, settings: { url: 'smtp://127.0.0.1:26' } },
+  ]);
 });
 
 test('the key ring keeps its order: the first one signs', () => {

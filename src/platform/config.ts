@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { type ProviderAccount, readAccounts, type TwilioAccount, twilioAccount } from './accounts.ts';
 import type { KeyRing } from './tokens.ts';
 
 /** One documented environment variable. */
@@ -61,6 +62,7 @@ const schema = z.object({
   TWILIO_2_API_URL: url('http:', 'https:').optional(),
   SMTP_URL: url('smtp:', 'smtps:').optional(),
   SMTP_2_URL: url('smtp:', 'smtps:').optional(),
+  MUSTER_ACCOUNTS: z.string().optional(),
   BOUNCE_SMTP_PORT: port.optional(),
   BOUNCE_SMTP_URL: url('smtp:', 'smtps:').optional(),
   MAIL_FROM: z.string().includes('@', { message: 'must be an address such as Muster <alerts@example.org>' }).default('Muster <muster@localhost.localdomain>'),
@@ -103,6 +105,7 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'TWILIO_2_API_URL', default: 'TWILIO_API_URL', about: 'its API address' },
   { name: 'SMTP_URL', default: 'simulator', about: 'smtp://user:password@host:port of the mail relay' },
   { name: 'SMTP_2_URL', default: 'simulator', about: 'a second relay, for senders with account 2' },
+  { name: 'MUSTER_ACCOUNTS', default: 'none', about: 'further accounts as JSON or the path of a JSON file: [{"channel", "provider", "number", …settings}]' },
   { name: 'BOUNCE_SMTP_PORT', default: 'off', about: 'port on which the API takes bounce mail for the return path of MAIL_FROM' },
   { name: 'BOUNCE_SMTP_URL', default: 'none', about: 'where the simulated mail relay hands in bounces' },
   { name: 'MAIL_FROM', default: 'Muster <muster@localhost.localdomain>', about: 'From of e-mail; its domain is the return path' },
@@ -117,16 +120,6 @@ export const VARIABLES: readonly Variable[] = [
 
 type Parsed = z.infer<typeof schema>;
 
-export interface TwilioAccount {
-  readonly accountSid: string;
-  /** The token that calls to the provider carry. */
-  readonly authToken: string;
-  /** Every token that a webhook may be signed with; there are two while one is replaced. */
-  readonly authTokens: readonly string[];
-  /** Base address without a slash at the end. */
-  readonly apiUrl: string;
-}
-
 export interface Config {
   readonly port: number;
   readonly host: string;
@@ -138,15 +131,13 @@ export interface Config {
   /** Base address without a slash at the end. */
   readonly publicUrl: string;
   readonly secretKeys: KeyRing;
-  readonly twilio: TwilioAccount | undefined;
-  /** The second account, which senders with `account = 2` use. */
-  readonly twilio2: TwilioAccount | undefined;
-  readonly smtpUrl: string | undefined;
-  readonly smtpUrl2: string | undefined;
+  /** What messages are handed over with; of each channel the numbers that its senders name. */
+  readonly accounts: readonly ProviderAccount[];
   readonly mailFrom: string;
   /** Port where bounces to the return path come in; undefined when bounces are not taken. */
   readonly bounceSmtpPort: number | undefined;
-  readonly vapid: { readonly publicKey: string; readonly privateKey: string; readonly subject: string } | undefined;
+  /** What browsers subscribe with; no secret. Undefined: nobody can subscribe. */
+  readonly vapidPublicKey: string | undefined;
   readonly pushHosts: readonly string[];
   readonly trustedProxies: readonly string[];
   readonly workerLanes: readonly (typeof LANES)[number][];
@@ -199,10 +190,9 @@ const PAIRS = [
   ['VAPID_PUBLIC_KEY', 'VAPID_PRIVATE_KEY'],
 ] as const;
 
-function accountOf(sid: string | undefined, tokens: string[] | undefined, apiUrl: string): TwilioAccount | undefined {
-  const authToken = tokens?.[0];
-  if (sid === undefined || tokens === undefined || authToken === undefined) return undefined;
-  return { accountSid: sid, authToken, authTokens: tokens, apiUrl: apiUrl.replace(/\/+$/, '') };
+function publicKeyOf(accounts: readonly ProviderAccount[]): string | undefined {
+  const key = accounts.find(({ provider }) => provider === 'webpush')?.settings['publicKey'];
+  return typeof key === 'string' ? key : undefined;
 }
 
 /**
@@ -217,6 +207,8 @@ export function readConfig(env: Environment): Config {
   for (const pair of PAIRS)
     if (raw[pair[0]] === undefined ? raw[pair[1]] !== undefined : raw[pair[1]] === undefined)
       problems.push(`${pair.find((name) => raw[name] === undefined)}: is required when the other of the pair is set`);
+  const { accounts, problems: wrong } = readAccounts(raw);
+  problems.push(...wrong);
   if (raw.DATABASE_URL === undefined || raw.SECRET_KEYS === undefined || problems.length > 0) throw new ConfigError(problems);
   return {
     port: raw.PORT,
@@ -227,16 +219,10 @@ export function readConfig(env: Environment): Config {
     redisUrls: raw.REDIS_URL?.split(',').map((one) => one.trim()) ?? [],
     publicUrl: publicUrlOf(raw),
     secretKeys: raw.SECRET_KEYS,
-    twilio: accountOf(raw.TWILIO_ACCOUNT_SID, raw.TWILIO_AUTH_TOKEN, raw.TWILIO_API_URL),
-    twilio2: accountOf(raw.TWILIO_2_ACCOUNT_SID, raw.TWILIO_2_AUTH_TOKEN, raw.TWILIO_2_API_URL ?? raw.TWILIO_API_URL),
-    smtpUrl: raw.SMTP_URL,
-    smtpUrl2: raw.SMTP_2_URL,
+    accounts,
     mailFrom: raw.MAIL_FROM,
     bounceSmtpPort: raw.BOUNCE_SMTP_PORT,
-    vapid:
-      raw.VAPID_PUBLIC_KEY && raw.VAPID_PRIVATE_KEY
-        ? { publicKey: raw.VAPID_PUBLIC_KEY, privateKey: raw.VAPID_PRIVATE_KEY, subject: raw.VAPID_SUBJECT }
-        : undefined,
+    vapidPublicKey: publicKeyOf(accounts),
     pushHosts: raw.PUSH_HOSTS,
     trustedProxies: raw.TRUSTED_PROXIES,
     workerLanes: raw.WORKER_LANES,
@@ -263,8 +249,8 @@ export interface SimulatorConfig {
 /** Settings of the simulated carriers, which know no database and no keys. */
 export function readSimulatorConfig(env: Environment): SimulatorConfig {
   const raw = parse(env);
-  const twilio = accountOf(raw.TWILIO_ACCOUNT_SID, raw.TWILIO_AUTH_TOKEN, '');
-  const second = accountOf(raw.TWILIO_2_ACCOUNT_SID, raw.TWILIO_2_AUTH_TOKEN, '');
+  const twilio = twilioAccount(raw.TWILIO_ACCOUNT_SID, raw.TWILIO_AUTH_TOKEN, '');
+  const second = twilioAccount(raw.TWILIO_2_ACCOUNT_SID, raw.TWILIO_2_AUTH_TOKEN, '');
   if (!twilio)
     throw new ConfigError([
       `${raw.TWILIO_ACCOUNT_SID === undefined ? 'TWILIO_ACCOUNT_SID' : 'TWILIO_AUTH_TOKEN'}: is required by the simulator, the same as for Muster itself`,

@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
-import type { Content, Template } from '#domain/delivery/channel.ts';
+import type { ContentOf, Template } from '#domain/delivery/channel.ts';
 import { countSegments } from '#domain/message/segments.ts';
 import { fillTemplate } from '#domain/message/template.ts';
 import type { Channel } from '#schemas/delivery.ts';
@@ -41,10 +41,10 @@ const person = {
 };
 const fill = (template: Template): string => fillTemplate(template, person);
 
-function render<C extends Channel>(channel: C, change: Partial<RenderInput> = {}, locale = 'en'): Extract<Content, { channel: C }> {
+function render<C extends Channel>(channel: C, change: Partial<RenderInput> = {}, locale = 'en'): ContentOf<C> {
   const content = renderMessage(message(change), locale, channel);
   if (content.channel !== channel) throw new Error(`rendered ${content.channel}`);
-  return content as Extract<Content, { channel: C }>;
+  return content;
 }
 
 describe('what a life message must say', () => {

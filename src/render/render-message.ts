@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import type { Channel } from '#schemas/delivery.ts';
+import { CHANNEL_FACTS, type Channel, type ChannelRendering, factsOf, type Rendering } from '#schemas/channel-facts.ts';
 import type { AnswerOption } from '#schemas/message.ts';
-import type { Content, PushContent, SmsContent, Template } from '#domain/delivery/channel.ts';
+import type { Content, ContentOf, Contents, NotificationContent, ShortTextContent, Template } from '#domain/delivery/channel.ts';
 import { hasSlot, slotProblems } from '#domain/message/template.ts';
 import type { FieldError } from '#platform/errors.ts';
 import { join } from './markup.ts';
 import { type Piece, pieceOf, withoutTitleLine } from './piece.ts';
-import { renderEmail } from './render-email.ts';
+import { renderMail } from './render-mail.ts';
 import type { RenderInput } from './render-input.ts';
 import { untilLine } from './wording-lines.ts';
 
@@ -17,29 +17,34 @@ export { chooseLocale } from './choose-locale.ts';
  * stay slots.
  * @param locale the reader's locale; the text falls back as in `chooseLocale`
  */
+export function renderMessage<C extends Channel>(message: RenderInput, locale: string, channel: C): ContentOf<C>;
 export function renderMessage(message: RenderInput, locale: string, channel: Channel): Content {
-  const piece = pieceOf(message, locale);
-  if (channel === 'sms') return renderSms(piece);
-  if (channel === 'email') return renderEmail(piece);
-  return renderPush(piece);
+  const render: (piece: Piece, channel: never) => Content = RENDERERS[CHANNEL_FACTS[channel].renders];
+  return render(pieceOf(message, locale), channel as never);
 }
 
-/** Gives unknown and unclosed slots as errors of the field `text.<locale>`. */
+const RENDERERS: { readonly [R in Rendering]: (piece: Piece, channel: ChannelRendering<R>) => Contents[R] } = {
+  short_text: renderShortText,
+  mail: renderMail,
+  notification: renderNotification,
+};
+
+/** Unknown or unclosed slots, as errors of the field `text.<locale>`. */
 export function assertSlots(text: Readonly<Record<string, string>>): FieldError[] {
   return Object.entries(text).flatMap(([locale, written]) => slotProblems(written).map((problem) => ({ field: `text.${locale}`, ...problem })));
 }
 
-/** Twilio's ValidityPeriod takes 1 to 36,000 seconds. */
+/** What SMS providers take at most: Twilio's ValidityPeriod is 1 to 36,000 seconds. */
 const MAX_VALIDITY_SECONDS = 36_000;
 
-function renderSms(piece: Piece): SmsContent {
+function renderShortText(piece: Piece, channel: ChannelRendering<'short_text'>): ShortTextContent {
   const { message, words, prefix, text, repeatCode } = piece;
   const parts: Template[number][] = [prefix, ...text, ...wordingWithEnd(piece)];
-  if (message.answers.length > 0) parts.push(`\n${words.smsReply}${answerHint(message.answers)}`);
+  if (message.answers.length > 0 && factsOf(channel).inbound) parts.push(`\n${words.smsReply}${answerHint(message.answers)}`);
   if ((message.answers.length > 0 || message.share) && !hasSlot(text, 'link')) parts.push('\n', { slot: 'link' });
   if (repeatCode) parts.push(`\n${repeatCode}`);
   const left = secondsLeft(message) ?? MAX_VALIDITY_SECONDS;
-  return { channel: 'sms', body: join(parts), validitySeconds: Math.min(MAX_VALIDITY_SECONDS, Math.max(1, left)) };
+  return { channel, body: join(parts), validitySeconds: Math.min(MAX_VALIDITY_SECONDS, Math.max(1, left)) };
 }
 
 /** The lines below the text are literal, since a coordinator's wording has no slots. */
@@ -65,7 +70,7 @@ const MAX_TTL_SECONDS = 2_419_200;
 /** A push holds 3,993 bytes (RFC 8291 section 4). The rest is for title, links, buttons and the delivery's own reference. */
 const MAX_PUSH_BODY_BYTES = 1500;
 
-function renderPush(piece: Piece): PushContent {
+function renderNotification(piece: Piece, channel: ChannelRendering<'notification'>): NotificationContent {
   const { message, locale, prefix, text, repeatCode } = piece;
   // Where there is too little room, the text gives way and never what must be said.
   const said = wordingWithEnd(piece);
@@ -75,10 +80,10 @@ function renderPush(piece: Piece): PushContent {
     MAX_PUSH_BODY_BYTES - Math.min(MAX_PUSH_BODY_BYTES, Buffer.byteLength(said.join(''))),
   );
   return {
-    channel: 'push',
+    channel,
     title: [prefix + title],
     body: join([prefix, ...body, ...said, repeatCode && `\n${repeatCode}`]),
-    actions: message.answers.slice(0, 2).map((answer) => ({ action: answer.key, title: answer.label })),
+    actions: (factsOf(channel).buttons ? message.answers : []).slice(0, 2).map((answer) => ({ action: answer.key, title: answer.label })),
     ttlSeconds: Math.min(MAX_TTL_SECONDS, secondsLeft(message) ?? CLASS_TTL_SECONDS[message.class]),
     pushUrgency: PUSH_URGENCY[message.class],
     topic: createHash('sha256').update(`topic ${message.topicKey}`).digest('base64url').slice(0, 32),

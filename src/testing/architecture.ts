@@ -1,3 +1,5 @@
+import { CHANNELS } from '#schemas/channel-facts.ts';
+
 /** Rules of the house that lint cannot say, each as a pure function of one file, so that a test can seed its violation. */
 
 export interface SourceFile {
@@ -255,6 +257,64 @@ export const sqlStaysHome: Rule = (file) =>
   isTest(file.path) || /^(src\/(db|services|queue|up)|schemas)\//.test(file.path) || isBrowser(file.path)
     ? []
     : matches(file, /\bsql(<[^>]*>)?`|['"`]\s*(SELECT\s.+\sFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM)\b/, 'SQL belongs in src/db or src/services');
+
+/** Where channels have their names: their own folders, their facts, the simulated carriers and the people of the first start. */
+const CHANNELS_HOME = /^(src\/(channels|simulator)\/|schemas\/channel-facts\.ts|src\/up\/demo\.ts)/;
+
+/** Files about something that is truly one channel's, each with its reason. */
+export const ONE_CHANNEL: Readonly<Record<string, string>> = {
+  'src/platform/accounts.ts': 'each of these variables is short for an account of one channel',
+  'src/services/spread/join-by-mail.ts': 'whoever types an address proves it by a link that is mailed there',
+  'src/services/spread/join-by-push.ts': "a browser's permission is its proof",
+  'src/services/spread/share-page.ts': "an sms: link opens the phone's own program for texts",
+  'src/web/public/share-page.ts': 'the three ways to join, each with a form of its own',
+  'src/web/public/service-worker.js': 'runs in a browser, which calls its own event push',
+};
+
+/**
+ * These two count wherever they stand quoted, as a key or as a property. The others may also be columns and fields of forms,
+ * as `email` is, so they count only on a line that speaks of a channel. A regular expression that lists any of them counts too.
+ */
+const UNMISTAKABLE = 'push|sms';
+const ALL = CHANNELS.join('|');
+const CHANNEL_NAMES = new RegExp(
+  `(['"\`])(${UNMISTAKABLE})\\1|\\b(${ALL})\\|(${ALL})\\b|(^|[{,(])\\s*(${UNMISTAKABLE})\\s*\\??:|\\.(${UNMISTAKABLE})\\b(?!\\()|channel.*['"\`](${ALL})['"\`]`,
+  'i',
+);
+
+/** What a channel can do is asked of its facts: a line that knows a channel by its name treats the next one wrongly. */
+export const channelNames: Rule = (file) =>
+  isTest(file.path) || CHANNELS_HOME.test(file.path) || file.path in ONE_CHANNEL || !/^(src|workers|schemas)\//.test(file.path)
+    ? []
+    : matches(file, CHANNEL_NAMES, 'ask schemas/channel-facts.ts what the channel can do, not what it is called');
+
+/** Other parts that may know one channel's code, each with its reason. */
+const KNOWS_PUSH: Readonly<Record<string, string>> = {
+  'src/services/recipients/add-push-subscription.ts': "a browser's endpoint is checked before it is kept",
+  'src/services/spread/join-by-push.ts': 'the same',
+};
+
+/** A channel's folder is loaded by its name (src/channels/registry.ts): nobody else imports it, and no channel needs another. */
+export const channelFolders: Rule = ({ path, text }) =>
+  isTest(path) || path in KNOWS_PUSH
+    ? []
+    : importsOf(text).flatMap((specifier) => {
+        const channel = CHANNELS.find(
+          (one) => specifier.startsWith(`#channels/${one}/`) || (specifier.startsWith(`./${one}/`) && path.startsWith('src/channels/')),
+        );
+        return channel === undefined || path.startsWith(`src/channels/${channel}/`) ? [] : [`${path}: imports ${specifier}, which is the channel's own`];
+      });
+
+/** Providers, their products and the protocols that only adapters speak. */
+const PROVIDERS = /twilio|nodemailer|smtp|smpp|\bfcm\b|\bapns\b|\bses\b/i;
+
+/** Whose carrier it is, is the business of its adapter alone; comments count too. */
+export const providerNames: Rule = ({ path, text }) =>
+  isTest(path) || !/^src\/(services|http|web)\//.test(path)
+    ? []
+    : text
+        .split('\n')
+        .flatMap((line, i) => (PROVIDERS.test(line) ? [`${path}:${i + 1}: no provider is named outside src/channels and the configuration`] : []));
 
 /** Job names are typed where they are used as arguments; a free string outside the contract could not be renamed. */
 export const jobNames: Rule = (file) =>

@@ -1,7 +1,7 @@
 import type { ChannelAdapter, SenderIdentity, SendResult, Target } from '#domain/delivery/channel.ts';
 import type { Outcome } from '#domain/delivery/outcome.ts';
 import type { Recall } from '#domain/delivery/recall.ts';
-import type { Channel } from '#schemas/delivery.ts';
+import { byChannel, type Channel } from '#schemas/channel-facts.ts';
 
 export interface CarrierCall {
   channel: Channel;
@@ -34,5 +34,5 @@ export function carriers(
     }),
     close: () => Promise.resolve(),
   });
-  return { calls, channels: { push: adapter('push'), sms: adapter('sms'), email: adapter('email') } };
+  return { calls, channels: byChannel(adapter) };
 }

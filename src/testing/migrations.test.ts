@@ -8,6 +8,8 @@ const FROZEN: Readonly<Record<string, string>> = {
   '0001_foundation.sql': 'ac0901842b52444c6a944f18b1e498eafec92d4b50847c8e0911f69bd4ffd043',
   '0002_across_tenants.sql': '71fe6cae01458c9e6e478b98009acfd1f14ddf520d75dbd7e26452dc50448f96',
   '0003_drill_words.sql': '51f5c7272859e280155a011e951467db9b4016d7ca708d3782f96da542602e18',
+  '0004_ways_and_accounts.sql': 'bcf7a9b11c9a9c50a0a66ac4f41a53061d60c8d1eeab7fbafbddd36e216fdf6a',
+  '0005_ways_and_accounts_hold.sql': 'e31d080ce4934256180cf43945ae825f4a3832f5fd60b3d75102b64e9624cce7',
 };
 
 const files = await readMigrations(MIGRATIONS);

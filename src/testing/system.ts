@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -26,6 +26,10 @@ export interface SystemOptions {
   tenant?: Partial<NewTenant>;
   /** A migrated database of the caller's own, who drops it. */
   databaseUrl?: string;
+  /** Root of another tree whose processes these are, its migrations first; this checkout unless told. */
+  tree?: string;
+  /** Further variables of the processes. */
+  env?: Readonly<Record<string, string>>;
 }
 
 export interface System {
@@ -81,7 +85,7 @@ const SENDERS: NewTenant['senders'] = [
   { channel: 'sms', name: 'SMS drill', address: '+12025550199', drill: true },
 ];
 
-const scriptOf = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+const HERE = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
  * The whole system as it runs in production, with API and worker as processes of their own, real Postgres, real Redis when it is
@@ -100,7 +104,10 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
   });
   const logFile = join(folder, 'processes.log');
   const log = openSync(logFile, 'a');
-  const run = (script: string): ChildProcess => spawn(process.execPath, [scriptOf(script)], { env, stdio: ['ignore', log, log, 'ipc'] });
+  const tree = options.tree ?? HERE;
+  const processEnv = { ...env, ...options.env };
+  const run = (script: string): ChildProcess => spawn(process.execPath, [join(tree, script)], { env: processEnv, stdio: ['ignore', log, log, 'ipc'] });
+  if (options.tree) spawnSync(process.execPath, [join(tree, 'src/migrate-main.ts')], { env: processEnv, stdio: ['ignore', log, log] });
 
   let apiProcess = run('src/main.ts');
   const workers = Array.from({ length: options.workers ?? 1 }, () => run('workers/main.ts'));

@@ -1,4 +1,4 @@
-import { ANSWER_WAYS, CHANNELS, DELIVERY_STATES, MESSAGE_CLASSES, MESSAGE_STATES, USER_ROLES } from '#schemas/delivery.ts';
+import { CHANNELS, DELIVERY_STATES, MESSAGE_CLASSES, MESSAGE_STATES, USER_ROLES } from '#schemas/delivery.ts';
 
 /** One column, as a declaration or the catalogue has it. */
 export interface ColumnFacts {
@@ -144,4 +144,4 @@ export const ENUMS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Columns held by a CHECK over words that the code has too. */
-export const CHECKED_WORDS: Readonly<Record<string, readonly string[]>> = { users_role_check: USER_ROLES, answers_way_check: ANSWER_WAYS };
+export const CHECKED_WORDS: Readonly<Record<string, readonly string[]>> = { users_role_check: USER_ROLES };

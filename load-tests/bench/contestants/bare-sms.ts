@@ -1,7 +1,7 @@
 import { stringify } from 'node:querystring';
 import { Pool } from 'undici';
 import { prepareTemplate } from '#channels/fill.ts';
-import { CONNECTIONS } from '#channels/sms/constants.ts';
+import { CONNECTIONS } from '#channels/sms/twilio/constants.ts';
 import { type Contestant, type ContestantConfig, overConnections } from './contestant.ts';
 import { contentOf, slotsOf, tokenOf } from './content.ts';
 import { callFor } from './undici-call.ts';

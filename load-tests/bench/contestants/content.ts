@@ -1,12 +1,9 @@
-import type { EmailContent, PushContent, SlotValues, SmsContent } from '#domain/delivery/channel.ts';
+import type { ContentOf, SlotValues } from '#domain/delivery/channel.ts';
 import { renderMessage } from '#render/render-message.ts';
 import type { Channel } from '#schemas/delivery.ts';
 
 /** The same message as Muster sends, rendered by its own code, so that all contestants put the same bytes on the wire. */
-export function contentOf(channel: 'sms'): SmsContent;
-export function contentOf(channel: 'email'): EmailContent;
-export function contentOf(channel: 'push'): PushContent;
-export function contentOf(channel: Channel): SmsContent | EmailContent | PushContent {
+export function contentOf<C extends Channel>(channel: C): ContentOf<C> {
   return renderMessage(
     {
       class: 'bulk',

@@ -1,11 +1,13 @@
 import { startNode } from '#bench/processes.ts';
 import type { SubscriptionKeys } from '#bench/people.ts';
-import type { Channel } from '#schemas/delivery.ts';
 import { nextMessage } from '#testing/child.ts';
+
+/** The channels that are measured, each beside its bare library. */
+export type MeasuredChannel = 'sms' | 'email' | 'push';
 
 /** What a contestant is told at its start. */
 export interface ContestantConfig {
-  readonly channel: Channel;
+  readonly channel: MeasuredChannel;
   readonly smsUrl: string;
   readonly mailPort: number;
   readonly pushUrl: string;

@@ -3,7 +3,7 @@ import twilio from 'twilio';
 import webpush from 'web-push';
 import { CONNECTIONS as SMTP_CONNECTIONS } from '#channels/email/constants.ts';
 import { prepareTemplate } from '#channels/fill.ts';
-import { CONNECTIONS } from '#channels/sms/constants.ts';
+import { CONNECTIONS } from '#channels/sms/twilio/constants.ts';
 import type { ContestantConfig } from './contestant.ts';
 import { contentOf, slotsOf } from './content.ts';
 import type { TextbookJob } from './textbook-job.ts';

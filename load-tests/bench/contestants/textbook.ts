@@ -1,7 +1,7 @@
 import { createPostgresBackend, Queue, runMigrations, Worker } from 'bullmq';
 import pg from 'pg';
 import { CONNECTIONS as SMTP_CONNECTIONS } from '#channels/email/constants.ts';
-import { CONNECTIONS } from '#channels/sms/constants.ts';
+import { CONNECTIONS } from '#channels/sms/twilio/constants.ts';
 import type { Contestant, ContestantConfig } from './contestant.ts';
 import { contentOf, slotsOf, tokenOf } from './content.ts';
 import { textbookEmail, textbookPush, textbookSms } from './textbook-clients.ts';

@@ -1,12 +1,11 @@
 import { join } from 'node:path';
 import webpush from 'web-push';
 import { type Bench, OutOfTime, pushUrlOf, startMuster } from '#bench/bench.ts';
-import { startContestant } from '#bench/contestants/contestant.ts';
+import { startContestant, type MeasuredChannel } from '#bench/contestants/contestant.ts';
 import { draft, fanOut } from '#bench/fan-out.ts';
 import { browserKeys, seedPeople, SENDERS, tagPeople } from '#bench/people.ts';
 import { median, round } from '#bench/statistics.ts';
 import type { System, Tenant } from '#bench/system.ts';
-import type { Channel } from '#schemas/delivery.ts';
 
 /** Rates in messages a second, medians of `rounds`. */
 export interface ChannelResult {
@@ -46,11 +45,11 @@ interface Contender {
   settle(count: number): Promise<void>;
 }
 
-/** Three contestants for each channel take turns; each round is checked against the carrier's own count. */
-export async function throughput(bench: Bench): Promise<Partial<Record<Channel, ChannelResult>>> {
+/** Three contestants a channel, one after the other in turn, each round checked against the carrier's own count. */
+export async function throughput(bench: Bench): Promise<Partial<Record<MeasuredChannel, ChannelResult>>> {
   const systems: System[] = [];
   for (const queue of bench.redis ? (['redis', 'postgres'] as const) : (['postgres'] as const)) systems.push(await startMuster(bench, { queue }));
-  const results: Partial<Record<Channel, ChannelResult>> = {};
+  const results: Partial<Record<MeasuredChannel, ChannelResult>> = {};
   try {
     // A part of the time is left to the other figures.
     const end = bench.options.figures.length > 1 ? bench.msLeft() * 0.25 : 0;
@@ -67,9 +66,9 @@ export async function throughput(bench: Bench): Promise<Partial<Record<Channel, 
   return results;
 }
 
-const ORDER: readonly Channel[] = ['sms', 'email', 'push'];
+const ORDER: readonly MeasuredChannel[] = ['sms', 'email', 'push'];
 
-async function measure(bench: Bench, channel: Channel, systems: readonly System[], allowedMs: number): Promise<ChannelResult> {
+async function measure(bench: Bench, channel: MeasuredChannel, systems: readonly System[], allowedMs: number): Promise<ChannelResult> {
   const start = performance.now();
   const contenders = new Map<string, Contender>();
   for (const kind of ['bare', 'textbook'] as const) {
@@ -112,9 +111,9 @@ async function measure(bench: Bench, channel: Channel, systems: readonly System[
   return summary(sends, rounds, systems[0]?.queue ?? 'postgres');
 }
 
-const warmUpOf = (bench: Bench, channel: Channel): number => Math.min(WARM_UP, Math.ceil(bench.sizes[channel] / 4));
+const warmUpOf = (bench: Bench, channel: MeasuredChannel): number => Math.min(WARM_UP, Math.ceil(bench.sizes[channel] / 4));
 
-async function contestant(bench: Bench, channel: Channel, kind: 'bare' | 'textbook'): Promise<Contender> {
+async function contestant(bench: Bench, channel: MeasuredChannel, kind: 'bare' | 'textbook'): Promise<Contender> {
   const config = {
     channel,
     smsUrl: bench.http.url,
@@ -129,7 +128,7 @@ async function contestant(bench: Bench, channel: Channel, kind: 'bare' | 'textbo
   return { run, settle: async () => undefined };
 }
 
-async function muster(bench: Bench, system: System, channel: Channel): Promise<Contender> {
+async function muster(bench: Bench, system: System, channel: MeasuredChannel): Promise<Contender> {
   const tenant: Tenant = await system.addTenant([SENDERS[channel]]);
   await seedPeople(system, tenant, { count: bench.sizes[channel], channel, pushUrl: pushUrlOf(bench), first: warmUpOf(bench, channel) });
   let audience: unknown = { tags: ['first'] };

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { type HeaderValue, type ParsedMail, simpleParser } from 'mailparser';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { EmailContent, SlotValues, Target } from '#domain/delivery/channel.ts';
+import type { MailContent, SlotValues, Target } from '#domain/delivery/channel.ts';
 import { Recall } from '#domain/delivery/recall.ts';
 import { createLog } from '#platform/log.ts';
 import { type SmtpScript, startSmtp, startTcp } from '#testing/loopback.ts';
@@ -64,7 +64,7 @@ function adapterFor(port: number, change: Partial<EmailAdapterOptions> = {}) {
 }
 
 const target = (slots: SlotValues = {}, address = 'ana@example.net'): Target => ({ address, ref: REF, slots });
-const letter = (change: Partial<EmailContent> = {}): EmailContent => ({
+const letter = (change: Partial<MailContent> = {}): MailContent => ({
   channel: 'email',
   subject: ['Flood near ', { slot: 'firstName' }],
   text: ['Dear ', { slot: 'name' }, ',\ncome to the school: ', { slot: 'link' }, '\n.\nFrom here\n'],

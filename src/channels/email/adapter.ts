@@ -4,7 +4,7 @@ import { parseConnectionUrl } from 'nodemailer/lib/shared';
 import { NOT_CALLED } from '#channels/call.ts';
 import { slotsAreClean } from '#channels/fill.ts';
 import { InFlight } from '#channels/in-flight.ts';
-import type { ChannelAdapter, EmailContent, SenderIdentity, Target } from '#domain/delivery/channel.ts';
+import type { ChannelAdapter, MailContent, SenderIdentity, Target } from '#domain/delivery/channel.ts';
 import type { Outcome } from '#domain/delivery/outcome.ts';
 import type { Recall } from '#domain/delivery/recall.ts';
 import { type Clock, systemClock } from '#platform/clock.ts';
@@ -42,7 +42,7 @@ export interface EmailAdapterOptions {
  * E-mail through one relay, on connections that nodemailer opens and a `Conversation` uses. A message is built once per
  * locale and only its slots filled per person; nodemailer's own pool builds MIME each time, at 485-827 us.
  */
-export function createEmailAdapter(options: EmailAdapterOptions): ChannelAdapter<EmailContent> {
+export function createEmailAdapter(options: EmailAdapterOptions): ChannelAdapter<MailContent> {
   const clock = options.clock ?? systemClock;
   const deadlineMs = options.deadlineMs ?? DEADLINE_MS;
   const size = options.connections ?? CONNECTIONS;
@@ -65,7 +65,7 @@ export function createEmailAdapter(options: EmailAdapterOptions): ChannelAdapter
     channel: 'email',
     // One mail a connection is on its way, and the envelope of the next.
     concurrency: size * 2,
-    prepare(content: EmailContent, sender: SenderIdentity) {
+    prepare(content: MailContent, sender: SenderIdentity) {
       const from = parseSender(sender.address || options.mailFrom);
       if (!from) return { send: async () => ({ outcome: { kind: 'misconfigured', code: 'bad_sender', detail: 'The sender is no e-mail address.' } }) };
       const build = prepareMime(content, { fromHeader: from.header, returnDomain: options.returnDomain });

@@ -1,4 +1,5 @@
 import { type ParsedMail, simpleParser } from 'mailparser';
+import type { Evidence } from '#domain/delivery/evidence.ts';
 import { isMailboxGone } from './codes.ts';
 
 /** What a delivery status notification says about our one recipient (RFC 3464 section 2.3). */
@@ -16,6 +17,10 @@ export interface Bounce {
 
 /** `ignored`: a report of success or relaying. `unreadable`: no DSN, such as an out-of-office reply. */
 export type Report = Bounce | 'ignored' | 'unreadable';
+
+/** What a bounce proves. Null for a delay, which changes nothing: the relay is still trying. */
+export const evidenceOf = ({ permanent, mailboxGone, status }: Bounce): Evidence | null =>
+  permanent ? { state: 'failed', providerId: null, code: status, effect: mailboxGone ? 'no_mailbox' : undefined } : null;
 
 /** Header-like blocks: the first is about the message, each further one about a recipient; lines may be folded. */
 const blocks = (text: string): Map<string, string>[] =>

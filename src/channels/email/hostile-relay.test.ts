@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import type { EmailContent } from '#domain/delivery/channel.ts';
+import type { MailContent } from '#domain/delivery/channel.ts';
 import { Recall } from '#domain/delivery/recall.ts';
 import { createLog } from '#platform/log.ts';
 import { Chance, pick } from '#simulator/chance.ts';
@@ -37,7 +37,7 @@ const given: WeakRef<object>[] = [];
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
-const content = (bytes: number): EmailContent => ({
+const content = (bytes: number): MailContent => ({
   channel: 'email',
   subject: ['Flood'],
   text: ['.\n..\r\nDear ', { slot: 'name' }, '\r.lone\n', '.x'.repeat(bytes / 2)],

@@ -6,7 +6,7 @@ import MimeNode from 'nodemailer/lib/mime-node';
 import { encode as qpEncode, wrap as qpWrap } from 'nodemailer/lib/qp';
 import { prepareTemplate } from '#channels/fill.ts';
 import { escapeHtml } from '#platform/escape.ts';
-import type { EmailContent, Target } from '#domain/delivery/channel.ts';
+import type { MailContent, Target } from '#domain/delivery/channel.ts';
 
 /**
  * RFC 5322 atoms and dots in ASCII, no quoting; and something like a domain. Anything else is refused before it meets
@@ -61,7 +61,7 @@ export type Built = { readonly message: string } | { readonly refused: 'bad_addr
 const part = (type: string): string => `Content-Type: ${type}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n`;
 
 /** multipart/alternative, encoded once but for the slots. Slot values must be free of control characters. */
-export function prepareMime(content: EmailContent, options: MimeOptions): (target: Target, now: number) => Built {
+export function prepareMime(content: MailContent, options: MimeOptions): (target: Target, now: number) => Built {
   const boundary = `=_${randomBytes(12).toString('hex')}`;
   const subject = prepareTemplate(content.subject);
   const text = prepareTemplate(content.text, quoted, quotedSlot);

@@ -1,6 +1,6 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { EmailContent } from '#domain/delivery/channel.ts';
+import type { MailContent } from '#domain/delivery/channel.ts';
 import { createLog } from '#platform/log.ts';
 import { type SmtpScript, startSmtp, startTcp } from '#testing/loopback.ts';
 import { createEmailAdapter } from './adapter.ts';
@@ -15,7 +15,7 @@ afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
-const letter: EmailContent = { channel: 'email', subject: ['Flood'], text: ['Come.'], html: ['<p>Come.</p>'], oneClickUnsubscribe: false };
+const letter: MailContent = { channel: 'email', subject: ['Flood'], text: ['Come.'], html: ['<p>Come.</p>'], oneClickUnsubscribe: false };
 
 function senderTo(port: number, login = '') {
   const adapter = createEmailAdapter({

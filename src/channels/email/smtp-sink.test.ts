@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { simpleParser } from 'mailparser';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import type { EmailContent } from '#domain/delivery/channel.ts';
+import type { MailContent } from '#domain/delivery/channel.ts';
 import { createLog } from '#platform/log.ts';
 import { createEmailAdapter } from './adapter.ts';
 
@@ -42,7 +42,7 @@ afterAll(() => {
   if (folder) rmSync(folder, { recursive: true, force: true });
 });
 
-const content: EmailContent = {
+const content: MailContent = {
   channel: 'email',
   subject: ['Übung im Hafen, ', { slot: 'firstName' }],
   text: ['Hello ', { slot: 'firstName' }, ',\n\nsandbags 🌊 are needed.\n', { slot: 'link' }],

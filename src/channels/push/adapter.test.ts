@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import webpush from 'web-push';
-import type { PushContent, PushSubscriptionKeys, Target } from '#domain/delivery/channel.ts';
+import type { NotificationContent, PushSubscriptionKeys, Target } from '#domain/delivery/channel.ts';
 import { systemClock } from '#platform/clock.ts';
 import { createLog } from '#platform/log.ts';
 import { startHttp } from '#testing/loopback.ts';
@@ -14,7 +14,7 @@ import { notificationTag } from './payload.ts';
 const require = createRequire(import.meta.url);
 const vapid = { ...webpush.generateVAPIDKeys(), subject: 'mailto:ops@example.org' };
 const log = createLog('test', 'silent');
-const content: PushContent = {
+const content: NotificationContent = {
   channel: 'push',
   title: ['Flood: ', { slot: 'firstName' }],
   body: ['Come to the school. ', { slot: 'link' }],
@@ -185,7 +185,7 @@ test('keys that can encrypt nothing reject that subscription only', async () => 
 test.each(['ascii ', 'ж', '🚒', '"\\'])('a body of 4,000 times %j is cut to what RFC 8030 guarantees', async (unit) => {
   const { mock, origin } = await outsideService();
   const subscription = await subscribe(mock, 's1');
-  const long: PushContent = { ...content, body: [unit.repeat(4_000)] };
+  const long: NotificationContent = { ...content, body: [unit.repeat(4_000)] };
   const { outcome } = await adapterFor(origin)
     .prepare(long, { id: 1, address: '' })
     .send({ address: '', ref: 'r', slots, subscriptions: [subscription] });

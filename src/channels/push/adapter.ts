@@ -1,7 +1,7 @@
 import { failureOutcome, retryAfterMs } from '#channels/call.ts';
 import { slotsAreClean } from '#channels/fill.ts';
 import { InFlight } from '#channels/in-flight.ts';
-import type { ChannelAdapter, PushContent, PushSubscriptionKeys, SendResult, Target } from '#domain/delivery/channel.ts';
+import type { ChannelAdapter, NotificationContent, PushSubscriptionKeys, SendResult, Target } from '#domain/delivery/channel.ts';
 import type { Outcome } from '#domain/delivery/outcome.ts';
 import type { Recall } from '#domain/delivery/recall.ts';
 import { type Clock, systemClock } from '#platform/clock.ts';
@@ -110,14 +110,14 @@ class PushSender {
 }
 
 /** Web push (RFC 8030, 8291, 8292) to every subscription of a person; the best outcome counts. */
-export function createPushAdapter(options: PushAdapterOptions): ChannelAdapter<PushContent> {
+export function createPushAdapter(options: PushAdapterOptions): ChannelAdapter<NotificationContent> {
   const deadlineMs = options.deadlineMs ?? DEADLINE_MS;
   const inFlight = new InFlight();
   const sender = new PushSender(options, deadlineMs);
   return {
     channel: 'push',
     concurrency: CONCURRENCY,
-    prepare(content: PushContent) {
+    prepare(content: NotificationContent) {
       const payload = preparePayload(content, `${options.publicUrl}/r/beacon`);
       const fields = pushFields({
         'content-type': 'application/octet-stream',

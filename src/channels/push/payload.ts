@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { prepareTemplate } from '#channels/fill.ts';
-import type { PushContent, Target } from '#domain/delivery/channel.ts';
+import type { NotificationContent, Target } from '#domain/delivery/channel.ts';
 import { MAX_PLAINTEXT_BYTES } from './constants.ts';
 
 /** Same delivery, same tag: a resend replaces what is on the screen instead of showing twice. */
@@ -16,7 +16,7 @@ const shorten = (text: string, characters: number): string => `${[...text].slice
  *
  * @returns undefined when it does not fit even with an empty body
  */
-export function preparePayload(content: PushContent, beaconBase: string): (target: Target) => Buffer | undefined {
+export function preparePayload(content: NotificationContent, beaconBase: string): (target: Target) => Buffer | undefined {
   const title = prepareTemplate(content.title);
   const body = prepareTemplate(content.body);
   return ({ slots, ref }) => {

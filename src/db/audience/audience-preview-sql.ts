@@ -5,8 +5,11 @@ import { addressSql, type Condition, consentSql, idHashSql, reachSql } from './a
 import type { Tx } from '#db/database.ts';
 import { mayHaveIt } from './plan-page.ts';
 
-/** People whose texts have the same size: the same locale, names of the same size, and where quiet hours matter the same zone. */
-export interface PreviewGroup {
+/**
+ * People who would be called alike: same locale, names of the same size, and where quiet hours matter the same zone. For each
+ * channel: those of them whom any wave may call by it.
+ */
+export interface PreviewGroup extends Record<Channel, number> {
   locale: string | null;
   /** An IANA name; null for people without one of their own, and where the query does not ask for zones. */
   zone: string | null;
@@ -17,10 +20,6 @@ export interface PreviewGroup {
   first_units: number;
   people: number;
   hash: string;
-  /** How many people a wave may call by the channel. */
-  push: number;
-  sms: number;
-  email: number;
   unreachable: number;
   suppressed: number;
   /** Calls per wave of the plan and channel, at most, since nobody knows who will have answered by then. */

@@ -1,7 +1,8 @@
 import { type RawBuilder, type SqlBool, sql } from 'kysely';
 import { type Box, boxAround, boxOfRing, EARTH_RADIUS_KM } from '#domain/geo.ts';
 import type { Audience, Polygon } from '#schemas/audience.ts';
-import type { Channel, MessageClass } from '#schemas/delivery.ts';
+import { addressFacts, type Channel } from '#schemas/channel-facts.ts';
+import type { MessageClass } from '#schemas/delivery.ts';
 import type { Tx } from '#db/database.ts';
 
 export type Condition = RawBuilder<SqlBool>;
@@ -97,21 +98,21 @@ export const idHashSql = sql`hashint8extended(r.id, 0)`;
 
 /** Whether the person under alias `r` has an address on this channel that is not marked invalid, suppressed or not. */
 export function addressSql(channel: Channel): Condition {
-  if (channel === 'push') return sql<SqlBool>`r.push_count > 0`;
-  if (channel === 'sms') return sql<SqlBool>`(r.phone IS NOT NULL AND r.phone_invalid_at IS NULL)`;
-  return sql<SqlBool>`(r.email IS NOT NULL AND r.email_invalid_at IS NULL)`;
+  const { column, invalidColumn } = addressFacts(channel);
+  if (column === null) return sql<SqlBool>`r.push_count > 0`;
+  return sql<SqlBool>`(${sql.ref(`r.${column}`)} IS NOT NULL AND ${sql.ref(`r.${invalidColumn}`)} IS NULL)`;
 }
 
 /**
  * Whether this sender can reach the person under alias `r`: they have an address that is not marked invalid, and no
- * suppression of it at this sender, nor at one of the other senders whose opt-outs hold as well. Push has no suppression,
- * since a person ends it by dropping the subscription. Without a sender nobody is reached. E-mail addresses are stored in
+ * suppression of it at this sender, nor at one of the other senders whose opt-outs hold as well. Subscriptions have no suppression,
+ * since a person ends one by dropping it. Without a sender nobody is reached. E-mail addresses are stored in
  * lower case everywhere.
  */
 export function reachSql(channel: Channel, senderId: number | null | undefined, optOutsOf: readonly number[] = []): Condition {
   if (senderId === null || senderId === undefined) return FALSE;
-  if (channel === 'push') return addressSql(channel);
-  const address = channel === 'sms' ? sql`r.phone` : sql`r.email`;
+  const { column } = addressFacts(channel);
+  if (column === null) return addressSql(channel);
   const all = [senderId, ...optOutsOf];
   const sender = optOutsOf.length === 0 ? sql`s.sender_id = ${senderId}::integer` : sql`s.sender_id = ANY (${all}::int[])`;
   const suppressed = sql`EXISTS (
@@ -119,7 +120,7 @@ export function reachSql(channel: Channel, senderId: number | null | undefined, 
     FROM suppressions s
     WHERE s.tenant_id = r.tenant_id
       AND ${sender}
-      AND s.address = ${address})`;
+      AND s.address = ${sql.ref(`r.${column}`)})`;
   return sql<SqlBool>`(${addressSql(channel)} AND NOT ${suppressed})`;
 }
 

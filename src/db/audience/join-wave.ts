@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { CHANNELS, type Channel } from '#schemas/delivery.ts';
+import { CHANNEL_FACTS, type Channel } from '#schemas/channel-facts.ts';
 import type { Tx } from '#db/database.ts';
 
 /** The ordinals of the waves for joins begin here, above every ordinal that a plan can have. */
@@ -13,7 +13,7 @@ export const JOIN_WAVE = 1_000;
  * @returns the wave to nudge the planner for
  */
 export async function addToJoinWave(tx: Tx, tenantId: number, messageId: string, channel: Channel, recipientId: string): Promise<string> {
-  const ordinal = JOIN_WAVE + CHANNELS.indexOf(channel);
+  const ordinal = JOIN_WAVE + CHANNEL_FACTS[channel].number;
   const { rows } = await sql<{ id: string }>`
     INSERT INTO waves AS w (tenant_id, message_id, ordinal, channels, mode, selects, recipient_ids, due_at)
     VALUES (

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { addChannels } from './add-channels.ts';
 import { type MigrationFile, MIGRATIONS, readMigrations } from './migration-files.ts';
 import { refuseOtherVersion } from './other-version.ts';
 
@@ -52,6 +53,7 @@ export async function migrate(url: string, { folder = MIGRATIONS, dataFolder, pa
     const applied = new Set(rows.map((row) => row.name));
     const waiting = files.filter((file) => !applied.has(file.name));
     for (const file of waiting) await (file.outside ? buildIndex(client, file) : runInTransaction(client, file, patience));
+    await addChannels(client);
     return waiting.map((file) => file.name);
   } finally {
     await client.end();

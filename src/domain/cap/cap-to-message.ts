@@ -1,3 +1,4 @@
+import { DEFAULT_CHANNELS } from '#schemas/channel-facts.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import { localeSchema, type MessageInput } from '#schemas/message.ts';
 import { WORDING_PARTS, type WordingInput, type WordingPart } from '#schemas/wording.ts';
@@ -42,7 +43,7 @@ export function capToMessage(alert: CapAlert, signed: boolean, now: number): Cap
     text: textsOf(alert),
     says: saysFrom(alert),
     audience,
-    channels: ['push', 'sms', 'email'],
+    channels: [...DEFAULT_CHANNELS],
     answers: [],
     share: false,
     expiresAt: new Date(expiryOf(alert, now)).toISOString(),

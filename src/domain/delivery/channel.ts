@@ -1,4 +1,4 @@
-import type { Channel } from '#schemas/delivery.ts';
+import type { CHANNEL_FACTS, Channel, ChannelRendering, Rendering } from '#schemas/channel-facts.ts';
 import type { Outcome } from './outcome.ts';
 import type { Recall } from './recall.ts';
 
@@ -9,15 +9,16 @@ export type SlotValues = Readonly<Partial<Record<SlotName, string>>>;
 /** Literal text and slots in order: `['Hi ', { slot: 'firstName' }, '…']`. */
 export type Template = readonly (string | { readonly slot: SlotName })[];
 
-export interface SmsContent {
-  readonly channel: 'sms';
+/** Some hundred characters without a title. */
+export interface ShortTextContent {
+  readonly channel: ChannelRendering<'short_text'>;
   readonly body: Template;
-  /** Seconds after which the carrier must drop it (Twilio ValidityPeriod, 1-36000). */
+  /** Seconds after which the carrier must drop it, 1 to 36,000. */
   readonly validitySeconds: number;
 }
 
-export interface EmailContent {
-  readonly channel: 'email';
+export interface MailContent {
+  readonly channel: ChannelRendering<'mail'>;
   readonly subject: Template;
   readonly text: Template;
   /** Slot values are HTML-escaped by whoever fills them into this part. */
@@ -26,8 +27,8 @@ export interface EmailContent {
   readonly oneClickUnsubscribe: boolean;
 }
 
-export interface PushContent {
-  readonly channel: 'push';
+export interface NotificationContent {
+  readonly channel: ChannelRendering<'notification'>;
   readonly title: Template;
   readonly body: Template;
   /** Buttons on the notification: at most two are shown by browsers. */
@@ -41,7 +42,15 @@ export interface PushContent {
   readonly lang: string;
 }
 
-export type Content = SmsContent | EmailContent | PushContent;
+/** What each rendering makes; a forgotten one is a type error. */
+export interface Contents extends Record<Rendering, Content> {
+  readonly short_text: ShortTextContent;
+  readonly mail: MailContent;
+  readonly notification: NotificationContent;
+}
+
+export type Content = ShortTextContent | MailContent | NotificationContent;
+export type ContentOf<C extends Channel> = Contents[(typeof CHANNEL_FACTS)[C]['renders']];
 
 export interface PushSubscriptionKeys {
   readonly id: string;
@@ -52,9 +61,9 @@ export interface PushSubscriptionKeys {
 
 /** One person on one channel. */
 export interface Target {
-  /** E.164 for sms, an address for email, unused ('') for push. */
+  /** Of the kind that the channel's facts name: E.164, a mail address, or '' where subscriptions take its place. */
   readonly address: string;
-  /** Push only: every live subscription of this person. */
+  /** Every live subscription of this person, for a channel that uses them. */
   readonly subscriptions?: readonly PushSubscriptionKeys[];
   /** Sealed delivery reference: callback URL, return path, Message-ID and notification tag are made from it. */
   readonly ref: string;
@@ -63,7 +72,7 @@ export interface Target {
 
 export interface SendResult {
   readonly outcome: Outcome;
-  /** Push: ids of subscriptions that the push service declared gone (404/410). */
+  /** Ids of subscriptions that their service declared gone (404/410). */
   readonly goneSubscriptions?: readonly string[];
 }
 
@@ -79,14 +88,14 @@ export interface PreparedSend {
 /** From-address and credentials of a sender. */
 export interface SenderIdentity {
   readonly id: number;
-  /** E.164 or short code, or Messaging Service SID (MG…); mail From (`Name <a@b>`); '' for push. */
+  /** E.164, a short code, or the name of a provider's pool; mail From (`Name <a@b>`); '' where a channel has no such address. */
   readonly address: string;
   /** Which of the channel's provider accounts it uses: 1 unless told. */
   readonly account?: number;
 }
 
 export interface ChannelAdapter<C extends Content = Content> {
-  readonly channel: C['channel'] & Channel;
+  readonly channel: C['channel'];
   /** How many calls one process should keep in flight. */
   readonly concurrency: number;
   prepare(content: C, sender: SenderIdentity): PreparedSend;

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { apiRoute, ApiRouter, WRITES_OR_SENDS } from '#http/api-router.ts';
 import type { Deps } from '#http/env.ts';
 import { forecastSchema, jsonOf, refusals } from '#http/view-schemas.ts';
+import { byChannel } from '#schemas/channel-facts.ts';
 import { previewInputSchema } from '#schemas/message.ts';
 import type { PreviewView } from '#schemas/views.ts';
 import { previewAudience } from '#services/messages/preview-audience.ts';
@@ -12,7 +13,7 @@ const previewView = z
   .object({
     count,
     hash: z.string().openapi({ description: 'Of the people, whatever their order; give it back as `audienceHash` to launch to exactly these.' }),
-    channels: z.object({ push: count, sms: count, email: count }).openapi({ description: 'People per channel after suppression and consent.' }),
+    channels: z.object(byChannel(() => count)).openapi({ description: 'People per channel after suppression and consent.' }),
     unreachable: count.openapi({ description: 'People without an address on any of the channels.' }),
     suppressed: count.openapi({ description: 'People who said stop to every sender that could reach them, or did not agree to this purpose.' }),
     atCeiling: count.nullable().openapi({

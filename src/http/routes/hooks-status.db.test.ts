@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import twilio from 'twilio';
+import { hooksOf, installChannels } from '#channels/registry.ts';
 import { createApp } from '#http/app.ts';
 import { packRef } from '#domain/delivery/refs.ts';
 import { messageInputSchema } from '#schemas/message.ts';
@@ -26,7 +27,7 @@ beforeAll(async () => {
     TWILIO_2_AUTH_TOKEN: SECOND_TOKEN,
     PUBLIC_URL: 'https://muster.example',
   });
-  app = createApp(deps);
+  app = createApp(deps, { hooks: hooksOf(await installChannels(deps.config)) });
   ({ tenantId } = await deps.tenant());
   const ctx = deps.as(tenantId);
   const { id: publicId } = await createMessage(

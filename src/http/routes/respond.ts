@@ -1,6 +1,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context as HonoContext } from 'hono';
 import { Problem } from '#platform/errors.ts';
+import { BUTTON_WAYS } from '#schemas/channel-facts.ts';
 import { answerFromPage } from '#services/answers/answer-from-page.ts';
 import { type AnswerLink, type AnswerPage, loadAnswerPage, openLink } from '#services/answers/answer-page.ts';
 import { recordShown } from '#services/receipts/receive-beacon.ts';
@@ -70,7 +71,7 @@ async function press(deps: Deps, link: AnswerLink, form: Fields): Promise<Answer
   try {
     return await answerFromPage(deps, link, {
       key: form.get('answer') ?? '',
-      way: form.get('way') === 'push' ? 'push' : 'page',
+      way: BUTTON_WAYS.find((way) => way === form.get('way')) ?? 'page',
       eta: form.get('eta') ?? '',
       note: form.get('note') ?? '',
     });

@@ -112,7 +112,7 @@ function present(
     locale,
     publicUrl: deps.config.publicUrl,
     byMail: deps.mailer !== undefined,
-    vapidPublicKey: deps.config.vapid?.publicKey ?? '',
+    vapidPublicKey: deps.config.vapidPublicKey ?? '',
   };
   return show(c, deps, sharePage({ ...view, ...said }), { status, script: true });
 }

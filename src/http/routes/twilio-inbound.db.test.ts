@@ -1,23 +1,24 @@
 import { sql } from 'kysely';
 import twilio from 'twilio';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { hooksOf, installChannels } from '#channels/registry.ts';
 import { errorHandler } from '#http/problem.ts';
 import { joinCode, openJoinCode } from '#services/spread/join-code.ts';
 import { createTestDeps, type TestDeps } from '#testing/deps.ts';
 import { addDelivery, addMessage, addRecipients, type MessageShape } from '#testing/people.ts';
-import { twilioInboundRoutes } from './twilio-inbound.ts';
+import { hooksRoutes } from './hooks.ts';
 
 const ACCOUNT = `AC${'0'.repeat(32)}`;
 const TOKEN = 'a secret of the tests';
 const PATH = '/hooks/twilio/inbound';
 
 let deps: TestDeps;
-let app: ReturnType<typeof twilioInboundRoutes>;
+let app: ReturnType<typeof hooksRoutes>;
 let tenantId: number;
 let number: string;
 beforeAll(async () => {
   deps = await createTestDeps({ TWILIO_ACCOUNT_SID: ACCOUNT, TWILIO_AUTH_TOKEN: TOKEN, PUBLIC_URL: 'https://muster.test' });
-  app = twilioInboundRoutes(deps);
+  app = hooksRoutes(deps, hooksOf(await installChannels(deps.config)));
   app.onError(errorHandler(deps));
   ({ tenantId } = await deps.tenant({ name: 'Fell & Rescue' }));
   const sender = await within((tx) =>

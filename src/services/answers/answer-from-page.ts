@@ -1,5 +1,6 @@
 import { instantOfClock, knownZone } from '#domain/clock-time.ts';
 import { findEta } from '#domain/inbound/eta-text.ts';
+import type { AnswerWay } from '#schemas/delivery.ts';
 import { recordAnswer } from './answer.ts';
 import { type AnswerLink, type AnswerPage, answerPageOf, readReader } from './answer-page.ts';
 import type { Deps } from '#services/context.ts';
@@ -10,7 +11,7 @@ type PageDeps = Pick<Deps, 'db' | 'clock'>;
 
 export interface PageAnswer {
   readonly key: string;
-  readonly way: 'page' | 'push';
+  readonly way: AnswerWay;
   /** Minutes or a time on the clock, as the person wrote it. */
   readonly eta: string;
   readonly note: string;

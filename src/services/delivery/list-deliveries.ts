@@ -30,7 +30,7 @@ interface Row {
 
 type Position = { recipientId: string; channel: Channel; wave: number };
 
-/** Deliveries of a message that have begun or ended, in order of recipient; keyset, so page 1,000 costs what page 1 costs. */
+/** Lists a message's deliveries that have begun or ended, in the order of recipients; by keyset, so page 1,000 costs what page 1 does. */
 export async function listDeliveries(ctx: Context, publicId: string, input: ListDeliveries = {}): Promise<Page<DeliveryView>> {
   const limit = Math.min(Math.max(input.limit ?? 100, 1), 1000);
   const after = readCursor(input.cursor, (cursor) => positionOf(ctx, cursor));
@@ -42,8 +42,10 @@ export async function listDeliveries(ctx: Context, publicId: string, input: List
   };
 }
 
-/** Every delivery in pages of 1,000, for exports; each page is a transaction of its own. */
-export async function* streamDeliveries(ctx: Context, publicId: string, input: Omit<ListDeliveries, 'cursor' | 'limit'> = {}): AsyncIterable<DeliveryView[]> {
+type Filter = Omit<ListDeliveries, 'cursor' | 'limit'>;
+
+/** Gives every delivery in pages of 1,000, for exports; each page is a transaction of its own. */
+export async function* streamDeliveries(ctx: Context, publicId: string, input: Filter = {}): AsyncIterable<DeliveryView[]> {
   const { id: messageId } = await inTenant(ctx, (tx) => loadMessage(tx, ctx, publicId));
   let after: Position | undefined;
   for (;;) {
@@ -59,14 +61,20 @@ async function readRows(tx: Tx, ctx: Context, messageId: string, input: ListDeli
   const states = input.state === undefined ? null : typeof input.state === 'string' ? [input.state] : [...input.state];
   const { rows } = await sql<Row>`
     SELECT d.recipient_id, p.name, d.channel, d.wave, d.state, d.attempts, d.code, d.marked_at, d.settled_at, d.provider_id
-    FROM deliveries d LEFT JOIN recipients p ON p.tenant_id = d.tenant_id AND p.id = d.recipient_id
-    WHERE d.message_id = ${messageId} AND d.tenant_id = ${ctx.tenantId}
+    FROM deliveries d
+    LEFT JOIN recipients p ON p.tenant_id = d.tenant_id AND p.id = d.recipient_id
+    WHERE d.message_id = ${messageId}
+      AND d.tenant_id = ${ctx.tenantId}
       AND (${states}::delivery_state[] IS NULL OR d.state = ANY (${states}::delivery_state[]))
       AND (${input.channel ?? null}::channel IS NULL OR d.channel = ${input.channel ?? null}::channel)
-      ${after ? sql`AND (d.recipient_id, d.channel, d.wave) > (${after.recipientId}::bigint, ${after.channel}::channel, ${after.wave}::smallint)` : sql``}
-    ORDER BY d.recipient_id, d.channel, d.wave LIMIT ${limit}`.execute(tx);
+      ${after ? behindSql(after) : sql``}
+    ORDER BY d.recipient_id, d.channel, d.wave
+    LIMIT ${limit}`.execute(tx);
   return rows;
 }
+
+const behindSql = ({ recipientId, channel, wave }: NonNullable<Position>) =>
+  sql`AND (d.recipient_id, d.channel, d.wave) > (${recipientId}::bigint, ${channel}::channel, ${wave}::smallint)`;
 
 /** The largest `smallint`, which is what the column of the wave holds. */
 const LAST_WAVE = 32_767;

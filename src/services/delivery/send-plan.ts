@@ -8,7 +8,7 @@ import { chooseLocale, renderMessage } from '#render/render-message.ts';
 import { slotValues } from '#render/slot-values.ts';
 import type { ClaimedBatch } from '#db/delivery/claim-batch.ts';
 import type { MarkedPerson } from '#db/delivery/mark-slice.ts';
-import type { Channel } from '#schemas/delivery.ts';
+import { addressFacts, type Channel, countsSegments, factsOf, renderingFacts } from '#schemas/channel-facts.ts';
 import type { Deps } from '#services/context.ts';
 import { ConnectionSlots } from './connection-slots.ts';
 import { longestSms } from '#services/forecast/longest-sms.ts';
@@ -122,6 +122,7 @@ export class SendPlans {
   #planOf(facts: PlanFacts, batch: ClaimedBatch): SendPlan {
     const { tokens, config } = this.#deps;
     const adapter = this.#channels[batch.channel];
+    const { readersZone, unsubscribeLink } = renderingFacts(batch.channel);
     const input: RenderInput = {
       class: facts.class,
       drill: facts.drill,
@@ -144,8 +145,7 @@ export class SendPlans {
     const variants = new BoundedMap<string, PreparedSend>(MAX_VARIANTS);
     const preparedFor = (person: MarkedPerson): PreparedSend => {
       const locale = chooseLocale(facts.text, facts.fallback_locale, person.locale ?? facts.default_locale);
-      // Only of mail each zone of its readers has a rendering of its own: an SMS would cost one or the other more.
-      const timeZone = (batch.channel === 'email' ? person.timeZone : null) ?? facts.tenant_zone ?? 'UTC';
+      const timeZone = (readersZone ? person.timeZone : null) ?? facts.tenant_zone ?? 'UTC';
       const key = `${locale} ${timeZone}`;
       let prepared = variants.get(key);
       if (!prepared) {
@@ -156,23 +156,20 @@ export class SendPlans {
       return prepared;
     };
     const share = facts.share || facts.kind === 'join';
+    const evidence = factsOf(batch.channel).evidence ?? 'receipt';
+    const bySubscription = addressFacts(batch.channel).column === null;
     const sealsOf = (people: readonly MarkedPerson[], { messageId, channel, wave }: ClaimedBatch): Seals => {
       const pairs = people.map(({ id }) => ({ a: Number(messageId), b: Number(id), extra: 0 }));
       const refs = people.map(({ id }) => packRef({ messageId, recipientId: id, channel, wave }));
       return {
         answer: tokens.sealMany('answer', pairs),
         share: share ? tokens.sealMany('share', pairs) : undefined,
-        unsubscribe: channel === 'email' ? tokens.sealMany('unsubscribe', refs) : undefined,
-        ref:
-          channel === 'sms'
-            ? tokens.sealMany('receipt', refs)
-            : channel === 'email'
-              ? refs.map((ref) => tokens.sealLower('bounce', ref))
-              : tokens.sealMany('beacon', refs),
+        unsubscribe: unsubscribeLink ? tokens.sealMany('unsubscribe', refs) : undefined,
+        ref: evidence === 'bounce' ? refs.map((ref) => tokens.sealLower(evidence, ref)) : tokens.sealMany(evidence, refs),
       };
     };
     const rate = facts.units_per_second;
-    const segments = batch.channel === 'sms' && rate !== null ? longestSms(input) : 1;
+    const segments = rate !== null && countsSegments(batch.channel) ? longestSms(input, batch.channel) : 1;
     return {
       class: facts.class,
       unitsPerSecond: rate,
@@ -199,7 +196,7 @@ export class SendPlans {
                 ...(seals.share ? { shareToken: seals.share[i] ?? '' } : {}),
                 ...(seals.unsubscribe ? { unsubscribeToken: seals.unsubscribe[i] ?? '' } : {}),
               }),
-              ...(claimed.channel === 'push' ? { subscriptions: person.subscriptions } : {}),
+              ...(bySubscription ? { subscriptions: person.subscriptions } : {}),
             },
           };
         };

@@ -68,15 +68,16 @@ const PEOPLE: readonly MarkedPerson[] = LANGUAGES.map((locale) => ({
 export async function warmUpDelivery(db: Database, plans: SendPlans, lane: MessageClass): Promise<void> {
   const batch = batchOf(lane);
   const planned = db.warmUp((tx) => {
-    const sms: ClaimedBatch = { ...batch, channel: 'sms' };
+    // What these do is the same for every channel.
+    const any: ClaimedBatch = { ...batch, channel: CHANNELS[0] };
     return Promise.all([
-      warmUpFacts(tx, sms),
+      warmUpFacts(tx, any),
       ...CHANNELS.map((channel) => warmUpMark(tx, { ...batch, channel }, { ids: ['0'], markedTo: 1 })),
-      settleSlice(tx, sms, [{ id: '0', state: 'accepted', code: null, providerId: '0', units: 1, delayMs: null, uncounted: false }]),
+      settleSlice(tx, any, [{ id: '0', state: 'accepted', code: null, providerId: '0', units: 1, delayMs: null, uncounted: false }]),
       noteCalls(tx, 0, '0', 0, false),
       notifyProgress(tx, 0, '0'),
-      renewLease(tx, sms),
-      releaseBatch(tx, sms, null),
+      renewLease(tx, any),
+      releaseBatch(tx, any, null),
       warmUpComplete(tx, 0, '0'),
     ]);
   });

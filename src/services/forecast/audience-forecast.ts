@@ -122,8 +122,8 @@ export function forecastOf(
     return {
       channel,
       people: sumOf(facts.groups, (group) => group[channel]),
-      units: channel === 'sms' && text.unitsPerCall > 0 ? text.units : callsOf(steps),
-      unitsPerCall: channel === 'sms' ? Math.max(1, text.unitsPerCall) : 1,
+      units: text.perChannel[channel]?.units ?? callsOf(steps),
+      unitsPerCall: Math.max(1, text.perChannel[channel]?.unitsPerCall ?? 1),
       unitsPerSecond: sender?.unitsPerSecond ?? null,
       ahead: {
         same: sumOf(queue, (one) => (one.lane === input.class ? one.units : 0)),

@@ -1,10 +1,11 @@
 import type { PreviewGroup } from '#db/audience/audience-preview-sql.ts';
-import type { SlotValues, SmsContent } from '#domain/delivery/channel.ts';
+import type { SlotValues } from '#domain/delivery/channel.ts';
 import { countSegments, type SegmentCount } from '#domain/message/segments.ts';
 import { fillTemplate } from '#domain/message/template.ts';
 import type { RenderInput } from '#render/render-input.ts';
 import { chooseLocale, renderMessage } from '#render/render-message.ts';
 import { slotValues, TOKEN_CHARACTERS } from '#render/slot-values.ts';
+import { type Channel, CHANNELS, type ChannelRendering, countsSegments } from '#schemas/channel-facts.ts';
 import type { PreviewInput } from '#schemas/message.ts';
 import type { Wording } from '#schemas/wording.ts';
 import type { PreviewView } from '#schemas/views.ts';
@@ -14,11 +15,20 @@ import { longestSms } from './longest-sms.ts';
 export interface TextPreview extends Pick<PreviewView, 'segments' | 'units' | 'encoding' | 'culprits'> {
   /** People called by SMS whose name alone turns a cheap text into a dear one. */
   readonly namesOutsideGsm: number;
-  /** What each SMS takes of its sender's rate, in segments of the longest rendering; zero without a text. */
+  /** Sizes for each channel that counts segments; none without a text. */
+  readonly perChannel: Readonly<Partial<Record<Channel, ChannelUnits>>>;
+}
+
+interface ChannelUnits {
+  /** Segments of all calls. */
+  readonly units: number;
+  /** What each call takes of its sender's rate: segments of the longest rendering. */
   readonly unitsPerCall: number;
 }
 
-const NO_TEXT: TextPreview = { segments: 0, units: 0, encoding: null, culprits: [], namesOutsideGsm: 0, unitsPerCall: 0 };
+const NO_TEXT: TextPreview = { segments: 0, units: 0, encoding: null, culprits: [], namesOutsideGsm: 0, perChannel: {} };
+
+type SegmentChannel = ChannelRendering<'short_text'>;
 
 /** The kind matters, since a correction begins with another word. */
 export type TextInput = Pick<PreviewInput, 'class' | 'drill' | 'text' | 'answers' | 'share'> & {
@@ -41,7 +51,36 @@ export function previewText(
   const { text } = input;
   if (!text) return NO_TEXT;
   const message = renderInput(ctx, { ...input, text }, tenant);
-  const bodies = new Map(Object.keys(text).map((locale) => [locale, (renderMessage(message, locale, 'sms') as SmsContent).body]));
+  const sized = CHANNELS.filter(countsSegments).map((channel) => sizesOf(ctx, message, { channel, groups, locale: tenant.default_locale }));
+  const [first] = sized;
+  if (!first) return NO_TEXT;
+  const worst = sized.map((one) => one.worst).reduce(longer);
+  const culprits = [...first.bare].flatMap(([locale, rendered]) => culpritsOf(locale, text[locale] ?? '', rendered));
+  return {
+    segments: worst.segments,
+    units: sized.reduce((sum, { units }) => sum + units, 0),
+    encoding: worst.encoding,
+    culprits: culprits.slice(0, 50),
+    namesOutsideGsm: sized.reduce((sum, one) => sum + one.namesOutsideGsm, 0),
+    perChannel: Object.fromEntries(sized.map(({ channel, units }) => [channel, { units, unitsPerCall: longestSms(message, channel) }])),
+  };
+}
+
+interface Sized {
+  readonly channel: SegmentChannel;
+  /** The size per locale for a person without a name. */
+  readonly bare: ReadonlyMap<string, SegmentCount>;
+  readonly units: number;
+  readonly namesOutsideGsm: number;
+  readonly worst: SegmentCount;
+}
+
+const longer = (a: SegmentCount, b: SegmentCount): SegmentCount => (b.segments > a.segments || (b.segments === a.segments && b.units > a.units) ? b : a);
+
+/** The sizes of a message on one channel over its people. @param of.locale what people read who have no language of their own */
+function sizesOf(ctx: Pick<Context, 'config'>, message: RenderInput, of: { channel: SegmentChannel; groups: readonly PreviewGroup[]; locale: string }): Sized {
+  const { channel, groups } = of;
+  const bodies = new Map(Object.keys(message.text).map((locale) => [locale, renderMessage(message, locale, channel).body]));
   const size = (locale: string, name: string, firstName: string): SegmentCount =>
     countSegments(fillTemplate(bodies.get(locale) ?? [], { ...slotsOf(ctx), name, firstName }));
   const bare = new Map([...bodies.keys()].map((locale) => [locale, size(locale, '', '')]));
@@ -50,18 +89,17 @@ export function previewText(
   let worst: SegmentCount | undefined;
   for (const group of groups) {
     // A person may be called in more than one wave.
-    const calls = group.calls.reduce((sum, step) => sum + (step.sms ?? 0), 0);
+    const calls = group.calls.reduce((sum, step) => sum + (step[channel] ?? 0), 0);
     if (calls === 0) continue;
-    const locale = chooseLocale(text, message.fallbackLocale, group.locale ?? tenant.default_locale);
+    const locale = chooseLocale(message.text, message.fallbackLocale, group.locale ?? of.locale);
     const one = size(locale, standIn(group.name_gsm, group.name_units), standIn(group.first_gsm, group.first_units));
     units += one.segments * calls;
-    if (one.encoding === 'UCS-2' && bare.get(locale)?.encoding === 'GSM-7') namesOutsideGsm += group.sms;
-    if (!worst || one.segments > worst.segments || (one.segments === worst.segments && one.units > worst.units)) worst = one;
+    if (one.encoding === 'UCS-2' && bare.get(locale)?.encoding === 'GSM-7') namesOutsideGsm += group[channel];
+    worst = worst ? longer(worst, one) : one;
   }
-  // Where nobody is called by SMS, the text's own size is still worth knowing while it is written.
+  // Where nobody is called by it, the text's own size is still worth knowing while it is written.
   worst ??= [...bare.values()].reduce((a, b) => (b.segments > a.segments ? b : a));
-  const culprits = [...bare].flatMap(([locale, rendered]) => culpritsOf(locale, text[locale] ?? '', rendered));
-  return { segments: worst.segments, units, encoding: worst.encoding, culprits: culprits.slice(0, 50), namesOutsideGsm, unitsPerCall: longestSms(message) };
+  return { channel, bare, units, namesOutsideGsm, worst };
 }
 
 /** Positions in what the coordinator wrote; only where that is clean, in the text as it is sent (an answer's label, say). */

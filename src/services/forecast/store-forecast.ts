@@ -2,14 +2,15 @@ import { sql } from 'kysely';
 import { planOf } from '#domain/message/plan.ts';
 import { wavePeople } from '#db/audience/wave-people.ts';
 import type { Audience } from '#schemas/audience.ts';
+import { CHANNELS } from '#schemas/delivery.ts';
 import type { MessageInput, PlanStep } from '#schemas/message.ts';
 import { forecastFacts, forecastOf } from './audience-forecast.ts';
 import type { Deps } from '#services/context.ts';
 import type { MessageRow } from '#services/message-row.ts';
 import { previewText } from './preview-text.ts';
 
-/** The plan that `correctMessage` writes as its wave. */
-const FOLLOW_UP: PlanStep[] = [{ channels: ['push', 'sms', 'email'], mode: 'parallel', afterSeconds: 0, to: 'all' }];
+/** As `correctMessage` writes its wave. */
+const FOLLOW_UP: PlanStep[] = [{ channels: [...CHANNELS], mode: 'parallel', afterSeconds: 0, to: 'all' }];
 
 /**
  * Keeps the forecast of a launched message, so that the fact can be shown beside it. The planner makes it once the audience is

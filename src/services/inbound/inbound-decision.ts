@@ -1,3 +1,4 @@
+import type { InboundText } from '#domain/delivery/hook.ts';
 import { type ParsedAnswer, parseAnswerText } from '#domain/inbound/answer-text.ts';
 import { clockOf, instantOfClock, knownZone } from '#domain/clock-time.ts';
 import { inboundWords } from '#domain/inbound/inbound-words.ts';
@@ -17,21 +18,14 @@ export interface InboundDecision {
   readonly joinCode: string | null;
 }
 
-export interface InboundBody {
-  readonly body: string;
-  /** Set by Twilio's Advanced Opt-Out: Twilio has understood and answered this word itself. */
-  readonly optOutType: 'STOP' | 'START' | 'HELP' | undefined;
-}
-
 const JOIN = /^\s*join[\s:]+([0-9a-z][0-9a-z\s-]{6,40})\s*$/i;
-const BY_CARRIER = { STOP: 'stop', START: 'start', HELP: 'help' } as const;
 
-export function decideInbound(facts: InboundFacts, text: InboundBody, now: number): InboundDecision {
+export function decideInbound(facts: InboundFacts, text: Pick<InboundText, 'body' | 'byCarrier'>, now: number): InboundDecision {
   const words = inboundWords(facts.locale);
   const base = { needsHuman: false, reply: '', answer: null, joinCode: null };
   const open = facts.message?.open ? facts.message : null;
-  const handled = text.optOutType !== undefined;
-  let keyword: Keyword = text.optOutType ? BY_CARRIER[text.optOutType] : keywordOf(text.body);
+  const handled = text.byCarrier !== undefined;
+  let keyword: Keyword = text.byCarrier ?? keywordOf(text.body);
   if (keyword === 'yes') keyword = open === null && facts.stopped ? 'start' : null;
   if (keyword === 'stop' || keyword === 'start' || keyword === 'help') {
     const said = keyword === 'help' ? words.help : keyword === 'stop' ? words.stopped : words.started;

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Tx } from '#db/database.ts';
 import { parseTemplate, withoutNames } from '#domain/message/template.ts';
 import { chooseLocale } from '#render/choose-locale.ts';
+import { addressFacts, type Channel } from '#schemas/channel-facts.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import type { AnswerOption } from '#schemas/message.ts';
 import { linkExpiresSql } from '#services/links/link-expiry.ts';
@@ -32,19 +33,32 @@ export interface InboundMessage {
 }
 
 /** Whose number it is, and every sender (live, drill) that uses it. A Messaging Service may stand for its numbers. */
-export async function findSenders(deps: Pick<Deps, 'db'>, addresses: readonly string[]): Promise<{ tenantId: number; senderIds: number[] } | undefined> {
+export async function findSenders(
+  deps: Pick<Deps, 'db'>,
+  channel: Channel,
+  addresses: readonly string[],
+): Promise<{ tenantId: number; senderIds: number[] } | undefined> {
   for (const address of addresses) {
     if (address === '') continue;
-    const { rows } = await sql<{ tenant_id: number; sender_id: number }>`SELECT tenant_id, sender_id FROM sender_tenant('sms', ${address})`.execute(
-      deps.db.across,
-    );
+    const { rows } = await sql<{ tenant_id: number; sender_id: number }>`
+      SELECT tenant_id, sender_id FROM sender_tenant(${channel}::channel, ${address})`.execute(deps.db.across);
     const first = rows[0];
     if (first) return { tenantId: first.tenant_id, senderIds: rows.filter((row) => row.tenant_id === first.tenant_id).map((row) => row.sender_id) };
   }
   return undefined;
 }
 
-export async function readFacts(tx: Tx, tenantId: number, senderIds: readonly number[], from: string): Promise<InboundFacts> {
+/** Who wrote, and to which of our senders. */
+export interface Correspondence {
+  readonly tenantId: number;
+  readonly channel: Channel;
+  readonly senderIds: readonly number[];
+  readonly from: string;
+}
+
+export async function readFacts(tx: Tx, { tenantId, channel, senderIds, from }: Correspondence): Promise<InboundFacts> {
+  const { column } = addressFacts(channel);
+  if (column === null) throw new Error(`nobody can write back by ${channel}`);
   const tenant = await tx
     .selectFrom('tenants')
     .select(['name', 'default_locale', 'time_zone', 'policy'])
@@ -54,7 +68,7 @@ export async function readFacts(tx: Tx, tenantId: number, senderIds: readonly nu
     .selectFrom('recipients')
     .select(['id', 'locale', 'time_zone'])
     .where('tenant_id', '=', tenantId)
-    .where('phone', '=', from)
+    .where(column, '=', from)
     .executeTakeFirst();
   const stopped = await tx
     .selectFrom('suppressions')
@@ -71,35 +85,41 @@ export async function readFacts(tx: Tx, tenantId: number, senderIds: readonly nu
     person: person ? { id: person.id, locale: person.locale, timeZone: person.time_zone } : null,
     locale: person?.locale ?? tenant.default_locale,
     stopped: stopped !== undefined,
-    message: person ? await findMessage(tx, tenantId, senderIds, person) : null,
+    message: person ? await findMessage(tx, { tenantId, channel, senderIds }, person) : null,
   };
 }
 
 /**
  * The most recent message that this person had: an open one that asks for an answer, else any open one, else one that
- * has ended. One that came by SMS from this number goes before one that came another way: who had it as a push and texts
- * the number means that one only when nothing else is open. One look-up by key per message of the last 31 days, newest first.
+ * has ended. One that came by this channel from this number goes before one that came another way: who had it as a push and
+ * texts the number means that one only when nothing else is open. One look-up by key per message of the last 31 days, newest first.
  */
 async function findMessage(
   tx: Tx,
-  tenantId: number,
-  senderIds: readonly number[],
+  { tenantId, channel, senderIds }: Omit<Correspondence, 'from'>,
   person: { id: string; locale: string | null },
 ): Promise<InboundMessage | null> {
-  const delivered = sql`SELECT 1 FROM deliveries d WHERE d.message_id = m.id AND d.recipient_id = ${person.id} AND d.marked_at IS NOT NULL AND d.sender_id IS NOT NULL`;
+  const delivered = sql`
+        SELECT 1 FROM deliveries d
+        WHERE d.message_id = m.id AND d.recipient_id = ${person.id} AND d.marked_at IS NOT NULL AND d.sender_id IS NOT NULL`;
   const { rows } = await sql<FoundMessage>`
-    SELECT m.id, m.class, m.drill, m.answers, m.title, m.text, m.fallback_locale, EXISTS (${delivered} AND d.channel = 'sms' AND d.sender_id = ANY (${[...senderIds]}::int[])) AS by_sms, m.state IN ('live', 'completed') AND COALESCE(m.expires_at > now(), true) AS open
+    SELECT m.id, m.class, m.drill, m.answers, m.title, m.text, m.fallback_locale,
+      EXISTS (${delivered} AND d.channel = ${channel}::channel AND d.sender_id = ANY (${[...senderIds]}::int[])) AS this_way,
+      m.state IN ('live', 'completed') AND COALESCE(m.expires_at > now(), true) AS open
     FROM messages m
-    WHERE m.tenant_id = ${tenantId} AND m.state NOT IN ('draft', 'scheduled') AND m.created_at > now() - interval '31 days' AND ${linkExpiresSql} > now()
+    WHERE m.tenant_id = ${tenantId}
+      AND m.state NOT IN ('draft', 'scheduled')
+      AND m.created_at > now() - interval '31 days'
+      AND ${linkExpiresSql} > now()
       AND EXISTS (${delivered})
     ORDER BY m.id DESC LIMIT 20`.execute(tx);
-  const texted = rows.filter((m) => m.by_sms);
+  const texted = rows.filter((m) => m.this_way);
   const openIn = (some: typeof rows) => some.find((m) => m.open && m.answers.length > 0) ?? some.find((m) => m.open);
   const found = openIn(texted) ?? openIn(rows) ?? rows.find((m) => m.answers.length > 0) ?? rows[0];
   return found ? { id: found.id, class: found.class, drill: found.drill, answers: found.answers, open: found.open, name: nameOf(found, person.locale) } : null;
 }
 
-type FoundMessage = Omit<InboundMessage, 'name'> & { by_sms: boolean; title: string | null; text: Readonly<Record<string, string>>; fallback_locale: string };
+type FoundMessage = Omit<InboundMessage, 'name'> & { this_way: boolean; title: string | null; text: Readonly<Record<string, string>>; fallback_locale: string };
 
 function nameOf({ title, text, fallback_locale: fallback }: FoundMessage, locale: string | null): string {
   if (title) return title;

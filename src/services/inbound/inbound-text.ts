@@ -1,23 +1,16 @@
 import { sql } from 'kysely';
 import type { Tx } from '#db/database.ts';
 import { suppress } from '#db/suppress.ts';
+import type { InboundText } from '#domain/delivery/hook.ts';
 import { inboundWords } from '#domain/inbound/inbound-words.ts';
 import { Problem } from '#platform/errors.ts';
+import { addressFacts, type Channel, factsOf, TEXT_WAYS } from '#schemas/channel-facts.ts';
 import { recordAnswer } from '#services/answers/answer.ts';
 import { type Deps, notifyProgress } from '#services/context.ts';
-import { decideInbound, type InboundBody, type InboundDecision, replyAfterEnd } from './inbound-decision.ts';
-import { findSenders, type InboundFacts, readFacts, repliedLately } from './inbound-facts.ts';
+import { decideInbound, type InboundDecision, replyAfterEnd } from './inbound-decision.ts';
+import { type Correspondence, findSenders, type InboundFacts, readFacts, repliedLately } from './inbound-facts.ts';
 import { joinThroughShare } from '#services/spread/join.ts';
 import { openJoinCode } from '#services/spread/join-code.ts';
-
-export interface InboundText extends InboundBody {
-  /** The person's number, E.164. */
-  readonly from: string;
-  /** Our numbers that it may have come to: the number itself, then its Messaging Service. */
-  readonly to: readonly string[];
-  /** MessageSid: a repeated webhook is answered as the first time and changes nothing. */
-  readonly sid: string;
-}
 
 /**
  * Reads one inbound text and acts: an answer, a reserved word, a join, or a case for a human. Nothing is dropped: every
@@ -25,23 +18,25 @@ export interface InboundText extends InboundBody {
  *
  * @returns what to text back; '' for nothing
  */
-export async function receiveInboundText(deps: Deps, given: InboundText): Promise<string> {
-  const owner = await findSenders(deps, given.to);
+export async function receiveInboundText(deps: Deps, channel: Channel, given: InboundText): Promise<string> {
+  const owner = await findSenders(deps, channel, given.to);
   if (!owner) {
     deps.log.warn({ code: 'inbound_to_nobody' }, 'a text came to a number that no tenant has');
     return '';
   }
-  const text = { ...given, body: given.body.replace(/(?![\n\t])\p{Cc}/gu, ' ').slice(0, 4_000) };
+  const from = addressFacts(channel).lowerCase ? given.from.toLowerCase() : given.from;
+  const text = { ...given, from, body: given.body.replace(/(?![\n\t])\p{Cc}/gu, ' ').slice(0, 4_000) };
   const { tenantId, senderIds } = owner;
+  const correspondence = { tenantId, channel, senderIds, from };
   const known = await deps.db.withTenant(tenantId, async (tx) => ({
-    reply: await replyTo(tx, tenantId, text.sid),
-    facts: await readFacts(tx, tenantId, senderIds, text.from),
+    reply: await replyTo(tx, tenantId, text.id),
+    facts: await readFacts(tx, correspondence),
   }));
   if (known.reply !== undefined) return known.reply;
   const { facts } = known;
-  const decision = await withAnswer(deps, tenantId, facts, text, decideInbound(facts, text, deps.clock.now()));
+  const decision = await withAnswer(deps, correspondence, facts, text.id, decideInbound(facts, text, deps.clock.now()));
   const nudges: string[] = [];
-  const reply = await deps.db.withTenant(tenantId, (tx) => settle(tx, deps, { tenantId, senderIds, facts, text, decision, nudges }));
+  const reply = await deps.db.withTenant(tenantId, (tx) => settle(tx, deps, { ...correspondence, facts, text, decision, nudges }));
   for (const waveId of nudges) await deps.queue.nudge('plan', { tenantId, waveId });
   return reply;
 }
@@ -52,10 +47,17 @@ async function replyTo(tx: Tx, tenantId: number, sid: string): Promise<string | 
 }
 
 /** The answer is committed with the others of its group before the text is: a crash between the two repeats harmlessly. */
-async function withAnswer(deps: Deps, tenantId: number, facts: InboundFacts, text: InboundText, decision: InboundDecision): Promise<InboundDecision> {
+async function withAnswer(
+  deps: Deps,
+  { tenantId, channel }: Correspondence,
+  facts: InboundFacts,
+  dedupKey: string,
+  decision: InboundDecision,
+): Promise<InboundDecision> {
   if (!decision.answer || !facts.message || !facts.person) return decision;
   try {
-    await recordAnswer(deps, { tenantId, messageId: facts.message.id, recipientId: facts.person.id, way: 'sms', dedupKey: text.sid, ...decision.answer });
+    const way = TEXT_WAYS.find((one) => one === channel) ?? 'page';
+    await recordAnswer(deps, { tenantId, messageId: facts.message.id, recipientId: facts.person.id, way, dedupKey, ...decision.answer });
     return decision;
   } catch (error) {
     // It ended, or its answers changed, between reading and writing: a human looks.
@@ -65,9 +67,7 @@ async function withAnswer(deps: Deps, tenantId: number, facts: InboundFacts, tex
   }
 }
 
-interface Settling {
-  tenantId: number;
-  senderIds: readonly number[];
+interface Settling extends Correspondence {
   facts: InboundFacts;
   text: InboundText;
   decision: InboundDecision;
@@ -76,9 +76,10 @@ interface Settling {
 }
 
 /** Effects and row in one transaction. */
-async function settle(tx: Tx, deps: Deps, { tenantId, senderIds, facts, text, decision, nudges }: Settling): Promise<string> {
-  await sql`SELECT pg_advisory_xact_lock(hashtextextended(${text.sid}, ${tenantId}))`.execute(tx);
-  const before = await replyTo(tx, tenantId, text.sid);
+async function settle(tx: Tx, deps: Deps, settling: Settling): Promise<string> {
+  const { tenantId, channel, senderIds, facts, text, decision, nudges } = settling;
+  await sql`SELECT pg_advisory_xact_lock(hashtextextended(${text.id}, ${tenantId}))`.execute(tx);
+  const before = await replyTo(tx, tenantId, text.id);
   if (before !== undefined) return before;
   let { reply, needsHuman } = decision;
   if ((decision.outcome === 'unclear' || decision.outcome === 'late') && reply !== '' && (await repliedLately(tx, tenantId, text.from, decision.outcome)))
@@ -88,7 +89,7 @@ async function settle(tx: Tx, deps: Deps, { tenantId, senderIds, facts, text, de
     await suppress(
       tx,
       tenantId,
-      senderIds.map((senderId) => ({ senderId, address: text.from, reason: 'opted_out', source: 'sms' })),
+      senderIds.map((senderId) => ({ senderId, address: text.from, reason: 'opted_out', source: channel })),
     );
   if (decision.outcome === 'start')
     await tx
@@ -101,7 +102,7 @@ async function settle(tx: Tx, deps: Deps, { tenantId, senderIds, facts, text, de
   let recipientId = facts.person?.id ?? null;
   let messageId = facts.message?.id ?? null;
   if (decision.joinCode !== null) {
-    const joined = await join(tx, deps, tenantId, facts, text.from, decision.joinCode);
+    const joined = await join(tx, deps, settling, decision.joinCode);
     ({ reply } = joined);
     needsHuman = joined.needsHuman;
     recipientId = joined.recipientId ?? recipientId;
@@ -112,7 +113,7 @@ async function settle(tx: Tx, deps: Deps, { tenantId, senderIds, facts, text, de
     .insertInto('inbound_texts')
     .values({
       tenant_id: tenantId,
-      provider_id: text.sid,
+      provider_id: text.id,
       sender_id: senderIds[0] ?? 0,
       from_address: text.from,
       recipient_id: recipientId,
@@ -136,16 +137,17 @@ interface JoinOutcome {
 }
 
 /** The text itself proves that the number is the sender's own: no further confirmation is needed. */
-async function join(tx: Tx, deps: Deps, tenantId: number, facts: InboundFacts, from: string, code: string): Promise<JoinOutcome> {
+async function join(tx: Tx, deps: Deps, { tenantId, channel, facts, from }: Settling, code: string): Promise<JoinOutcome> {
   const words = inboundWords(facts.locale);
   const none = { recipientId: null, messageId: null, waveId: null };
   const share = openJoinCode(deps, code);
   const message =
     share && (await tx.selectFrom('messages').select('class').where('tenant_id', '=', tenantId).where('id', '=', share.messageId).executeTakeFirst());
-  if (!share || !message) return { ...none, reply: '', needsHuman: true };
+  if (!share || !message || !factsOf(channel).joins) return { ...none, reply: '', needsHuman: true };
   if (facts.stopped) return { ...none, reply: words.joinStopped, needsHuman: false, messageId: share.messageId };
   try {
-    const joined = await joinThroughShare(tx, deps, tenantId, { ...share, by: { channel: 'sms', address: from }, consent: [message.class], locale: null });
+    const by = { channel, address: from };
+    const joined = await joinThroughShare(tx, deps, tenantId, { ...share, by, consent: [message.class], locale: null });
     return { reply: words.joined(facts.tenantName), needsHuman: false, recipientId: joined.recipientId, messageId: share.messageId, waveId: joined.waveId };
   } catch (error) {
     if (error instanceof Problem) return { ...none, reply: words.joinClosed, needsHuman: false, messageId: share.messageId };

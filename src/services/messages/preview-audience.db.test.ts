@@ -7,7 +7,7 @@ import { addSuppression } from '#services/recipients/add-suppression.ts';
 import type { Context } from '#services/context.ts';
 import { createRecipient } from '#services/recipients/create-recipient.ts';
 import { previewAudience } from './preview-audience.ts';
-import { renderSample } from './render-sample.ts';
+import { renderSample, type SampleView } from './render-sample.ts';
 
 let deps: TestDeps;
 beforeAll(async () => {
@@ -108,17 +108,16 @@ test('segments count the text as sent, with hint and link, per locale and per na
   const input = { class: 'ops' as const, drill: false, text, answers: [{ key: 'yes', label: 'Yes' }], share: false };
   const view = await preview(ctx, input);
   const [en, de] = await renderSample(ctx, input);
-  const link = (sms: string, name: string, first: string) =>
-    sms
+  const textOf = (sample: SampleView | undefined): string => {
+    const sms = sample?.channels.find((one) => one.channel === 'sms');
+    return sms?.renders === 'short_text' ? sms.text : '';
+  };
+  const link = (sample: SampleView | undefined, name: string, first: string) =>
+    textOf(sample)
       .replace('/r/…', `/r/${'x'.repeat(23)}`)
       .replace('Alex Morgan', name)
       .replace('Alex', first);
-  const sent = [
-    link(en?.sms ?? '', '', 'Ann'),
-    link(en?.sms ?? '', '', 'Zoë-Łucja'),
-    link(en?.sms ?? '', '', '{Curly}'),
-    link(de?.sms ?? '', 'Юрий 😀', ''),
-  ].map(countSegments);
+  const sent = [link(en, '', 'Ann'), link(en, '', 'Zoë-Łucja'), link(en, '', '{Curly}'), link(de, 'Юрий 😀', '')].map(countSegments);
   expect(view.units).toBe(sent.reduce((sum, one) => sum + one.segments, 0));
   expect(view.segments).toBe(Math.max(...sent.map((one) => one.segments)));
   expect(view.encoding).toBe('UCS-2');

@@ -3,7 +3,7 @@ import { expiryOf, planOf } from '#domain/message/plan.ts';
 import { wordingOf } from '#domain/message/wording.ts';
 import { invalidFields } from '#platform/errors.ts';
 import { assertSlots } from '#render/render-message.ts';
-import type { Channel } from '#schemas/delivery.ts';
+import { byChannel, type Channel, factsOf } from '#schemas/channel-facts.ts';
 import type { PreviewInput } from '#schemas/message.ts';
 import type { Forecast, PreviewView } from '#schemas/views.ts';
 import { channelsOf, type ForecastFacts, forecastFacts, forecastOf } from '#services/forecast/audience-forecast.ts';
@@ -40,7 +40,7 @@ export async function previewAudience(ctx: Context, input: PreviewInput): Promis
   return {
     count: sum('people'),
     hash: facts.groups.reduce((hash, group) => BigInt.asIntN(64, hash ^ BigInt(group.hash)), 0n).toString(),
-    channels: { push: sum('push'), sms: sum('sms'), email: sum('email') },
+    channels: byChannel(sum),
     unreachable: sum('unreachable'),
     suppressed: sum('suppressed'),
     atCeiling,
@@ -61,18 +61,16 @@ function timesOf(ctx: Context, input: PreviewInput): { startsAt: number; endsAt:
   return { startsAt, endsAt: 'code' in expiry ? null : expiry.expiresAt };
 }
 
-const NAMES: Record<Channel, string> = { push: 'push', sms: 'SMS', email: 'e-mail' };
-
 function warningsOf(used: readonly Channel[], { senders }: ForecastFacts, people: number, text: TextPreview): Warning[] {
   const warnings: Warning[] = [];
   if (people === 0) warnings.push({ code: 'empty_audience', detail: 'Nobody matches this audience.' });
   for (const channel of used) {
-    if (!senders[channel])
-      warnings.push({ code: 'no_sender', detail: `No sender for ${NAMES[channel]} serves this kind of message, so it reaches nobody that way.` });
+    const { inText } = factsOf(channel).names;
+    if (!senders[channel]) warnings.push({ code: 'no_sender', detail: `No sender for ${inText} serves this kind of message, so it reaches nobody that way.` });
     else if (senders[channel].stopped)
-      warnings.push({ code: 'sender_stopped', detail: `The sender for ${NAMES[channel]} is stopped: messages wait until it is released.` });
+      warnings.push({ code: 'sender_stopped', detail: `The sender for ${inText} is stopped: messages wait until it is released.` });
     else if (senders[channel].failing)
-      warnings.push({ code: 'sender_failing', detail: `The provider behind ${NAMES[channel]} fails now: campaigns wait until it answers again.` });
+      warnings.push({ code: 'sender_failing', detail: `The provider behind ${inText} fails now: campaigns wait until it answers again.` });
   }
   if (text.namesOutsideGsm > 0)
     warnings.push({

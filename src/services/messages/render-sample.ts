@@ -1,8 +1,9 @@
 import { wordingOf } from '#domain/message/wording.ts';
 import { fillTemplate } from '#domain/message/template.ts';
-import type { EmailContent, PushContent, SlotValues, SmsContent } from '#domain/delivery/channel.ts';
+import type { Contents, SlotValues } from '#domain/delivery/channel.ts';
 import type { RenderInput } from '#render/render-input.ts';
 import { renderMessage } from '#render/render-message.ts';
+import { CHANNEL_FACTS, type Channel, CHANNELS, type Rendering } from '#schemas/channel-facts.ts';
 import type { MessageInput } from '#schemas/message.ts';
 import type { WordingInput } from '#schemas/wording.ts';
 import { type Context, inTenant } from '#services/context.ts';
@@ -11,9 +12,32 @@ import { standingWording } from './wording.ts';
 /** What one person would see, with a sample name and shortened links. */
 export interface SampleView {
   locale: string;
-  sms: string;
-  push: { title: string; body: string; actions: string[] };
-  email: { subject: string; text: string };
+  /** On every channel, in their order. */
+  channels: ({ channel: Channel } & ChannelSample)[];
+}
+
+export type ChannelSample = { [R in Rendering]: { renders: R } & Samples[R] }[Rendering];
+
+interface Samples {
+  short_text: { text: string };
+  notification: { title: string; body: string; actions: string[] };
+  mail: { subject: string; text: string };
+}
+
+const SAMPLES: { readonly [R in Rendering]: (content: Contents[R], slots: SlotValues) => { renders: R } & Samples[R] } = {
+  short_text: ({ body }, slots) => ({ renders: 'short_text', text: fillTemplate(body, slots) }),
+  notification: ({ title, body, actions }, slots) => ({
+    renders: 'notification',
+    title: fillTemplate(title, slots),
+    body: fillTemplate(body, slots),
+    actions: actions.map((action) => action.title),
+  }),
+  mail: ({ subject, text }, slots) => ({ renders: 'mail', subject: fillTemplate(subject, slots), text: fillTemplate(text, slots) }),
+};
+
+function sampleOf(message: RenderInput, locale: string, channel: Channel, slots: SlotValues): ChannelSample {
+  const sample: (content: never, slots: SlotValues) => ChannelSample = SAMPLES[CHANNEL_FACTS[channel].renders];
+  return sample(renderMessage(message, locale, channel) as never, slots);
 }
 
 type SampleInput = Pick<MessageInput, 'class' | 'drill' | 'text' | 'answers' | 'share'> & {
@@ -54,15 +78,8 @@ export async function renderSample(ctx: Context, input: SampleInput): Promise<Sa
     shareLink: `${publicUrl}/s/…`,
     unsubscribeLink: `${publicUrl}/u/…`,
   };
-  return Object.keys(input.text).map((locale) => {
-    const sms = renderMessage(message, locale, 'sms') as SmsContent;
-    const push = renderMessage(message, locale, 'push') as PushContent;
-    const email = renderMessage(message, locale, 'email') as EmailContent;
-    return {
-      locale,
-      sms: fillTemplate(sms.body, slots),
-      push: { title: fillTemplate(push.title, slots), body: fillTemplate(push.body, slots), actions: push.actions.map((action) => action.title) },
-      email: { subject: fillTemplate(email.subject, slots), text: fillTemplate(email.text, slots) },
-    };
-  });
+  return Object.keys(input.text).map((locale) => ({
+    locale,
+    channels: CHANNELS.map((channel) => ({ channel, ...sampleOf(message, locale, channel, slots) })),
+  }));
 }

@@ -1,6 +1,6 @@
 import { audienceCondition, countAndHash } from '#db/audience/audience-sql.ts';
 import { planPage } from '#db/audience/plan-page.ts';
-import { CHANNELS } from '#schemas/delivery.ts';
+import { byChannel, CHANNELS } from '#schemas/channel-facts.ts';
 import { messageInputSchema } from '#schemas/message.ts';
 import { appendAudits } from '#services/audit.ts';
 import { type Context, type Deps, notifyProgress, systemActor } from '#services/context.ts';
@@ -48,7 +48,7 @@ export async function warmUpLaunch(deps: Deps): Promise<void> {
         lane: 'life',
         channels: CHANNELS,
         mode: 'parallel',
-        senders: { push: 0, sms: 0, email: 0 },
+        senders: byChannel(() => 0),
         optOutsOf: {},
         condition,
         followsId: null,

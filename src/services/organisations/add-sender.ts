@@ -2,7 +2,8 @@ import { sql } from 'kysely';
 import { readPhone } from '#domain/recipients/phone.ts';
 import { readRecipient } from '#domain/recipients/recipient-fields.ts';
 import { type FieldError, notFound, Problem } from '#platform/errors.ts';
-import type { Channel, MessageClass } from '#schemas/delivery.ts';
+import { addressFacts, type Channel, factsOf } from '#schemas/channel-facts.ts';
+import type { MessageClass } from '#schemas/delivery.ts';
 import { appendAudit } from '#services/audit.ts';
 import type { Context } from '#services/context.ts';
 import { insertSender } from './create-tenant.ts';
@@ -12,13 +13,13 @@ type SenderContext = Pick<Context, 'db' | 'tenantId' | 'actor' | 'ids'>;
 export interface SenderInput {
   readonly channel: Channel;
   readonly name: string;
-  /** SMS takes E.164, a short code or a Twilio messaging service; e-mail an address, with a name or without; push takes none. */
+  /** By the kind of address that people have there: E.164, a short code or the name of a provider's pool of numbers; a mail address, with a name or without; none. */
   readonly address: string;
   readonly classes: readonly MessageClass[];
   readonly drill: boolean;
   /** Which of the channel's provider accounts. */
-  readonly account: 1 | 2;
-  /** SMS segments, else messages; null means as fast as the provider takes them. */
+  readonly account: number;
+  /** SMS segments, else messages; null: as fast as the provider takes it. */
   readonly unitsPerSecond: number | null;
   /** The provider behind it is the simulator, so that test keys may use it. */
   readonly simulated: boolean;
@@ -37,7 +38,8 @@ export async function addSender(ctx: SenderContext, input: SenderInput): Promise
   const name = input.name.trim();
   if (name === '' || name.length > 100) errors.push({ field: 'name', code: 'invalid', detail: 'must be 1 to 100 characters' });
   if (input.classes.length === 0) errors.push({ field: 'classes', code: 'required', detail: 'name at least one of life, ops, bulk' });
-  if (input.channel === 'push' && input.account !== 1) errors.push({ field: 'account', code: 'invalid', detail: 'push has one account alone' });
+  const accountError = accountProblem(input.channel, input.account);
+  if (accountError !== undefined) errors.push({ field: 'account', code: 'invalid', detail: accountError });
   const address = addressOf(input.channel, input.address);
   if (typeof address !== 'string') errors.push({ field: 'address', code: 'invalid', detail: address.problem });
   if (errors.length > 0 || typeof address !== 'string') throw refused(errors);
@@ -51,8 +53,8 @@ export async function addSender(ctx: SenderContext, input: SenderInput): Promise
     const sameAddress = own.filter((one) => one.channel === input.channel && one.address === address);
     if (sameAddress.some((one) => one.drill === input.drill && one.account === input.account))
       throw refused([{ field: 'address', code: 'address_taken', detail: 'this organisation has this sender already' }]);
-    if (input.channel === 'sms') {
-      const { rows } = await sql<{ tenant_id: number }>`SELECT tenant_id FROM sender_tenant('sms', ${address})`.execute(tx);
+    if (factsOf(input.channel).inbound) {
+      const { rows } = await sql<{ tenant_id: number }>`SELECT tenant_id FROM sender_tenant(${input.channel}::channel, ${address})`.execute(tx);
       if (rows.some((row) => row.tenant_id !== ctx.tenantId))
         throw refused([
           { field: 'address', code: 'address_taken', detail: 'another organisation has this number, and a number serves one: texts to it would go astray' },
@@ -107,18 +109,28 @@ function rateErrors(rate: number | null): FieldError[] {
   return [{ field: 'rate', code: 'invalid', detail: `must be above 0 and at most ${RATE_MAX} a second` }];
 }
 
-/** `Name <local@domain>`, without a line break or an angle bracket that would end the name early. */
+/** Accounts are told apart by small numbers, which the database holds too. */
+const ACCOUNT_MAX = 99;
+
+function accountProblem(channel: Channel, account: number): string | undefined {
+  const { accounts, names } = factsOf(channel);
+  if (accounts === 'one' && account !== 1) return `${names.inText} has one account alone`;
+  return Number.isInteger(account) && account >= 1 && account <= ACCOUNT_MAX ? undefined : `must be a whole number from 1 to ${ACCOUNT_MAX}`;
+}
+
+/** `Name <local@domain>`; without a line break or angle bracket that would end it early. */
 const WITH_NAME = /^([^<>\p{Cc}]*)<([^<>\s]+)>$/u;
 
 function addressOf(channel: Channel, given: string): string | { problem: string } {
   const text = given.trim();
-  if (channel === 'push') return text === '' ? '' : { problem: 'push has no address: leave it out' };
-  if (channel === 'email') {
+  const { sender } = addressFacts(channel);
+  if (sender === 'none') return text === '' ? '' : { problem: `${factsOf(channel).names.inText} has no address: leave it out` };
+  if (sender === 'mailbox') {
     const { email } = readRecipient({ email: WITH_NAME.exec(text)?.[2] ?? text }, 'US').fields;
     return email === undefined || text.length > 320 ? { problem: 'must be an address such as alerts@example.org or Alerts <alerts@example.org>' } : text;
   }
-  // A short code has 3 to 8 digits; MG… is a Twilio messaging service, which chooses the number itself.
-  if (/^\d{3,8}$/.test(text) || /^MG[0-9a-fA-F]{32}$/.test(text)) return text;
+  // Short codes have 3 to 8 digits.
+  if (/^\d{3,8}$/.test(text) || factsOf(channel).senderPool?.test(text)) return text;
   const reading = text.startsWith('+') ? readPhone(text, 'US') : { problem: 'must be a number in international writing such as +12025550100, or a short code' };
   return 'problem' in reading ? { problem: reading.problem } : reading.e164;
 }

@@ -15,8 +15,8 @@ export interface NewSender {
   drill?: boolean;
   /** The provider behind it is the simulator. */
   simulated?: boolean;
-  /** Which of the channel's provider accounts; 1 unless told. */
-  account?: 1 | 2;
+  /** Which of the channel's provider accounts: 1 unless told. */
+  account?: number;
   unitsPerSecond?: number | null;
 }
 

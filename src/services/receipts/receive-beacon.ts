@@ -1,4 +1,5 @@
 import { unpackRef } from '#domain/delivery/refs.ts';
+import { factsOf } from '#schemas/channel-facts.ts';
 import type { Deps } from '#services/context.ts';
 import { recordReceipts } from './record-receipts.ts';
 import { tenantOfMessage } from '#services/tenant-of-message.ts';
@@ -10,7 +11,7 @@ import { tenantOfMessage } from '#services/tenant-of-message.ts';
 export async function recordShown(deps: Pick<Deps, 'db' | 'tokens'>, token: string): Promise<boolean> {
   const sealed = deps.tokens.open('beacon', token);
   const ref = sealed && unpackRef(sealed);
-  if (ref?.channel !== 'push') return false;
+  if (!ref || factsOf(ref.channel).evidence !== 'beacon') return false;
   const tenantId = await tenantOfMessage(deps, ref.messageId);
   if (tenantId === undefined) return false;
   await recordReceipts(deps, tenantId, [{ ref, state: 'delivered', providerId: null, code: null }]);

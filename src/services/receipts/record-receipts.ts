@@ -1,13 +1,15 @@
-import { applyReceipts, type ReceiptRow } from '#db/delivery/apply-receipts.ts';
+import { applyReceipts } from '#db/delivery/apply-receipts.ts';
 import type { Tx } from '#db/database.ts';
 import { markAddressInvalid, suppress } from '#db/suppress.ts';
 import { RANK } from '#domain/delivery/delivery.ts';
+import type { Evidence } from '#domain/delivery/evidence.ts';
+import type { DeliveryRef } from '#domain/delivery/refs.ts';
+import { addressFacts } from '#schemas/channel-facts.ts';
 import { type Deps, notifyProgress } from '#services/context.ts';
 
-/** A sign from outside about one delivery, already verified. */
-export interface Receipt extends ReceiptRow {
-  /** What the code says of the address itself. */
-  readonly effect?: 'opted_out' | 'no_mailbox' | 'address_invalid' | undefined;
+/** Evidence about one delivery. */
+export interface Receipt extends Evidence {
+  readonly ref: DeliveryRef;
 }
 
 /**
@@ -37,8 +39,8 @@ function highestOf(receipts: readonly Receipt[]): Receipt[] {
 
 async function applyEffect(tx: Tx, tenantId: number, receipt: Receipt): Promise<void> {
   const { messageId, recipientId, channel, wave } = receipt.ref;
-  if (channel === 'push') return;
-  const column = channel === 'sms' ? 'phone' : 'email';
+  const { column } = addressFacts(channel);
+  if (column === null) return;
   if (receipt.effect === 'address_invalid') {
     await markAddressInvalid(tx, tenantId, channel, [recipientId]);
     return;

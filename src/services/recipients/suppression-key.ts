@@ -1,5 +1,6 @@
 import { readRecipient } from '#domain/recipients/recipient-fields.ts';
 import { invalidField } from '#platform/errors.ts';
+import { addressFacts, CHANNELS } from '#schemas/channel-facts.ts';
 import type { Tx } from '#db/database.ts';
 import type { Context } from '#services/context.ts';
 import { countryOf } from './country-of.ts';
@@ -22,16 +23,16 @@ interface SuppressionKey {
  * @throws Problem 422 that names `address` or `senderId`
  */
 export async function suppressionKey(ctx: Context, tx: Tx, input: SuppressionInput): Promise<SuppressionKey> {
-  const channel = input.address.includes('@') ? 'email' : 'sms';
-  const field = channel === 'email' ? 'email' : 'phone';
+  const field = input.address.includes('@') ? 'email' : 'phone';
+  const channels = CHANNELS.filter((channel) => addressFacts(channel).column === field);
   const { fields, errors } = readRecipient({ [field]: input.address }, await countryOf(tx, ctx.tenantId));
   const address = fields[field];
   if (address === undefined) throw invalidField('address', errors[0]?.code ?? 'required', errors[0]?.detail ?? 'an address is needed');
   const ofTenant = tx.selectFrom('senders').select('id').where('tenant_id', '=', ctx.tenantId);
-  const senders = await ofTenant.where('channel', '=', channel).execute();
+  const senders = await ofTenant.where('channel', 'in', channels).execute();
   if (input.senderId === undefined) return { address, senderIds: senders.map((sender) => sender.id) };
   const wanted = Number(ctx.ids.decode('snd', input.senderId) ?? Number.NaN);
   const known = senders.some((sender) => sender.id === wanted);
-  if (!known) throw invalidField('senderId', 'unknown_sender', `is no ${channel} sender of this tenant`);
+  if (!known) throw invalidField('senderId', 'unknown_sender', `is no ${channels.join(' or ')} sender of this tenant`);
   return { address, senderIds: [wanted] };
 }

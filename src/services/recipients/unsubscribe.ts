@@ -1,6 +1,7 @@
 import type { Tx } from '#db/database.ts';
 import { suppress } from '#db/suppress.ts';
 import { type DeliveryRef, unpackRef } from '#domain/delivery/refs.ts';
+import { addressFacts } from '#schemas/channel-facts.ts';
 import { type Deps, systemActor } from '#services/context.ts';
 import { appendAudit } from '#services/audit.ts';
 import { tenantOfMessage } from '#services/tenant-of-message.ts';
@@ -48,7 +49,7 @@ export async function loadUnsubscribe(deps: Pick<Deps, 'db' | 'tokens'>, token: 
             .where('sender_id', '=', senderId)
             .where('address', '=', address)
             .executeTakeFirst();
-    const done = ref.channel === 'push' ? person.push_count === 0 : known !== undefined;
+    const done = addressFacts(ref.channel).column === null ? person.push_count === 0 : known !== undefined;
     const locale = person.locale ?? person.default_locale;
     return { tenantId, ref, tenantName: person.name, locale, erased: person.erased_at !== null, done };
   });
@@ -66,19 +67,18 @@ async function subjectOf(tx: Tx, tenantId: number, ref: DeliveryRef): Promise<Su
     .where('d.channel', '=', ref.channel)
     .where('d.wave', '=', ref.wave)
     .executeTakeFirst();
-  return {
-    senderId: row?.sender_id ?? null,
-    address: (ref.channel === 'email' ? row?.email?.toLowerCase() : ref.channel === 'sms' ? row?.phone : null) ?? null,
-  };
+  const { column } = addressFacts(ref.channel);
+  // As it is kept in the suppressions: in lower case, which changes no telephone number.
+  return { senderId: row?.sender_id ?? null, address: (column && row?.[column]?.toLowerCase()) ?? null };
 }
 
 /**
- * Ends the messages from that delivery's sender to that address. Push has no address, so there the person's subscriptions
+ * Ends the messages from that delivery's sender to that address. Where subscriptions are the address, the person's subscriptions
  * end. A repeat changes nothing.
  */
 export async function unsubscribe(deps: Pick<Deps, 'db'>, { tenantId, ref }: Unsubscribe): Promise<void> {
   await deps.db.withTenant(tenantId, async (tx) => {
-    if (ref.channel === 'push') {
+    if (addressFacts(ref.channel).column === null) {
       const { recipientId } = ref;
       await tx.deleteFrom('push_subscriptions').where('tenant_id', '=', tenantId).where('recipient_id', '=', recipientId).execute();
       await tx.updateTable('recipients').set({ push_count: 0 }).where('tenant_id', '=', tenantId).where('id', '=', recipientId).execute();

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import type { ChannelAdapter, EmailContent } from '#domain/delivery/channel.ts';
+import type { ChannelAdapter, MailContent } from '#domain/delivery/channel.ts';
 import { escapeHtml } from '#platform/escape.ts';
 import type { Config } from '#platform/config.ts';
 import type { Tokens } from '#platform/tokens.ts';
@@ -27,9 +27,10 @@ interface MailerDeps {
  * Sends single mails (the confirmations of a join) over the e-mail channel. Their return path names no delivery, so that a
  * bounce of one says nothing about a delivery.
  */
-export function joinMailer(email: ChannelAdapter<EmailContent>, deps: MailerDeps): Mailer {
+export function joinMailer(email: ChannelAdapter<MailContent>, deps: MailerDeps): Mailer {
   return async (to, subject, text) => {
-    const content: EmailContent = { channel: 'email', subject: [subject], text: [text], html: [asHtml(text)], oneClickUnsubscribe: false };
+    const parts = { subject: [subject], text: [text], html: [asHtml(text)] };
+    const content: MailContent = { channel: email.channel, ...parts, oneClickUnsubscribe: false };
     const ref = deps.tokens.sealLower('bounce', { a: 0, b: randomInt(2 ** 40), extra: 0 });
     const { outcome } = await email.prepare(content, { id: 0, address: deps.config.mailFrom }).send({ address: to, ref, slots: {} });
     if (outcome.kind !== 'accepted') throw Object.assign(new Error('the relay did not take a confirmation mail'), { code: outcome.code });

@@ -3,6 +3,7 @@ import type { Tx } from '#db/database.ts';
 import { addToJoinWave } from '#db/audience/join-wave.ts';
 import { lockRecipients } from '#db/recipient-sql.ts';
 import { Problem } from '#platform/errors.ts';
+import { type AddressFacts, addressFacts, type Channel } from '#schemas/channel-facts.ts';
 import type { MessageClass } from '#schemas/delivery.ts';
 import type { PushSubscriptionInput } from '#schemas/recipient.ts';
 import { type Deps, notifyProgress } from '#services/context.ts';
@@ -12,15 +13,13 @@ export interface JoinInput {
   readonly messageId: string;
   /** The person whose share link it was. */
   readonly parentId: string;
-  /** The address that the person proved to be their own. */
+  /** What the person proved to be their own: an address of the channel, or a browser's subscription. */
   readonly by: ProvedAddress;
   readonly consent: readonly MessageClass[];
   readonly locale: string | null;
 }
 
-export type ProvedAddress =
-  | { readonly channel: 'sms' | 'email'; readonly address: string }
-  | { readonly channel: 'push'; readonly subscription: PushSubscriptionInput };
+type ProvedAddress = { readonly channel: Channel; readonly address: string } | { readonly channel: Channel; readonly subscription: PushSubscriptionInput };
 
 export interface Joined {
   readonly recipientId: string;
@@ -33,7 +32,7 @@ export interface Joined {
 export const shareClosed = (): Problem => new Problem(410, 'closed', 'This message is over: nobody can join through it any more.');
 
 /**
- * Adds a person who has just confirmed their address as a child of the person who shared, and plans the message for them alone.
+ * Adds the person who has just confirmed for themselves, below the one who shared, and plans the message for them alone.
  * @throws Problem 410 `closed` where the message is over, stopped or not to be shared
  */
 export async function joinThroughShare(tx: Tx, deps: Pick<Deps, 'tokens'>, tenantId: number, input: JoinInput): Promise<Joined> {
@@ -76,7 +75,7 @@ export async function generationOf(tx: Tx, messageId: string, recipientId: strin
 }
 
 async function findRecipient(tx: Tx, tenantId: number, by: JoinInput['by']): Promise<string | undefined> {
-  if (by.channel === 'push') {
+  if ('subscription' in by) {
     const row = await tx
       .selectFrom('push_subscriptions')
       .select('recipient_id')
@@ -85,14 +84,21 @@ async function findRecipient(tx: Tx, tenantId: number, by: JoinInput['by']): Pro
       .executeTakeFirst();
     return row?.recipient_id;
   }
-  const column = by.channel === 'sms' ? sql`phone` : sql`lower(email)`;
-  const { rows } = await sql<{ id: string }>`
-    SELECT id
-    FROM recipients
-    WHERE tenant_id = ${tenantId}
-      AND ${column} = ${by.address}
-    LIMIT 1`.execute(tx);
-  return rows[0]?.id;
+  const row = await tx
+    .selectFrom('recipients')
+    .select('id')
+    .where('tenant_id', '=', tenantId)
+    .where(columnOf(by.channel), '=', by.address)
+    .limit(1)
+    .executeTakeFirst();
+  return row?.id;
+}
+
+/** @throws Error for a channel whose people have no address of their own there */
+function columnOf(channel: Channel): NonNullable<AddressFacts['column']> {
+  const { column } = addressFacts(channel);
+  if (column === null) throw new Error(`${channel} has no column of addresses`);
+  return column;
 }
 
 async function addRecipient(tx: Tx, deps: Pick<Deps, 'tokens'>, tenantId: number, input: JoinInput, generation: number): Promise<string> {
@@ -101,25 +107,24 @@ async function addRecipient(tx: Tx, deps: Pick<Deps, 'tokens'>, tenantId: number
     .insertInto('recipients')
     .values({
       tenant_id: tenantId,
-      phone: by.channel === 'sms' ? by.address : null,
-      email: by.channel === 'email' ? by.address : null,
+      ...('subscription' in by ? {} : { [columnOf(by.channel)]: by.address }),
       locale: input.locale,
       consent: sql`${[...input.consent]}::message_class[]`,
-      push_count: by.channel === 'push' ? 1 : 0,
+      push_count: 'subscription' in by ? 1 : 0,
       parent_id: input.parentId,
       generation,
       origin: 'share',
     })
     .returning('id')
     .executeTakeFirstOrThrow();
-  if (by.channel === 'push') {
+  if ('subscription' in by) {
     const { endpoint, keys } = by.subscription;
     await tx
       .insertInto('push_subscriptions')
       .values({ tenant_id: tenantId, recipient_id: person.id, endpoint, p256dh: keys.p256dh, auth: keys.auth })
       .execute();
   } else {
-    // A person who was erased and comes back by their own wish is welcome, also in later imports.
+    // Somebody who was erased and now comes of their own accord is welcome, also in later imports.
     const hashes = deps.tokens.macs('erasure', by.address);
     await tx.deleteFrom('erasures').where('tenant_id', '=', tenantId).where('address_hash', 'in', hashes).execute();
   }

@@ -1,6 +1,6 @@
 import type { Mutant } from './mutant.ts';
 
-const MARK = 'src/db/delivery/mark-slice.ts';
+const MARK = 'src/db/delivery/mark-sql.ts';
 const GUARD_SQL = 'src/db/delivery/guard-sql.ts';
 const LAUNCH = 'src/services/messages/launch-draft.ts';
 const APPROVE = 'src/services/messages/approve-message.ts';

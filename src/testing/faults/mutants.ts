@@ -2,7 +2,8 @@ import type { Mutant } from './mutant.ts';
 import { RECALL_MUTANTS } from './mutants-recall.ts';
 import { SEND_GUARD_MUTANTS } from './mutants-send-guards.ts';
 
-const MARK = 'src/db/delivery/mark-slice.ts';
+const MARK_SLICE = 'src/db/delivery/mark-slice.ts';
+const MARK = 'src/db/delivery/mark-sql.ts';
 const guard = (name: string) => ({ file: 'src/testing/faults/guards.db.test.ts', name });
 
 /** Every guard that carries a promise. */
@@ -41,7 +42,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     guard: 'mark',
     removed: 'the commit of a mark before its calls',
-    changes: [{ file: MARK, from: 'mark(tx, values)])', to: "mark(tx, values), prepared<object, unknown>('undo', () => sql`ROLLBACK`)(tx, {})])" }],
+    changes: [
+      { file: MARK_SLICE, from: 'mark(tx, values)])', to: "mark(tx, values), prepared<object, unknown>('undo', () => sql`ROLLBACK`)(tx, {})])" },
+      { file: MARK_SLICE, from: 'plainArray, type Prepared }', to: 'plainArray, type Prepared, prepared }' },
+    ],
     test: guard('mark: it is committed before the carrier hears of anybody'),
     short: true,
   },
@@ -231,7 +235,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     guard: 'drill',
     removed: 'that a drill names no live sender',
-    changes: [{ file: MARK, from: 's.drill = m.drill', to: 'true', times: 2 }],
+    changes: [MARK, MARK_SLICE].map((file) => ({ file, from: 's.drill = m.drill', to: 'true' })),
     test: guard('drill: nobody is marked by a live sender'),
   },
   {
@@ -249,7 +253,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     guard: 'sender',
     removed: 'the stop of a sender',
-    changes: [{ file: MARK, from: 's.stopped_at IS NULL', to: 'true', times: 2 }],
+    changes: [MARK, MARK_SLICE].map((file) => ({ file, from: 's.stopped_at IS NULL', to: 'true' })),
     test: guard('sender: nobody is marked by one that is stopped'),
   },
   {

@@ -2,7 +2,7 @@ import webpush from 'web-push';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createEmailAdapter } from '#channels/email/adapter.ts';
 import { createPushAdapter } from '#channels/push/adapter.ts';
-import { createSmsAdapter } from '#channels/sms/adapter.ts';
+import { createSmsAdapter } from '#channels/sms/twilio/adapter.ts';
 import { type Database, openDatabase } from '#db/database.ts';
 import type { ChannelAdapter } from '#domain/delivery/channel.ts';
 import { OPEN_POLICY } from '#domain/message/policy.ts';
@@ -65,7 +65,7 @@ interface Case {
 const origin = { callbackBase: 'https://alert.example.org', publicUrl: 'https://alert.example.org', log };
 
 /** Each adapter takes more calls at once (`concurrency`) than it has connections, and a quarter more than that are marked. */
-const CASES: Record<Channel, Case> = {
+const CASES: Record<'sms' | 'email' | 'push', Case> = {
   sms: {
     ...{ people: 40, begun: 4, bound: 4, marked: 10 },
     adapter: () => ({
@@ -94,7 +94,7 @@ interface Watch {
 }
 
 /** A message in the midst of its calls: as many people as the carriers take at once are called, and no call is answered. */
-async function underWay(channel: Channel, { listens = true, looks = true }: Watch = {}) {
+async function underWay(channel: keyof typeof CASES, { listens = true, looks = true }: Watch = {}) {
   const { people, begun, marked, adapter: make } = CASES[channel];
   const { tenantId, apiKey } = await deps.tenant({ policy: OPEN_POLICY });
   const api = apiOf(app, apiKey);

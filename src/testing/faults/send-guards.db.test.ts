@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createSmsAdapter } from '#channels/sms/adapter.ts';
+import { createSmsAdapter } from '#channels/sms/twilio/adapter.ts';
 import type { ChannelAdapter } from '#domain/delivery/channel.ts';
 import { createApp } from '#http/app.ts';
 import { createLog } from '#platform/log.ts';

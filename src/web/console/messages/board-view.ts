@@ -1,5 +1,6 @@
 import { html } from 'hono/html';
-import { type Channel, CHANNELS, type DeliveryState, type MessageClass } from '#schemas/delivery.ts';
+import { type AnswerWay, type Channel, CHANNELS, factsOf } from '#schemas/channel-facts.ts';
+import type { DeliveryState, MessageClass } from '#schemas/delivery.ts';
 import type { DeliveryView, MessageView, StateCounts } from '#schemas/views.ts';
 import type { BoardData } from './board-data.ts';
 import { paceCard } from './forecast-view.ts';
@@ -110,11 +111,15 @@ function answersCard({ message, answers }: BoardData): Part {
   </section>`;
 }
 
-const WAYS = { page: 'on the page', sms: 'by SMS', push: 'in the notification' } as const;
+const wayName = (way: AnswerWay): string => {
+  if (way === 'page') return 'on the page';
+  const { buttons, names } = factsOf(way);
+  return buttons ? 'in the notification' : `by ${names.inText}`;
+};
 
 export const answerItem = (answer: BoardData['answers'][number]): Html =>
   html`<li class="item"><div><a class="title" href="/people/${answer.recipientId}">${answer.name ?? 'Unnamed'}</a>: ${answer.label}${answer.etaAt && html`, there at ${time(answer.etaAt)}`}${answer.note && html`<br><q>${answer.note}</q>`}</div>
-    <span class="soft small">${WAYS[answer.way]}, ${time(answer.at)}</span></li>`;
+    <span class="soft small">${wayName(answer.way)}, ${time(answer.at)}</span></li>`;
 
 /** What "in doubt" means under each promise. */
 const DOUBT: Record<MessageClass, string> = {

@@ -1,5 +1,5 @@
-import type { Channel, MessageClass } from '#schemas/delivery.ts';
-import { CHANNELS, MESSAGE_CLASSES } from '#schemas/delivery.ts';
+import { type Channel, CHANNELS, DEFAULT_CHANNELS } from '#schemas/channel-facts.ts';
+import { MESSAGE_CLASSES, type MessageClass } from '#schemas/delivery.ts';
 import type { MessageView } from '#schemas/views.ts';
 import { type ComposeText, emptyText, NO_WORDS, readSays, saysFieldId, saysInput } from './compose-says.ts';
 import { type AudienceFields, audienceFields, audienceOf, NO_AUDIENCE } from './compose-audience.ts';
@@ -35,7 +35,7 @@ export const emptyValues = (locale: string): ComposeValues => ({
   title: '',
   texts: [emptyText(locale)],
   ...NO_AUDIENCE,
-  channels: ['push', 'sms', 'email'],
+  channels: CHANNELS.map((_, i) => DEFAULT_CHANNELS[i] ?? ''),
   answers: [
     { key: '1', label: '', counts: true },
     { key: '2', label: '', counts: false },

@@ -98,8 +98,6 @@ function audienceFields({ values, errors, words }: ComposeView): Html {
   </fieldset>`;
 }
 
-const ORDER_LABELS = ['First', 'Then', 'Then'];
-
 function channelFields({ values, errors }: ComposeView): Html {
   const error = errorOf(errors, 'channel-0');
   return html`<fieldset class="card stack">
@@ -107,7 +105,7 @@ function channelFields({ values, errors }: ComposeView): Html {
     <p class="hint" id="channel-hint">Life safety uses all of these at once. The others use the first one that reaches the person.</p>
     ${error && html`<div class="error" id="channel-error">${error}</div>`}
     <div class="row">${CHANNELS.map(
-      (_, i) => html`<div class="field"><label for="channel-${i}">${ORDER_LABELS[i]}</label>
+      (_, i) => html`<div class="field"><label for="channel-${i}">${i === 0 ? 'First' : 'Then'}</label>
         <select class="auto" id="channel-${i}" name="channel-${i}"${error ? html` aria-invalid="true" aria-describedby="channel-error"` : ''}>
           ${CHANNELS.map((channel) => option(channel, CHANNEL_NAMES[channel], values.channels[i] ?? ''))}${option('', 'nothing', values.channels[i] ?? '')}
         </select></div>`,

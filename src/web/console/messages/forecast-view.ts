@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
 import { formatDuration } from '#platform/duration.ts';
-import type { Channel } from '#schemas/delivery.ts';
+import { type Channel, countsSegments } from '#schemas/channel-facts.ts';
 import type { ChannelForecast, Forecast, MessageView } from '#schemas/views.ts';
 import { CHANNEL_NAMES, number, plural } from '#web/console/shell/format.ts';
 import type { Html, Part } from '#web/console/shell/parts.ts';
@@ -14,7 +14,7 @@ export function forecastLine(forecast: Forecast): string {
 /** Says why a channel takes as long as it does. */
 export function paceDetails(row: ChannelForecast): string[] {
   if (row.people === 0) return [];
-  const unit = row.channel === 'sms' ? 'part' : 'message';
+  const unit = countsSegments(row.channel) ? 'part' : 'message';
   return [
     row.seconds !== null && row.seconds > 0 ? `last in ${formatDuration(row.seconds)}` : '',
     row.unitsPerSecond === null ? '' : `${number(Math.round(row.unitsPerSecond * 10) / 10)} ${row.unitsPerSecond === 1 ? unit : `${unit}s`} a second`,

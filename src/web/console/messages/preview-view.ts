@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import { CHANNELS, type Channel } from '#schemas/delivery.ts';
+import { type Channel, CHANNELS, countsSegments } from '#schemas/channel-facts.ts';
 import type { PreviewView } from '#schemas/views.ts';
 import type { SampleView } from '#services/messages/render-sample.ts';
 import { forecastLine, paceDetails } from './forecast-view.ts';
@@ -33,7 +33,11 @@ function culprits(view: PreviewView): Part {
 function channelLine(channel: Channel, view: PreviewView): Html {
   const pace = view.forecast.perChannel.find((one) => one.channel === channel);
   const details = [
-    channel === 'sms' && view.segments > 0 ? (view.segments === 1 ? '1 part each' : `up to ${view.segments} parts each, ${number(view.units)} in all`) : '',
+    countsSegments(channel) && view.segments > 0
+      ? view.segments === 1
+        ? '1 part each'
+        : `up to ${view.segments} parts each, ${number(pace?.units ?? view.units)} in all`
+      : '',
     ...(pace ? paceDetails(pace) : []),
   ].filter(Boolean);
   return html`<tr><th scope="row" class="whole">${CHANNEL_NAMES[channel]}</th><td class="num">${number(view.channels[channel])}</td><td class="soft small">${details.join(', ')}</td></tr>`;
@@ -54,15 +58,27 @@ export function reachSummary(view: PreviewView, waves: number): Html {
     ${view.warnings.map((warning) => html`<div class="note warn">${warning.detail}</div>`)}`;
 }
 
+function channelSample(sample: SampleView['channels'][number]): Html {
+  const name = CHANNEL_NAMES[sample.channel];
+  switch (sample.renders) {
+    case 'notification':
+      return html`<span class="small soft" lang="en">Notification</span>
+      <div class="toast"><b>${sample.title}</b>${sample.body}${sample.actions.length > 0 && html`<span class="acts">${sample.actions.map((label) => html`<span>${label}</span>`)}</span>`}</div>
+      `;
+    case 'short_text':
+      return html`<span class="small soft" lang="en">${name}</span>
+      <div class="bubble">${sample.text}</div>
+      `;
+    case 'mail':
+      return html`<details><summary lang="en">${name}: ${sample.subject}</summary><div class="bubble">${sample.text}</div></details>`;
+  }
+}
+
 export function sampleView(sample: SampleView, many: boolean): Html {
   return html`<section class="stack tight" aria-label="How it looks in ${languageName(sample.locale)}">
     ${many && html`<h3>${languageName(sample.locale)}</h3>`}
     <div class="phone" lang="${sample.locale}">
-      <span class="small soft" lang="en">Notification</span>
-      <div class="toast"><b>${sample.push.title}</b>${sample.push.body}${sample.push.actions.length > 0 && html`<span class="acts">${sample.push.actions.map((label) => html`<span>${label}</span>`)}</span>`}</div>
-      <span class="small soft" lang="en">SMS</span>
-      <div class="bubble">${sample.sms}</div>
-      <details><summary lang="en">E-mail: ${sample.email.subject}</summary><div class="bubble">${sample.email.text}</div></details>
+      ${sample.channels.map(channelSample)}
     </div>
   </section>`;
 }

@@ -1,4 +1,5 @@
-import type { Channel, DeliveryState, MessageClass, MessageState } from '#schemas/delivery.ts';
+import { byChannel, type Channel, factsOf } from '#schemas/channel-facts.ts';
+import type { DeliveryState, MessageClass, MessageState } from '#schemas/delivery.ts';
 
 const whole = new Intl.NumberFormat('en');
 export const number = (n: number | bigint): string => whole.format(n);
@@ -7,7 +8,7 @@ export const number = (n: number | bigint): string => whole.format(n);
 export const people = (n: number): string => `${number(n)} ${n === 1 ? 'person' : 'people'}`;
 export const plural = (n: number, one: string, many = `${one}s`): string => `${number(n)} ${n === 1 ? one : many}`;
 
-export const CHANNEL_NAMES: Record<Channel, string> = { push: 'Push', sms: 'SMS', email: 'E-mail' };
+export const CHANNEL_NAMES: Record<Channel, string> = byChannel((channel) => factsOf(channel).names.title);
 export const CLASS_NAMES: Record<MessageClass, string> = { life: 'Life safety', ops: 'Operations', bulk: 'Campaign' };
 
 /** The promise of a class, in words that a tired person understands. */
@@ -84,7 +85,7 @@ const OWN_CODES: Record<string, string> = {
   ECONNREFUSED: 'The carrier could not be reached',
 };
 
-/** What the commonest carrier codes mean to a coordinator: Twilio's error codes, enhanced mail status (RFC 3463) and push statuses. */
+/** What the commonest carrier codes mean to a coordinator: of SMS, then enhanced mail status (RFC 3463) and push statuses. */
 const CARRIER_CODES: Record<string, string> = {
   '21211': 'not a valid number',
   '21214': 'the number cannot be reached',

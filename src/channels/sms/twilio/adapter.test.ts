@@ -3,7 +3,7 @@ import { parse } from 'node:querystring';
 import { Ajv } from 'ajv';
 import addFormats from 'ajv-formats';
 import { afterEach, expect, test } from 'vitest';
-import type { SmsContent, Target } from '#domain/delivery/channel.ts';
+import type { ShortTextContent, Target } from '#domain/delivery/channel.ts';
 import { createLog } from '#platform/log.ts';
 import { type SeenRequest, startHttp, startTcp } from '#testing/loopback.ts';
 import { createSmsAdapter, type SmsAdapterOptions } from './adapter.ts';
@@ -11,7 +11,7 @@ import { createSmsAdapter, type SmsAdapterOptions } from './adapter.ts';
 const ACCOUNT = `AC${'1'.repeat(32)}`;
 const SERVICE = `MG${'a'.repeat(32)}`;
 const created = JSON.stringify({ sid: `SM${'2'.repeat(32)}`, num_segments: '1', status: 'queued' });
-const content: SmsContent = { channel: 'sms', body: ['Hi ', { slot: 'firstName' }, ', flood! ', { slot: 'link' }], validitySeconds: 900.5 };
+const content: ShortTextContent = { channel: 'sms', body: ['Hi ', { slot: 'firstName' }, ', flood! ', { slot: 'link' }], validitySeconds: 900.5 };
 const target: Target = { address: '+15005550009', ref: 'aTOKEN', slots: { firstName: 'Zoë 🚒 & co', link: 'https://a.example/r/x?y=1&z=2' } };
 
 const closers: (() => Promise<unknown>)[] = [];

@@ -1,6 +1,6 @@
-import { verifyTwilioSignature } from './signature.ts';
-import type { Config } from '#platform/config.ts';
 import { Problem } from '#platform/errors.ts';
+import type { TwilioSettings } from './settings.ts';
+import { verifyTwilioSignature } from './signature.ts';
 
 export interface TwilioWebhook {
   /** The public URL that was called, from configuration and never from the Host header. */
@@ -16,8 +16,7 @@ export interface TwilioWebhook {
  * account may have two tokens while one is replaced.
  * @throws Problem 403 forged, or of another account
  */
-export function verifyWebhook(config: Pick<Config, 'twilio' | 'twilio2'>, { url, signature, params }: TwilioWebhook): void {
-  const accounts = [config.twilio, config.twilio2].filter((account) => account !== undefined);
+export function verifyWebhook(accounts: readonly TwilioSettings[], { url, signature, params }: TwilioWebhook): void {
   const named = accounts.find((account) => account.accountSid === params['AccountSid']);
   const authTokens = named ? named.authTokens : accounts.flatMap((account) => account.authTokens);
   if (!verifyTwilioSignature({ authTokens, signature, url, params })) throw new Problem(403, 'bad_signature', 'The signature does not fit this request.');

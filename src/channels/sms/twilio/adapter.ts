@@ -3,7 +3,7 @@ import { failureOutcome, retryAfterMs } from '#channels/call.ts';
 import { prepareTemplate, slotsAreClean } from '#channels/fill.ts';
 import { HttpPool } from '#channels/http/pool.ts';
 import { InFlight } from '#channels/in-flight.ts';
-import type { ChannelAdapter, SenderIdentity, SendResult, SmsContent, Target } from '#domain/delivery/channel.ts';
+import type { ChannelAdapter, SenderIdentity, SendResult, ShortTextContent, Target } from '#domain/delivery/channel.ts';
 import type { Outcome } from '#domain/delivery/outcome.ts';
 import type { Recall } from '#domain/delivery/recall.ts';
 import { type Clock, systemClock } from '#platform/clock.ts';
@@ -29,7 +29,7 @@ export interface SmsAdapterOptions {
  * SMS through Twilio's Messages resource. There is no client-side deduplication key, so every outcome that is not
  * proven is `unknown`; the status callback URL carries our own reference and settles it later.
  */
-export function createSmsAdapter(options: SmsAdapterOptions): ChannelAdapter<SmsContent> {
+export function createSmsAdapter(options: SmsAdapterOptions): ChannelAdapter<ShortTextContent> {
   const api = new URL(options.apiUrl);
   const connections = options.connections ?? CONNECTIONS;
   const deadlineMs = options.deadlineMs ?? DEADLINE_MS;
@@ -65,7 +65,7 @@ export function createSmsAdapter(options: SmsAdapterOptions): ChannelAdapter<Sms
   return {
     channel: 'sms',
     concurrency: connections,
-    prepare(content: SmsContent, sender: SenderIdentity) {
+    prepare(content: ShortTextContent, sender: SenderIdentity) {
       const body = prepareTemplate(content.body);
       const origin = sender.address.startsWith('MG') ? { MessagingServiceSid: sender.address } : { From: sender.address };
       const validityPeriod = Math.min(Math.max(Math.floor(content.validitySeconds), VALIDITY_SECONDS.min), VALIDITY_SECONDS.max);

@@ -1,4 +1,5 @@
-import type { EmailContent, Template } from '#domain/delivery/channel.ts';
+import type { MailContent, Template } from '#domain/delivery/channel.ts';
+import type { ChannelRendering } from '#schemas/channel-facts.ts';
 import { knownZone } from '#domain/clock-time.ts';
 import { dateFormats } from '#domain/date-formats.ts';
 import { hasSlot } from '#domain/message/template.ts';
@@ -14,9 +15,9 @@ const link = { slot: 'link' } as const;
 const shareLink = { slot: 'shareLink' } as const;
 const unsubscribeLink = { slot: 'unsubscribeLink' } as const;
 
-export function renderEmail(piece: Piece): EmailContent {
+export function renderMail(piece: Piece, channel: ChannelRendering<'mail'>): MailContent {
   return {
-    channel: 'email',
+    channel,
     subject: subjectOf(piece),
     text: plainText(piece),
     html: page(piece).html,
