@@ -334,7 +334,7 @@ export const size: Rule = ({ path, text }) => {
  */
 export const NOT_YET_HELD: Readonly<Record<'lines' | 'functions' | 'comments', readonly string[]>> = {
   lines: [
-    ...['src/db/delivery/', 'src/db/server/'],
+    'src/db/server/',
     ...['delivery', 'forecast', 'inbound', 'messages', 'planning', 'receipts'].map((room) => `src/services/${room}/`),
     // These lines compare channels or read cursors.
     'src/services/answers/list-answers.ts',
@@ -344,7 +344,7 @@ export const NOT_YET_HELD: Readonly<Record<'lines' | 'functions' | 'comments', r
     'src/services/upkeep/sweep.ts',
   ],
   functions: ['src/services/delivery/', 'src/simulator/'],
-  comments: ['schemas/', 'src/channels/', 'src/db/delivery/', 'src/domain/delivery/', 'src/services/delivery/', 'src/services/receipts/'],
+  comments: ['schemas/', 'src/channels/', 'src/domain/delivery/', 'src/services/delivery/', 'src/services/receipts/'],
 };
 
 const LINE_MAX = 140;

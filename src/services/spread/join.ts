@@ -19,7 +19,7 @@ export interface JoinInput {
   readonly locale: string | null;
 }
 
-type ProvedAddress = { readonly channel: Channel; readonly address: string } | { readonly channel: Channel; readonly subscription: PushSubscriptionInput };
+type ProvedAddress = { readonly channel: Channel } & ({ readonly address: string } | { readonly subscription: PushSubscriptionInput });
 
 export interface Joined {
   readonly recipientId: string;
