@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { Deps } from '#services/context.ts';
 
 /**
- * Writes to the database, as readiness needs it: a standby that only reads, or a full disk, throws.
+ * Writes to the database, as readiness needs it. It throws on a standby, which only reads, and on a full disk.
  * @returns whether it was restored from a backup and nobody has released it yet
  */
 export async function checkStore(deps: Pick<Deps, 'db'>): Promise<{ restored: boolean }> {

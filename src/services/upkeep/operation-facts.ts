@@ -10,7 +10,7 @@ export interface OperationFact {
   readonly value: number;
 }
 
-/** What the whole installation is doing, over all tenants: counts alone. */
+/** Tells what the whole installation is doing, over all tenants, in counts alone. */
 export async function operationFacts(deps: Pick<Deps, 'db'>): Promise<OperationFact[]> {
   const { rows } = await sql<OperationFact>`SELECT name, lane, label, value FROM operation_facts()`.execute(deps.db.across);
   return rows;

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '#platform/log.ts';
 
-/** It takes a tenth of that; a process whose database is slow starts without it. */
+/** The work takes a tenth of this. A process whose database is slow starts without it. */
 const MOST_MS = 1_000;
 
-/** Does before a process is ready what its first message would wait for. Nothing depends on it: it may fail, or be late. */
+/** Does what the first message of a process would wait for, before the process is ready. Nothing depends on it: it may fail or be late. */
 export async function warmUp(log: Log, work: () => Promise<void>): Promise<void> {
   const done = new AbortController();
   const warmedUp = work().catch((error: unknown) => log.warn({ error: (error as Error).message }, 'not warmed up: the first message will be slower'));
