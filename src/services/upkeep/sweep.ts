@@ -70,9 +70,9 @@ async function endLease(deps: Deps, work: DueWork): Promise<number> {
 async function expireMessage(deps: Deps, tenantId: number, messageId: string): Promise<void> {
   await deps.db.withTenant(tenantId, async (tx) => {
     const { rows } = await sql<{ id: string }>`
-      UPDATE messages SET state = 'expired' WHERE tenant_id = ${tenantId} AND id = ${messageId} AND state IN ('live', 'scheduled') AND expires_at <= now() RETURNING id`.execute(
-      tx,
-    );
+      UPDATE messages SET state = 'expired'
+      WHERE tenant_id = ${tenantId} AND id = ${messageId} AND state IN ('live', 'scheduled') AND expires_at <= now()
+      RETURNING id`.execute(tx);
     if (rows.length === 0) return;
     await tx
       .updateTable('waves')
