@@ -344,7 +344,7 @@ export const NOT_YET_HELD: Readonly<Record<'lines' | 'functions' | 'comments', r
     'src/services/upkeep/sweep.ts',
   ],
   functions: ['src/services/delivery/', 'src/simulator/'],
-  comments: ['schemas/', 'src/channels/', 'src/domain/delivery/', 'src/services/delivery/', 'src/services/receipts/'],
+  comments: ['schemas/', 'src/channels/', 'src/domain/delivery/', 'src/services/delivery/'],
 };
 
 const LINE_MAX = 140;
