@@ -1,16 +1,16 @@
-/** A whole reply; lines of a longer one are joined by "\n" (RFC 5321 section 4.2.1). */
+/** A whole reply. The lines of a longer one are joined by "\n" (RFC 5321 section 4.2.1). */
 export interface Reply {
   readonly code: number;
   readonly text: string;
 }
 
-/** A relay that says more than this in one reply is not one. */
+/** Whoever says more than this in one reply is no relay. */
 const MAX_REPLY_BYTES = 65_536;
 
-/** RFC 5321 section 4.2.1: nothing else is a reply, and what is none must not pass for a refusal. */
+/** How a reply begins (RFC 5321 section 4.2.1). Nothing else is a reply, and what is none must not pass for a refusal. */
 export const REPLY = /^([2-5]\d\d)([ -]|$)/;
 
-/** RFC 2034 section 4 */
+/** The enhanced code at a reply's head (RFC 2034 section 4). */
 export const enhancedCode = (reply: string): string | undefined => /^\d{3}[ -]([245]\.\d{1,3}\.\d{1,3})\b/.exec(reply)?.[1];
 
 /** Cuts what comes from the socket into replies, however it was cut on its way. */
@@ -19,7 +19,7 @@ export class ReplyReader {
   #lines = '';
   #broken = false;
 
-  /** Something came that is no SMTP, after all replies so far. */
+  /** Whether something came, after all replies so far, that is no SMTP. */
   get broken(): boolean {
     return this.#broken;
   }
@@ -32,7 +32,7 @@ export class ReplyReader {
     for (const line of lines) {
       if (line.trim() === '') continue;
       const parts = REPLY.exec(line);
-      // All lines of a reply have the same code (RFC 5321 section 4.2.1): of two, nobody knows which one is meant.
+      // All lines of a reply have the same code (RFC 5321 section 4.2.1). Of two different ones nobody knows which is meant.
       this.#broken = !parts || (this.#lines !== '' && !this.#lines.startsWith(line.slice(0, 3)));
       if (!parts || this.#broken) return replies;
       this.#lines += line;

@@ -6,13 +6,16 @@ const MAX_HEAD_BYTES = 16_384;
 const MAX_LINE_BYTES = 1_024;
 
 const CRLF = '\r\n';
-/** HTTP-version SP status-code, then SP and a reason (RFC 9112 section 4); a reason that is left out with its space is common. */
+/** HTTP-version SP status-code, then SP and a reason (RFC 9112 section 4). Many servers leave out the reason with its space. */
 const STATUS_LINE = /^HTTP\/1\.[01] [1-5]\d\d(?: |$)/;
-/** RFC 9110 section 5.6.2: what a field's name is made of. No space before the colon, and no folded lines (RFC 9112 section 5). */
+/**
+ * What a field's name is made of (RFC 9110 section 5.6.2). It has no space before its colon, and lines are not folded (RFC 9112 section
+ * 5).
+ */
 const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-/** A line's end that is half of one: who reads it otherwise sees other fields (RFC 9112 section 2.2). */
+/** Half of a line's end, or a NUL. A reader that takes it for something else sees other fields (RFC 9112 section 2.2). */
 const HALF_AN_END = /\r(?!\n)|(?<!\r)\n|\0/;
-/** That, or another control character, which no field may hold (RFC 9110 section 5.5). */
+/** The same, or another control character, which no field may hold (RFC 9110 section 5.5). */
 // oxlint-disable-next-line no-control-regex
 const UNCLEAN = /\r(?!\n)|(?<!\r)\n|[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/;
 const LENGTH = /^\d{1,15}$/;
@@ -27,7 +30,7 @@ export interface HttpReplyHead {
 
 /**
  * Reads the answers to POST requests of one HTTP/1.1 connection, one answer at a time (RFC 9112 sections 4 to 7).
- * Whatever is not certainly an answer is refused: on a connection that is out of step the next message's answer
+ * It refuses whatever is not certainly an answer: on a connection that is out of step the next message's answer
  * would be taken for this one's.
  */
 export class HttpReplyReader {
@@ -35,12 +38,12 @@ export class HttpReplyReader {
   #expects: Expects = 'nothing';
   #head: HttpReplyHead | undefined;
   #body: Buffer[] = [];
-  /** The body, where it came in one piece with the head: mostly. */
+  /** The body, where it came in one piece with the head, as it mostly does. */
   #text: string | undefined;
   #bodyBytes = 0;
   /** Bytes of the body or chunk that are still to come. */
   #left = 0;
-  /** Of a head or line that is not whole yet. */
+  /** What came of a head or line that is not whole yet. */
   #held: Buffer | undefined;
   #keep = false;
 
@@ -48,12 +51,12 @@ export class HttpReplyReader {
     this.#maxBodyBytes = maxBodyBytes;
   }
 
-  /** Once the status line and headers are whole, which alone are the verdict. */
+  /** The status line and headers, once they are whole. They alone are the verdict. */
   get head(): HttpReplyHead | undefined {
     return this.#head;
   }
 
-  /** The connection may carry another request. */
+  /** Whether the connection may carry another request. */
   get reusable(): boolean {
     return this.#keep && this.#expects === 'nothing';
   }
@@ -63,7 +66,7 @@ export class HttpReplyReader {
     return this.#text ?? Buffer.concat(this.#body).toString('utf8', 0, this.#maxBodyBytes);
   }
 
-  /** A request was written; its answer comes next. */
+  /** Is told that a request was written, so that its answer comes next. */
   expect(): void {
     this.#expects = 'head';
     this.#head = undefined;
@@ -131,7 +134,7 @@ export class HttpReplyReader {
     this.#bodyBytes += to - from;
   }
 
-  /** What was held back of `bytes` before, with what came now, and where `at` is in it. */
+  /** Joins what was held back before with the `bytes` that came now, and says where `at` is in it. */
   #joined(bytes: Buffer, at: number): { all: Buffer; from: number; shift: number } {
     const held = this.#held;
     if (!held) return { all: bytes, from: at, shift: 0 };
@@ -161,7 +164,7 @@ export class HttpReplyReader {
     return this.#onLine(all.toString('latin1', from, end)) ? end + 2 + shift : undefined;
   }
 
-  /** RFC 9112 section 7.1 */
+  /** Reads a line of a chunked body (RFC 9112 section 7.1). */
   #onLine(line: string): boolean {
     if (this.#expects === 'chunk-end') {
       this.#expects = 'size';
@@ -186,14 +189,14 @@ export class HttpReplyReader {
     const headers = endOfLine < 0 ? {} : fieldsOf(text, endOfLine + 2);
     if (!headers) return false;
     const status = Number(line.slice(9, 12));
-    // RFC 9110 section 15.2: an interim answer, the final one follows. Nobody asked to change the protocol (101).
+    // After an interim answer the final one follows (RFC 9110 section 15.2). Nobody asked to change the protocol (101).
     if (status < 200) return status !== 101;
     this.#head = { status, headers };
     this.#keep = clean && isKept(headers, line[7] === '1');
     return this.#frame(status, headers);
   }
 
-  /** How the body's end is told: RFC 9112 section 6.3. */
+  /** Finds out how the body's end is told (RFC 9112 section 6.3). */
   #frame(status: number, headers: Readonly<Record<string, string>>): boolean {
     const coding = headers['transfer-encoding'];
     const length = headers['content-length'];
@@ -218,18 +221,22 @@ export class HttpReplyReader {
   }
 }
 
-/** Whether the peer keeps the connection, and says so that nobody can read it otherwise. */
+/** Whether the peer keeps the connection, in words that cannot be read in another way. */
 function isKept(headers: Readonly<Record<string, string>>, persistent: boolean): boolean {
   const coding = headers['transfer-encoding'];
   const length = headers['content-length'];
-  // Two lengths are how answers are smuggled: what follows on this connection is not believed. HTTP/1.0 has no codings (RFC 9112 section 6.1).
+  // Answers are smuggled by two lengths, so what follows on this connection is not believed. HTTP/1.0 has no codings (RFC 9112
+  // section 6.1).
   if (coding !== undefined && (length !== undefined || !persistent)) return false;
   if (length !== undefined && !LENGTH.test(length)) return false;
   const connection = headers.connection?.toLowerCase();
   return connection === undefined ? persistent : !connection.includes('close') && (persistent || connection.includes('keep-alive'));
 }
 
-/** The fields from `at` on; undefined: one of them is none. Without regular expressions that find things: they leave much garbage. */
+/**
+ * Reads the fields from `at` on; undefined: one of them is none. It uses no regular expressions to find things, as they leave much
+ * garbage.
+ */
 function fieldsOf(text: string, at: number): Record<string, string> | undefined {
   const headers: Record<string, string> = {};
   for (let from = at, end = 0; end < text.length; from = end + 2) {
@@ -246,7 +253,7 @@ function fieldsOf(text: string, at: number): Record<string, string> | undefined 
   return headers;
 }
 
-/** Of spaces and tabs (RFC 9110 section 5.6.3); `trim` also takes what no other reader would: a length of "5\xa0" is none. */
+/** Trims spaces and tabs alone (RFC 9110 section 5.6.3). `trim` also takes what no other reader would: a length of "5\xa0" is none. */
 function trimmed(text: string, from: number, to: number): string {
   let [start, end] = [from, to];
   while (start < end && isSpace(text.charCodeAt(start))) start++;

@@ -23,18 +23,19 @@ export interface InboundView {
 
 export interface ListInbound {
   readonly messageId?: string | undefined;
-  /** Only what still waits for a human. */
+  /** Whether only texts are listed that still wait for a human. */
   readonly needsHuman?: boolean | undefined;
   readonly cursor?: string | undefined;
   /** 1 to 1000, default 100. */
   readonly limit?: number | undefined;
 }
 
-/** Newest first. Throws 404 `message`, 422 `invalid_cursor`. */
+/** Lists texts, the newest first. @throws Problem 404 `message`; 422 `invalid_cursor` */
 export async function listInbound(ctx: Context, input: ListInbound = {}): Promise<Page<InboundView>> {
   const limit = Math.min(Math.max(input.limit ?? 100, 1), 1000);
   const before = input.cursor === undefined ? undefined : ctx.ids.decode('inb', input.cursor);
-  if (input.cursor !== undefined && before === undefined) throw invalidField('cursor', 'invalid_cursor', 'is not a cursor that a list gave out');
+  const isUnknown = input.cursor !== undefined && before === undefined;
+  if (isUnknown) throw invalidField('cursor', 'invalid_cursor', 'is not a cursor that a list gave out');
   const messageId = input.messageId === undefined ? undefined : messageIdOf(ctx, input.messageId);
   const rows = await inTenant(ctx, (tx) => {
     let query = tx
