@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici';
 import type { Outcome } from '#domain/delivery/outcome.ts';
 import type { Recall } from '#domain/delivery/recall.ts';
 
-/** An answer with a status line. A body cut short is kept as far as it came: the status line alone is the verdict. */
+/** An answer with a status line. A body that was cut short is kept as far as it came, since the status line alone is the verdict. */
 export interface HttpReply {
   readonly kind: 'reply';
   readonly status: number;
@@ -12,7 +12,7 @@ export interface HttpReply {
 }
 
 /**
- * No answer. `written`: the request was handed to a socket, so it may have been accepted.
+ * No answer came. `written`: the request was handed to a socket, so it may have been accepted.
  *
  * Handing over is the only border that can be proven. A request of ours is under 5 KB and leaves in one write, so the
  * kernel takes all of it or the connection is already dead; whether the peer read it cannot be known from here.
@@ -29,13 +29,13 @@ export interface CallRequest {
   readonly body: string | Buffer;
   /** Milliseconds for everything: waiting for a connection, connecting, writing, reading. */
   readonly deadlineMs: number;
-  /** Bytes of the answer that are kept; a longer one is cut and its connection closed. */
+  /** How many bytes of the answer are kept. A longer answer is cut and its connection closed. */
   readonly maxReplyBytes: number;
-  /** Asked when the request is about to be written. */
+  /** Is asked when the request is about to be written. */
   readonly recall?: Recall | undefined;
 }
 
-/** Code of a call that was taken back before anything of it was handed to a socket. */
+/** The code of a call that was taken back before anything of it was handed to a socket. */
 export const NOT_CALLED = 'not_called';
 
 /** What a call without an answer means, unless its channel knows better. */
@@ -65,18 +65,18 @@ class Call implements Dispatcher.DispatchHandler {
     request.recall?.add(this);
   }
 
-  /** In the pool's queue it is refused when its turn comes: it is settled already. */
+  /** Ends a call that has not begun. The pool refuses it when its turn comes, since it is settled already. */
   takeBack(): void {
     if (this.#controller === undefined) this.fail(NOT_CALLED);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    // Reported already: the deadline passed in the queue.
+    // It was reported already: the deadline passed in the queue.
     if (this.#settled) {
       controller.abort(new Error('too late'));
       return;
     }
-    // A second time only where HTTP/2 proves that the first was not processed (RFC 9113 section 8.7).
+    // This happens a second time only where HTTP/2 proves that the first request was not processed (RFC 9113 section 8.7).
     this.#controller = controller;
     this.#request.recall?.remove(this);
   }
@@ -103,7 +103,7 @@ class Call implements Dispatcher.DispatchHandler {
     this.fail(errorCode(error));
   }
 
-  /** Also called when `dispatch` itself throws. */
+  /** Ends the call with a failure. It is called too when `dispatch` itself throws. */
   fail(code: string): void {
     if (this.#status !== 0) this.#finish();
     else this.#done({ kind: 'failure', written: this.#controller !== undefined, code });
@@ -130,8 +130,8 @@ class Call implements Dispatcher.DispatchHandler {
 }
 
 /**
- * One POST through undici, which speaks HTTP/2; HTTP/1.1 is in http/pool.ts. Never rejects; redirects are answers like any
- * other and are not followed.
+ * Makes one POST through undici, which speaks HTTP/2; HTTP/1.1 is in http/pool.ts. It never rejects. Redirects are answers like
+ * any other and are not followed.
  */
 export function post(dispatcher: Dispatcher, request: CallRequest): Promise<HttpReply | HttpFailure> {
   return new Promise((settle) => {
@@ -150,11 +150,11 @@ export function post(dispatcher: Dispatcher, request: CallRequest): Promise<Http
 
 const MAX_RETRY_AFTER_MS = 3_600_000;
 
-/** RFC 9110 section 10.2.3: seconds or a date. At most one hour is believed. */
+/** Reads Retry-After (RFC 9110 section 10.2.3), which is in seconds or a date. At most one hour is believed. */
 export function retryAfterMs(value: string | string[] | undefined, now: number, otherwise: number): number {
   const text = Array.isArray(value) ? value[0] : value;
   if (!text) return otherwise;
-  // Date.parse takes almost anything, "-7" too; an HTTP date begins with the day's name.
+  // Date.parse takes almost anything, even "-7", but an HTTP date begins with the name of a day.
   const ms = /^\s*\d+\s*$/.test(text) ? Number(text) * 1000 : /^[A-Z][a-z]+,? /.test(text) ? Date.parse(text) - now : Number.NaN;
   return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS) : otherwise;
 }

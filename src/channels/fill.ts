@@ -1,7 +1,7 @@
 import type { SlotValues, Template } from '#domain/delivery/channel.ts';
 import { withoutNames } from '#domain/message/template.ts';
 
-// C0, DEL and C1: a line break in a name would end a mail header, and none of them belongs in a name or a link.
+// These are C0, DEL and C1: a line break in a name would end a mail header, and none of them belongs in a name or a link.
 const CONTROL = /[\p{Cc}\u2028\u2029]/u;
 
 /** True when no value carries a line break or another control character. */
@@ -10,11 +10,13 @@ export function slotsAreClean(slots: SlotValues): boolean {
   return true;
 }
 
-/** A template whose literal parts were encoded once; only the slots are encoded per person. */
+/** A template whose literal parts were encoded once, so that only the slots are encoded for each person. */
 export type Prepared = (slots: SlotValues) => string;
 
-/** Somebody without a name is given the wording of `withoutNames`; any other slot without a value is left empty. */
-export function prepareTemplate(template: Template, literal: (text: string) => string = String, slot: (value: string) => string = String): Prepared {
+type Encode = (text: string) => string;
+
+/** Prepares a template. A person without a name gets the wording of `withoutNames`; any other slot without a value is left empty. */
+export function prepareTemplate(template: Template, literal: Encode = String, slot: Encode = String): Prepared {
   const named = prepareParts(template, literal, slot);
   const bare = withoutNames(template);
   if (bare === template) return named;
@@ -22,7 +24,7 @@ export function prepareTemplate(template: Template, literal: (text: string) => s
   return (slots) => (slots.name || slots.firstName ? named(slots) : nameless(slots));
 }
 
-function prepareParts(template: Template, literal: (text: string) => string, slot: (value: string) => string): Prepared {
+function prepareParts(template: Template, literal: Encode, slot: Encode): Prepared {
   const parts = template.map((part) => (typeof part === 'string' ? literal(part) : part));
   const only = parts[0];
   if (parts.length === 1 && typeof only === 'string') return () => only;

@@ -16,7 +16,7 @@ export class InFlight {
     if (--this.#open === 0) this.#idle?.();
   }
 
-  /** No more calls are taken; resolves when the last one has ended, or after `boundMs`. */
+  /** Takes no more calls. Resolves when the last one has ended, or after `boundMs`. */
   async drain(boundMs: number): Promise<void> {
     this.#closing = true;
     if (this.#open === 0) return;

@@ -61,7 +61,10 @@ export function provider<C extends Content, S extends z.ZodType>(parts: Provider
   return {
     read(given) {
       const parsed = parts.settings.safeParse(given);
-      if (!parsed.success) return { problems: parsed.error.issues.map(({ path, message }) => ({ field: path.map(String).join('.'), message })) };
+      if (!parsed.success) {
+        const { issues } = parsed.error;
+        return { problems: issues.map(({ path, message }) => ({ field: path.map(String).join('.'), message })) };
+      }
       const settings = parsed.data;
       return { settings, create: (surroundings) => parts.create(settings, surroundings) };
     },

@@ -44,17 +44,18 @@ async function loadModule(channel: Channel): Promise<ChannelModule> {
     return ((await import(`./${channel}/channel.ts`)) as { default: ChannelModule }).default;
   } catch (error) {
     if ((error as { code?: string }).code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    throw new Error(`src/channels/${channel}/channel.ts cannot be loaded, although schemas/channel-facts.ts has the channel ${channel}`, { cause: error });
+    const file = `src/channels/${channel}/channel.ts`;
+    throw new Error(`${file} cannot be loaded, although schemas/channel-facts.ts has the channel ${channel}`, { cause: error });
   }
 }
 
-/** A channel or an account without credentials answers so to every call: its sender stops and a human is told what to set. */
+/** Answers every call of an account without credentials so that its sender stops, and a human is told what to set. */
 function absent(channel: Channel, detail: string): ChannelAdapter {
   const send = async () => ({ outcome: { kind: 'misconfigured', code: 'not_configured', detail } }) as const;
   return { channel, concurrency: 1, prepare: () => ({ send }), close: async () => {} };
 }
 
-/** Several accounts of one channel, each with connections of its own: what one provider hangs in, the other does not miss. */
+/** Joins several accounts of one channel. Each has connections of its own, so that a provider that hangs does not hold another. */
 function byAccount(channel: Channel, accounts: ReadonlyMap<number, ChannelAdapter>): ChannelAdapter {
   const [first] = accounts.values();
   return {
@@ -70,7 +71,7 @@ function byAccount(channel: Channel, accounts: ReadonlyMap<number, ChannelAdapte
   };
 }
 
-/** Adapters with connections of their own. */
+/** Creates an adapter with connections of its own for every channel. */
 export function createChannels({ config, accounts }: InstalledChannels, surroundings: Omit<Surroundings, 'config'>): Channels {
   return byChannel((channel) => {
     const own = accounts.filter((one) => one.channel === channel).sort((a, b) => a.number - b.number);
@@ -81,13 +82,15 @@ export function createChannels({ config, accounts }: InstalledChannels, surround
 /** What carriers may call, of every provider there is. */
 export const hooksOf = ({ modules, accounts }: InstalledChannels): readonly Hook[] =>
   CHANNELS.flatMap((channel) =>
-    Object.entries(modules[channel].providers).flatMap(([name, provider]) =>
-      (provider as Provider<Content>).hooks(accounts.flatMap((one) => (one.channel === channel && one.provider === name ? [one.account] : []))),
-    ),
+    Object.entries(modules[channel].providers).flatMap(([name, provider]) => {
+      const own = accounts.filter((one) => one.channel === channel && one.provider === name);
+      return (provider as Provider<Content>).hooks(own.map(({ account }) => account));
+    }),
   );
 
 /** Starts what takes evidence by other ways than HTTP. */
-export async function listen({ config, modules }: InstalledChannels, surroundings: Omit<Surroundings, 'config'>, intake: EvidenceIntake): Promise<Listening> {
+export async function listen(installed: InstalledChannels, surroundings: Omit<Surroundings, 'config'>, intake: EvidenceIntake): Promise<Listening> {
+  const { config, modules } = installed;
   const listening: Listening[] = [];
   for (const channel of CHANNELS) {
     const one = await modules[channel].listen?.({ config, ...surroundings }, intake);

@@ -30,7 +30,7 @@ export interface EmailAdapterOptions {
   readonly mailFrom: string;
   /** Bounces go to bounce+<ref>@ this domain. */
   readonly returnDomain: string;
-  /** Only when the relay does not sign: RSA costs about 1 ms a message. */
+  /** Needed only where the relay does not sign. RSA costs about 1 ms a message. */
   readonly dkim?: DkimKey;
   readonly log: Log;
   readonly clock?: Clock;
@@ -39,8 +39,8 @@ export interface EmailAdapterOptions {
 }
 
 /**
- * E-mail through one relay, on connections that nodemailer opens and a `Conversation` uses. A message is built once per
- * locale and only its slots filled per person; nodemailer's own pool builds MIME each time, at 485-827 us.
+ * Sends e-mail through one relay, on connections that nodemailer opens and a `Conversation` uses. A message is built once for each
+ * locale, and only its slots are filled for each person; nodemailer's own pool builds MIME each time, at 485-827 us.
  */
 export function createEmailAdapter(options: EmailAdapterOptions): ChannelAdapter<MailContent> {
   const clock = options.clock ?? systemClock;
@@ -63,7 +63,7 @@ export function createEmailAdapter(options: EmailAdapterOptions): ChannelAdapter
 
   return {
     channel: 'email',
-    // One mail a connection is on its way, and the envelope of the next.
+    // On each connection one mail is on its way, and the envelope of the next.
     concurrency: size * 2,
     prepare(content: MailContent, sender: SenderIdentity) {
       const from = parseSender(sender.address || options.mailFrom);
@@ -101,12 +101,12 @@ function connectionOptions(
     socketCloseTimeout: 1_000,
   };
   const credentials = auth && { user: String(auth.user ?? ''), pass: String(auth.pass ?? '') };
-  // A password never leaves this machine in the clear unless the URL says ignoreTLS.
+  // A password leaves this machine in the clear only where the URL says ignoreTLS.
   const requireTLS = credentials && !url.secure && !LOOPBACK.test(url.host ?? '') ? { requireTLS: true } : {};
   return { connection: { ...timeouts, ...('ignoreTLS' in url ? {} : requireTLS), ...url, logger: false }, credentials };
 }
 
-/** Certificate problems are the operator's to mend; a broken connection is not. */
+/** Whether it is a problem of certificates, which the operator must mend; a broken connection is none. */
 const isCertificateTrouble = (code: string): boolean => /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME/.test(code);
 
 function failureOutcome({ stage, reply, enhanced, code }: SmtpFailure): Outcome {

@@ -9,21 +9,21 @@ export interface BounceIntakeOptions {
   /** 0: any free port. */
   readonly port: number;
   readonly host: string;
-  /** Rejecting makes the sender's relay try again later: nothing is lost while the database is away. */
+  /** When it rejects, the sender's relay tries again later, so that nothing is lost while the database is away. */
   onBounce(ref: string, bounce: Bounce): Promise<void>;
-  /** Whether we ever gave out this reference; a forged one is refused at RCPT. Default: any well-formed one. */
+  /** Whether we ever gave out this reference; a forged one is refused at RCPT. Without this every well-formed one is taken. */
   accepts?(ref: string): boolean;
   readonly log: Log;
 }
 
 export interface BounceIntake {
   readonly port: number;
-  /** How many mails came, by what they were. */
+  /** How many mails came of each kind. */
   readonly counts: Readonly<Record<'bounces' | 'ignored' | 'unreadable' | 'refused', number>>;
   close(): Promise<void>;
 }
 
-/** The local part that we put into the envelope of every message: `bounce+` and a token of 34 characters. */
+/** The local part that the envelope of every message has: `bounce+` and a token of 34 characters. */
 const RETURN_PATH = /^bounce\+([0-9a-z]{2}[0-9a-f]{32})@/i;
 
 const SETTINGS: SMTPServerOptions = {
@@ -41,7 +41,7 @@ const SETTINGS: SMTPServerOptions = {
 
 const refused = (code: number, text: string): Error => Object.assign(new Error(text), { responseCode: code });
 
-/** A small SMTP server for the return path: takes mail to `bounce+<ref>@…` only and reads DSNs (RFC 3464). */
+/** Starts a small SMTP server for the return path, which takes mail to `bounce+<ref>@…` alone and reads DSNs (RFC 3464). */
 export async function startBounceIntake(options: BounceIntakeOptions): Promise<BounceIntake> {
   const counts = { bounces: 0, ignored: 0, unreadable: 0, refused: 0 };
   const refOf = (address: string): string | undefined => {

@@ -1,11 +1,11 @@
 import type { Outcome } from '#domain/delivery/outcome.ts';
 
-/** Where a transaction ended. `body`: DATA was allowed but the final dot not yet handed over; `final`: it was. */
+/** Where a transaction ended. `body`: DATA was allowed, but the final dot not yet handed over; `final`: the dot was. */
 export type Stage = 'connect' | 'login' | 'sender' | 'recipient' | 'data' | 'body' | 'final';
 
 type Verdict = 'retryable' | 'throttled' | 'rejected' | 'address' | 'gone' | 'misconfigured';
 
-/** Enhanced status codes (RFC 3463, IANA registry); the more exact answer, so asked first. */
+/** Enhanced status codes (RFC 3463, IANA registry). They are the more exact answer, so they are asked first. */
 const ENHANCED: Readonly<Record<string, Verdict>> = {
   '4.2.1': 'retryable', // mailbox temporarily disabled
   '4.3.2': 'throttled', // system not accepting messages
@@ -31,7 +31,7 @@ const ENHANCED: Readonly<Record<string, Verdict>> = {
   '5.7.515': 'misconfigured', // Microsoft: bulk sender without authentication
 };
 
-/** Reply codes (RFC 5321 section 4.2.3), when there is no enhanced code that says more. */
+/** Reply codes (RFC 5321 section 4.2.3), for where no enhanced code says more. */
 const REPLIES: Readonly<Record<number, Verdict>> = {
   421: 'throttled', // closing the channel: too many connections or messages
   450: 'retryable', // mailbox busy, greylisting
@@ -49,7 +49,7 @@ const REPLIES: Readonly<Record<number, Verdict>> = {
   554: 'rejected', // transaction failed
 };
 
-/** A bare 550 to RCPT is how most servers without enhanced codes say "no such user". */
+/** Most servers without enhanced codes say "no such user" by a bare 550 to RCPT. */
 const unknownMailbox = (stage: Stage, reply: number): boolean => stage === 'recipient' && reply === 550;
 
 function verdictOf(stage: Stage, reply: number, enhanced: string | undefined): Verdict {
@@ -61,7 +61,10 @@ function verdictOf(stage: Stage, reply: number, enhanced: string | undefined): V
   return REPLIES[reply] ?? (reply < 500 ? 'retryable' : 'rejected');
 }
 
-/** A refusal in words of the relay. Also after the final dot: only a 2yz takes responsibility (RFC 5321 section 4.2.5). */
+/**
+ * What a refusal in words of the relay means. It holds after the final dot too: only by a 2yz does a relay take responsibility
+ * (RFC 5321 section 4.2.5).
+ */
 export function replyOutcome(stage: Stage, reply: number, enhanced: string | undefined, retryAfterMs: number): Outcome {
   const code = enhanced ? `${reply} ${enhanced}` : String(reply);
   switch (verdictOf(stage, reply, enhanced)) {

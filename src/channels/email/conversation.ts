@@ -4,7 +4,7 @@ import type { Stage } from './codes.ts';
 import type { SmtpFailure, Transaction } from './mail.ts';
 import { enhancedCode, ReplyReader, type Reply } from './reply-reader.ts';
 
-/** A message up to this many bytes leaves in one write with its final dot; a longer one must flow first. */
+/** A message of up to this many bytes leaves in one write with its final dot. A longer one must flow first. */
 const ONE_WRITE_BYTES = 16_384;
 
 type Question = 'RSET' | 'MAIL' | 'RCPT' | 'DATA' | 'DOT' | 'END' | 'QUIT';
@@ -18,11 +18,11 @@ export interface ConversationOptions {
   readonly socket: Socket;
   /** Its reply to EHLO (RFC 5321 section 4.1.1.1). */
   readonly ehlo: string;
-  /** Called when the relay may be given another mail; undefined: none is waiting, or this connection has had enough. */
+  /** Is called when the relay may be given another mail. Undefined: none is waiting, or this connection has had enough. */
   next(): Transaction | undefined;
-  /** Nothing is under way. */
+  /** Is called when nothing is under way any more. */
   idle(): void;
-  /** The conversation cannot go on. */
+  /** Is called when the conversation cannot go on. */
   over(): void;
 }
 
@@ -33,17 +33,17 @@ const failureOf = ({ code, text }: Reply, stage: Stage): SmtpFailure => ({
   code: 'REFUSED',
 });
 
-/** RFC 5321 section 4.5.2 */
+/** Doubles the dots that begin lines (RFC 5321 section 4.5.2). */
 const stuffed = (message: string): string => {
   const whole = message.endsWith('\r\n') ? message : `${message}\r\n`;
   return whole.startsWith('.') || whole.includes('\r\n.') ? whole.replace(/^\./, '..').replaceAll('\r\n.', '\r\n..') : whole;
 };
 
 /**
- * Mail transactions over one connected, secured and signed-in socket, pipelined (RFC 2920): body and final dot of one
+ * Makes mail transactions over one connected, secured and signed-in socket, pipelined (RFC 2920). The body and final dot of one
  * mail and the whole envelope of the next leave in one write, which is one system call and one round trip a mail.
- * nodemailer's `send` needs two of each and several stream objects. The worker's CPU for a delivery of 2 KB, marks and
- * settles included: 138 us by that, 74 us by this (2026-11-23, queue on Postgres). A relay that does not offer PIPELINING
+ * nodemailer's `send` needs two of each and several stream objects: a delivery of 2 KB, marks and settles included, took the
+ * worker 138 us of CPU by that and takes 74 us by this (2026-11-23, queue on Postgres). A relay that does not offer PIPELINING
  * is asked step by step.
  */
 export class Conversation {
@@ -54,7 +54,7 @@ export class Conversation {
   readonly #under = new Set<Transaction>();
   readonly #pipelining: boolean;
   #unclean = false;
-  /** The relay has said more than answers: nothing is asked of it any more. */
+  /** Whether the relay has said more than answers, so that nothing is asked of it any more. */
   #last = false;
   #over = false;
 
@@ -71,15 +71,15 @@ export class Conversation {
     this.#socket.write(this.#envelope(transaction));
   }
 
-  /** The connection is gone or no longer wanted: whatever is under way ends where it stands. */
+  /** Ends what is under way where it stands, since the connection is gone or no longer wanted. */
   end(code: string): void {
     if (this.#over) return;
     this.#over = true;
-    // Whatever else it says would be read for the second that a goodbye is given.
+    // Otherwise whatever else the relay says would be read during the second that a goodbye is given.
     if (code === 'EPROTOCOL') this.#socket.destroy();
     this.#options.over();
     for (const transaction of this.#under) {
-      // Exim's "drop" refuses a recipient and hangs up. What a relay out of step has refused may have been another's.
+      // Exim's "drop" refuses a recipient and hangs up. A refusal by a relay that is out of step may have been for another mail.
       if (transaction.refusal && code !== 'EPROTOCOL') transaction.end(transaction.refusal);
       else transaction.fail(code);
     }
@@ -95,13 +95,13 @@ export class Conversation {
     this.#asked.push({ question, transaction });
   }
 
-  /** Commands that begin a transaction, as many as the relay takes at once. */
+  /** Sends the commands that begin a transaction, as many as the relay takes at once. */
   #envelope(transaction: Transaction): string {
     transaction.stage = 'data';
     this.#under.add(transaction);
     if (!this.#unclean) return this.#mail(transaction);
     this.#unclean = false;
-    // Without PIPELINING it is waited for: Exim hangs up on whoever speaks before being answered.
+    // Without PIPELINING each answer is waited for: Exim hangs up on a client that speaks before it is answered.
     this.#ask('RSET', this.#pipelining ? undefined : transaction);
     return this.#pipelining ? `RSET\r\n${this.#mail(transaction)}` : 'RSET\r\n';
   }
@@ -119,13 +119,13 @@ export class Conversation {
     if (this.#over) return;
     const replies = this.#reader.read(chunk);
     if (this.#isOutOfStep(replies)) return this.end('EPROTOCOL');
-    // What comes in one piece with an answer was said before anything that this answer makes us ask.
+    // A reply that comes in one piece with an answer was said before anything that this answer makes us ask.
     let answers = this.#asked.length;
     this.#last = this.#reader.broken || replies.length > answers;
     for (const reply of replies) {
       if (this.#over) return;
       const asked = answers-- > 0 ? this.#asked.shift() : undefined;
-      // Words nobody asked for: the relay says goodbye.
+      // Nobody asked for these words: the relay says goodbye.
       if (!asked) return this.end('ECONNECTION');
       this.#onReply(asked, reply);
     }
@@ -151,7 +151,7 @@ export class Conversation {
   #mayAnswer({ question, transaction }: Asked, code: number): boolean {
     // Only DATA is answered by 3yz (RFC 5321 section 4.3.2). Some relays say 250 there; ahead of answers it may be RCPT's.
     if (question === 'DATA') return code >= 300 || !this.#pipelining;
-    // Nobody can have accepted a mail whose final dot has not been sent.
+    // A mail whose final dot has not been sent cannot have been accepted.
     return code < 300 && (question !== 'END' || transaction?.stage !== 'body');
   }
 
@@ -160,7 +160,7 @@ export class Conversation {
     if (question === 'QUIT') return this.end('QUIT');
     if (question === 'RSET') return this.#onReset(transaction, good);
     if (!transaction) return;
-    // RFC 5321 section 3.8: whatever was asked, the relay closes the connection now.
+    // Whatever was asked, the relay closes the connection now (RFC 5321 section 3.8).
     if (reply.code === 421) {
       this.#finish(transaction, transaction.refusal ?? failureOf(reply, stageOf(question, transaction)));
       return this.end('ECONNECTION');
@@ -169,12 +169,12 @@ export class Conversation {
     if (question === 'DATA') return this.#onData354(transaction, good, reply);
     if (question === 'DOT') this.#finish(transaction, transaction.refusal ?? failureOf(reply, 'data'));
     else this.#finish(transaction, good ? reply.text : failureOf(reply, transaction.stage));
-    // Refused in the middle of a long body: the rest of it would be taken for commands.
+    // It was refused in the middle of a long body, the rest of which would be taken for commands.
     if (question === 'END' && transaction.stage === 'body') return this.end('ECONNECTION');
     this.#goOn();
   }
 
-  /** @param transaction waits to begin, where commands do not go ahead */
+  /** Begins a mail. @param transaction one that waits to begin, where commands do not go ahead */
   #onReset(transaction: Transaction | undefined, good: boolean): void {
     if (!good) return this.end('ECONNECTION');
     if (transaction && !this.#last) this.#socket.write(this.#mail(transaction));
@@ -196,13 +196,14 @@ export class Conversation {
   #onData354(transaction: Transaction, good: boolean, reply: Reply): void {
     const { refusal } = transaction;
     if (good && transaction.mail.recall?.recalled) {
-      // Taken back while its envelope was ahead. Without a final dot the relay accepts nothing (RFC 5321 section 4.1.1.4).
+      // It was taken back while its envelope was ahead. Without a final dot the relay accepts nothing (RFC 5321 section 4.1.1.4).
       this.#finish(transaction, { stage: 'data', reply: 0, enhanced: undefined, code: NOT_CALLED });
       return this.end('ECONNECTION');
     }
     if (good && !refusal) return this.#last ? undefined : this.#sendBody(transaction);
     if (reply.code >= 300 && reply.code < 400) {
-      // RFC 2920 section 3.1: it took DATA for nobody. An empty message ends it; one without a sender is not to be trusted.
+      // The relay took DATA although it takes no recipient (RFC 2920 section 3.1). An empty message ends that; a relay that took it
+      // without a sender is not to be trusted.
       if (refusal?.stage === 'sender') {
         this.#finish(transaction, refusal);
         return this.end('ECONNECTION');
@@ -232,7 +233,7 @@ export class Conversation {
     });
   }
 
-  /** RFC 2920 section 3.1: message content may be the first "command" of a group. */
+  /** Sends the message. Its content may be the first "command" of a group (RFC 2920 section 3.1). */
   #ahead(): string {
     const next = this.#pipelining ? this.#options.next() : undefined;
     return next ? this.#envelope(next) : '';

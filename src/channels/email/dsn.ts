@@ -5,24 +5,24 @@ import { isMailboxGone } from './codes.ts';
 /** What a delivery status notification says about our one recipient (RFC 3464 section 2.3). */
 export interface Bounce {
   readonly action: 'failed' | 'delayed';
-  /** Will never work: the relay gave up with a 5.y.z. */
+  /** Whether the relay gave up with a 5.y.z, so that the mail will never arrive. */
   readonly permanent: boolean;
-  /** The mailbox or its domain does not exist: suppress the address. */
+  /** Whether the mailbox or its domain does not exist, so that the address is to be suppressed. */
   readonly mailboxGone: boolean;
-  /** Enhanced status, such as 5.1.1 */
+  /** Enhanced status, such as 5.1.1. */
   readonly status: string;
-  /** The remote server's words, at most 500 characters. May contain the address: not for logs. */
+  /** The remote server's words, at most 500 characters. They may contain the address, so they are not for logs. */
   readonly diagnostic: string;
 }
 
-/** `ignored`: a report of success or relaying. `unreadable`: no DSN, such as an out-of-office reply. */
+/** `ignored`: a report of success or of relaying. `unreadable`: no DSN, such as an out-of-office reply. */
 export type Report = Bounce | 'ignored' | 'unreadable';
 
-/** What a bounce proves. Null for a delay, which changes nothing: the relay is still trying. */
+/** What a bounce proves. Null for a delay, which changes nothing, since the relay is still trying. */
 export const evidenceOf = ({ permanent, mailboxGone, status }: Bounce): Evidence | null =>
   permanent ? { state: 'failed', providerId: null, code: status, effect: mailboxGone ? 'no_mailbox' : undefined } : null;
 
-/** Header-like blocks: the first is about the message, each further one about a recipient; lines may be folded. */
+/** Reads blocks that look like headers: the first is about the message, each further one about a recipient. Lines may be folded. */
 const blocks = (text: string): Map<string, string>[] =>
   text
     .replace(/\r\n?/g, '\n')

@@ -1,7 +1,7 @@
 import type { Recall } from '#domain/delivery/recall.ts';
 import type { Stage } from './codes.ts';
 
-/** One message for one person, as it goes over the wire. */
+/** One message for one person in the form that goes over the wire. */
 export interface Mail {
   readonly from: string;
   readonly to: string;
@@ -11,7 +11,7 @@ export interface Mail {
   readonly recall?: Recall | undefined;
 }
 
-/** How a mail ended badly. `reply` 0: no words from the relay. */
+/** How a mail ended badly. `reply` is 0 where the relay said nothing. */
 export interface SmtpFailure {
   readonly stage: Stage;
   readonly reply: number;
@@ -22,7 +22,7 @@ export interface SmtpFailure {
 /** A mail on its way. `stage` is how far it certainly came; it tells "certainly not accepted" from "unknown" (RFC 1047). */
 export class Transaction {
   stage: Stage = 'connect';
-  /** Refused at MAIL or RCPT while DATA was on its way already. */
+  /** What refused it at MAIL or RCPT, while DATA was already on its way. */
   refusal: SmtpFailure | undefined;
   readonly mail: Mail;
   #settle: ((result: string | SmtpFailure) => void) | undefined;
@@ -43,7 +43,7 @@ export class Transaction {
     settle?.(result);
   }
 
-  /** Without words from the relay. */
+  /** Ends it without words from the relay. */
   fail(code: string): void {
     this.end({ stage: this.stage, reply: 0, enhanced: undefined, code });
   }

@@ -9,12 +9,12 @@ import { escapeHtml } from '#platform/escape.ts';
 import type { MailContent, Target } from '#domain/delivery/channel.ts';
 
 /**
- * RFC 5322 atoms and dots in ASCII, no quoting; and something like a domain. Anything else is refused before it meets
- * SMTP: what needs SMTPUTF8 must not be sent to a relay without it (RFC 6531 section 3.2), and most have none.
+ * Atoms and dots of RFC 5322 in ASCII without quoting, then something like a domain. Anything else is refused before it meets
+ * SMTP: an address that needs SMTPUTF8 must not be sent to a relay without it (RFC 6531 section 3.2), and most relays have none.
  */
 const ADDRESS = /^[^\s<>()[\]\\,;:"@\p{Cc}\P{ASCII}]{1,64}@[^\s<>()[\]\\,;:"@\p{Cc}\P{ASCII}]{1,255}$/u;
 
-/** https only as printable ASCII: nothing that could end the header or the brackets. */
+/** A link of printable ASCII, with nothing in it that could end the header or the brackets. */
 const LINK = /^https?:\/\/[\x21-\x3b\x3d\x3f-\x7e]{1,800}$/;
 
 /** The link as it goes between angle brackets, or undefined when it must not go into a header. */
@@ -22,30 +22,30 @@ const headerLink = (link: string | undefined): string | undefined => (link !== u
 
 export const isMailAddress = (text: string): boolean => ADDRESS.test(text);
 
-/** Plain text that needs no encoding: printable ASCII, nothing that looks like an encoded word, foldable. */
+/** Whether text needs no encoding: it is printable ASCII, holds nothing that looks like an encoded word, and can be folded. */
 const isPlain = (text: string): boolean => /^[\x20-\x7e]*$/.test(text) && !text.includes('=?') && !/[^ ]{61}/.test(text);
 
-/** RFC 2047 unstructured text. */
+/** Encodes unstructured text where it needs it (RFC 2047). */
 const headerText = (text: string): string => (isPlain(text) ? text : encodeWord(text, 'Q', 52));
 
 const headerName = (name: string): string => (isPlain(name) ? quoteString(name) : encodeWord(name, 'Q', 52));
 
-/** Quoted-printable with lines of at most 76 (RFC 2045 section 6.7). */
+/** Encodes as quoted-printable with lines of at most 76 characters (RFC 2045 section 6.7). */
 const quoted = (text: string): string => qpWrap(qpEncode(text.replace(/\r\n?|\n/g, '\r\n')), 76);
 
 /**
- * Each slot stands on lines of its own between soft breaks, which readers join again: so a value is encoded and
- * wrapped alone, whatever stands around it, and the literal parts are encoded once per message.
+ * Each slot stands on lines of its own between soft breaks, which readers join again. So a value is encoded and
+ * wrapped alone, whatever stands around it, and the literal parts are encoded once for each message.
  */
 const SOFT = '=\r\n';
 const quotedSlot = (text: string): string => SOFT + quoted(text) + SOFT;
 
-/** `Name <a@b>` -> the From header's value and the bare address, its domain in ASCII (RFC 5890). */
+/** Makes of `Name <a@b>` the From header's value and the bare address, its domain in ASCII (RFC 5890). */
 export function parseSender(from: string): { header: string; address: string } | undefined {
   const [mailbox] = addressparser(from, { flatten: true });
   const at = mailbox?.address?.lastIndexOf('@') ?? -1;
   if (!mailbox?.address || at < 0) return undefined;
-  // As nodemailer writes it into the header; the return path has the same domain.
+  // nodemailer writes the domain in the same way into the header, and the return path has the same domain.
   const address = `${mailbox.address.slice(0, at)}@${domainToASCII(mailbox.address.slice(at + 1))}`;
   return isMailAddress(address) ? { header: MimeNode.encodeHeaderValue('From', [mailbox]), address } : undefined;
 }
@@ -60,7 +60,7 @@ export type Built = { readonly message: string } | { readonly refused: 'bad_addr
 
 const part = (type: string): string => `Content-Type: ${type}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n`;
 
-/** multipart/alternative, encoded once but for the slots. Slot values must be free of control characters. */
+/** Prepares a multipart/alternative message, encoded once but for the slots, whose values must be free of control characters. */
 export function prepareMime(content: MailContent, options: MimeOptions): (target: Target, now: number) => Built {
   const boundary = `=_${randomBytes(12).toString('hex')}`;
   const subject = prepareTemplate(content.subject);
@@ -69,7 +69,7 @@ export function prepareMime(content: MailContent, options: MimeOptions): (target
   const fixed = [
     foldLines(`From: ${options.fromHeader}`),
     'MIME-Version: 1.0',
-    // RFC 3834 section 5: no out-of-office replies, please.
+    // This asks for no out-of-office replies (RFC 3834 section 5).
     'Auto-Submitted: auto-generated',
     ...(content.oneClickUnsubscribe ? ['Precedence: bulk', 'List-Unsubscribe-Post: List-Unsubscribe=One-Click'] : []),
     `Content-Type: multipart/alternative; boundary="${boundary}"`,

@@ -22,7 +22,7 @@ export class SmtpPool {
   readonly #options: SmtpPoolOptions;
   readonly #idle: Idle[] = [];
   readonly #all = new Set<SmtpSession>();
-  /** First come, first served. */
+  /** Mails that wait for a connection; the first one is served first. */
   readonly #waiting: Transaction[] = [];
   readonly #at = new WeakMap<Transaction, SmtpSession>();
   #closed = false;
@@ -58,7 +58,10 @@ export class SmtpPool {
     });
   }
 
-  /** A relay may hang up a kept connection at the moment we use it. Nothing of the message was sent: once more, afresh. */
+  /**
+   * A relay may hang up a kept connection at the moment we use it. Nothing of the message was sent then, so it is tried once more on a
+   * fresh one.
+   */
   #hungUp(transaction: Transaction, result: string | SmtpFailure): boolean {
     const session = this.#at.get(transaction);
     return (
@@ -66,7 +69,7 @@ export class SmtpPool {
     );
   }
 
-  /** Without a connection, or while one is made: that one is kept for others. */
+  /** Takes back a mail that has no connection, or whose connection is being made; that connection is kept for others. */
   #takeBack(transaction: Transaction): void {
     if (this.#at.has(transaction)) return;
     const at = this.#waiting.indexOf(transaction);
@@ -78,7 +81,7 @@ export class SmtpPool {
     const at = this.#waiting.indexOf(transaction);
     if (at >= 0) this.#waiting.splice(at, 1);
     transaction.fail('DEADLINE');
-    // It is in the middle of a mail and cannot be used for another.
+    // The connection is in the middle of a mail and cannot be used for another.
     this.#at.get(transaction)?.close();
   }
 
@@ -91,7 +94,7 @@ export class SmtpPool {
     this.#all.add(session);
     void session.open(Math.max(1, until - monotonicMs())).then((failure) => {
       if (failure) return transaction.end(failure);
-      // Its deadline passed meanwhile.
+      // The mail's deadline passed meanwhile.
       if (transaction.settled) return this.#release(session);
       return this.#give(session, transaction);
     });
@@ -109,7 +112,7 @@ export class SmtpPool {
     return next;
   }
 
-  /** The most recently used first, so that the others grow old and end. */
+  /** The connection that was used last goes first, so that the others grow old and end. */
   #takeIdle(): SmtpSession | undefined {
     const idle = this.#idle.pop();
     clearTimeout(idle?.timer);
@@ -130,7 +133,7 @@ export class SmtpPool {
     this.#quit(session);
   }
 
-  /** Its place is free before the relay has said goodbye. */
+  /** Frees the place of a connection before the relay has said goodbye. */
   #quit(session: SmtpSession): void {
     session.quit();
     this.#forget(session);
@@ -144,7 +147,10 @@ export class SmtpPool {
     if (next) this.#open(next, monotonicMs() + this.#options.deadlineMs);
   }
 
-  /** Signing may outlast the time that mails under way are given: who comes then is not sent, and is told. */
+  /**
+   * Ends all. Signing may outlast the time that mails under way are given: a mail that comes then is not sent, and its caller is told
+   * so.
+   */
   close(): void {
     this.#closed = true;
     for (const transaction of this.#waiting.splice(0)) transaction.fail('CLOSED');

@@ -1,13 +1,13 @@
-/** A whole reply; lines of a longer one are joined by "\n" (RFC 5321 section 4.2.1). */
+/** A whole reply. The lines of a longer one are joined by "\n" (RFC 5321 section 4.2.1). */
 export interface Reply {
   readonly code: number;
   readonly text: string;
 }
 
-/** A relay that says more than this in one reply is not one. */
+/** Whoever says more than this in one reply is no relay. */
 const MAX_REPLY_BYTES = 65_536;
 
-/** RFC 5321 section 4.2.1: nothing else is a reply, and what is none must not pass for a refusal. */
+/** How a reply begins (RFC 5321 section 4.2.1). Nothing else is a reply, and what is none must not pass for a refusal. */
 export const REPLY = /^([2-5]\d\d)([ -]|$)/;
 
 /** RFC 2034 section 4; of a reply of several lines the first that has one. */
@@ -19,7 +19,7 @@ export class ReplyReader {
   #lines = '';
   #broken = false;
 
-  /** Something came that is no SMTP, after all replies so far. */
+  /** Whether something came, after all replies so far, that is no SMTP. */
   get broken(): boolean {
     return this.#broken;
   }

@@ -11,10 +11,10 @@ export interface Credentials {
 }
 
 export interface SessionEvents {
-  /** Another mail for this connection; undefined: none is waiting, or it has had enough. */
+  /** Gives another mail for this connection. Undefined: none is waiting, or the connection has had enough. */
   next(session: SmtpSession): Transaction | undefined;
   idle(session: SmtpSession): void;
-  /** Once, before the mails that were under way are told. */
+  /** Is called once, before the mails that were under way are told. */
   dead(session: SmtpSession): void;
 }
 
@@ -26,19 +26,19 @@ interface SmtpError {
 
 function failureOf({ code, originalCode, response }: SmtpError, stage: Stage): SmtpFailure {
   if (!response) return { stage, reply: 0, enhanced: undefined, code: originalCode ?? code ?? 'ERROR' };
-  // nodemailer takes any number that stands first for a code; "999" would be a refusal of our login and stop the sender.
+  // nodemailer takes any number that stands first for a code. "999" would be a refusal of our login, and stop the sender.
   const reply = REPLY.exec(response);
   if (!reply) return { stage, reply: 0, enhanced: undefined, code: 'EPROTOCOL' };
   return { stage, reply: Number(reply[1]), enhanced: enhancedCode(response), code: code ?? 'ERROR' };
 }
 
-/** One connection to the relay: nodemailer connects, secures and signs in, a `Conversation` sends the mails. */
+/** One connection to the relay. nodemailer connects, secures and signs in, and a `Conversation` sends the mails. */
 export class SmtpSession {
   readonly #connection: SMTPConnection;
   readonly #credentials: Credentials | undefined;
   readonly #events: SessionEvents;
   #conversation: Conversation | undefined;
-  /** Mails that were given to it. */
+  /** How many mails were given to it. */
   given = 0;
   dead = false;
 
@@ -71,7 +71,7 @@ export class SmtpSession {
   async #open(): Promise<SmtpFailure | undefined> {
     const unable = await this.#connect();
     if (unable) return unable;
-    // What was said last, also after STARTTLS.
+    // This is what the relay said last, after STARTTLS too.
     const ehlo = this.#connection.lastServerResponse || '';
     const refused = this.#credentials && (await this.#login(this.#credentials));
     if (refused) return refused;
@@ -117,14 +117,14 @@ export class SmtpSession {
     return transaction;
   }
 
-  /** A mail for an idle connection. */
+  /** Sends a mail on an idle connection. */
   start(transaction: Transaction): void {
     this.given++;
     if (this.#conversation && !this.dead) this.#conversation.start(transaction);
     else transaction.fail('ECONNECTION');
   }
 
-  /** Politely when idle; a relay that does not answer is hung up on. */
+  /** Ends the connection, politely when it is idle. A relay that does not answer is hung up on. */
   quit(): void {
     if (this.dead) return;
     this.#conversation?.quit();

@@ -5,11 +5,14 @@ import { monotonicMs } from '#platform/clock.ts';
 import { isBlank } from './grammar.ts';
 import { HttpReplyReader } from './reply-reader.ts';
 
-/** Read at once; one for each connection, used again for every answer. */
+/** How much is read at once. Each connection has one such buffer and uses it again for every answer. */
 const READ_BYTES = 16_384;
-/** A server that names its time closes then, not later: our request must not meet that on its way. */
+/** Taken off the time that a server names: it closes then and not later, and our request must not meet that on its way. */
 const EARLY_MS = 1_000;
-/** However long a server would wait: on the way between, address translation forgets what is silent for 4 to 6 minutes, and tells nobody. */
+/**
+ * The longest that an idle connection is kept, however long the server would wait: address translation on the way forgets connections
+ * that are silent for 4 to 6 minutes, and tells nobody.
+ */
 const MOST_KEEP_ALIVE_MS = 60_000;
 /** A server that ends a connection later than this after an answer has waited for a request in vain; sooner, it had given its last answer. */
 export const SOON_MS = 500;
@@ -23,29 +26,29 @@ export interface ConnectionOptions {
   readonly keepAliveMs: number;
   /** Milliseconds for connecting and the TLS handshake. */
   readonly connectMs?: number;
-  /** By which the host's name becomes addresses; the system's own without it. */
+  /** How the host's name becomes addresses; the system's own way without it. */
   readonly lookup?: LookupFunction | undefined;
-  /** HTTP/2 is offered to TLS as well (RFC 7301); a server that picks it ends the connection with `PICKED_H2`. */
+  /** Whether HTTP/2 is offered to TLS as well (RFC 7301). A server that picks it ends the connection with `PICKED_H2`. */
   readonly offerH2?: boolean;
-  /** TLS session of an earlier connection (RFC 8446 section 2.2), which makes the next handshake short. */
+  /** The TLS session of an earlier connection (RFC 8446 section 2.2), which makes the next handshake short. */
   readonly resume: { session: Buffer | undefined };
 }
 
-/** Why a connection never came about: it would speak HTTP/2. */
+/** The code of a connection that never came about because the server would speak HTTP/2. */
 export const PICKED_H2 = 'PICKED_H2';
 
 /** One request under way. */
 export interface Exchange {
-  /** Status line and headers came; the body as far as it did. */
+  /** Is called when status line and headers came, and of the body as much as did. */
   answered(status: number, headers: IncomingHttpHeaders, body: string): void;
-  /** No answer came. */
+  /** Is called when no answer came. */
   failed(code: string): void;
 }
 
 export interface ConnectionEvents {
-  /** It can take a request. */
+  /** Is called when it can take a request. */
   free(connection: HttpConnection): void;
-  /** Once, before the request that was under way is told. `unmade`: why the connection never came about. */
+  /** Is called once, before the request that was under way is told. `unmade`: why the connection never came about. */
   gone(connection: HttpConnection, unmade: string | undefined): void;
 }
 
@@ -55,8 +58,8 @@ const codeOf = (error: unknown): string => {
 };
 
 /**
- * One kept-open HTTP/1.1 connection with one request on it at a time. What makes it quick: a request is one string and one
- * write, answers are read into one buffer without a stream in between, and nothing is made per call but the answer.
+ * One kept-open HTTP/1.1 connection with one request on it at a time. It is quick because a request is one string and one write,
+ * answers are read into one buffer without a stream in between, and nothing but the answer is made for each call.
  */
 export class HttpConnection {
   readonly #options: ConnectionOptions;
@@ -121,7 +124,7 @@ export class HttpConnection {
     if (!secure) return connectTcp({ host, port, onread, ...lookup }, made);
     const named = /^[\d.]+$|:/.test(host) ? {} : { servername: host };
     const session = resume.session ? { session: resume.session } : {};
-    // Ours first, as undici has it: who leaves the choice to the client is served by the cheaper one.
+    // HTTP/1.1 is named first, as undici has it: a server that leaves the choice to the client is called by the cheaper one.
     const ALPNProtocols = offerH2 ? ['http/1.1', 'h2'] : ['http/1.1'];
     const socket = connectTls({ host, port, ...named, ...session, ...lookup, ALPNProtocols, ...{ onread } }, () =>
       socket.alpnProtocol === 'h2' ? this.end(PICKED_H2) : made(),
@@ -179,7 +182,7 @@ export class HttpConnection {
     this.#timer = setTimeout(() => this.end('CLOSED'), forMs).unref();
   }
 
-  /** Closes it. A request under way ends here: answered if its status line came, else in doubt. */
+  /** Closes it. A request under way ends here: it is answered if its status line came, and in doubt otherwise. */
   end(code: string): void {
     if (this.#gone) return;
     this.#gone = true;

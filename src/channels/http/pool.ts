@@ -11,11 +11,11 @@ export interface HttpPoolOptions {
   /** Milliseconds for everything: waiting for a connection, connecting, writing, reading. */
   readonly deadlineMs: number;
   readonly keepAliveMs: number;
-  /** Bytes of an answer that are kept; a longer one is cut and its connection closed. */
+  /** How many bytes of an answer are kept. A longer answer is cut and its connection closed. */
   readonly maxReplyBytes: number;
-  /** By which the host's name becomes addresses; the system's own without it. */
+  /** How the host's name becomes addresses; the system's own way without it. */
   readonly lookup?: LookupFunction;
-  /** HTTP/2 is offered as well: once a server picks it, every call that was not written fails with `PICKED_H2`. */
+  /** Whether HTTP/2 is offered as well. Once a server picks it, every call that was not written fails with `PICKED_H2`. */
   readonly offerH2?: boolean;
 }
 
@@ -52,7 +52,7 @@ class Call implements Exchange, WaitingCall {
   }
 
   #late(): void {
-    // It is in the middle of an exchange and cannot be used for another; what came of the answer counts.
+    // The connection is in the middle of an exchange and cannot be used for another. As much of the answer as came counts.
     this.at?.end('DEADLINE');
     this.failed('DEADLINE');
   }
@@ -67,9 +67,9 @@ class Call implements Exchange, WaitingCall {
 }
 
 /**
- * Calls to one origin over kept-open HTTP/1.1 connections. A request is written once and never again, and on a connection
+ * Makes calls to one origin over kept-open HTTP/1.1 connections. A request is written once and never again, and on a connection
  * that no other request is on, so after a cut exactly one is in doubt. Connections are opened when calls wait and closed
- * when idle. Against nginx on loopback, 32 connections: 110,000 calls a second at 9 us of CPU, where undici's dispatch
+ * when idle. Against nginx on loopback, 32 connections make 110,000 calls a second at 9 us of CPU, where undici's dispatch
  * makes 48,000 at 21 us (2026-11-23, one process).
  *
  * What can be written in one turn of the event loop is written together at its end. Written one by one, each request woke
@@ -90,13 +90,13 @@ export class HttpPool {
   /** Answers after which the server ended a connection without a word. */
   #most = Number.POSITIVE_INFINITY;
   #flushing = false;
-  /** First come, first served. Who was settled meanwhile is skipped when its turn comes. */
+  /** Calls that wait; the first one is served first. A call that was settled meanwhile is skipped when its turn comes. */
   #waiting: Call[] = [];
   #first = 0;
   readonly #connecting = new Set<HttpConnection>();
-  /** The server is known to speak HTTP/1.1. Until then one connection is tried: of a server with HTTP/2 no other is needed. */
+  /** Whether the server is known to speak HTTP/1.1. Until then one connection is tried, since a server with HTTP/2 needs no other. */
   #agreed: boolean;
-  /** What calls are refused with from now on. */
+  /** The code that calls are refused with from now on. */
   #refusal: string | undefined;
 
   constructor(options: HttpPoolOptions) {
@@ -104,7 +104,7 @@ export class HttpPool {
     const { maxReplyBytes, keepAliveMs, deadlineMs, lookup, offerH2 = false } = options;
     const url = new URL(options.origin);
     this.#agreed = !offerH2 || url.protocol === 'http:';
-    // Nobody waits longer than that.
+    // No call waits longer than that.
     const connectMs = Math.min(CONNECT_MS, deadlineMs);
     this.#connection = { url, maxReplyBytes, keepAliveMs, connectMs, lookup, offerH2, resume: { session: undefined } };
   }
@@ -115,7 +115,7 @@ export class HttpPool {
       if (recall?.recalled) return settle({ kind: 'failure', written: false, code: NOT_CALLED });
       if (this.#refusal !== undefined) return settle({ kind: 'failure', written: false, code: this.#refusal });
       const call = new Call(request, this.#options.deadlineMs, recall, settle);
-      // Nobody waits: it leaves at once, as a call whose turn at the sender's pace has come must.
+      // No other call waits, so it leaves at once, as a call whose turn at the sender's pace has come must.
       const rested = this.#first === this.#waiting.length ? this.#idle.pop() : undefined;
       if (rested) return begin(call, rested);
       this.#waiting.push(call);
@@ -140,7 +140,7 @@ export class HttpPool {
   #next(): Call | undefined {
     while (this.#first < this.#waiting.length) {
       const call = this.#waiting[this.#first++];
-      // Taking the first off an array of a thousand moves all others; so they are moved once for many.
+      // To take the first off an array of a thousand moves all others, so they are moved once for many.
       if (this.#first === this.#waiting.length || this.#first === MOVE_AFTER) {
         this.#waiting = this.#waiting.slice(this.#first);
         this.#first = 0;
@@ -216,7 +216,7 @@ export class HttpPool {
       if (at >= 0) list.splice(at, 1);
     }
     if (unmade === PICKED_H2) this.#refuse(PICKED_H2);
-    // The connection was made for somebody; whoever has waited longest takes its failure. Of the first all wait for it.
+    // The connection was made for a call, and the call that has waited longest takes its failure. For the first connection all calls wait.
     else if (unmade !== undefined && this.#agreed) this.#next()?.failed(unmade);
     else if (unmade !== undefined) this.#failWaiting(unmade);
     this.#openIfShort();
@@ -228,12 +228,12 @@ export class HttpPool {
 
   #refuse(code: string): void {
     this.#refusal = code;
-    // First, or their connections would be replaced for them.
+    // They are ended first, or their connections would be replaced for them.
     this.#failWaiting(code);
     this.finish();
   }
 
-  /** Takes no more calls; those that it has are made, and its connections closed behind them. */
+  /** Takes no more calls. Those that it has are made, and its connections are closed after them. */
   finish(): void {
     this.#refusal ??= 'CLOSED';
     for (const connection of [...this.#idle, ...this.#spent]) connection.end('CLOSED');

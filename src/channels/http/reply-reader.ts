@@ -33,7 +33,7 @@ export interface HttpReplyHead {
 
 /**
  * Reads the answers to POST requests of one HTTP/1.1 connection, one answer at a time (RFC 9112 sections 4 to 7).
- * Whatever is not certainly an answer is refused: on a connection that is out of step the next message's answer
+ * It refuses whatever is not certainly an answer: on a connection that is out of step the next message's answer
  * would be taken for this one's.
  */
 export class HttpReplyReader {
@@ -41,12 +41,12 @@ export class HttpReplyReader {
   #expects: Expects = 'nothing';
   #head: HttpReplyHead | undefined;
   #body: Buffer[] = [];
-  /** The body, where it came in one piece with the head: mostly. */
+  /** The body, where it came in one piece with the head, as it mostly does. */
   #text: string | undefined;
   #bodyBytes = 0;
   /** Bytes of the body or chunk that are still to come. */
   #left = 0;
-  /** Of a head or line that is not whole yet. */
+  /** What came of a head or line that is not whole yet. */
   #held: Buffer | undefined;
   /** Where in a head that is held the line begins that is not whole yet. */
   #lineAt = 0;
@@ -58,12 +58,12 @@ export class HttpReplyReader {
     this.#maxBodyBytes = maxBodyBytes;
   }
 
-  /** Once the status line and headers are whole, which alone are the verdict. */
+  /** The status line and headers, once they are whole. They alone are the verdict. */
   get head(): HttpReplyHead | undefined {
     return this.#head;
   }
 
-  /** The connection may carry another request. */
+  /** Whether the connection may carry another request. */
   get reusable(): boolean {
     return this.#keep && this.#expects === 'nothing';
   }
@@ -78,7 +78,7 @@ export class HttpReplyReader {
     return this.#text ?? Buffer.concat(this.#body).toString('utf8', 0, this.#maxBodyBytes);
   }
 
-  /** A request was written; its answer comes next. */
+  /** Is told that a request was written, so that its answer comes next. */
   expect(): void {
     this.#expects = 'head';
     this.#head = undefined;
@@ -148,7 +148,7 @@ export class HttpReplyReader {
     this.#bodyBytes += to - from;
   }
 
-  /** What was held back of `bytes` before, with what came now, and where `at` is in it. */
+  /** Joins what was held back before with the `bytes` that came now, and says where `at` is in it. */
   #joined(bytes: Buffer, at: number): { all: Buffer; from: number; shift: number } {
     const held = this.#held;
     if (!held) return { all: bytes, from: at, shift: 0 };
@@ -198,7 +198,7 @@ export class HttpReplyReader {
     return text.includes(':') ? isTrailer(fieldsOf(text, 0)) : mayBecomeField(text);
   }
 
-  /** RFC 9112 section 7.1 */
+  /** Reads a line of a chunked body (RFC 9112 section 7.1). */
   #onLine(line: string): boolean {
     if (this.#expects === 'chunk-end') {
       this.#expects = 'size';
@@ -235,7 +235,7 @@ export class HttpReplyReader {
     return this.#frame(status, headers);
   }
 
-  /** How the body's end is told: RFC 9112 section 6.3. */
+  /** Finds out how the body's end is told (RFC 9112 section 6.3). */
   #frame(status: number, headers: Readonly<Record<string, string>>): boolean {
     const coding = headers['transfer-encoding'];
     const length = headers['content-length'];

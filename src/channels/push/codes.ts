@@ -2,7 +2,7 @@ import type { Outcome } from '#domain/delivery/outcome.ts';
 
 type Verdict = 'accepted' | 'gone' | 'throttled' | 'misconfigured' | 'rejected' | 'retryable';
 
-/** Answers of push services to a message (RFC 8030 section 5, and what the services really do). */
+/** How push services answer a message (RFC 8030 section 5, and what the services really do). */
 const STATUSES: Readonly<Record<number, Verdict>> = {
   200: 'accepted', // FCM has answered 200
   201: 'accepted', // stored; not shown yet
@@ -34,12 +34,12 @@ export function statusOutcome(status: number, retryAfterMs: number, providerId: 
     case 'retryable':
       return { kind: 'retryable', code };
     default:
-      // Redirects too: they are never followed.
+      // Redirects end here too, since they are never followed.
       return { kind: 'rejected', code };
   }
 }
 
-/** Best first: what a person with several devices got. Possibly shown outranks certainly not. */
+/** The best outcome comes first, as a person may have several devices. "Possibly shown" outranks "certainly not". */
 const ORDER: readonly Outcome['kind'][] = ['accepted', 'unknown', 'throttled', 'retryable', 'not_called', 'misconfigured', 'rejected', 'gone'];
 
 export const bestOutcome = (outcomes: readonly Outcome[]): Outcome | undefined =>

@@ -1,9 +1,9 @@
 import { AUTH_BYTES, encryptFor, keysAt, MORE_BYTES, POINT_BYTES, type Recipient, writeKeys } from './encrypt.ts';
 
 /*
- * Many encryptions as one piece of memory that goes to a thread and comes back, not as objects of which each is taken
- * apart and put together twice. For each: whether it is one (a byte), the payload's length (two), then room for the
- * body, in which the keys and the payload lie on the way there.
+ * Many encryptions go to a thread and come back as one piece of memory, because each object would be taken apart and put
+ * together twice. Each encryption is a byte that says whether its keys are usable, two bytes with the payload's length, and room
+ * for the body, in which the keys and the payload lie on their way to the thread.
  */
 
 export interface EncryptJob {
@@ -31,7 +31,7 @@ export function packList(jobs: readonly EncryptJob[]): ArrayBuffer {
   return list;
 }
 
-/** In place: what was packed becomes what `bodiesOf` reads. */
+/** Encrypts in place, so that what was packed becomes what `bodiesOf` reads. */
 export function encryptList(list: ArrayBuffer): void {
   const bytes = bytesOf(list);
   for (let at = 0, next = 0; at < bytes.length; at = next) {
@@ -45,7 +45,7 @@ export function encryptList(list: ArrayBuffer): void {
   }
 }
 
-/** In order; undefined for keys that were unusable. They share their memory. */
+/** The bodies in order, which share their memory; undefined where keys were unusable. */
 export function bodiesOf(list: ArrayBuffer): (Buffer | undefined)[] {
   const bytes = bytesOf(list);
   const bodies: (Buffer | undefined)[] = [];

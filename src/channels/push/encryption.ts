@@ -3,17 +3,21 @@ import { Worker } from 'node:worker_threads';
 import { encrypt, type Recipient } from './encrypt.ts';
 import { bodiesOf, type EncryptJob, packList } from './encrypt-list.ts';
 
-/** An encryption takes 140 us: fewer than this in one turn of the event loop are not worth a thread. */
+/** An encryption takes 140 us, so fewer than this many in one turn of the event loop are not worth a thread. */
 const WORTH_A_THREAD = 8;
-/** Nobody is sent anything until the first list is back: of 250 people at once, after 20 ms in two lists, 5 ms in eight. */
+/**
+ * Nobody is sent anything until the first list is back. When 250 people come at once, that is after 20 ms with two lists and
+ * after 5 ms with eight.
+ */
 const MOST_IN_A_LIST = 32;
 const MOST_THREADS = 4;
 /**
- * Of the threads, so that the event loop and the database, which wait for them anyway, need not wait for a core as well:
- * 7,700 pushes a second on two cores beside 7,400 without (four runs of four rounds each, in turn); 10 is no better, 19 worse.
+ * Niceness of the threads. With it the event loop and the database, which wait for the threads anyway, need not wait for a core
+ * as well: 7,700 pushes a second on two cores beside 7,400 without (four runs of four rounds each, in turn). 10 is no better, and
+ * 19 is worse.
  */
 const NICENESS = 5;
-/** A thread costs some 12 MB. */
+/** Threads end after so long without work, because each costs some 12 MB. */
 const IDLE_MS = 30_000;
 
 interface Asked extends EncryptJob {
@@ -22,15 +26,15 @@ interface Asked extends EncryptJob {
 
 interface Thread {
   readonly worker: Worker;
-  /** What it was given, in order. */
+  /** The lists that it was given, in order. */
   readonly lists: (readonly Asked[])[];
   busy: number;
 }
 
 /**
  * Encrypts on threads of its own while a fan-out runs, since encryption is more than half of what a push costs and the
- * event loop has the connections to serve. A few pushes are encrypted at once, in place. Threads are started by the
- * first crowd and end after half a minute without work.
+ * event loop has the connections to serve. A few pushes are encrypted at once, on the event loop. The first crowd starts the
+ * threads, and they end after half a minute without work.
  */
 export class Encryption {
   readonly #most: number;
@@ -41,15 +45,15 @@ export class Encryption {
   #closed = false;
 
   /**
-   * @param threads at most; 0: everything in place
-   * @param niceness of the threads, 0 to 19 (setpriority(2)); on Linux alone, elsewhere it would be the whole process's
+   * @param threads at most so many; 0: everything is encrypted on the event loop
+   * @param niceness of the threads, 0 to 19 (setpriority(2)). It is set on Linux alone: elsewhere it would be the whole process's.
    */
   constructor(threads = Math.min(availableParallelism(), MOST_THREADS), niceness = NICENESS) {
     this.#most = threads;
     this.#niceness = niceness;
   }
 
-  /** Threads that run now. */
+  /** How many threads run now. */
   get size(): number {
     return this.#threads.length;
   }
@@ -61,7 +65,7 @@ export class Encryption {
     });
   }
 
-  /** Everything that was asked within one turn, in lists as equal as the threads are busy. */
+  /** Deals what was asked within one turn to the threads, in lists of equal length; each goes to the thread that has least to do. */
   #deal(): void {
     const asked = this.#turn;
     this.#turn = [];
@@ -95,7 +99,7 @@ export class Encryption {
       thread.busy -= list.length;
       for (const [i, body] of bodiesOf(packed).entries()) list[i]?.done(body);
     });
-    // Whatever ends a thread, what it had is encrypted here instead.
+    // Whatever ends a thread, the lists that it had are encrypted here instead.
     worker.on('error', () => {});
     worker.once('exit', () => {
       const at = this.#threads.indexOf(thread);

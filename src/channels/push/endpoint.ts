@@ -3,20 +3,20 @@ import { KNOWN_HOSTS } from './constants.ts';
 
 const MAX_LENGTH = 2_048;
 
-/** Whether `host` is `name` itself, or below it when the name begins with a dot. Never a substring match. */
+/** Whether `host` is `name` itself, or below it when the name begins with a dot. A mere substring never matches. */
 const matches = (host: string, name: string): boolean => (name.startsWith('.') ? host.endsWith(name) && host.length > name.length : host === name);
 
 /**
- * An origin that the operator named in full (`http://127.0.0.1:8090`): a test service, so plain HTTP, another port and
- * a private address are meant.
+ * Whether the operator named this origin in full (`http://127.0.0.1:8090`). It is a test service then, so plain HTTP, another port
+ * and a private address are meant.
  */
 export const isTestOrigin = (url: URL, allowedHosts: readonly string[]): boolean =>
   allowedHosts.some((extra) => extra.includes('://') && URL.canParse(extra) && new URL(extra).origin === url.origin);
 
-/** Characters that URL leaves as they are, and no segment that it would resolve. */
+/** A path of characters that URL leaves as they are, without a segment that URL would resolve. */
 const PLAIN_PATH = /^(?!.*\/(?:\.|%2e))\/[\w\-.~!$&()*+,;=:@%/]*(?:\?[\w\-.~!$&()*+,;=:@%/?]+)?$/i;
 
-/** Whether what follows the origin, from `at` on, is just what URL would make of it; as good as every endpoint's is. */
+/** Whether the part behind the origin, from `at` on, is just what URL would make of it. Nearly every endpoint is like that. */
 export const isPlainPath = (endpoint: string, at: number): boolean => endpoint.length <= MAX_LENGTH && PLAIN_PATH.test(endpoint.slice(at));
 
 function whyNot(url: URL, allowedHosts: readonly string[]): string | undefined {
@@ -30,7 +30,7 @@ function whyNot(url: URL, allowedHosts: readonly string[]): string | undefined {
 }
 
 /**
- * The endpoint as a URL if we may ever connect to it. Subscriptions come from strangers, so without this list anybody
+ * Gives the endpoint as a URL if we may ever connect to it. Subscriptions come from strangers, so without this list anybody
  * could make the server call any address (SSRF).
  *
  * @param allowedHosts operator's extras: `push.example.org`, `.push.example.org` for all hosts below, or
@@ -38,7 +38,7 @@ function whyNot(url: URL, allowedHosts: readonly string[]): string | undefined {
  * @throws Problem 422 `push_endpoint_refused` that names the field `endpoint`
  */
 export function assertAllowedEndpoint(endpoint: string, allowedHosts: readonly string[]): URL {
-  // Backslashes and spaces are where URL parsers disagree about the host.
+  // Parsers of URLs disagree about the host where there are backslashes or spaces.
   const readable = endpoint.length <= MAX_LENGTH && !/[\s\\]/.test(endpoint) && URL.canParse(endpoint);
   const url = readable ? new URL(endpoint) : undefined;
   const reason = url ? whyNot(url, allowedHosts) : `must be a URL of at most ${MAX_LENGTH} characters`;

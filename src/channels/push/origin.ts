@@ -10,13 +10,13 @@ import { publicLookup, type Resolve } from './public-lookup.ts';
 /** Header fields that are the same for everybody whom a message goes to. */
 export interface PushFields {
   readonly record: Readonly<Record<string, string>>;
-  /** The same as lines of HTTP/1.1, each with its end. */
+  /** The same fields as lines of HTTP/1.1, each with its end. */
   readonly lines: string;
 }
 
 export interface PushRequest {
   readonly fields: PushFields;
-  /** Path and query as they go on the wire: ASCII, without spaces. */
+  /** Path and query in the form that goes over the wire: ASCII, without spaces. */
   readonly path: string;
   readonly authorization: string;
   readonly body: Buffer;
@@ -24,9 +24,9 @@ export interface PushRequest {
 }
 
 export interface PushOriginOptions {
-  /** Milliseconds for everything: waiting for a connection, connecting, writing, reading. */
+  /** Milliseconds for everything together: waiting for a connection, connecting, writing and reading. */
   readonly deadlineMs: number;
-  /** The operator named this origin in full, so its address is not checked. */
+  /** Whether the operator named this origin in full, so that its address is not checked. */
   readonly trusted: boolean;
   readonly resolve: Resolve | undefined;
 }
@@ -43,8 +43,8 @@ export function pushFields(record: Readonly<Record<string, string>>): PushFields
 }
 
 /**
- * One push service. Over HTTP/1.1 our own connections serve it; once its TLS picks HTTP/2 (RFC 7301), as those of the
- * browsers' makers do, undici does: there one connection carries a hundred requests, so that a service far away needs few.
+ * One push service. Our own connections serve it over HTTP/1.1. Once its TLS picks HTTP/2 (RFC 7301), as the services of the
+ * browsers' makers do, undici serves it: there one connection carries a hundred requests, so that a service far away needs few.
  */
 export class PushOrigin {
   readonly #url: URL;
@@ -71,7 +71,7 @@ export class PushOrigin {
     return this.#options.trusted;
   }
 
-  /** Never rejects; redirects are answers like any other. */
+  /** Sends one push. It never rejects, and redirects are answers like any other. */
   async post(request: PushRequest): Promise<HttpReply | HttpFailure> {
     const { deadlineMs } = this.#options;
     if (this.#http2) return this.#overHttp2(request, deadlineMs);
@@ -80,7 +80,7 @@ export class PushOrigin {
     const head = `POST ${path} HTTP/1.1\r\nHost: ${this.#url.host}\r\nauthorization: ${authorization}\r\n${fields.lines}content-length: ${body.length}\r\n\r\n`;
     const reply = await this.#http1.send(head + body.toString('latin1'), recall);
     if (reply.kind === 'reply' || reply.code !== PICKED_H2) return reply;
-    // Nothing of it was written.
+    // The service picked HTTP/2 before anything of the request was written.
     return this.#overHttp2(request, deadlineMs - (monotonicMs() - from));
   }
 
@@ -99,11 +99,11 @@ export class PushOrigin {
     return this.#options.trusted ? {} : { lookup: publicLookup(this.#options.resolve) };
   }
 
-  /** Takes no more requests; those that it has are finished. */
+  /** Takes no more requests, and finishes those that it has. */
   finish(): void {
     this.#closed = true;
     this.#http1.finish();
-    // A failure to close has nobody left to tell.
+    // Nobody is left who could be told that it did not close.
     this.#http2?.close().catch(() => {});
   }
 

@@ -3,15 +3,15 @@ import { prepareTemplate } from '#channels/fill.ts';
 import type { NotificationContent, Target } from '#domain/delivery/channel.ts';
 import { MAX_PLAINTEXT_BYTES } from './constants.ts';
 
-/** Same delivery, same tag: a resend replaces what is on the screen instead of showing twice. */
+/** The same delivery has the same tag, so that a resend replaces what is on the screen instead of showing twice. */
 export const notificationTag = (ref: string): string => hash('sha256', ref, 'base64url').slice(0, 16);
 
 /** Cuts at a code point, so that no half of a surrogate pair is left. */
 const shorten = (text: string, characters: number): string => `${[...text].slice(0, characters).join('')}…`;
 
 /**
- * The notification in the shape of Declarative Web Push (web_push 8030): Safari shows it without a service worker,
- * the other browsers' workers read the same JSON. A body too long for RFC 8030's 4096 bytes is cut: the whole text is
+ * Makes the notification in the shape of Declarative Web Push (web_push 8030): Safari shows it without a service worker, and
+ * the other browsers' workers read the same JSON. A body too long for RFC 8030's 4096 bytes is cut, since the whole text is
  * behind the link.
  *
  * @returns undefined when it does not fit even with an empty body

@@ -1,7 +1,7 @@
 import { type LookupAddress, lookup as systemLookup } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 
-/** Special-purpose ranges (IANA registries, RFC 6890 and successors): nothing of a push service lives there. */
+/** Special-purpose ranges (IANA registries, RFC 6890 and successors), where no push service can be. */
 const V4 = [
   '0.0.0.0/8', // this network
   '10.0.0.0/8', // private
@@ -19,7 +19,7 @@ const V4 = [
   '224.0.0.0/4', // multicast
   '240.0.0.0/4', // reserved, broadcast
 ];
-/** Inside 2000::/3, the only global range; everything outside it is refused whole. */
+/** The same inside 2000::/3, which is the only global range. Everything outside it is refused. */
 const V6 = [
   '2001::/23', // protocol assignments, Teredo, ORCHID
   '2001:db8::/32', // documentation
@@ -39,7 +39,7 @@ for (const [ranges, family] of [
   }
 globalV6.addSubnet('2000::', 3, 'ipv6');
 
-/** True for an address on the public internet. IPv4 mapped into IPv6 is judged as not public, whatever it maps. */
+/** Whether an address is on the public internet. IPv4 mapped into IPv6 counts as not public, whatever it maps. */
 export function isPublicAddress(address: string): boolean {
   const family = isIP(address);
   if (family === 4) return !blocked.check(address, 'ipv4');
@@ -51,7 +51,7 @@ export type Resolve = (host: string, done: (error: NodeJS.ErrnoException | null,
 const resolveHost: Resolve = (host, done) => systemLookup(host, { all: true }, done);
 
 /**
- * `lookup` for net.connect and tls.connect: the very addresses that were checked are connected to, so a second, other
+ * Makes the `lookup` for net.connect and tls.connect. They connect to the very addresses that were checked, so a second, other
  * DNS answer (rebinding) changes nothing. One private address among several refuses all.
  */
 export const publicLookup =

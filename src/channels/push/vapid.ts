@@ -8,13 +8,13 @@ export interface VapidKeys {
   readonly publicKey: string;
   /** 32 bytes, URL-safe base64. */
   readonly privateKey: string;
-  /** mailto: or https: */
+  /** A mailto: or https: URL. */
   readonly subject: string;
 }
 
 /**
- * `Authorization` for one push service's origin (RFC 8292). web-push signs at every call (about 200 us); signed once
- * and kept for half of its life it costs nothing.
+ * Makes the `Authorization` for one push service's origin (RFC 8292). web-push would sign at every call, which takes about 200 us.
+ * A signature that is kept for half of its life costs nothing.
  */
 export function createVapid(keys: VapidKeys, clock: Clock): (origin: string) => string {
   const cache = new BoundedMap<string, { header: string; renewAt: number }>(MAX_ORIGINS);

@@ -7,12 +7,14 @@ export interface Candidate {
   readonly well: boolean;
 }
 
-/** For a new message: the first that is well; the first of all when none is, and it waits there. */
-export const firstWell = <S extends Pick<Candidate, 'well'>>(senders: readonly S[]): S | undefined => senders.find((sender) => sender.well) ?? senders[0];
+/** The sender of a new message: the first that is well, or the first of all when none is, where the message waits. */
+export function firstWell<S extends Pick<Candidate, 'well'>>(senders: readonly S[]): S | undefined {
+  return senders.find((sender) => sender.well) ?? senders[0];
+}
 
 /**
- * Who sends instead of `tried`: one that is well, of another account before another number of the same one, since what
- * ails a provider ails all its numbers. Undefined where nobody else can.
+ * The sender that takes over from `tried` is well, and of another account before another number of the same one, since what
+ * ails a provider ails all its numbers. Undefined where there is no other.
  */
 export function insteadOf<S extends Candidate>(senders: readonly S[], tried: number): S | undefined {
   const account = senders.find((sender) => sender.id === tried)?.account;

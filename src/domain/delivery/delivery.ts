@@ -7,24 +7,24 @@ export interface Settlement {
   readonly code: string | null;
   readonly providerId: string | null;
   readonly units: number;
-  /** pending: not before; unknown: look again after. Milliseconds from now, by the database's clock. */
+  /** Milliseconds from now by the database's clock. A pending one is not tried before, an unknown one is looked at again after. */
   readonly delayMs: number | null;
-  /** The call is proven not to have counted, so it uses up no attempt. */
+  /** Whether the call is proven not to have counted, so that it uses up no attempt. */
   readonly uncounted: boolean;
 }
 
 /** How long a class waits for evidence after a doubtful call, before it acts (delivery.md, promise per message). */
 export const DOUBT_WINDOW_MS: Record<MessageClass, number> = { life: 10_000, ops: 60_000, bulk: 60_000 };
 
-/** Calls per delivery, the first one included, after which it is given up. */
+/** After so many calls, the first one included, a delivery is given up. */
 export const MAX_ATTEMPTS: Record<MessageClass, number> = { life: 6, ops: 5, bulk: 5 };
 
-/** Resends after doubt: life until its attempts are used up, ops one, bulk never. */
+/** Up to so many calls a doubtful delivery is sent again: life until its attempts are used up, ops once, bulk never. */
 const MAX_AFTER_DOUBT: Record<MessageClass, number> = { life: MAX_ATTEMPTS.life, ops: 2, bulk: 1 };
 
 const BACKOFF_BASE_MS: Record<MessageClass, number> = { life: 1_000, ops: 2_000, bulk: 5_000 };
 const BACKOFF_MAX_MS = 60_000;
-/** Its sender has stopped, and who was being called waits for a human; life goes by another one at once, if there is one. */
+/** The sender has stopped, so people who were being called wait for a human. Life goes by another sender at once, if there is one. */
 const MISCONFIGURED_MS: Record<MessageClass, number> = { life: 1_000, ops: 30_000, bulk: 30_000 };
 
 /** Exponential backoff with full jitter above one half. `random` is in [0, 1). */
@@ -34,8 +34,8 @@ export function backoffMs(messageClass: MessageClass, attempts: number, random: 
 }
 
 /**
- * From an outcome to the state that the settle writes. `attempts` includes the call just made.
- * Exhausted retries end `failed` with the provider's last code, but for life, which is tried until it expires.
+ * Makes of an outcome the state that the settle writes. `attempts` includes the call just made.
+ * Exhausted retries end as `failed` with the provider's last code, but not for life, which is tried until it expires.
  */
 export function settle(messageClass: MessageClass, outcome: Outcome, attempts: number, random: number): Settlement {
   const base = { providerId: null, units: 0, delayMs: null, uncounted: false };
@@ -45,11 +45,11 @@ export function settle(messageClass: MessageClass, outcome: Outcome, attempts: n
     case 'retryable': {
       const again: Settlement = { ...base, state: 'pending', code: outcome.code, delayMs: backoffMs(messageClass, attempts, random) };
       if (attempts < MAX_ATTEMPTS[messageClass]) return again;
-      // Proven not accepted: life is not given up for a provider that is away for a minute. Its expiry ends it.
+      // The call is proven not accepted, and life is not given up for a provider that is away for a minute. Its expiry ends it.
       return messageClass === 'life' ? { ...again, uncounted: true } : { ...base, state: 'failed', code: outcome.code };
     }
     case 'throttled':
-      // Spread the return of a whole slice over a second, or it would hit the limit again at one instant.
+      // The return of a whole slice is spread over a second, or it would hit the limit again at one instant.
       return { ...base, state: 'pending', code: outcome.code, delayMs: Math.round(outcome.retryAfterMs + random * 1_000), uncounted: true };
     case 'not_called':
       return { ...base, state: 'pending', code: outcome.code, delayMs: 0, uncounted: true };
@@ -63,17 +63,17 @@ export function settle(messageClass: MessageClass, outcome: Outcome, attempts: n
   }
 }
 
-/** After the window passed without evidence: send again, or leave it listed as in doubt. */
+/** Decides, when the window has passed without evidence, whether to send again or to leave the delivery listed as in doubt. */
 export function afterDoubt(messageClass: MessageClass, attempts: number): 'pending' | 'unresolved' | 'failed' {
   if (messageClass === 'bulk') return 'unresolved';
   if (attempts < MAX_AFTER_DOUBT[messageClass]) return 'pending';
-  // Invariant: no life delivery ends `unresolved`; given up, it is a task for a human.
+  // No life delivery ever ends as `unresolved` (an invariant). One that is given up is a task for a human.
   return messageClass === 'life' ? 'failed' : 'unresolved';
 }
 
 export const maxAfterDoubt = (messageClass: MessageClass): number => MAX_AFTER_DOUBT[messageClass];
 
-/** Only ever upwards. Receipts of one delivery may come in any order and end in the same state. */
+/** States only ever move upwards, so receipts of one delivery may come in any order and end in the same state. */
 export const RANK: Record<DeliveryState, number> = {
   pending: 0,
   attempting: 0,

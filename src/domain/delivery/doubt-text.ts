@@ -7,13 +7,13 @@ interface InDoubt {
   readonly markedAt: string | null;
 }
 
-/** What the words say around the time: what was done at it, and what is not known. */
+/** The words before and after the time: what was done then, and what is not known. */
 interface DoubtWords {
   readonly before: string;
   readonly after: string;
 }
 
-/** Why a delivery is in doubt, in plain words around its time; undefined for one that is not. */
+/** Says in plain words around its time why a delivery is in doubt; undefined for one that is not. */
 export function doubtWords({ state, code }: Pick<InDoubt, 'state' | 'code'>): DoubtWords | undefined {
   if (state !== 'unknown' && state !== 'unresolved') return undefined;
   // Our own process ended between writing down that it would call and hearing what became of it.
@@ -21,7 +21,7 @@ export function doubtWords({ state, code }: Pick<InDoubt, 'state' | 'code'>): Do
   return { before: 'sent at', after: 'no answer from the carrier: may or may not have it' };
 }
 
-/** One sentence for programs and spreadsheets: "sent at 14:02:11 UTC, no answer from the carrier: may or may not have it". */
+/** Makes one sentence for programs and spreadsheets: "sent at 14:02:11 UTC, no answer from the carrier: may or may not have it". */
 export function doubtText(delivery: InDoubt): string | null {
   const words = doubtWords(delivery);
   if (!words) return null;

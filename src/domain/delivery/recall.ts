@@ -1,11 +1,11 @@
-/** A call that waits to begin: for a connection, or for one to be made. */
+/** A call that waits to begin, because it waits for a connection or for one to be made. */
 export interface WaitingCall {
   takeBack(): void;
 }
 
 /**
- * Whether calls that are marked may still begin. One for each claim: a stop takes back what has not begun, at once, and
- * whatever asks later does not begin either. Asked immediately before the first byte leaves, so that a slow carrier,
+ * Says whether calls that are marked may still begin. Each claim has one. A stop takes back what has not begun, at once, and
+ * whatever asks later does not begin either. It is asked immediately before the first byte leaves, so that a slow carrier,
  * whose callers queue for its few connections, does not prolong a stop.
  */
 export class Recall {
@@ -26,7 +26,7 @@ export class Recall {
     this.#waiting.add(call);
   }
 
-  /** It has begun, or is over. */
+  /** Is told that a call has begun or is over. */
   remove(call: WaitingCall): void {
     this.#waiting.delete(call);
   }

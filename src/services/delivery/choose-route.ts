@@ -7,15 +7,15 @@ import type { Deps } from '#services/context.ts';
 /** What a claimed batch may do now. */
 export interface Route {
   readonly batch: ClaimedBatch;
-  /** The sender that its first few people are sent by, to find out whether it works again. */
+  /** The sender that its first few people go by, to find out whether that sender works again. */
   readonly probe: number | null;
-  /** Its sender is stopped or fails, and another one stands in. */
+  /** Whether its sender is stopped or fails, so that another one stands in. */
   readonly ill: boolean;
 }
 
 /**
- * Where the sender of a claimed batch is stopped or its breaker open: life goes by another sender that is well, one
- * batch may probe, and everything else of that sender waits for the next probe.
+ * Decides what a claimed batch may do where its sender is stopped or its breaker open. Life goes by another sender that is well,
+ * one batch may probe, and everything else of that sender waits for the next probe.
  *
  * @returns undefined when the batch was put back
  */
@@ -25,7 +25,7 @@ export async function chooseRoute(deps: Pick<Deps, 'db'>, batch: ClaimedBatch): 
   return deps.db.withTenant(batch.tenantId, async (tx) => {
     if (batch.health === 'asks') return { ...plain, probe: await takeProbeOfFirst(tx, batch) };
     const standIn = batch.lane === 'life' && insteadOf(await standIns(tx, batch), batch.senderId) !== undefined;
-    // With a stand-in nobody's life waits for a probe, unless nobody else has asked this sender for long.
+    // With a stand-in no life message waits for a probe, unless no other batch has asked this sender for long.
     if (batch.health === 'open' && (await takeProbe(tx, batch, standIn))) return { ...plain, probe: batch.senderId };
     if (standIn) return { ...plain, ill: true };
     const waitMs = await deferBatches(tx, batch);

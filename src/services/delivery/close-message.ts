@@ -4,7 +4,7 @@ import { type Deps, notifyProgress } from '#services/context.ts';
 
 /**
  * Ends what a stopped or expired message still has queued, step by step in short transactions. Nothing is left when no
- * batch is planned or claimed, no wave is being planned and no doubt is open: then the message is marked complete, and
+ * batch is planned or claimed, no wave is being planned and no doubt is open. Then the message is marked complete, and
  * the sweep stops asking for it.
  */
 export async function closeMessage(deps: Pick<Deps, 'db'>, tenantId: number, messageId: string): Promise<void> {
@@ -29,13 +29,19 @@ export async function closeMessage(deps: Pick<Deps, 'db'>, tenantId: number, mes
     if (doubtful > 0) return;
     const done = await sql`
       UPDATE messages m SET completed_at = now()
-      WHERE m.tenant_id = ${tenantId} AND m.id = ${messageId} AND m.state IN ('stopped', 'expired') AND m.completed_at IS NULL
+      WHERE m.tenant_id = ${tenantId}
+        AND m.id = ${messageId}
+        AND m.state IN ('stopped', 'expired')
+        AND m.completed_at IS NULL
         AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.message_id = m.id AND b.state IN ('planned', 'claimed'))
-        AND NOT EXISTS (SELECT 1 FROM waves w WHERE w.tenant_id = m.tenant_id AND w.message_id = m.id AND w.state IN ('waiting', 'planning'))`.execute(tx);
+        AND NOT EXISTS (
+          SELECT 1 FROM waves w
+          WHERE w.tenant_id = m.tenant_id AND w.message_id = m.id AND w.state IN ('waiting', 'planning')
+        )`.execute(tx);
     if (done.numAffectedRows) await notifyProgress(tx, tenantId, messageId);
   });
 }
 
-/** Who waited when a backup was restored may have been called since it was taken: nobody can say that they were not. */
+/** People who waited when a backup was restored may have been called since it was taken, and nobody can say that they were not. */
 const endOf = (message: { state: string; stopped_by: string | null }): 'cancelled' | 'expired' | 'unresolved' =>
   message.state === 'expired' ? 'expired' : message.stopped_by === 'restore' ? 'unresolved' : 'cancelled';

@@ -1,4 +1,4 @@
-/** The connections to a carrier, as slots: a call that begins while all of them are busy leaves later than it began. */
+/** The connections to a carrier, as slots. A call that begins while all of them are busy leaves later than it began. */
 export class ConnectionSlots {
   readonly #waiting: (() => void)[] = [];
   #free: number;
@@ -7,7 +7,7 @@ export class ConnectionSlots {
     this.#free = count;
   }
 
-  /** Resolves, in order of asking, when a connection is free; it is taken until `release`. */
+  /** Resolves, in the order of asking, when a connection is free. The connection is taken until `release`. */
   acquire(): Promise<void> {
     if (this.#free > 0) {
       this.#free -= 1;

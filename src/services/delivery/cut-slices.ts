@@ -8,38 +8,41 @@ import type { Deps } from '#services/context.ts';
 import { type SendPlan, type SendPlans, SLICE } from './send-plan.ts';
 import type { Route } from './choose-route.ts';
 
-/** A paced sender gets at most this much of its budget at a time. */
+/** A slice of a paced sender takes at most this much of its budget. */
 const PACED_MS = 250;
-/** Divided by ten for each crash: 12, then one. */
+/** How many suspects go in a slice; the number is divided by ten for each crash: 12, then one. */
 const SUSPECTS = 125;
 
 type CutDeps = Pick<Deps, 'db'> & { readonly plans: SendPlans };
 
-/** A slice with the sender that it goes by: `batch.senderId` is that one, whichever the batch was planned for. */
+/** A slice with the sender that it goes by: `batch.senderId` is that sender, whichever the batch was planned for. */
 export interface Cut extends Slice {
   readonly batch: ClaimedBatch;
   readonly plan: SendPlan;
-  /** Another sender than the batch was planned for. */
+  /** Whether it goes by another sender than the batch was planned for. */
   readonly standIn: boolean;
-  /** How it is marked ahead: in parts, all of it, or while nobody else is. */
+  /** How it is marked ahead: in parts, all of it at once, or while nobody else is marked. */
   readonly take: 'any' | 'whole' | 'alone';
-  /** Somebody of it may end the process: few others are marked meanwhile. */
+  /** Whether a person of it may end the process, so that few others are marked meanwhile. */
   readonly narrow: boolean;
 }
 
 /**
- * Whoever was called three times by a worker that died, the last time alone in his slice, is called while nobody of any
- * slot is: what had died beside him in other slots came due at the same times, and of 3,000 one was given up with him.
+ * A person who was called three times by a worker that died, the last time alone in a slice, is called while nobody of any slot
+ * is. Otherwise the people who had died beside them in other slots came due at the same times, and of 3,000 one was given up with
+ * them.
  */
 const ALONE_IN_PROCESS = 3;
 
 /**
- * People due again come first, then those never marked. After a crash the slices shrink (250, 12, 1), so that a poisonous
- * row ends alone. A life delivery's next attempt goes by another sender than its last one, where one is well.
+ * Cuts a claimed batch into slices. People who are due again come first, then those never marked. After a crash the slices shrink
+ * (250, 12, 1), so that a poisonous row ends alone. A life delivery's next attempt goes by another sender than its last one, where
+ * one is well.
  */
 export async function cutSlices(deps: CutDeps, { batch, probe, ill }: Route): Promise<Cut[]> {
   const again = batch.marked === 0 ? [] : await dueAgain(deps, batch);
-  const others = batch.lane === 'life' && (again.length > 0 || ill) ? await deps.db.withTenant(batch.tenantId, (tx) => standIns(tx, batch)) : [];
+  const asks = batch.lane === 'life' && (again.length > 0 || ill);
+  const others = asks ? await deps.db.withTenant(batch.tenantId, (tx) => standIns(tx, batch)) : [];
   const cuts: Cut[] = [];
   for (const { senderId, crashes, ids } of grouped(again, (person) => nextSender(others, person.senderId, batch.senderId)))
     cuts.push(...(await cutsOf(deps, batch, senderId, { ids, crashes, fresh: false })));
@@ -55,7 +58,7 @@ const dueAgain = (deps: CutDeps, batch: ClaimedBatch): Promise<DuePerson[]> =>
     return duePeople(tx, batch);
   });
 
-/** Not the one that was tried, unless nobody else is well. */
+/** The sender of a next attempt: not the one that was tried, unless no other is well. */
 function nextSender(others: readonly Candidate[], tried: number, planned: number): number {
   return insteadOf(others, tried)?.id ?? (others.find((one) => one.id === tried)?.well ? tried : planned);
 }
@@ -66,7 +69,7 @@ interface Group {
   ids: string[];
 }
 
-/** Those beyond suspicion first; each group by one sender. */
+/** Groups people by sender and suspicion; the groups beyond suspicion come first. */
 function grouped(people: readonly DuePerson[], senderOf: (person: DuePerson) => number): Group[] {
   const groups = new Map<string, Group>();
   for (const person of people) {
@@ -82,11 +85,11 @@ function grouped(people: readonly DuePerson[], senderOf: (person: DuePerson) => 
 interface Some {
   ids: readonly string[];
   crashes: number;
-  /** Never marked: the last people of the batch, in their order. */
+  /** Whether these people were never marked: they are the last people of the batch, in their order. */
   fresh: boolean;
 }
 
-/** How a batch goes by a sender, and who of these people may not. */
+/** How a batch goes by a sender, and which of these people must not be called by it. */
 async function goBy(
   deps: CutDeps,
   planned: ClaimedBatch,
@@ -94,11 +97,12 @@ async function goBy(
   ids: readonly string[],
 ): Promise<Omit<Cut, keyof Slice | 'take' | 'narrow'> & { aside: ReadonlySet<string> }> {
   const standIn = senderId !== planned.senderId;
-  // Nothing is known of how a stand-in did a moment ago, so that its good calls are news.
+  // Nobody knows how a stand-in did a moment ago, so its good calls are news.
   const batch: ClaimedBatch = standIn ? { ...planned, senderId, health: 'watched' } : planned;
   const plan = await deps.plans.of(deps.db, batch);
-  // For ops and bulk the mark itself refuses who opted out of any sender of the class.
-  const aside = standIn && planned.lane === 'life' ? await deps.db.withTenant(batch.tenantId, (tx) => setAside(tx, batch, senderId, ids)) : new Set<string>();
+  // For ops and bulk the mark itself refuses people who opted out of any sender of the class.
+  const asks = standIn && planned.lane === 'life';
+  const aside = asks ? await deps.db.withTenant(batch.tenantId, (tx) => setAside(tx, batch, senderId, ids)) : new Set<string>();
   return { batch, plan, standIn, aside };
 }
 
@@ -126,7 +130,7 @@ async function cutsOf(deps: CutDeps, planned: ClaimedBatch, senderId: number, { 
   return cuts;
 }
 
-/** A few people of the batch's own sender go alone and by the one that is asked; what is left of it follows when it may. */
+/** Lets a few people of the batch's own sender go first, alone and by the sender that is asked; the rest follows when it may. */
 async function withProbe(deps: CutDeps, planned: ClaimedBatch, cuts: readonly Cut[], asked: number): Promise<Cut[]> {
   const [first, ...rest] = cuts.filter((cut) => !cut.standIn);
   const byOthers = cuts.filter((cut) => cut.standIn);

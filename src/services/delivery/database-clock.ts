@@ -1,9 +1,9 @@
-/** Two clocks of a machine part by less than this. */
+/** Two clocks of a machine drift apart by less than this share of the time. */
 const DRIFT = 1e-4;
 
 /**
- * The database's time by this process's monotonic clock. Each answer that tells a time says it to half its round trip; the
- * best one counts, so an answer that was read late, because this process was held up, moves nothing. One that contradicts
+ * Tells the database's time by this process's monotonic clock. An answer that carries a time is exact to half its round trip. The
+ * most exact answer counts, so one that was read late, because this process was held up, moves nothing. An answer that contradicts
  * it (the database's clock was set, or another server took over) takes its place.
  */
 export class DatabaseClock {

@@ -1,4 +1,5 @@
 import { setImmediate as otherTurn } from 'node:timers/promises';
+import type { Tx } from '#db/database.ts';
 import { monotonicMs } from '#platform/clock.ts';
 import { noteCalls } from '#db/delivery/note-calls.ts';
 import { type ClaimedBatch, endClaim, HEARTBEAT_MS, releaseBatch, renewLease } from '#db/delivery/claim-batch.ts';
@@ -23,14 +24,14 @@ import { chooseRoute } from './choose-route.ts';
 
 export interface DeliverDeps extends Deps {
   readonly plans: SendPlans;
-  /** Of this process: where stops are heard. */
+  /** The recalls of this process, which is where stops are heard. */
   readonly recalls: Recalls;
-  /** In [0, 1): jitter. */
+  /** Gives jitter, in [0, 1). */
   readonly random: () => number;
   readonly stopping: () => boolean;
-  /** Told whenever people were marked or settled: a claim that does not move waits for its carrier, or for its turn. */
+  /** Is told whenever people were marked or settled: a claim that does not move waits for its carrier, or for its turn. */
   readonly moved?: () => void;
-  /** Before each mark: where one lane gives way to another. */
+  /** Is called before each mark, where one lane gives way to another. */
   readonly beforeMark?: () => Promise<void> | void;
 }
 
@@ -48,7 +49,7 @@ export async function deliverBatch(deps: DeliverDeps, batch: ClaimedBatch): Prom
   try {
     await deliverSlices(deps, batch, recall);
   } catch (error) {
-    // Nobody calls for this claim any more: the sweep need not wait for its lease.
+    // Nobody is called for this claim any more, so the sweep need not wait for its lease.
     await insist(deps, () => deps.db.withTenant(batch.tenantId, (tx) => endClaim(tx, batch))).catch(() => undefined);
     throw error;
   } finally {
@@ -58,8 +59,8 @@ export async function deliverBatch(deps: DeliverDeps, batch: ClaimedBatch): Prom
 }
 
 /**
- * Mark, send, settle, slice by slice. The next mark is written while the slices before it are sent, as far ahead as
- * `MarkedAhead` lets it: waiting for two commits between slices cost a third of the speed (0.55-0.85 of the bare loop
+ * Marks, sends and settles slice by slice. The next mark is written while the slices before it are sent, as far ahead as
+ * `MarkedAhead` lets it. Waiting for two commits between slices cost a third of the speed (0.55-0.85 of the bare loop
  * against 0.9), and waiting for the slowest call of each slice leaves a slow carrier's connections idle.
  */
 async function deliverSlices(deps: DeliverDeps, batch: ClaimedBatch, recall: Recall): Promise<void> {
@@ -67,7 +68,8 @@ async function deliverSlices(deps: DeliverDeps, batch: ClaimedBatch, recall: Rec
   if (!turn) return;
   const queue = await cutSlices(deps, turn);
   const { probe } = turn;
-  if (probe !== null && !queue.some((cut) => cut.probe)) await deps.db.withTenant(batch.tenantId, (tx) => returnProbe(tx, batch.tenantId, probe));
+  const { tenantId } = batch;
+  if (probe !== null && !queue.some((cut) => cut.probe)) await deps.db.withTenant(tenantId, (tx) => returnProbe(tx, tenantId, probe));
   const sending = new Sending();
   let refusal: MarkRefusal | undefined;
   try {
@@ -109,7 +111,7 @@ class Sending {
     while (this.#slices.size > count) await Promise.race(this.#slices);
   }
 
-  /** Resolves when nobody is called any more; throws what went wrong first. */
+  /** Resolves when nobody is called any more, and throws what went wrong first. */
   async end(): Promise<void> {
     await this.atMost(0);
     if (this.failed) throw this.#error;
@@ -119,24 +121,24 @@ class Sending {
 interface MarkedSlice {
   cut: Cut;
   people: MarkedPerson[];
-  /** Monotonic time of the first call, for the message's times. */
+  /** The monotonic time of the first call, for the message's times. */
   calledAt: number;
-  /** Of a sender with a rate. */
+  /** The turn of a sender that has a rate. */
   turn: Turn | undefined;
 }
 
-/** Marks as much of the cut as may be marked ahead now; the rest of it comes next. */
+/** Marks as much of the cut as may be marked ahead now. The rest of it comes next. */
 async function mark(deps: DeliverDeps, cut: Cut, queue: Cut[]): Promise<MarkedSlice | MarkRefusal> {
   const { batch, plan } = cut;
-  // Not behind the turn, which would pass meanwhile.
+  // It gives way before it waits for the turn, which would pass meanwhile.
   if (plan.pace) await deps.beforeMark?.();
-  // The mark is written when the turn comes, not before: what is marked and waits is in doubt after a crash.
+  // The mark is written when the turn comes and not before, since what is marked and waits is in doubt after a crash.
   const turn = await plan.pace?.turn(budgetOf(deps, batch), cut.ids.length * plan.unitsPerCall);
-  // Nobody of it may be left, where all were set aside: the mark still counts them as done.
+  // Where all were set aside, nobody of it is left; the mark still counts them as done.
   const granted = cut.ids.length > 0 ? await plan.ahead.take(cut.batch.tenantId, cut.ids.length, cut.take) : 0;
   const slice = granted < cut.ids.length && cut.take === 'any' ? firstOf(cut, granted, queue) : cut;
   const taken = granted * plan.ahead.weight(cut.take);
-  // Behind what it waited for: four slots that had been let through before went on to mark beside the other lane.
+  // Give way again after waiting: otherwise four slots that had been let through before went on to mark beside the other lane.
   if (!plan.pace) await deps.beforeMark?.();
   const from = monotonicMs();
   let people: MarkedPerson[] | MarkRefusal;
@@ -144,8 +146,9 @@ async function mark(deps: DeliverDeps, cut: Cut, queue: Cut[]): Promise<MarkedSl
     people = await markSlice(deps.db, batch, slice);
   } catch (error) {
     plan.ahead.give(taken);
-    // Whether it was committed cannot be known, but none of these people was called: whoever is marked waits again.
-    await insist(deps, () => deps.db.atOnce(batch.tenantId, (tx) => settleSlice(tx, batch, slice.ids.map(notCalled)))).catch(() => undefined);
+    // Whether it was committed cannot be known, but none of these people was called: those who are marked wait again.
+    const back = slice.ids.map(notCalled);
+    await insist(deps, () => deps.db.atOnce(batch.tenantId, (tx) => settleSlice(tx, batch, back))).catch(() => undefined);
     throw error;
   }
   deps.recalls.heard();
@@ -162,22 +165,30 @@ const budgetOf =
 function firstOf(cut: Cut, count: number, queue: Cut[]): Cut {
   const rest = cut.ids.slice(count);
   queue.unshift({ ...cut, ids: rest });
-  // People who are due again were marked before; of the others those before the rest are marked now.
+  // People who are due again were marked before. Of the others, those before the rest are marked now.
   const again = cut.markedTo === cut.batch.marked;
   return { ...cut, ids: cut.ids.slice(0, count), markedTo: again ? cut.markedTo : cut.markedTo - rest.length };
 }
 
 const NOT_CALLED: SendResult = { outcome: { kind: 'not_called', code: 'not_called' } };
 
-const notCalled = (id: string): SettledPerson => ({ id, state: 'pending', code: 'not_called', providerId: null, units: 0, delayMs: 0, uncounted: true });
+const notCalled = (id: string): SettledPerson => ({
+  id,
+  state: 'pending',
+  code: 'not_called',
+  providerId: null,
+  units: 0,
+  delayMs: 0,
+  uncounted: true,
+});
 
-/** Calls everybody of the slice and writes what came of it. After a stop those who were not called are written at once. */
+/** Calls everybody of the slice and writes what came of it. After a stop, people who were not called are written at once. */
 async function sendSlice(deps: DeliverDeps, slice: MarkedSlice, recall: Recall): Promise<void> {
   const results: Sent[] = [];
   const calls = callAll(deps, slice, recall, results);
   await Promise.race([calls, recall.told]);
   if (recall.recalled && !slice.cut.probe) {
-    // What has not begun has its outcome by then; what has begun may take the carrier's whole time-out.
+    // Calls that have not begun have their outcome by then; one that has begun may take the carrier's whole time-out.
     await otherTurn();
     const known = results.splice(0);
     if (known.length > 0) await settleResults(deps, slice, known);
@@ -190,37 +201,39 @@ async function sendSlice(deps: DeliverDeps, slice: MarkedSlice, recall: Recall):
   deps.moved?.();
 }
 
-/** As many calls at once as the carrier has connections, or one by one at the sender's pace. */
+/** Makes as many calls at once as the carrier has connections, or one by one at the sender's pace. */
 async function callAll(deps: DeliverDeps, slice: MarkedSlice, recall: Recall, results: Sent[]): Promise<void> {
   const { batch, plan, take } = slice.cut;
   const targetOf = plan.targetsOf(slice.people, batch);
   const weight = plan.ahead.weight(take);
   const { turn } = slice;
-  const paced = plan.pace && turn && new PacedCalls(plan.pace, turn, { ask: budgetOf(deps, batch), unitsPerCall: plan.unitsPerCall, slots: plan.slots });
-  /** Undefined: the budget could not be asked; whoever it is waits again. */
+  const { slots, unitsPerCall } = plan;
+  const paced = plan.pace && turn && new PacedCalls(plan.pace, turn, { ask: budgetOf(deps, batch), unitsPerCall, slots });
+  /** Undefined where the budget could not be asked: the person waits again. */
   const turnOf = (calls: PacedCalls, i: number): Promise<(() => void) | undefined> =>
     calls.enter(i, recall).catch((error: unknown) => {
-      deps.log.warn({ messageId: batch.messageId, senderId: batch.senderId, error: (error as Error).message }, 'no turn for a late call; it waits');
+      const { messageId, senderId } = batch;
+      deps.log.warn({ messageId, senderId, error: (error as Error).message }, 'no turn for a late call; it waits');
       return undefined;
     });
   const call = async (person: MarkedPerson, i: number): Promise<void> => {
     let called = 1;
     let ended: (() => void) | undefined;
     try {
-      // Nothing is made for who is taken back: a push is encrypted first, and ten of them were written as not called only
-      // after the slowest answer.
+      // Nothing is made for a person who is taken back: a push is encrypted first, and ten of them were written as not called
+      // only after the slowest answer.
       if (recall.recalled) {
         called = 0;
         return void results.push({ person, ...NOT_CALLED });
       }
-      // Before its turn: the first of a message in a new process renders its text.
+      // This comes before its turn, since the first call of a message in a new process renders the text.
       const { prepared, target } = targetOf(i);
       if (paced) ended = await turnOf(paced, i);
       const result: SendResult = paced && !ended ? NOT_CALLED : await prepared.send(target, recall);
       if (result.outcome.kind === 'not_called') called = 0;
       results.push({ person, ...result });
     } catch (error) {
-      // A bug or a row that cannot be rendered: nothing was called, this person fails, the batch goes on.
+      // This is a bug or a row that cannot be rendered. Nothing was called; this person fails, and the batch goes on.
       deps.log.error(
         { messageId: batch.messageId, recipientId: person.id, channel: batch.channel, error: (error as Error).message },
         'delivery could not be made',
@@ -236,8 +249,8 @@ async function callAll(deps: DeliverDeps, slice: MarkedSlice, recall: Recall, re
 }
 
 /**
- * Makes each call when a lane is free for it. All at once, the texts, requests and promises of a slice wait for the few
- * connections, and what waits is copied by every collection of garbage.
+ * Makes each call when a lane is free for it. Made all at once, the texts, requests and promises of a slice wait for the few
+ * connections, and everything that waits is copied by every collection of garbage.
  */
 async function overConnections(
   people: readonly MarkedPerson[],
@@ -252,11 +265,13 @@ async function overConnections(
       if (person) await call(person, i);
     }
   };
-  // Whoever has not begun when a stop comes hears of it at once, although all lanes wait for the carrier.
+  // Calls that have not begun when a stop comes hear of it at once, although all lanes wait for the carrier.
   const rest = recall.told.then(lane);
   await Promise.all(Array.from({ length: Math.min(lanes, people.length) }, lane));
   if (recall.recalled) await rest;
 }
+
+const noteEnd = (tx: Tx, { tenantId, messageId }: ClaimedBatch): Promise<unknown> => noteCalls(tx, tenantId, messageId, 0, true);
 
 async function finish(deps: DeliverDeps, batch: ClaimedBatch, refusal: MarkRefusal | 'recalled' | undefined): Promise<void> {
   await insist(deps, () =>
@@ -264,10 +279,10 @@ async function finish(deps: DeliverDeps, batch: ClaimedBatch, refusal: MarkRefus
       ? deps.db.withTenant(batch.tenantId, async (tx) =>
           releaseBatch(tx, batch, refusal === 'quiet' ? await holdUntilMorning(tx, batch) : refusal === 'sender' ? 0 : PAUSED_MS),
         )
-      : deps.db.atOnce(batch.tenantId, (tx) => Promise.all([releaseBatch(tx, batch, null), noteCalls(tx, batch.tenantId, batch.messageId, 0, true)])),
+      : deps.db.atOnce(batch.tenantId, (tx) => Promise.all([releaseBatch(tx, batch, null), noteEnd(tx, batch)])),
   );
   if (refusal === 'guarded') await stopByGuard(deps, batch);
-  // Recalled: if it was the message that stopped, what waits of this batch is closed now.
+  // Where it was recalled because the message stopped, what waits of this batch is closed now.
   if (refusal === 'closed' || refusal === 'guarded' || refusal === 'recalled')
     return deps.queue.nudge('close', { tenantId: batch.tenantId, messageId: batch.messageId });
   await completeMessage(deps, batch.tenantId, batch.messageId);

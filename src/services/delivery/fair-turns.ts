@@ -1,16 +1,16 @@
-/** People of a newcomer who are let through before those of tenants that were served meanwhile. */
+/** How many people of a newcomer are let through before those of tenants that were served meanwhile. */
 export const HEAD_START = 1_000;
-/** Of tenants that are remembered; beyond it those are forgotten that are newcomers again. */
+/** How many tenants are remembered; beyond that, those are forgotten that have become newcomers again. */
 const KEEP = 1_000;
 
 /**
- * Whose turn it is, by start-time fair queueing: each tenant's clock goes forward by the people let through for it, and
- * the one that is behind is served first. Who has sent nothing for a while is `HEAD_START` behind at most, so a small
- * message does not wait behind a huge one, and nobody saves up more than that.
+ * Decides whose turn it is by start-time fair queueing: each tenant's clock goes forward by the people let through for it, and
+ * the tenant that is behind is served first. A tenant that has sent nothing for a while is `HEAD_START` behind at most, so a small
+ * message does not wait behind a huge one, and no tenant saves up more than that.
  */
 export class FairTurns {
   readonly #clocks = new Map<number, number>();
-  /** Of whoever was served last. */
+  /** The clock of the tenant that was served last. */
   #now = 0;
 
   clockOf(tenantId: number): number {

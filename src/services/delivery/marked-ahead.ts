@@ -1,9 +1,9 @@
 import { monotonicMs } from '#platform/clock.ts';
 import { FairTurns } from './fair-turns.ts';
 
-/** Beside the time that two marks take: the pauses between them, between batches, and of this process. */
+/** Added to the time that two marks take: the pauses between them, between batches, and of this process. */
 const SPARE_MS = 50;
-/** Throughput is measured anew this often, or as soon as everybody who was marked is through. */
+/** Throughput is measured anew this often, or as soon as everybody who was marked has been called. */
 const WINDOW_MS = 100;
 
 interface Asked {
@@ -15,11 +15,11 @@ interface Asked {
 
 /**
  * Bounds how many people of a lane, channel and account are marked in this process and not yet called to the end. A crash
- * leaves all of them in doubt, so marks must not run far ahead of the carrier: as many as it has connections, and besides
- * as many as are called while the next ones are marked. At full speed that is `most`; a carrier that takes 2 s for each
- * answer on 32 connections is marked 40 people at a time. Unbounded, four slots held 1,000 before such a carrier.
+ * leaves all of them in doubt, so marks must not run far ahead of the carrier. As many are marked as it has connections, and
+ * besides as many as are called while the next ones are marked. At full speed that is `most`; for a carrier that takes 2 s for
+ * each answer on 32 connections, 40 people are marked at a time. Without a bound, four slots held 1,000 before such a carrier.
  *
- * It begins small: a process that dies right after its start has then marked few, and 40 calls tell how fast the carrier is.
+ * The bound begins small, so a process that dies right after its start has marked few, and 40 calls tell how fast the carrier is.
  */
 export class MarkedAhead {
   readonly most: number;
@@ -33,7 +33,7 @@ export class MarkedAhead {
   #called = 0;
   #since = 0;
 
-  /** @param connections calls that the carrier takes at once */
+  /** @param connections how many calls the carrier takes at once */
   constructor(connections: number, most: number) {
     this.most = most;
     this.#connections = Math.min(connections, most);
@@ -41,14 +41,15 @@ export class MarkedAhead {
     this.#ahead = this.#least;
   }
 
-  /** People who may be marked and not called to the end. */
+  /** How many people may be marked and not yet called to the end. */
   get limit(): number {
     return Math.min(this.most, this.#connections + this.#ahead);
   }
 
   /**
-   * Resolves with how many of `people` may be marked now: fairly between tenants, and of each in order of asking. `whole`:
-   * all or none, since the sender's budget is asked for all of them. `alone`: one, while nobody else is.
+   * Resolves with how many of `people` may be marked now. Tenants take fair turns, and each tenant's slices go in the order of
+   * asking. `whole`: all or none, since the sender's budget is asked for all of them. `alone`: one person, while nobody else is
+   * marked.
    */
   take(tenantId: number, people: number, kind: Asked['kind'] = 'any'): Promise<number> {
     return new Promise((go) => {
@@ -57,12 +58,12 @@ export class MarkedAhead {
     });
   }
 
-  /** What one `alone` holds, else one for each person. */
+  /** How many places a person takes: all of them for one who goes alone, one otherwise. */
   weight(kind: Asked['kind']): number {
     return kind === 'alone' ? this.most : 1;
   }
 
-  /** @param called whether calls have ended, and not only marks that came to nothing */
+  /** @param called how many calls have ended; 0 for marks that came to nothing */
   give(back: number, called = 0): void {
     this.#marked -= back;
     this.#called += called;
@@ -70,7 +71,7 @@ export class MarkedAhead {
     this.#grant();
   }
 
-  /** How long a mark took: so long must the people marked before it last. */
+  /** Notes how long a mark took, since the people marked before it must last for so long. */
   tookToMark(ms: number): void {
     this.#markMs += (ms - this.#markMs) / 8;
   }
@@ -87,7 +88,7 @@ export class MarkedAhead {
     }
   }
 
-  /** Nobody overtakes whom there is no room for yet: a large slice would starve. */
+  /** No slice overtakes one that there is no room for yet, since a large slice would starve. */
   #next(): Asked | undefined {
     let [next] = this.#waiting;
     for (const asked of this.#waiting) if (next && this.#turns.clockOf(asked.tenantId) < this.#turns.clockOf(next.tenantId)) next = asked;
@@ -96,10 +97,11 @@ export class MarkedAhead {
 
   #room({ people, kind }: Asked): number {
     if (kind === 'alone') return this.#marked === 0 ? 1 : 0;
-    // Of a paced sender one slice is called while the next one waits.
-    if (kind === 'whole') return this.#marked + people <= Math.max(this.limit, Math.min(this.most, this.#connections + 2 * people)) ? people : 0;
+    // A paced sender calls one slice while the next one waits.
+    const two = Math.min(this.most, this.#connections + 2 * people);
+    if (kind === 'whole') return this.#marked + people <= Math.max(this.limit, two) ? people : 0;
     const free = this.limit - this.#marked;
-    // Not one by one: each mark is a transaction.
+    // People are not let through one by one, since each mark is a transaction.
     return free >= Math.min(people, Math.ceil(this.#ahead / 2)) ? Math.min(people, free) : 0;
   }
 

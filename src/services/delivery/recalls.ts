@@ -5,10 +5,10 @@ import { Recall } from '#domain/delivery/recall.ts';
 import type { Channel, MessageClass } from '#schemas/delivery.ts';
 import type { Deps } from '#services/context.ts';
 
-/** What workers listen on. */
+/** The channel of PostgreSQL that workers listen on. */
 export const STOPS = 'stops' as const;
 
-/** What was stopped: everything, or all that the given parts name. */
+/** What was stopped: everything, or only what the given parts name. */
 export interface StopScope {
   readonly tenantId?: number | undefined;
   readonly messageId?: string | undefined;
@@ -18,25 +18,26 @@ export interface StopScope {
 type Claim = Pick<ClaimedBatch, 'tenantId' | 'messageId' | 'channel' | 'lane'>;
 
 /**
- * Whose marked people are called although nobody can say any more whether they were stopped: life is never held back for a
- * database that is away. A campaign's people wait, and are called when it is back.
+ * The classes whose marked people are called although nobody can say any more whether they were stopped. Life is never held back
+ * because the database is away; the people of a campaign wait, and are called when it is back.
  */
 const GOES_ON: ReadonlySet<MessageClass> = new Set(['life']);
 
-/** Tells every worker of a stop, when the transaction that stores it commits: Postgres delivers it, whatever the queue runs on. */
+/** Tells every worker of a stop when the transaction that stores it commits. Postgres delivers it, whatever the queue runs on. */
 export async function notifyStop(tx: Tx, { tenantId, messageId, channel }: StopScope): Promise<void> {
-  await sql`SELECT pg_notify(${STOPS}, ${`${tenantId ?? ''}:${messageId ?? ''}:${channel ?? ''}`})`.execute(tx);
+  const payload = `${tenantId ?? ''}:${messageId ?? ''}:${channel ?? ''}`;
+  await sql`SELECT pg_notify(${STOPS}, ${payload})`.execute(tx);
 }
 
 /**
- * The claims of this process. A stop takes back what they have marked and what no carrier was called for yet: those
- * people wait again, and the stop cancels or holds them like everybody else who waits.
+ * Keeps the claims of this process. A stop takes back the people whom they have marked and for whom no carrier was called yet:
+ * these wait again, and the stop cancels or holds them like everybody else who waits.
  */
 export class Recalls {
   readonly #claims = new Map<Recall, Claim>();
   #missed = 0;
 
-  /** Before the claim marks anybody: a stop that comes later finds it. */
+  /** Keeps a claim before it marks anybody, so that a stop that comes later finds it. */
   hold({ tenantId, messageId, channel, lane }: Claim): Recall {
     const recall = new Recall();
     this.#claims.set(recall, { tenantId, messageId, channel, lane });
@@ -50,21 +51,22 @@ export class Recalls {
   /** @param payload as `notifyStop` sends it */
   hear(payload: string): void {
     const [tenantId, messageId, channel] = payload.split(':');
-    for (const [recall, claim] of this.#claims)
-      if ((!tenantId || tenantId === String(claim.tenantId)) && (!messageId || messageId === claim.messageId) && (!channel || channel === claim.channel))
-        recall.recall();
+    const fits = (named: string | undefined, own: string): boolean => !named || named === own;
+    const means = (claim: Claim): boolean =>
+      [fits(tenantId, String(claim.tenantId)), fits(messageId, claim.messageId), fits(channel, claim.channel)].every(Boolean);
+    for (const [recall, claim] of this.#claims) if (means(claim)) recall.recall();
   }
 
-  /** The database has answered: this process is not cut off from it. */
+  /** Notes that the database has answered, so that this process is not cut off from it. */
   heard(): void {
     this.#missed = 0;
   }
 
   /**
-   * Once each look. After so many of them without any answer whoever is marked and not called waits: a worker that is cut
-   * off hears of no stop. Counted by looks and not by the clock, since a process that was frozen itself missed nothing.
+   * Notes a look that got no answer. After more than `most` of them everybody who is marked and not called waits, since a worker
+   * that is cut off hears of no stop. Looks are counted and not time, since a process that was frozen itself missed nothing.
    *
-   * @returns claims taken back
+   * @returns how many claims were taken back
    */
   miss(most: number): number {
     this.#missed += 1;
@@ -74,13 +76,17 @@ export class Recalls {
     return held.length;
   }
 
-  /** Asks the rows: a notification is lost with the connection that listens. Costs nothing while nobody sends. */
+  /** Looks at the rows, since a notification is lost with the connection that listens. It costs nothing while nobody sends. */
   async look(deps: Pick<Deps, 'db'>): Promise<void> {
     const claims = [...this.#claims].filter(([recall]) => !recall.recalled);
     if (claims.length === 0) return this.heard();
     const { rows } = await sql<{ n: number }>`
-      SELECT n::int AS n FROM stopped_claims(${claims.map(([, claim]) => claim.tenantId)}::integer[],
-        ${claims.map(([, claim]) => claim.messageId)}::bigint[], ${claims.map(([, claim]) => claim.channel)}::channel[]) n`.execute(deps.db.across);
+      SELECT n::int AS n
+      FROM stopped_claims(
+        ${claims.map(([, claim]) => claim.tenantId)}::integer[],
+        ${claims.map(([, claim]) => claim.messageId)}::bigint[],
+        ${claims.map(([, claim]) => claim.channel)}::channel[]
+      ) n`.execute(deps.db.across);
     this.heard();
     for (const { n } of rows) claims[n - 1]?.[0].recall();
   }

@@ -10,7 +10,10 @@ export interface Sent extends SendResult {
   readonly person: MarkedPerson;
 }
 
-/** What outcomes say about addresses: opted out or no mailbox -> suppressed for this sender; impossible -> marked; dead subscriptions -> removed. */
+/**
+ * Acts on what outcomes say about addresses. One that opted out or has no mailbox is suppressed for this sender, one that no carrier
+ * can reach is marked, and a dead subscription is removed.
+ */
 export async function applySendEffects(tx: Tx, batch: ClaimedBatch, results: readonly Sent[]): Promise<void> {
   const { tenantId, senderId, channel } = batch;
   const gone = results.flatMap(({ person, outcome }) =>
@@ -24,9 +27,16 @@ export async function applySendEffects(tx: Tx, batch: ClaimedBatch, results: rea
   const subscriptions = results.flatMap((result) => result.goneSubscriptions ?? []);
   if (subscriptions.length > 0)
     await sql`
-      WITH removed AS (DELETE FROM push_subscriptions WHERE tenant_id = ${tenantId} AND id = ANY (${subscriptions}::bigint[]) RETURNING recipient_id),
-      lost AS (SELECT recipient_id, count(*)::smallint AS n FROM removed GROUP BY recipient_id)
-      UPDATE recipients r SET push_count = GREATEST(0, r.push_count - lost.n) FROM lost WHERE r.tenant_id = ${tenantId} AND r.id = lost.recipient_id`.execute(
-      tx,
-    );
+      WITH removed AS (
+        DELETE FROM push_subscriptions
+        WHERE tenant_id = ${tenantId} AND id = ANY (${subscriptions}::bigint[])
+        RETURNING recipient_id
+      ), lost AS (
+        SELECT recipient_id, count(*)::smallint AS n
+        FROM removed
+        GROUP BY recipient_id
+      )
+      UPDATE recipients r SET push_count = GREATEST(0, r.push_count - lost.n)
+      FROM lost
+      WHERE r.tenant_id = ${tenantId} AND r.id = lost.recipient_id`.execute(tx);
 }

@@ -18,40 +18,41 @@ import { SenderPace } from './sender-pace.ts';
 
 const KEEP_MS = 60_000;
 const MAX_PLANS = 500;
-/** Renderings kept per plan: languages of a message times zones of its readers; a mail takes some 10 kB. */
+/** How many renderings a plan keeps: the languages of a message times the zones of its readers. A mail takes some 10 kB. */
 const MAX_VARIANTS = 100;
 /**
- * People marked at a time. Half of it costs PostgreSQL a seventh more for each person (statements, commits): 54 us a
+ * How many people are marked at a time. Half of it costs PostgreSQL a seventh more for each person (statements, commits): 54 us a
  * message by 250 in batches of 500, 61 us by 125 in batches of 250 (2026-11-23, four alternating runs of 200,000).
  */
 export const SLICE = 250;
-/** One slice under way, one marked and one being marked keep a fast carrier busy; of a slower one fewer are marked. */
+/** One slice under way, one marked and one being marked keep a fast carrier busy. For a slower carrier fewer people are marked. */
 const MARKED_AHEAD = 3 * SLICE;
 
-/** What stays the same for all batches of a message on one channel and sender: rendered once per locale (mail: and zone). */
+/** What stays the same for all batches of a message on one channel and sender. */
 export interface SendPlan {
   readonly class: 'life' | 'ops' | 'bulk';
   readonly unitsPerSecond: number | null;
   /**
-   * What one call takes of the sender's budget: SMS segments of the longest rendering, else 1. A little more where a second
-   * has no whole number of calls: at 100 a second and 3 each, 33 calls may start within a second, not 33 and a third.
+   * What one call takes of the sender's budget: segments of the longest rendering, or 1 where the channel counts calls. It is a
+   * little more where a second has no whole number of calls: at 100 a second and 3 each, 33 calls may start within a second, not
+   * 33 and a third.
    */
   readonly unitsPerCall: number;
-  /** Calls that the channel takes at once. */
+  /** How many calls the channel takes at once. */
   readonly concurrency: number;
-  /** Shared by all messages of this lane, channel and account in this process. */
+  /** The bound that all messages of this lane, channel and account share in this process. */
   readonly ahead: MarkedAhead;
   /** Other senders of the class, whose opt-outs hold as well; null for life and where there are none. */
   readonly optOutsOf: readonly number[] | null;
-  /** Of the sender, shared by all its messages; null without a rate: then no budget is asked. */
+  /** The pace of the sender, shared by all its messages. Null without a rate: then no budget is asked. */
   readonly pace: SenderPace | null;
-  /** Of paced calls of this lane, channel and account. */
+  /** The connections for paced calls of this lane, channel and account. */
   readonly slots: ConnectionSlots;
   /** Seals the links of a whole slice; the function given back makes what person `i` is sent. */
   targetsOf(people: readonly MarkedPerson[], batch: ClaimedBatch): (i: number) => { prepared: PreparedSend; target: Target };
 }
 
-/** Tokens of a slice, by position. */
+/** The tokens of a slice, by position. */
 interface Seals {
   answer: string[];
   share: string[] | undefined;
@@ -60,8 +61,8 @@ interface Seals {
 }
 
 /**
- * A launched message never changes, so its plan is kept: for a minute, since what is left until its expiry (push TTL, SMS
- * validity) is part of the rendering. A few hundred messages are live at once at most.
+ * Keeps the plans of launched messages, which never change. A plan is kept for a minute, since the time left until the expiry (push
+ * TTL, SMS validity) is part of the rendering. A few hundred messages are live at once at most.
  */
 export class SendPlans {
   readonly #plans = new Map<string, { plan: Promise<SendPlan>; madeAt: number }>();
@@ -120,54 +121,8 @@ export class SendPlans {
   }
 
   #planOf(facts: PlanFacts, batch: ClaimedBatch): SendPlan {
-    const { tokens, config } = this.#deps;
     const adapter = this.#channels[batch.channel];
-    const { readersZone, unsubscribeLink } = renderingFacts(batch.channel);
-    const input: RenderInput = {
-      class: facts.class,
-      drill: facts.drill,
-      kind: facts.kind,
-      repeatCode: facts.mark,
-      title: facts.title,
-      text: facts.text,
-      said: facts.said,
-      fallbackLocale: facts.fallback_locale,
-      answers: facts.answers,
-      share: facts.share,
-      tenantName: facts.tenant_name,
-      publicUrl: config.publicUrl,
-      expiresAt: facts.expires_at,
-      // What is left until the expiry is the database's word, not that of a worker whose clock may be an hour off.
-      now: facts.now,
-      topicKey: facts.root_id,
-      timeZone: facts.tenant_zone ?? 'UTC',
-    };
-    const variants = new BoundedMap<string, PreparedSend>(MAX_VARIANTS);
-    const preparedFor = (person: MarkedPerson): PreparedSend => {
-      const locale = chooseLocale(facts.text, facts.fallback_locale, person.locale ?? facts.default_locale);
-      const timeZone = (readersZone ? person.timeZone : null) ?? facts.tenant_zone ?? 'UTC';
-      const key = `${locale} ${timeZone}`;
-      let prepared = variants.get(key);
-      if (!prepared) {
-        const sender = { id: facts.sender_id, address: facts.address, account: facts.account };
-        prepared = adapter ? adapter.prepare(renderMessage({ ...input, timeZone }, locale, batch.channel), sender) : NO_ADAPTER;
-        variants.set(key, prepared);
-      }
-      return prepared;
-    };
-    const share = facts.share || facts.kind === 'join';
-    const evidence = factsOf(batch.channel).evidence ?? 'receipt';
-    const bySubscription = addressFacts(batch.channel).column === null;
-    const sealsOf = (people: readonly MarkedPerson[], { messageId, channel, wave }: ClaimedBatch): Seals => {
-      const pairs = people.map(({ id }) => ({ a: Number(messageId), b: Number(id), extra: 0 }));
-      const refs = people.map(({ id }) => packRef({ messageId, recipientId: id, channel, wave }));
-      return {
-        answer: tokens.sealMany('answer', pairs),
-        share: share ? tokens.sealMany('share', pairs) : undefined,
-        unsubscribe: unsubscribeLink ? tokens.sealMany('unsubscribe', refs) : undefined,
-        ref: evidence === 'bounce' ? refs.map((ref) => tokens.sealLower(evidence, ref)) : tokens.sealMany(evidence, refs),
-      };
-    };
+    const input = renderInputOf(facts, this.#deps.config.publicUrl);
     const rate = facts.units_per_second;
     const segments = rate !== null && countsSegments(batch.channel) ? longestSms(input, batch.channel) : 1;
     return {
@@ -179,32 +134,89 @@ export class SendPlans {
       concurrency: adapter?.concurrency ?? 1,
       ahead: this.#aheadOf(batch, facts.account),
       optOutsOf: facts.class !== 'life' && facts.others.length > 0 ? facts.others : null,
-      targetsOf: (people, claimed) => {
-        const seals = sealsOf(people, claimed);
-        return (i) => {
-          const person = people[i];
-          if (!person) throw new RangeError(`nobody at ${i}`);
-          return {
-            prepared: preparedFor(person),
-            target: {
-              address: person.address,
-              ref: seals.ref[i] ?? '',
-              slots: slotValues({
-                name: person.name,
-                publicUrl: config.publicUrl,
-                answerToken: seals.answer[i] ?? '',
-                ...(seals.share ? { shareToken: seals.share[i] ?? '' } : {}),
-                ...(seals.unsubscribe ? { unsubscribeToken: seals.unsubscribe[i] ?? '' } : {}),
-              }),
-              ...(bySubscription ? { subscriptions: person.subscriptions } : {}),
-            },
-          };
-        };
-      },
+      targetsOf: this.#targetsOf(facts, batch.channel, preparedFor(facts, input, { adapter, channel: batch.channel })),
+    };
+  }
+
+  #targetsOf(facts: PlanFacts, channel: Channel, prepare: (person: MarkedPerson) => PreparedSend): SendPlan['targetsOf'] {
+    const { tokens, config } = this.#deps;
+    const share = facts.share || facts.kind === 'join';
+    const bySubscription = addressFacts(channel).column === null;
+    return (people, claimed) => {
+      const seals = sealsOf(tokens, share, people, claimed);
+      return (i) => {
+        const person = people[i];
+        if (!person) throw new RangeError(`nobody at ${i}`);
+        const slots = slotValues({
+          name: person.name,
+          publicUrl: config.publicUrl,
+          answerToken: seals.answer[i] ?? '',
+          ...(seals.share ? { shareToken: seals.share[i] ?? '' } : {}),
+          ...(seals.unsubscribe ? { unsubscribeToken: seals.unsubscribe[i] ?? '' } : {}),
+        });
+        const target = { address: person.address, ref: seals.ref[i] ?? '', slots };
+        return { prepared: prepare(person), target: bySubscription ? { ...target, subscriptions: person.subscriptions } : target };
+      };
     };
   }
 }
 
-const NO_ADAPTER: PreparedSend = {
-  send: () => Promise.resolve({ outcome: { kind: 'misconfigured', code: 'no_credentials', detail: 'this process has no credentials for the channel' } }),
-};
+const renderInputOf = (facts: PlanFacts, publicUrl: string): RenderInput => ({
+  class: facts.class,
+  drill: facts.drill,
+  kind: facts.kind,
+  repeatCode: facts.mark,
+  title: facts.title,
+  text: facts.text,
+  said: facts.said,
+  fallbackLocale: facts.fallback_locale,
+  answers: facts.answers,
+  share: facts.share,
+  tenantName: facts.tenant_name,
+  publicUrl,
+  expiresAt: facts.expires_at,
+  // The database tells what is left until the expiry, and not a worker whose clock may be an hour off.
+  now: facts.now,
+  topicKey: facts.root_id,
+  timeZone: facts.tenant_zone ?? 'UTC',
+});
+
+interface Way {
+  readonly adapter: ChannelAdapter | undefined;
+  readonly channel: Channel;
+}
+
+/** Renders the text that a person reads, once for each locale and, where the channel tells times in the reader's zone, each zone. */
+function preparedFor(facts: PlanFacts, input: RenderInput, { adapter, channel }: Way): (person: MarkedPerson) => PreparedSend {
+  const { readersZone } = renderingFacts(channel);
+  const sender = { id: facts.sender_id, address: facts.address, account: facts.account };
+  const variants = new BoundedMap<string, PreparedSend>(MAX_VARIANTS);
+  return (person) => {
+    const locale = chooseLocale(facts.text, facts.fallback_locale, person.locale ?? facts.default_locale);
+    const timeZone = (readersZone ? person.timeZone : null) ?? facts.tenant_zone ?? 'UTC';
+    const key = `${locale} ${timeZone}`;
+    let prepared = variants.get(key);
+    if (!prepared) {
+      prepared = adapter ? adapter.prepare(renderMessage({ ...input, timeZone }, locale, channel), sender) : NO_ADAPTER;
+      variants.set(key, prepared);
+    }
+    return prepared;
+  };
+}
+
+/** Seals the links and the references of a slice, each kind in one go. */
+function sealsOf(tokens: Deps['tokens'], share: boolean, people: readonly MarkedPerson[], batch: ClaimedBatch): Seals {
+  const { messageId, channel, wave } = batch;
+  const evidence = factsOf(channel).evidence ?? 'receipt';
+  const pairs = people.map(({ id }) => ({ a: Number(messageId), b: Number(id), extra: 0 }));
+  const refs = people.map(({ id }) => packRef({ messageId, recipientId: id, channel, wave }));
+  return {
+    answer: tokens.sealMany('answer', pairs),
+    share: share ? tokens.sealMany('share', pairs) : undefined,
+    unsubscribe: renderingFacts(channel).unsubscribeLink ? tokens.sealMany('unsubscribe', refs) : undefined,
+    ref: evidence === 'bounce' ? refs.map((ref) => tokens.sealLower(evidence, ref)) : tokens.sealMany(evidence, refs),
+  };
+}
+
+const UNSET = { kind: 'misconfigured', code: 'no_credentials', detail: 'this process has no credentials for the channel' } as const;
+const NO_ADAPTER: PreparedSend = { send: () => Promise.resolve({ outcome: UNSET }) };

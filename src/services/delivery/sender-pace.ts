@@ -5,9 +5,9 @@ import { monotonicMs } from '#platform/clock.ts';
 import { DatabaseClock } from './database-clock.ts';
 import type { ConnectionSlots } from './connection-slots.ts';
 
-/** From a turn's beginning to its first call: room for the mark. The same for all turns, so it moves none towards another. */
+/** The time from a turn's beginning to its first call, for the mark. It is the same for all turns, so none moves towards another. */
 const MARK_MS = 100;
-/** Room of a second turn; doubled with each further one, so that a process which is always late calls nevertheless. */
+/** The room of a call's second turn. It is doubled with each further one, so that a process which is always late calls all the same. */
 const ROOM_MS = 50;
 const MOST_ROOM_MS = 400;
 
@@ -18,18 +18,18 @@ export interface Timers {
 
 /** A part of the sender's budget that is this slice's alone. Times are monotonic. */
 export interface Turn {
-  /** Of the first call. */
+  /** The time of the first call. */
   readonly startAt: number;
-  /** From one unit to the next. */
+  /** The time from one unit to the next. */
   readonly unitMs: number;
-  /** Kept free behind the last unit: all calls may be later by so much. */
+  /** Time kept free behind the last unit: all calls may be later by so much. */
   readonly roomMs: number;
 }
 
 /** Takes units from the sender's budget (`reservePace`); undefined when it has no rate any more. */
 export type AskBudget = (units: number) => Promise<Reservation | undefined>;
 
-/** Of one sender in this process and lane: its slices take their turns one behind the other. */
+/** The pace of one sender in this process and lane: its slices take their turns one behind the other. */
 export class SenderPace {
   readonly timers: Timers;
   readonly #clock: DatabaseClock;
@@ -41,8 +41,8 @@ export class SenderPace {
   }
 
   /**
-   * Resolves when the turn has come and its mark may be written. The budget is asked when the turn before has come, not by
-   * all slices at once: with 16 claims in four processes the last one was to wait four seconds, and whoever was late as well.
+   * Resolves when the turn has come and its mark may be written. The budget is asked when the turn before has come, and not by
+   * all slices at once: with 16 claims in four processes the last slice had to wait four seconds, and so had every late call.
    */
   turn(ask: AskBudget, units: number): Promise<Turn | undefined> {
     const turn = this.#before.then(async () => {
@@ -55,7 +55,7 @@ export class SenderPace {
     return turn;
   }
 
-  /** @param room units kept free behind the others */
+  /** Takes a part of the budget. @param room units kept free behind the others */
   async take(ask: AskBudget, units: number, room: number): Promise<Turn | undefined> {
     const askedAt = this.timers.now();
     const taken = await ask(units + room);
@@ -66,7 +66,7 @@ export class SenderPace {
 }
 
 interface Place {
-  /** Monotonic: not before. */
+  /** The call may not leave before this time (monotonic). */
   readonly at: number;
   readonly roomMs: number;
 }
@@ -75,6 +75,12 @@ interface Group {
   calls: number;
   roomMs: number;
   readonly turn: Promise<Turn | undefined>;
+}
+
+interface Budget {
+  readonly ask: AskBudget;
+  readonly unitsPerCall: number;
+  readonly slots: ConnectionSlots;
 }
 
 /** The calls of one slice, each at its place in the turn. */
@@ -86,7 +92,7 @@ export class PacedCalls {
   readonly #slots: ConnectionSlots;
   #late: Group | undefined;
 
-  constructor(pace: SenderPace, turn: Turn, { ask, unitsPerCall, slots }: { ask: AskBudget; unitsPerCall: number; slots: ConnectionSlots }) {
+  constructor(pace: SenderPace, turn: Turn, { ask, unitsPerCall, slots }: Budget) {
     this.#pace = pace;
     this.#turn = turn;
     this.#ask = ask;
@@ -95,10 +101,10 @@ export class PacedCalls {
   }
 
   /**
-   * Resolves when call `i` may begin, and it begins at once; or, recalled, never. A call that cannot keep its place (the
-   * mark took long, the timer came late, no connection was free) gives it up and takes another, behind all that are given.
+   * Resolves when call `i` may begin; it then begins at once, or never if it was recalled. A call that cannot keep its place (the
+   * mark took long, the timer came late, no connection was free) gives it up and takes another place behind all that are given.
    *
-   * @returns to be called when the call has ended
+   * @returns a function to be called when the call has ended
    */
   async enter(i: number, recall: Recall): Promise<() => void> {
     const { timers } = this.#pace;
@@ -123,7 +129,7 @@ export class PacedCalls {
     return { at: startAt + i * this.#unitsPerCall * unitMs, roomMs };
   }
 
-  /** Those who are late at the same time take one turn together. */
+  /** Calls that are late at the same time take one turn together. */
   async #another({ roomMs }: Place): Promise<Place> {
     const group = (this.#late ??= { calls: 0, roomMs: 0, turn: nextTurn().then(() => this.#takeLate()) });
     const i = group.calls++;

@@ -6,16 +6,25 @@ import { type Deps, notifyProgress, systemActor } from '#services/context.ts';
 import { notifyStop } from './recalls.ts';
 
 /**
- * A launched message breaks a send guard: something was changed after its launch. It is stopped for good, on record, and
- * whoever looks at it sees why; what waited is closed by the caller's nudge.
+ * Stops a launched message that breaks a send guard, since something was changed after its launch. It is stopped for good, on
+ * record, and everybody who looks at it sees why; what waited is closed by the caller's nudge.
  */
 export async function stopByGuard(deps: Pick<Deps, 'db' | 'log'>, batch: ClaimedBatch): Promise<void> {
   const { tenantId, messageId, wave } = batch;
   await deps.db.withTenant(tenantId, async (tx) => {
     const { rows } = await sql<{ stopped_by: string }>`
-      UPDATE messages x SET state = 'stopped', stopped_at = now(), stopped_by = 'guard:' || b.guard, completed_at = NULL
-      FROM (SELECT m.id, ${brokenGuardSql} AS guard FROM messages m JOIN tenants t USING (tenant_id) JOIN waves w ON w.tenant_id = m.tenant_id AND w.message_id = m.id AND w.ordinal = ${wave}
-        WHERE m.tenant_id = ${tenantId} AND m.id = ${messageId}) b
+      UPDATE messages x SET
+        state = 'stopped',
+        stopped_at = now(),
+        stopped_by = 'guard:' || b.guard,
+        completed_at = NULL
+      FROM (
+        SELECT m.id, ${brokenGuardSql} AS guard
+        FROM messages m
+        JOIN tenants t USING (tenant_id)
+        JOIN waves w ON w.tenant_id = m.tenant_id AND w.message_id = m.id AND w.ordinal = ${wave}
+        WHERE m.tenant_id = ${tenantId} AND m.id = ${messageId}
+      ) b
       WHERE x.tenant_id = ${tenantId} AND x.id = b.id AND x.state = 'live' AND b.guard IS NOT NULL
       RETURNING x.stopped_by`.execute(tx);
     const guard = rows[0]?.stopped_by;

@@ -7,19 +7,27 @@ import { messageIdOf } from '#services/message-row.ts';
 export interface WaitingFor {
   name: string;
   channel: Channel;
-  /** It stopped itself and a person must release it; null: its provider fails and is asked again by itself. */
+  /** Why it stopped itself, so that a person must release it. Null: its provider fails, and is asked again without anybody's doing. */
   stoppedReason: string | null;
-  /** Raw code of the provider. */
+  /** The raw code of the provider. */
   code: string | null;
 }
 
-/** Senders that are stopped or fail while batches of this message wait for them: why a message does not move. */
+/** Lists senders that are stopped or fail while batches of this message wait for them: the reasons why a message does not move. */
 export async function whatWaits(ctx: Context, publicId: string): Promise<WaitingFor[]> {
   const messageId = messageIdOf(ctx, publicId);
   return inTenant(ctx, async (tx) => {
     const { rows } = await sql<WaitingFor>`
-      SELECT s.name, s.channel, CASE WHEN s.stopped_at IS NOT NULL THEN COALESCE(s.stopped_reason, '') END AS "stoppedReason", s.breaker_code AS code
-      FROM (SELECT DISTINCT b.sender_id FROM batches b WHERE b.tenant_id = ${ctx.tenantId} AND b.message_id = ${messageId} AND b.state = 'planned') w
+      SELECT
+        s.name,
+        s.channel,
+        CASE WHEN s.stopped_at IS NOT NULL THEN COALESCE(s.stopped_reason, '') END AS "stoppedReason",
+        s.breaker_code AS code
+      FROM (
+        SELECT DISTINCT b.sender_id
+        FROM batches b
+        WHERE b.tenant_id = ${ctx.tenantId} AND b.message_id = ${messageId} AND b.state = 'planned'
+      ) w
       JOIN senders s ON s.tenant_id = ${ctx.tenantId} AND s.id = w.sender_id
       WHERE s.stopped_at IS NOT NULL OR s.breaker_opened_at IS NOT NULL
       ORDER BY s.id`.execute(tx);

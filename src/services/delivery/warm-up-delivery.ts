@@ -10,7 +10,7 @@ import { notifyProgress } from '#services/context.ts';
 import { type PlanFacts, warmUpFacts } from './plan-facts.ts';
 import type { SendPlans } from './send-plan.ts';
 
-/** Of no organisation. */
+/** A batch of no organisation. */
 const batchOf = (lane: MessageClass): Omit<ClaimedBatch, 'channel'> => ({
   tenantId: 0,
   id: '0',
@@ -62,8 +62,8 @@ const PEOPLE: readonly MarkedPerson[] = LANGUAGES.map((locale) => ({
 }));
 
 /**
- * What the first message of a process would wait for: connections made, statements planned, texts rendered. Nothing is
- * executed, and nobody is called.
+ * Does what the first message of a process would wait for: connections are made, statements planned and texts rendered. Nothing
+ * is executed, and nobody is called.
  */
 export async function warmUpDelivery(db: Database, plans: SendPlans, lane: MessageClass): Promise<void> {
   const batch = batchOf(lane);

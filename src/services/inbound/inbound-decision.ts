@@ -8,13 +8,13 @@ import { answerHint } from '#render/render-message.ts';
 import type { InboundTextsTable } from '#schemas/database.ts';
 import type { InboundFacts, InboundMessage } from './inbound-facts.ts';
 
-/** What is to be done about one inbound text. Pure: reads facts, decides, does nothing. */
+/** What is to be done about one inbound text. The decision is pure: it reads facts, decides, and does nothing. */
 export interface InboundDecision {
   readonly outcome: InboundTextsTable['outcome'];
   readonly needsHuman: boolean;
   readonly reply: string;
   readonly answer: { readonly key: string; readonly etaAt: Date | undefined; readonly note: string | undefined } | null;
-  /** Code of JOIN. */
+  /** The code that follows the word JOIN. */
   readonly joinCode: string | null;
 }
 
@@ -30,8 +30,9 @@ export function decideInbound(facts: InboundFacts, text: Pick<InboundText, 'body
   if (keyword === 'stop' || keyword === 'start' || keyword === 'help') {
     const said = keyword === 'help' ? words.help : keyword === 'stop' ? words.stopped : words.started;
     const reply = !handled && (keyword === 'help' || facts.confirmsStop) ? said(facts.tenantName) : '';
-    // "Reply 1 SAFE or 2 HELP": the word is reserved and the answer of this message; both are honoured.
-    const option = keyword === 'help' ? open?.answers.find((o) => [o.key, o.label.toLowerCase()].includes(text.body.trim().toLowerCase())) : undefined;
+    // In "Reply 1 SAFE or 2 HELP" the word is reserved and also an answer of this message; both are honoured.
+    const word = text.body.trim().toLowerCase();
+    const option = keyword === 'help' ? open?.answers.find((o) => o.key === word || o.label.toLowerCase() === word) : undefined;
     return {
       ...base,
       outcome: keyword,
@@ -49,7 +50,7 @@ export function decideInbound(facts: InboundFacts, text: Pick<InboundText, 'body
   return { ...base, outcome: 'unclear', needsHuman: true, reply: unread(facts, facts.message, keyword) };
 }
 
-/** Whoever has had two messages does not know whose options are told: it is named. */
+/** Names the message whose options are told, since a person who has had two would not know which is meant. */
 function unread(facts: InboundFacts, message: InboundMessage, keyword: Keyword): string {
   const words = inboundWords(facts.locale);
   if (keyword === 'near_stop') return withDrillPrefix(message, words.nearStop);
@@ -58,13 +59,13 @@ function unread(facts: InboundFacts, message: InboundMessage, keyword: Keyword):
   return nameInSms(message.name, (name) => withDrillPrefix(message, words.unclear(hint, name)));
 }
 
-/** Whoever answers late has perhaps had others since: it is named. */
+/** Names the message too, since a person who answers late has perhaps had others since. */
 export function replyAfterEnd({ locale, tenantName }: InboundFacts, message: InboundMessage, which: 'late' | 'lateUnread'): string {
   const say = inboundWords(locale)[which];
   return nameInSms(message.name, (name) => withDrillPrefix(message, say(tenantName, name)));
 }
 
-/** What a drill says starts with the drill mark in every channel, replies too. */
+/** Whatever a drill says starts with the drill mark in every channel, replies too. */
 const withDrillPrefix = (message: InboundMessage, text: string): string => (message.drill ? `EXERCISE ${text}` : text);
 
 function answered(
@@ -76,9 +77,11 @@ function answered(
   const words = inboundWords(facts.locale);
   const zone = knownZone(facts.timeZone);
   const { etaMinutes, etaClock } = parsed;
-  const at = etaMinutes !== undefined ? now + etaMinutes * 60_000 : etaClock !== undefined ? instantOfClock(etaClock, now, zone) : undefined;
+  const byClock = etaClock === undefined ? undefined : instantOfClock(etaClock, now, zone);
+  const at = etaMinutes === undefined ? byClock : now + etaMinutes * 60_000;
   // Where nobody knows the person's zone, minutes are echoed as minutes: a clock of another zone would read as a mistake.
-  const when = at === undefined ? '' : etaMinutes !== undefined && facts.timeZone === null ? words.inMinutes(etaMinutes) : clockOf(at, zone);
+  const asMinutes = etaMinutes !== undefined && facts.timeZone === null ? words.inMinutes(etaMinutes) : undefined;
+  const when = at === undefined ? '' : (asMinutes ?? clockOf(at, zone));
   const name = /^\d+$/.test(parsed.key) ? (message.answers.find((o) => o.key === parsed.key)?.label ?? parsed.key) : parsed.key;
   const reply = message.open ? when && withDrillPrefix(message, words.noted(name, when)) : replyAfterEnd(facts, message, 'late');
   return {

@@ -12,13 +12,13 @@ import type { Deps } from '#services/context.ts';
 export interface InboundFacts {
   readonly tenantName: string;
   readonly timeZone: string | null;
-  /** Texts of our own after STOP and START; normally the carrier answers these itself. */
+  /** Whether we answer STOP and START with a text of our own; normally the carrier answers these itself. */
   readonly confirmsStop: boolean;
   readonly person: { readonly id: string; readonly locale: string | null; readonly timeZone: string | null } | null;
   readonly locale: string;
-  /** Whether this number may not be texted by this sender. */
+  /** Whether this sender must not text the person's number. */
   readonly stopped: boolean;
-  /** The message that the text answers: open, or ended but still within the life of its links. */
+  /** The message that the text answers: one that is open, or has ended but is still within the life of its links. */
   readonly message: InboundMessage | null;
 }
 
@@ -28,11 +28,11 @@ export interface InboundMessage {
   readonly drill: boolean;
   readonly answers: readonly AnswerOption[];
   readonly open: boolean;
-  /** Its title, else its text in the person's language without slots; to say which message is meant. */
+  /** Says which message is meant: its title, or else its text in the person's language without slots. */
   readonly name: string;
 }
 
-/** Whose number it is, and every sender (live, drill) that uses it. A Messaging Service may stand for its numbers. */
+/** Finds whose number it is, and every sender (live, drill) that uses it. A pool of numbers may stand for each of them. */
 export async function findSenders(
   deps: Pick<Deps, 'db'>,
   channel: Channel,
@@ -43,7 +43,9 @@ export async function findSenders(
     const { rows } = await sql<{ tenant_id: number; sender_id: number }>`
       SELECT tenant_id, sender_id FROM sender_tenant(${channel}::channel, ${address})`.execute(deps.db.across);
     const first = rows[0];
-    if (first) return { tenantId: first.tenant_id, senderIds: rows.filter((row) => row.tenant_id === first.tenant_id).map((row) => row.sender_id) };
+    if (!first) continue;
+    const own = rows.filter((row) => row.tenant_id === first.tenant_id);
+    return { tenantId: first.tenant_id, senderIds: own.map((row) => row.sender_id) };
   }
   return undefined;
 }
@@ -90,9 +92,10 @@ export async function readFacts(tx: Tx, { tenantId, channel, senderIds, from }: 
 }
 
 /**
- * The most recent message that this person had: an open one that asks for an answer, else any open one, else one that
- * has ended. One that came by this channel from this number goes before one that came another way: who had it as a push and
- * texts the number means that one only when nothing else is open. One look-up by key per message of the last 31 days, newest first.
+ * Finds the most recent message that this person had: an open one that asks for an answer, else any open one, else one that
+ * has ended. A message that came by this channel from this number goes before one that came another way: a person who had a
+ * message as a push and texts the number means that one only when no other is open. It takes one look-up by key for each message
+ * of the last 31 days, newest first.
  */
 async function findMessage(
   tx: Tx,
@@ -116,10 +119,17 @@ async function findMessage(
   const texted = rows.filter((m) => m.this_way);
   const openIn = (some: typeof rows) => some.find((m) => m.open && m.answers.length > 0) ?? some.find((m) => m.open);
   const found = openIn(texted) ?? openIn(rows) ?? rows.find((m) => m.answers.length > 0) ?? rows[0];
-  return found ? { id: found.id, class: found.class, drill: found.drill, answers: found.answers, open: found.open, name: nameOf(found, person.locale) } : null;
+  if (!found) return null;
+  const { id, class: messageClass, drill, answers, open } = found;
+  return { id, class: messageClass, drill, answers, open, name: nameOf(found, person.locale) };
 }
 
-type FoundMessage = Omit<InboundMessage, 'name'> & { this_way: boolean; title: string | null; text: Readonly<Record<string, string>>; fallback_locale: string };
+interface FoundMessage extends Omit<InboundMessage, 'name'> {
+  this_way: boolean;
+  title: string | null;
+  text: Readonly<Record<string, string>>;
+  fallback_locale: string;
+}
 
 function nameOf({ title, text, fallback_locale: fallback }: FoundMessage, locale: string | null): string {
   if (title) return title;
@@ -127,11 +137,15 @@ function nameOf({ title, text, fallback_locale: fallback }: FoundMessage, locale
   return template.filter((part) => typeof part === 'string').join('');
 }
 
-/** Whether we have already sent this person this kind of reply within the hour: two machines must not talk for ever. */
+/** Whether we have already sent this person this kind of reply within the hour, since two machines must not talk for ever. */
 export async function repliedLately(tx: Tx, tenantId: number, from: string, outcome: 'unclear' | 'late'): Promise<boolean> {
   const { rows } = await sql`
-    SELECT 1 FROM inbound_texts WHERE tenant_id = ${tenantId} AND from_address = ${from} AND outcome = ${outcome} AND reply <> '' AND at > now() - interval '1 hour' LIMIT 1`.execute(
-    tx,
-  );
+    SELECT 1 FROM inbound_texts
+    WHERE tenant_id = ${tenantId}
+      AND from_address = ${from}
+      AND outcome = ${outcome}
+      AND reply <> ''
+      AND at > now() - interval '1 hour'
+    LIMIT 1`.execute(tx);
   return rows.length > 0;
 }

@@ -41,12 +41,14 @@ export async function receiveInboundText(deps: Deps, channel: Channel, given: In
   return reply;
 }
 
-async function replyTo(tx: Tx, tenantId: number, sid: string): Promise<string | undefined> {
-  const row = await tx.selectFrom('inbound_texts').select('reply').where('tenant_id', '=', tenantId).where('provider_id', '=', sid).executeTakeFirst();
+/** What we answered to this text before; undefined where it is new. */
+async function replyTo(tx: Tx, tenantId: number, id: string): Promise<string | undefined> {
+  const texts = tx.selectFrom('inbound_texts').select('reply').where('tenant_id', '=', tenantId);
+  const row = await texts.where('provider_id', '=', id).executeTakeFirst();
   return row?.reply;
 }
 
-/** The answer is committed with the others of its group before the text is: a crash between the two repeats harmlessly. */
+/** Records the answer, which is committed with the others of its group before the text is. A crash between the two repeats harmlessly. */
 async function withAnswer(
   deps: Deps,
   { tenantId, channel }: Correspondence,
@@ -60,7 +62,7 @@ async function withAnswer(
     await recordAnswer(deps, { tenantId, messageId: facts.message.id, recipientId: facts.person.id, way, dedupKey, ...decision.answer });
     return decision;
   } catch (error) {
-    // It ended, or its answers changed, between reading and writing: a human looks.
+    // It ended, or its answers changed, between reading and writing, so a human looks at the text.
     if (error instanceof Problem)
       return { ...decision, outcome: 'late', needsHuman: true, reply: replyAfterEnd(facts, facts.message, 'lateUnread'), answer: null };
     throw error;
@@ -75,15 +77,15 @@ interface Settling extends Correspondence {
   nudges: string[];
 }
 
-/** Effects and row in one transaction. */
+/** Writes the effects and the row in one transaction. */
 async function settle(tx: Tx, deps: Deps, settling: Settling): Promise<string> {
   const { tenantId, channel, senderIds, facts, text, decision, nudges } = settling;
   await sql`SELECT pg_advisory_xact_lock(hashtextextended(${text.id}, ${tenantId}))`.execute(tx);
   const before = await replyTo(tx, tenantId, text.id);
   if (before !== undefined) return before;
   let { reply, needsHuman } = decision;
-  if ((decision.outcome === 'unclear' || decision.outcome === 'late') && reply !== '' && (await repliedLately(tx, tenantId, text.from, decision.outcome)))
-    reply = '';
+  const { outcome } = decision;
+  if ((outcome === 'unclear' || outcome === 'late') && reply !== '' && (await repliedLately(tx, tenantId, text.from, outcome))) reply = '';
   // A stop word is obeyed at once, for every sender that uses this number.
   if (decision.outcome === 'stop')
     await suppress(
@@ -136,19 +138,20 @@ interface JoinOutcome {
   waveId: string | null;
 }
 
-/** The text itself proves that the number is the sender's own: no further confirmation is needed. */
+/** Lets the person join. The text itself proves that the number is their own, so no further confirmation is needed. */
 async function join(tx: Tx, deps: Deps, { tenantId, channel, facts, from }: Settling, code: string): Promise<JoinOutcome> {
   const words = inboundWords(facts.locale);
   const none = { recipientId: null, messageId: null, waveId: null };
   const share = openJoinCode(deps, code);
-  const message =
-    share && (await tx.selectFrom('messages').select('class').where('tenant_id', '=', tenantId).where('id', '=', share.messageId).executeTakeFirst());
+  const messages = tx.selectFrom('messages').select('class').where('tenant_id', '=', tenantId);
+  const message = share && (await messages.where('id', '=', share.messageId).executeTakeFirst());
   if (!share || !message || !factsOf(channel).joins) return { ...none, reply: '', needsHuman: true };
   if (facts.stopped) return { ...none, reply: words.joinStopped, needsHuman: false, messageId: share.messageId };
   try {
     const by = { channel, address: from };
     const joined = await joinThroughShare(tx, deps, tenantId, { ...share, by, consent: [message.class], locale: null });
-    return { reply: words.joined(facts.tenantName), needsHuman: false, recipientId: joined.recipientId, messageId: share.messageId, waveId: joined.waveId };
+    const { recipientId, waveId } = joined;
+    return { reply: words.joined(facts.tenantName), needsHuman: false, recipientId, messageId: share.messageId, waveId };
   } catch (error) {
     if (error instanceof Problem) return { ...none, reply: words.joinClosed, needsHuman: false, messageId: share.messageId };
     throw error;

@@ -23,14 +23,14 @@ export interface InboundView {
 
 export interface ListInbound {
   readonly messageId?: string | undefined;
-  /** Only what still waits for a human. */
+  /** Whether only texts are listed that still wait for a human. */
   readonly needsHuman?: boolean | undefined;
   readonly cursor?: string | undefined;
   /** 1 to 1000, default 100. */
   readonly limit?: number | undefined;
 }
 
-/** Newest first. Throws 404 `message`, 422 `invalid_cursor`. */
+/** Lists texts, the newest first. @throws Problem 404 `message`; 422 `invalid_cursor` */
 export async function listInbound(ctx: Context, input: ListInbound = {}): Promise<Page<InboundView>> {
   const limit = Math.min(Math.max(input.limit ?? 100, 1), 1000);
   const before = readIdCursor(ctx, 'inb', input.cursor);

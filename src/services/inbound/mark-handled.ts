@@ -3,7 +3,7 @@ import { notFound } from '#platform/errors.ts';
 import { appendAudit } from '#services/audit.ts';
 import { type Context, inTenant } from '#services/context.ts';
 
-/** A human has dealt with an inbound text. The first one stays named; doing it again is no error. Throws 404. */
+/** Notes that a human has dealt with an inbound text. The first one stays named, and doing it again is no error. @throws Problem 404 */
 export async function markHandled(ctx: Context, publicId: string): Promise<void> {
   const id = ctx.ids.decode('inb', publicId);
   if (id === undefined) throw notFound('text');
@@ -16,8 +16,10 @@ export async function markHandled(ctx: Context, publicId: string): Promise<void>
       .where('handled_at', 'is', null)
       .executeTakeFirst();
     if (numUpdatedRows > 0n) await appendAudit(tx, ctx, 'text.handled', id);
-    else if (!(await tx.selectFrom('inbound_texts').select('id').where('tenant_id', '=', ctx.tenantId).where('id', '=', id).executeTakeFirst()))
-      throw notFound('text');
+    else {
+      const texts = tx.selectFrom('inbound_texts').select('id').where('tenant_id', '=', ctx.tenantId);
+      if (!(await texts.where('id', '=', id).executeTakeFirst())) throw notFound('text');
+    }
     await ctx.idempotency?.complete(tx, 200, { id: publicId, handled: true });
   });
 }

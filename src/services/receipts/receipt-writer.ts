@@ -1,10 +1,10 @@
 import type { Deps } from '#services/context.ts';
 import { type Receipt, recordReceipts } from './record-receipts.ts';
 
-/** Carriers call back in bursts: waiting this long turns a commit each into one commit for all. */
+/** Carriers call back in bursts. Waiting this long turns a commit each into one commit for all. */
 const GATHER_MS = 5;
 const GROUP_MAX = 500;
-/** Groups of one tenant in the database at a time; more would only queue on the same rows and take the pool. */
+/** How many groups of one tenant are in the database at a time. More would only queue on the same rows, and take the pool. */
 const IN_FLIGHT = 2;
 
 interface Waiting {

@@ -13,7 +13,7 @@ export interface Receipt extends Evidence {
 }
 
 /**
- * Projects a group of receipts of one tenant onto deliveries, in one transaction. Repeats and any order are harmless.
+ * Projects a group of receipts of one tenant onto deliveries in one transaction. They may be repeated, and come in any order.
  * @returns how many deliveries moved
  */
 export async function recordReceipts(deps: Pick<Deps, 'db'>, tenantId: number, receipts: readonly Receipt[]): Promise<number> {
@@ -26,7 +26,7 @@ export async function recordReceipts(deps: Pick<Deps, 'db'>, tenantId: number, r
   });
 }
 
-/** One receipt per delivery: the one of the highest rank. */
+/** Picks one receipt for each delivery: the one of the highest rank. */
 function highestOf(receipts: readonly Receipt[]): Receipt[] {
   const best = new Map<string, Receipt>();
   for (const receipt of receipts) {
@@ -46,13 +46,13 @@ async function applyEffect(tx: Tx, tenantId: number, receipt: Receipt): Promise<
     return;
   }
   const facts = await tx
-    .selectFrom('deliveries')
-    .innerJoin('recipients', (join) => join.onRef('recipients.id', '=', 'deliveries.recipient_id').onRef('recipients.tenant_id', '=', 'deliveries.tenant_id'))
-    .select(['deliveries.sender_id', `recipients.${column} as address`])
-    .where('deliveries.message_id', '=', messageId)
-    .where('deliveries.recipient_id', '=', recipientId)
-    .where('deliveries.channel', '=', channel)
-    .where('deliveries.wave', '=', wave)
+    .selectFrom('deliveries as d')
+    .innerJoin('recipients as r', (join) => join.onRef('r.id', '=', 'd.recipient_id').onRef('r.tenant_id', '=', 'd.tenant_id'))
+    .select(['d.sender_id', `r.${column} as address`])
+    .where('d.message_id', '=', messageId)
+    .where('d.recipient_id', '=', recipientId)
+    .where('d.channel', '=', channel)
+    .where('d.wave', '=', wave)
     .executeTakeFirst();
   if (!facts?.address || facts.sender_id === null) return;
   const reason = receipt.effect === 'opted_out' ? 'opted_out' : 'no_mailbox';

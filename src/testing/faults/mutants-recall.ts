@@ -94,7 +94,7 @@ export const RECALL_MUTANTS: readonly Mutant[] = [
   {
     guard: 'recall',
     removed: 'that a stop is heard',
-    changes: [{ file: 'src/services/delivery/recalls.ts', from: '        recall.recall();\n', to: '        void recall.told;\n' }],
+    changes: [{ file: 'src/services/delivery/recalls.ts', from: 'if (means(claim)) recall.recall();', to: 'if (means(claim)) void recall.told;' }],
     test: recall('a stop is heard by a process that cannot look'),
   },
   level('the message', `WHERE m.state <> 'live' OR i.stopped_at`, 'WHERE i.stopped_at'),

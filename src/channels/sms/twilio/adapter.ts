@@ -26,8 +26,8 @@ export interface SmsAdapterOptions {
 }
 
 /**
- * SMS through Twilio's Messages resource. There is no client-side deduplication key, so every outcome that is not
- * proven is `unknown`; the status callback URL carries our own reference and settles it later.
+ * Sends SMS through Twilio's Messages resource, which has no client-side deduplication key. So every outcome that is not
+ * proven is `unknown`, and the status callback, whose URL carries our own reference, settles it later.
  */
 export function createSmsAdapter(options: SmsAdapterOptions): ChannelAdapter<ShortTextContent> {
   const api = new URL(options.apiUrl);
@@ -44,8 +44,8 @@ export function createSmsAdapter(options: SmsAdapterOptions): ChannelAdapter<Sho
   const inFlight = new InFlight();
 
   /**
-   * The create that the SDK's `messages.create` ends in. That one also makes date objects of three fields that nobody
-   * reads and a copy of all others: 5 KB of garbage a message.
+   * Calls the create that the SDK's `messages.create` ends in. The latter also makes date objects of three fields that nobody
+   * reads and a copy of all others, which is 5 KB of garbage for each message.
    */
   const call = async (data: CreateOptions['data'], recall: Recall | undefined): Promise<SendResult> => {
     inFlight.begin();
@@ -85,7 +85,7 @@ export function createSmsAdapter(options: SmsAdapterOptions): ChannelAdapter<Sho
   };
 }
 
-/** What no column takes would keep everybody's outcome of the slice from being written. */
+/** An id that no column takes would keep the outcomes of the whole slice from being written. */
 const SID = /^[\x21-\x7e]{1,100}$/;
 const MOST_SEGMENTS = 100;
 
@@ -94,7 +94,7 @@ function segmentsOf(told: unknown): number {
   return Number.isInteger(segments) && segments >= 1 && segments <= MOST_SEGMENTS ? segments : 1;
 }
 
-/** A 2xx whose body is not a Message: something between us and Twilio answered, which proves nothing. */
+/** The body of a 2xx is not a Message, so something between us and Twilio answered, which proves nothing. */
 const UNREADABLE: Outcome = { kind: 'unknown', code: 'unreadable_reply' };
 
 function outcomeOf(error: unknown, now: number, log: Log): Outcome {
@@ -110,7 +110,7 @@ function outcomeOf(error: unknown, now: number, log: Log): Outcome {
   throw error;
 }
 
-/** Both error shapes, `{code, message, status}` and RFC 9457, carry a numeric `code`. */
+/** Reads the numeric `code`, which both error shapes carry: `{code, message, status}` and RFC 9457. */
 function providerCode(body: string): string | undefined {
   try {
     const { code } = JSON.parse(body) as { code?: unknown };

@@ -63,7 +63,7 @@ const CODES: Readonly<Record<string, Verdict>> = {
   '60410': misconfigured, // sender blocked for fraud
 };
 
-/** HTTP statuses, when the code says nothing. A 4xx proves that the message was not accepted. */
+/** HTTP statuses, for where the code says nothing. A 4xx proves that the message was not accepted. */
 const STATUSES: Readonly<Record<number, Verdict>> = {
   401: misconfigured, // credentials
   403: misconfigured, // credentials are right but may not do this
@@ -79,9 +79,9 @@ interface Refusal {
   readonly retryAfterMs: number | undefined;
 }
 
-/** @param defaultRetryMs for a throttle that names no time anywhere */
+/** What a refusal means. @param defaultRetryMs for a throttle that names no time anywhere */
 export function refusalOutcome({ status, code, retryAfterMs }: Refusal, defaultRetryMs: number): Outcome {
-  // 5xx: accepted or not, nobody knows.
+  // After a 5xx nobody knows whether the message was accepted.
   if (status >= 500) return { kind: 'unknown', code };
   // The server did not get the whole request in its own time (RFC 9110 section 15.5.9).
   if (status === 408) return { kind: 'retryable', code };
@@ -94,7 +94,7 @@ export function refusalOutcome({ status, code, retryAfterMs }: Refusal, defaultR
   return { ...verdict, code };
 }
 
-/** What a code in a status callback says about the number. */
+/** What a code in a status callback says about the person's number. */
 export function addressVerdict(code: string): 'invalid' | 'opted_out' | null {
   const verdict = CODES[code];
   if (verdict?.kind === 'gone') return 'opted_out';

@@ -72,5 +72,7 @@ function toInbound(fields: HookFields): InboundText {
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;' };
 
 /** TwiML with one message, or none: Twilio sends nothing back for an empty response. */
-export const twiml = (text: string): string =>
-  `<?xml version="1.0" encoding="UTF-8"?>${text === '' ? '<Response/>' : `<Response><Message>${text.replace(/[&<>"']/g, (c) => ENTITIES[c] ?? c)}</Message></Response>`}`;
+export function twiml(text: string): string {
+  const escaped = text.replace(/[&<>"']/g, (c) => ENTITIES[c] ?? c);
+  return `<?xml version="1.0" encoding="UTF-8"?>${text === '' ? '<Response/>' : `<Response><Message>${escaped}</Message></Response>`}`;
+}

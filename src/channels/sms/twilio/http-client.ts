@@ -8,7 +8,7 @@ import type { Recall } from '#domain/delivery/recall.ts';
 type RequestOpts = Parameters<Twilio['api']['v2010']['create']>[0];
 const { version } = createRequire(import.meta.url)('twilio/package.json') as { version: string };
 
-/** No answer came; `written` as in HttpFailure. */
+/** Says that no answer came; `written` is as in HttpFailure. */
 export class NoReply extends Error {
   readonly written: boolean;
   readonly code: string;
@@ -31,7 +31,7 @@ export class Refused extends Error {
 }
 
 export interface RequestOptions {
-  /** Of the Message resource, with host. */
+  /** The URL of the Message resource, with its host. */
   readonly url: URL;
   readonly authorization: string;
 }
@@ -49,9 +49,9 @@ export interface CreatedMessage {
 }
 
 /**
- * The SDK's way to its API, on our own connections: its default transport costs 369 us a message. What the SDK does between
- * its `create` and its `httpClient` (three regular expressions over a path that never changes, two URL objects, the host's
- * name taken apart for regions, a User-Agent put together) is done once here, and so is the request's head.
+ * Gives the SDK its way to the API on our own connections, because its default transport costs 369 us for each message. What the
+ * SDK does between its `create` and its `httpClient` (three regular expressions over a path that never changes, two URL objects,
+ * the host's name taken apart for regions, a User-Agent put together) is done once here, and so is the request's head.
  */
 export function createRequest(pool: HttpPool, { url, authorization }: RequestOptions): (options: RequestOpts) => Promise<unknown> {
   const head = [
@@ -75,8 +75,8 @@ export function createRequest(pool: HttpPool, { url, authorization }: RequestOpt
 }
 
 /**
- * application/x-www-form-urlencoded, all of it ASCII, so that a character is a byte. `querystring.stringify` puts every
- * encoded character together by itself, and the string that comes of that is taken apart again to be written.
+ * Writes a form (application/x-www-form-urlencoded) that is all ASCII, so that a character is a byte. `querystring.stringify` puts
+ * every encoded character together by itself, and the string that comes of that is taken apart again to be written.
  */
 function formOf(data: Readonly<Record<string, string | number>>): string {
   let form = '';
@@ -84,7 +84,7 @@ function formOf(data: Readonly<Record<string, string | number>>): string {
   return form;
 }
 
-/** 201 alone says that the message was taken; when its description was cut short on the way, only the SID is missing. */
+/** A 201 alone says that the message was taken. When its description was cut short on the way, only the SID is missing. */
 function createdMessage(body: string): CreatedMessage {
   try {
     return (JSON.parse(body) as CreatedMessage | null) ?? {};

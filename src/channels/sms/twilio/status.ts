@@ -1,12 +1,12 @@
 import { addressVerdict } from './codes.ts';
 
-/** What one status callback says. `state` null: nothing about the fate of an outgoing message. */
+/** What one status callback says. `state` is null where it says nothing about the fate of an outgoing message. */
 export interface StatusReceipt {
   readonly providerId: string;
   readonly state: 'accepted' | 'delivered' | 'failed' | null;
-  /** A receipt only counts over one of lower rank; delivered outranks undelivered. 0 when `state` is null. */
+  /** A receipt counts only over one of lower rank, and delivered outranks undelivered. 0 when `state` is null. */
   readonly rank: number;
-  /** Twilio's ErrorCode, raw. */
+  /** Twilio's ErrorCode as it came. */
   readonly code: string | null;
   /** What the code says about the address itself. */
   readonly address: 'invalid' | 'opted_out' | null;
@@ -14,7 +14,7 @@ export interface StatusReceipt {
 
 type Meaning = Pick<StatusReceipt, 'state' | 'rank'>;
 
-/** MessageStatus values; they arrive in any order and repeatedly. */
+/** Values of MessageStatus, which arrive in any order and repeatedly. */
 const STATUSES: Readonly<Record<string, Meaning>> = {
   scheduled: { state: 'accepted', rank: 1 }, // held by Twilio until its SendAt
   accepted: { state: 'accepted', rank: 1 }, // by a Messaging Service, sender not chosen yet
@@ -30,7 +30,7 @@ const STATUSES: Readonly<Record<string, Meaning>> = {
 };
 const NOTHING: Meaning = { state: null, rank: 0 };
 
-/** @returns undefined when the form is no status callback (no MessageSid or MessageStatus) */
+/** Reads a status callback. @returns undefined when the form is none (no MessageSid or MessageStatus) */
 export function parseTwilioStatus(params: Readonly<Record<string, string | undefined>>): StatusReceipt | undefined {
   const providerId = params.MessageSid ?? params.SmsSid;
   const status = params.MessageStatus ?? params.SmsStatus;

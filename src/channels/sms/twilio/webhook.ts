@@ -3,9 +3,9 @@ import type { TwilioSettings } from './settings.ts';
 import { verifyTwilioSignature } from './signature.ts';
 
 export interface TwilioWebhook {
-  /** The public URL that was called, from configuration and never from the Host header. */
+  /** The public URL that was called. It comes from the configuration, never from the Host header. */
   readonly url: string;
-  /** X-Twilio-Signature */
+  /** The field X-Twilio-Signature. */
   readonly signature: string | undefined;
   /** The form fields as received. */
   readonly params: Readonly<Record<string, string>>;
@@ -19,6 +19,7 @@ export interface TwilioWebhook {
 export function verifyWebhook(accounts: readonly TwilioSettings[], { url, signature, params }: TwilioWebhook): void {
   const named = accounts.find((account) => account.accountSid === params['AccountSid']);
   const authTokens = named ? named.authTokens : accounts.flatMap((account) => account.authTokens);
-  if (!verifyTwilioSignature({ authTokens, signature, url, params })) throw new Problem(403, 'bad_signature', 'The signature does not fit this request.');
+  const fits = verifyTwilioSignature({ authTokens, signature, url, params });
+  if (!fits) throw new Problem(403, 'bad_signature', 'The signature does not fit this request.');
   if (!named) throw new Problem(403, 'other_account', 'This webhook is about another account.');
 }
