@@ -61,7 +61,7 @@ type RenderedFacts =
   | { readonly renders: Exclude<Rendering, 'short_text'>; readonly unit: 'call' };
 
 interface ChannelBase {
-  /** For ever, and never another channel's: it stands in links that live 30 days, and in the ordinals of join waves. */
+  /** The number never changes and is never another channel's: it stands in links that live 30 days, and in the ordinals of join waves. */
   readonly number: 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15;
   readonly names: {
     /** Where it stands alone or heads a row. */

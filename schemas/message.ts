@@ -125,7 +125,7 @@ export const previewInputSchema = z.strictObject({
   says: saysSchema.optional(),
   answers: messageInputSchema.shape.answers,
   share: z.boolean().default(false),
-  /** For the forecast: who waits for the end of quiet hours, and whose turn comes too late. */
+  /** The forecast needs both times: they say who waits for the end of quiet hours, and whose turn comes too late. */
   startAt: messageInputSchema.shape.startAt,
   expiresAt: messageInputSchema.shape.expiresAt,
 });

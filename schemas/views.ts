@@ -15,7 +15,7 @@ export interface MessageView {
   followsId: string | null;
   title: string | null;
   text: Record<string, string>;
-  /** Per locale: whom it means, where, what to do, who issues it, as frozen with the message. */
+  /** The wording per locale: whom it means, where, what to do, who issues it, as frozen with the message. */
   says: Wording | null;
   fallbackLocale: string;
   answerOptions: AnswerOption[];
@@ -42,7 +42,7 @@ export interface MessageView {
   };
   createdBy: string;
   /**
-   * Of a message that was corrected: minutes from its launch to its first correction. Of a correction or all clear: minutes
+   * For a message that was corrected, this is the minutes from its launch to its first correction. Of a correction or all clear: minutes
    * from the launch of the message that it follows. Null otherwise.
    */
   minutesToCorrection: number | null;
@@ -79,7 +79,7 @@ export interface ChannelForecast {
   held: number;
   /** Calls whose turn comes only after the message has expired, so that they are never made. */
   late: number;
-  /** From launch to the last call; null where nothing holds it back but the provider. */
+  /** The time from the launch to the last call; null where nothing holds it back but the provider. */
   seconds: number | null;
 }
 
@@ -124,7 +124,7 @@ export interface DeliveryView {
   markedAt: string | null;
   settledAt: string | null;
   providerId: string | null;
-  /** Of one in doubt: what is known and what is not, in plain words. */
+  /** What is said of a delivery in doubt: what is known and what is not, in plain words. */
   doubt: string | null;
 }
 

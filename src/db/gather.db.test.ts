@@ -31,7 +31,11 @@ test('what is asked at once shares a transaction, one piece of each key', async 
 test('one that cannot be written fails alone', async () => {
   const gather = new Gather(deps.db);
   const ends = await Promise.allSettled([1, 0, 2].map((n) => gather.of(String(n)).atOnce(tenantId, (tx) => tenth(tx, { n }))));
-  expect(ends.map((end) => (end.status === 'fulfilled' ? end.value[0]?.value : (end.reason as Error).message))).toEqual([10, 'division by zero', 5]);
+  expect(ends.map((end) => (end.status === 'fulfilled' ? end.value[0]?.value : (end.reason as Error).message))).toEqual([
+    10,
+    'division by zero',
+    5,
+  ]);
 });
 
 test('tenants never share one', async () => {
@@ -47,7 +51,10 @@ test('tenants never share one', async () => {
 test('a connection that is lost is lost for all of them: nobody knows what was written', async () => {
   const gather = new Gather(deps.db);
   const wait = prepared<object, unknown>('wait_long', () => sql`SELECT pg_sleep(20)`);
-  const ends = Promise.allSettled([gather.of('1').atOnce(tenantId, (tx) => wait(tx, {})), gather.of('2').atOnce(tenantId, (tx) => tenth(tx, { n: 1 }))]);
+  const ends = Promise.allSettled([
+    gather.of('1').atOnce(tenantId, (tx) => wait(tx, {})),
+    gather.of('2').atOnce(tenantId, (tx) => tenth(tx, { n: 1 })),
+  ]);
   const terminate = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()`;
   await withClient(deps.databaseUrl, (owner) => expect.poll(async () => (await owner.query(terminate)).rowCount).toBe(1));
   expect((await ends).map((one) => one.status)).toEqual(['rejected', 'rejected']);

@@ -140,7 +140,8 @@ test('without a tenant nothing is shown and nothing can be written', async () =>
 });
 
 test('a dropped policy fails closed: the table shows nothing', async () => {
-  for (const table of tables) expect(await probeAfter(`DROP POLICY tenant_isolation ON ${table.name}`, table), table.name).toEqual(['sees nothing of its own']);
+  for (const table of tables)
+    expect(await probeAfter(`DROP POLICY tenant_isolation ON ${table.name}`, table), table.name).toEqual(['sees nothing of its own']);
 });
 
 test('row-level security switched off is seen as a leak, table by table', async () => {
@@ -153,8 +154,12 @@ test('row-level security switched off is seen as a leak, table by table', async 
 
 test('a policy that reads all, or that checks no writes, is seen as a leak, table by table', async () => {
   for (const table of tables) {
-    expect(await probeAfter(`ALTER POLICY tenant_isolation ON ${table.name} USING (true)`, table), table.name).toContain('sees another tenant');
-    expect(await probeAfter(`ALTER POLICY tenant_isolation ON ${table.name} WITH CHECK (true)`, table), table.name).toEqual(['writes into another tenant']);
+    expect(await probeAfter(`ALTER POLICY tenant_isolation ON ${table.name} USING (true)`, table), table.name).toContain(
+      'sees another tenant',
+    );
+    expect(await probeAfter(`ALTER POLICY tenant_isolation ON ${table.name} WITH CHECK (true)`, table), table.name).toEqual([
+      'writes into another tenant',
+    ]);
     expect(await probeAfter(`ALTER POLICY across ON ${table.name} TO muster_api`, table), table.name).toContain('sees another tenant');
   }
 });

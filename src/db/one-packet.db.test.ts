@@ -19,10 +19,13 @@ const divide = prepared<{ n: number }, { value: number; tenant: string }>(
   'divide',
   (at) => sql`SELECT 10 / ${at('n')}::int AS value, current_setting('app.tenant') AS tenant`,
 );
-const nameOf = () => deps.db.withTenant(tenantId, (tx) => tx.selectFrom('tenants').select('name').where('tenant_id', '=', tenantId).executeTakeFirst());
+const nameOf = () =>
+  deps.db.withTenant(tenantId, (tx) => tx.selectFrom('tenants').select('name').where('tenant_id', '=', tenantId).executeTakeFirst());
 
 test('statements of one packet are one transaction of the tenant, and each has its own rows', async () => {
-  const [renamed, divided] = await deps.db.atOnce(tenantId, (tx) => Promise.all([rename(tx, { name: 'Ümlaut "quoted"' }), divide(tx, { n: 2 })]));
+  const [renamed, divided] = await deps.db.atOnce(tenantId, (tx) =>
+    Promise.all([rename(tx, { name: 'Ümlaut "quoted"' }), divide(tx, { n: 2 })]),
+  );
   expect(renamed).toEqual([{ name: 'Ümlaut "quoted"' }]);
   expect(divided).toEqual([{ value: 5, tenant: String(tenantId) }]);
   expect(await nameOf()).toEqual({ name: 'Ümlaut "quoted"' });
@@ -55,7 +58,14 @@ test('what is sent after something was awaited is refused, and what was sent bef
 });
 
 test('values are written as they are one by one', async () => {
-  const given = { bytes: Buffer.from([0, 255, 92]), at: new Date('2026-11-23T05:00:00.123Z'), list: ['a', null, 'b "c" \\'], yes: true, none: undefined, n: 7 };
+  const given = {
+    bytes: Buffer.from([0, 255, 92]),
+    at: new Date('2026-11-23T05:00:00.123Z'),
+    list: ['a', null, 'b "c" \\'],
+    yes: true,
+    none: undefined,
+    n: 7,
+  };
   const values = prepared<typeof given, Record<string, unknown>>(
     'values',
     (at) => sql`
@@ -71,6 +81,8 @@ test('a value that cannot be written is refused before anything is sent', async 
   const odd = prepared<{ value: unknown }, unknown>('odd', (at) => sql`SELECT ${at('value')}::text`);
   const value: { self?: unknown } = {};
   value.self = value;
-  await expect(deps.db.atOnce(tenantId, (tx) => Promise.all([rename(tx, { name: 'Never' }), odd(tx, { value })]))).rejects.toThrow('circular');
+  await expect(deps.db.atOnce(tenantId, (tx) => Promise.all([rename(tx, { name: 'Never' }), odd(tx, { value })]))).rejects.toThrow(
+    'circular',
+  );
   expect(await nameOf()).not.toEqual({ name: 'Never' });
 });

@@ -75,6 +75,8 @@ test('what is written together is committed together, or not at all', async () =
     );
   await deps.db.withTenant(tenantId, (tx) => together(tx, rename(tx, 'First'), one(tx, 1)));
   expect(await name()).toBe('First');
-  await expect(deps.db.withTenant(tenantId, (tx) => together(tx, rename(tx, 'Second'), () => Promise.reject(new Error('no'))))).rejects.toThrow('no');
+  await expect(
+    deps.db.withTenant(tenantId, (tx) => together(tx, rename(tx, 'Second'), () => Promise.reject(new Error('no')))),
+  ).rejects.toThrow('no');
   expect(await name()).toBe('First');
 });

@@ -2,7 +2,16 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestDatabase } from '#testing/database.ts';
-import { CHECKED_WORDS, type ColumnFacts, compareTables, ENUMS, kindOfPostgres, readColumn, readDeclarations, type Tables } from '#testing/table-types.ts';
+import {
+  CHECKED_WORDS,
+  type ColumnFacts,
+  compareTables,
+  ENUMS,
+  kindOfPostgres,
+  readColumn,
+  readDeclarations,
+  type Tables,
+} from '#testing/table-types.ts';
 
 let database: Awaited<ReturnType<typeof openTestDatabase>>;
 let owner: pg.Client;
@@ -29,7 +38,8 @@ async function readCatalogue(): Promise<Tables> {
       AND NOT c.relispartition
       AND c.relname <> 'schema_migrations'`);
   const tables: Record<string, Record<string, ColumnFacts>> = {};
-  for (const row of rows) (tables[row.table] ??= {})[row.column] = { kind: kindOfPostgres(row.type), nullable: row.nullable, optional: row.optional };
+  for (const row of rows)
+    (tables[row.table] ??= {})[row.column] = { kind: kindOfPostgres(row.type), nullable: row.nullable, optional: row.optional };
   return tables;
 }
 
@@ -61,7 +71,11 @@ test('type expressions are read as Kysely means them', () => {
   expect(readColumn('Generated<MessageClass[]>')).toEqual({ kind: 'message_class[]', nullable: false, optional: true });
   expect(readColumn(`'a' | 'b'`)).toEqual({ kind: 'text', nullable: false, optional: false });
   expect(readColumn('Json<Record<string, string>>')).toEqual({ kind: 'json', nullable: false, optional: false });
-  expect(readColumn('ColumnType<unknown, string | null | undefined, string | null>')).toEqual({ kind: 'json', nullable: true, optional: true });
+  expect(readColumn('ColumnType<unknown, string | null | undefined, string | null>')).toEqual({
+    kind: 'json',
+    nullable: true,
+    optional: true,
+  });
   expect(readColumn('GeneratedAlways<Date>')).toEqual({ kind: 'time', nullable: false, optional: true });
 });
 
@@ -78,7 +92,10 @@ test('the enums and checked words of the database are those of the code', async 
     Object.fromEntries(Object.entries(ENUMS).map(([name, words]) => sorted(name, words))),
   );
   for (const [constraint, words] of Object.entries(CHECKED_WORDS)) {
-    const { rows: found } = await owner.query<{ text: string }>('SELECT pg_get_constraintdef(oid) AS text FROM pg_constraint WHERE conname = $1', [constraint]);
+    const { rows: found } = await owner.query<{ text: string }>(
+      'SELECT pg_get_constraintdef(oid) AS text FROM pg_constraint WHERE conname = $1',
+      [constraint],
+    );
     expect(
       [...(found[0]?.text ?? '').matchAll(/'([^']+)'/g)].map((m) => m[1]),
       constraint,

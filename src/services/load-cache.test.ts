@@ -13,7 +13,11 @@ function counted(answers: readonly (string | undefined | Error)[]) {
 test('loads once for all who ask at the same time, and again after its lifetime or when the clock was put back', async () => {
   const cache = new LoadCache<string>(10, 2_000);
   const { load, loads } = counted(['one', 'two', 'three']);
-  expect(await Promise.all([cache.get('k', 5_000, load), cache.get('k', 5_000, load), cache.get('k', 6_999, load)])).toEqual(['one', 'one', 'one']);
+  expect(await Promise.all([cache.get('k', 5_000, load), cache.get('k', 5_000, load), cache.get('k', 6_999, load)])).toEqual([
+    'one',
+    'one',
+    'one',
+  ]);
   expect(loads()).toBe(1);
   expect(await cache.get('k', 7_000, load)).toBe('two');
   expect(await cache.get('k', 6_999, load)).toBe('three');

@@ -69,7 +69,6 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   world.people = crowd;
   const desk = await SubscriptionDesk.open(join(folder, 'subscriptions'), subscriptions);
   let url = '';
-
   const controls: Controls = {
     behaviour: () => world.behaviour,
     control: (change) => {
@@ -97,7 +96,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const port = await listen(server, options.port ?? 0, host);
   const smtpPort = await mail.listen(options.smtpPort ?? 0, host);
   const smtpPort2 = await mail2?.listen(options.second?.smtpPort ?? 0, host);
-  const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
+  const name = reachable(host);
   url = `http://${name}:${port}`;
 
   return {
@@ -107,13 +106,18 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     smtpUrl2: smtpPort2 === undefined ? undefined : `smtp://${name}:${smtpPort2}`,
     close: async () => {
       world.agenda.clear();
-      server.close();
-      server.closeAllConnections();
+      server.close().closeAllConnections();
       await Promise.all([mail.close(), mail2?.close(), crowd.close(), world.hooks.close()]);
       bouncer.close();
       world.calls.close();
     },
   };
+}
+
+/** The host as others on this machine write it in a URL. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 const nobody = { awake: false, arrived: () => undefined };

@@ -12,9 +12,9 @@ const SOME_STATUS_LINE = 'HTTP/1.1 200 ';
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]";
 /** RFC 9110 section 5.6.4 */
 const QUOTED = String.raw`"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"`;
-/** Of a chunk's extension. */
+/** The value of a chunk's extension. */
 const VALUE = `=${TOKEN}*(?:${QUOTED})?`;
-/** Of a field: no space before the colon, and no folded lines (RFC 9112 section 5). */
+/** The name of a field: there is no space before the colon, and no line is folded (RFC 9112 section 5). */
 const NAME = new RegExp(`^${TOKEN}+$`);
 /** A line's end that is half of one: who reads it otherwise sees other fields (RFC 9112 section 2.2). */
 export const HALF_AN_END = /\r(?!\n)|(?<!\r)\n|\0/;
@@ -60,7 +60,7 @@ export function fieldsOf(text: string, at: number): Record<string, string> | und
   return headers;
 }
 
-/** Of spaces and tabs (RFC 9110 section 5.6.3); `trim` also takes what no other reader would: a length of "5\xa0" is none. */
+/** Trims spaces and tabs alone (RFC 9110 section 5.6.3); `trim` also takes what no other reader would: a length of "5\xa0" is none. */
 export function trimmed(text: string, from: number, to: number): string {
   let [start, end] = [from, to];
   while (start < end && isSpace(text.charCodeAt(start))) start++;

@@ -56,7 +56,7 @@ export function hmac(key: Buffer, data: Buffer): Buffer {
 /** One object whose key is replaced for each message. Making the object costs as much as an HMAC, and its key objects are saved. */
 const agreement = createECDH('prime256v1');
 
-/** Of a subscription. */
+/** The keys of a subscription. */
 export interface Keys {
   /** 65 bytes */
   readonly point: Buffer;

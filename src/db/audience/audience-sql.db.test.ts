@@ -51,7 +51,10 @@ beforeAll(async () => {
       .execute(),
   );
   await deps.db.withTenant(tenantId, (tx) =>
-    tx.insertInto('recipients').values({ tenant_id: tenantId, tags: WORDS, skills: WORDS, lat: 0, lon: 0, erased_at: sql`now()` }).execute(),
+    tx
+      .insertInto('recipients')
+      .values({ tenant_id: tenantId, tags: WORDS, skills: WORDS, lat: 0, lon: 0, erased_at: sql`now()` })
+      .execute(),
   );
   await deps.db.withTenant(other, (tx) => tx.insertInto('recipients').values({ tenant_id: other, tags: WORDS, lat: 1, lon: 1 }).execute());
   everyone = await deps.db.withTenant(tenantId, (tx) =>
@@ -130,7 +133,9 @@ const { audience } = fc.letrec<{ audience: Audience; leaf: Audience }>((tie) => 
     fc.constant<Audience>({ all: true }),
     fc.subarray(WORDS, { minLength: 1 }).map((tags) => ({ tags })),
     fc.subarray(WORDS, { minLength: 1 }).map((skills) => ({ skills })),
-    fc.array(fc.integer({ min: 1, max: 450 }), { minLength: 1, maxLength: 30 }).map((ids) => ({ ids: ids.map((id) => encode(String(id))) })),
+    fc
+      .array(fc.integer({ min: 1, max: 450 }), { minLength: 1, maxLength: 30 })
+      .map((ids) => ({ ids: ids.map((id) => encode(String(id))) })),
     polygon.map((within) => ({ within })),
     fc
       .record({
@@ -188,7 +193,8 @@ describe('audience expressions', () => {
 });
 
 test('count, hash and highest id leave out the erased and other tenants, and the hash depends on the people alone', async () => {
-  const count = (expression: Audience) => deps.db.withTenant(tenantId, (tx) => countAndHash(tx, tenantId, audienceCondition(expression, decode)));
+  const count = (expression: Audience) =>
+    deps.db.withTenant(tenantId, (tx) => countAndHash(tx, tenantId, audienceCondition(expression, decode)));
   const all = await count({ all: true });
   expect(all).toMatchObject({ count: everyone.length, maxId: everyone.at(-1)?.id });
   expect(await count({ ids: everyone.map((who) => encode(who.id)).reverse() })).toEqual(all);
@@ -206,7 +212,11 @@ test('consent: life always, ops unless refused, bulk only when agreed', async ()
   const table = { null: [true, true, false], '{}': [true, false, false], '{bulk}': [true, false, true], '{life,ops}': [true, true, false] };
   for (const [consent, expected] of Object.entries(table))
     for (const [i, messageClass] of (['life', 'ops', 'bulk'] as const).entries())
-      expect([consent, messageClass, await ask(consent === 'null' ? null : consent, messageClass)]).toEqual([consent, messageClass, expected[i]]);
+      expect([consent, messageClass, await ask(consent === 'null' ? null : consent, messageClass)]).toEqual([
+        consent,
+        messageClass,
+        expected[i],
+      ]);
 });
 
 test('the box around a circle holds every point of it', () => {
@@ -216,7 +226,8 @@ test('the box around a circle holds every point of it', () => {
       fc.record({ lat: fc.double({ min: -90, max: 90, noNaN: true }), lon: fc.double({ min: -180, max: 180, noNaN: true }) }),
       (centre, point) => {
         const box = boxAround(centre, distanceKm(centre, point));
-        const inLon = box.west <= box.east ? point.lon >= box.west && point.lon <= box.east : point.lon >= box.west || point.lon <= box.east;
+        const inLon =
+          box.west <= box.east ? point.lon >= box.west && point.lon <= box.east : point.lon >= box.west || point.lon <= box.east;
         return inLon && point.lat >= box.south && point.lat <= box.north;
       },
     ),

@@ -28,9 +28,9 @@ const sender = async (unitsPerSecond: number | null) => {
     id,
     within,
     throttle: () =>
-      within((tx) => tx.selectFrom('senders').select('throttle').where('tenant_id', '=', tenantId).where('id', '=', id).executeTakeFirstOrThrow()).then(
-        (row) => row.throttle,
-      ),
+      within((tx) =>
+        tx.selectFrom('senders').select('throttle').where('tenant_id', '=', tenantId).where('id', '=', id).executeTakeFirstOrThrow(),
+      ).then((row) => row.throttle),
   };
 };
 
@@ -58,7 +58,9 @@ test('refusals of one second lower the pace once; successes bring it back to the
   // Just after a refusal the limit is near.
   for (let i = 0; i < 10; i++) await within((tx) => raisePace(tx, tenantId, id));
   expect(await throttle()).toBeCloseTo(0.82);
-  await within((tx) => sql`UPDATE senders SET throttled_at = now() - interval '31 seconds' WHERE tenant_id = ${tenantId} AND id = ${id}`.execute(tx));
+  await within((tx) =>
+    sql`UPDATE senders SET throttled_at = now() - interval '31 seconds' WHERE tenant_id = ${tenantId} AND id = ${id}`.execute(tx),
+  );
   for (let i = 0; i < 10; i++) await within((tx) => raisePace(tx, tenantId, id));
   expect(await throttle()).toBe(1);
 });

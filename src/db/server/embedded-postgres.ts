@@ -247,7 +247,8 @@ async function started(start: (port: number) => ChildProcess, urlOf: (port: numb
 async function untilReady(child: ChildProcess, url: string): Promise<void> {
   const { default: pg } = await import('pg');
   for (let i = 0; i < 600; i++) {
-    if (child.exitCode !== null) throw new Error(`PostgreSQL ended with code ${child.exitCode}; its log is postgres.log in the data folder`);
+    if (child.exitCode !== null)
+      throw new Error(`PostgreSQL ended with code ${child.exitCode}; its log is postgres.log in the data folder`);
     const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 1_000 });
     try {
       await client.connect();

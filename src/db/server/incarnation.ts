@@ -56,7 +56,10 @@ export class Incarnation {
     if (!row) throw new Error('admit() answered nothing');
     const { restored, ...memory } = row;
     if (restored !== null)
-      this.#log.error({ reason: restored }, 'the database was restored from a backup: nothing is sent until a person releases the installation');
+      this.#log.error(
+        { reason: restored },
+        'the database was restored from a backup: nothing is sent until a person releases the installation',
+      );
     this.#memory = memory;
     this.#live = true;
     if (tick || restored !== null) this.#keep(memory);

@@ -4,9 +4,12 @@ import { createEmptyDatabase, type TestDatabase } from '#testing/database.ts';
 import { migrationFolder } from '#testing/migration-folder.ts';
 import { migrate } from './migrate.ts';
 
-const TABLE = { '0001_boats.sql': 'CREATE TABLE boats (id integer NOT NULL, name text);\nINSERT INTO boats SELECT n FROM generate_series(1, 1000) n;\n' };
+const TABLE = {
+  '0001_boats.sql': 'CREATE TABLE boats (id integer NOT NULL, name text);\nINSERT INTO boats SELECT n FROM generate_series(1, 1000) n;\n',
+};
 const INDEX = '0002_boats_by_id.sql';
-const BUILD = '-- Boats are found by their number.\n-- outside a transaction\nCREATE UNIQUE INDEX CONCURRENTLY boats_id\n  ON boats (id);\n';
+const BUILD =
+  '-- Boats are found by their number.\n-- outside a transaction\nCREATE UNIQUE INDEX CONCURRENTLY boats_id\n  ON boats (id);\n';
 
 let database: TestDatabase;
 let owner: pg.Client;
@@ -31,7 +34,8 @@ const applied = async (): Promise<string[]> =>
   (await owner.query<{ name: string }>('SELECT name FROM schema_migrations ORDER BY name')).rows.map((row) => row.name);
 /** Whether the index is whole; undefined where there is none. */
 const index = async (): Promise<boolean | undefined> =>
-  (await owner.query<{ indisvalid: boolean }>(`SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('boats_id')`)).rows[0]?.indisvalid;
+  (await owner.query<{ indisvalid: boolean }>(`SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('boats_id')`)).rows[0]
+    ?.indisvalid;
 /** Resolves with its process once the migration waits for a lock. */
 async function waiting(): Promise<number> {
   let pid: number | undefined;
@@ -110,7 +114,9 @@ describe('an index outside a transaction', () => {
     ['another statement', '-- outside a transaction\nUPDATE boats SET id = id + 1;\n'],
     ['an index without a name', '-- outside a transaction\nCREATE INDEX CONCURRENTLY ON boats (id);\n'],
   ])('%s: refused, since it could not be begun again', async (_, text) => {
-    await expect(migrate(database.url, { folder: migrationFolder({ ...TABLE, [INDEX]: text }) })).rejects.toThrow(`migration ${INDEX}: outside a transaction`);
+    await expect(migrate(database.url, { folder: migrationFolder({ ...TABLE, [INDEX]: text }) })).rejects.toThrow(
+      `migration ${INDEX}: outside a transaction`,
+    );
     expect(await applied()).toEqual(Object.keys(TABLE));
     expect(await index()).toBeUndefined();
   });

@@ -36,7 +36,10 @@ const LOCKED = new Set(['55P03', '40P01']);
  * @returns names of the files applied now
  * @throws ConfigError when the database has migrations, or texts of them, that this version does not know; it is untouched then
  */
-export async function migrate(url: string, { folder = MIGRATIONS, dataFolder, patience = PATIENCE }: MigrateOptions = {}): Promise<string[]> {
+export async function migrate(
+  url: string,
+  { folder = MIGRATIONS, dataFolder, patience = PATIENCE }: MigrateOptions = {},
+): Promise<string[]> {
   const client = new pg.Client({ connectionString: url, application_name: 'muster-migrate' });
   // Lost between two statements: the next one fails with it.
   client.on('error', () => undefined);
@@ -45,7 +48,11 @@ export async function migrate(url: string, { folder = MIGRATIONS, dataFolder, pa
     await checkServer(client);
     await takeTurn(client);
     await client.query(
-      `CREATE TABLE IF NOT EXISTS schema_migrations (name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
+      `CREATE TABLE IF NOT EXISTS schema_migrations (
+        name text PRIMARY KEY,
+        sha256 text NOT NULL,
+        applied_at timestamptz NOT NULL DEFAULT now()
+      )`,
     );
     const { rows } = await client.query<{ name: string; sha256: string }>('SELECT name, sha256 FROM schema_migrations ORDER BY name');
     const files = await readMigrations(folder);
@@ -60,7 +67,10 @@ export async function migrate(url: string, { folder = MIGRATIONS, dataFolder, pa
   }
 }
 
-/** Asked again and again: a session that waits inside a statement holds a snapshot, and CREATE INDEX CONCURRENTLY waits for all of those. */
+/**
+ * Asks for the lock again and again: a session that waits inside a statement holds a snapshot, and CREATE INDEX CONCURRENTLY
+ * waits for all of those.
+ */
 async function takeTurn(client: pg.Client): Promise<void> {
   for (;;) {
     const { rows } = await client.query<{ ours: boolean }>(`SELECT pg_try_advisory_lock(hashtext('muster-migrations')) AS ours`);
@@ -85,7 +95,8 @@ async function runInTransaction(client: pg.Client, file: MigrationFile, { lockMs
       if (!LOCKED.has((error as { code?: string }).code ?? '')) throw error;
       if (left === 0)
         throw new Error(
-          `migration ${file.name} did not get its locks in ${tries} tries (${(error as Error).message}); nothing of it was applied: run it again`,
+          `migration ${file.name} did not get its locks in ${tries} tries (${(error as Error).message}); ` +
+            'nothing of it was applied: run it again',
           {
             cause: error,
           },
@@ -103,7 +114,8 @@ async function runInTransaction(client: pg.Client, file: MigrationFile, { lockMs
 async function buildIndex(client: pg.Client, { name, text, ...file }: MigrationFile): Promise<void> {
   const statement = text.replace(/^\s*--.*\n/gm, '').trim();
   const index = /^CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(\w+)\s+ON\s[^;]+;$/.exec(statement)?.[1];
-  if (index === undefined) throw new Error(`migration ${name}: outside a transaction there is one statement, CREATE INDEX CONCURRENTLY with a name`);
+  if (index === undefined)
+    throw new Error(`migration ${name}: outside a transaction there is one statement, CREATE INDEX CONCURRENTLY with a name`);
   const drop = `DROP INDEX CONCURRENTLY IF EXISTS ${index}`;
   await client.query('SET lock_timeout = 0');
   await client.query(drop);

@@ -14,7 +14,9 @@ import { dumpSchema } from './schema-dump.ts';
 
 const files = await readMigrations(MIGRATIONS);
 const texts = (first: boolean, count: number): Record<string, string> =>
-  Object.fromEntries(files.slice(0, count).map(({ name, text }) => [name, first && name === '0001_foundation.sql' ? firstFoundation(text) : text]));
+  Object.fromEntries(
+    files.slice(0, count).map(({ name, text }) => [name, first && name === '0001_foundation.sql' ? firstFoundation(text) : text]),
+  );
 
 /** Every level that was ever released, each with the first text of 0001 and with the present one. A new file adds its own. */
 const LEVELS = files.flatMap((file, i) =>
@@ -76,7 +78,9 @@ const without = (some: readonly number[]): number[] => everybody.filter((id) => 
 /** Who was called before is not called again; of whom nobody knows, what the class promises; everybody else exactly once. */
 async function expectCalls(deps: TestDeps, called: boolean): Promise<void> {
   const calls = (await workOff(deps)).map((call) => {
-    const ref = unpackRef(deps.tokens.open('receipt', call.ref) ?? deps.tokens.openLower('bounce', call.ref) ?? { a: 0, b: 0, extra: 0xffff });
+    const ref = unpackRef(
+      deps.tokens.open('receipt', call.ref) ?? deps.tokens.openLower('bounce', call.ref) ?? { a: 0, b: 0, extra: 0xffff },
+    );
     if (!ref) throw new Error('a call carries a reference');
     return ref;
   });

@@ -61,7 +61,7 @@ export interface PushSubscriptionKeys {
 
 /** One person on one channel. */
 export interface Target {
-  /** Of the kind that the channel's facts name: E.164, a mail address, or '' where subscriptions take its place. */
+  /** An address of the kind that the channel's facts name: E.164, a mail address, or '' where subscriptions take its place. */
   readonly address: string;
   /** Every live subscription of this person, for a channel that uses them. */
   readonly subscriptions?: readonly PushSubscriptionKeys[];

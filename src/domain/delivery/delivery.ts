@@ -13,7 +13,7 @@ export interface Settlement {
   readonly uncounted: boolean;
 }
 
-/** How long a class waits for evidence after a doubtful call, before it acts (delivery.md, promise per message). */
+/** How long a class waits for evidence after a doubtful call, before it acts. */
 export const DOUBT_WINDOW_MS: Record<MessageClass, number> = { life: 10_000, ops: 60_000, bulk: 60_000 };
 
 /** After so many calls, the first one included, a delivery is given up. */

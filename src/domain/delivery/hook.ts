@@ -12,7 +12,7 @@ interface HookBase {
   /** Who calls, for refusals. */
   readonly caller: string;
   readonly method: 'post';
-  /** For the description of the API. */
+  /** What the description of the API says of it. */
   readonly summary: string;
   readonly description: string;
   /** Media type of the body; any other is answered 415. */

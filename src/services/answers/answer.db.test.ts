@@ -14,8 +14,11 @@ afterAll(() => deps.close());
 
 const within = <T>(work: Parameters<typeof deps.db.withTenant<T>>[1]) => deps.db.withTenant(tenantId, work);
 const answerOf = (messageId: string, recipientId: string) =>
-  within((tx) => tx.selectFrom('answers').selectAll().where('message_id', '=', messageId).where('recipient_id', '=', recipientId).executeTakeFirst());
-const events = (messageId: string) => within((tx) => tx.selectFrom('answer_events').selectAll().where('message_id', '=', messageId).orderBy('id').execute());
+  within((tx) =>
+    tx.selectFrom('answers').selectAll().where('message_id', '=', messageId).where('recipient_id', '=', recipientId).executeTakeFirst(),
+  );
+const events = (messageId: string) =>
+  within((tx) => tx.selectFrom('answer_events').selectAll().where('message_id', '=', messageId).orderBy('id').execute());
 const tally = async (messageId: string) => {
   const rows = await within((tx) =>
     tx
@@ -33,7 +36,9 @@ test('2,000 people answer at once: each has one answer, and the tally agrees', a
   const message = await addMessage(deps, tenantId);
   const people = await addRecipients(deps, tenantId, 2000);
   const results = await Promise.all(
-    people.map((recipientId, i) => recordAnswer(deps, { tenantId, messageId: message, recipientId, key: i % 3 === 0 ? 'no' : 'yes', way: 'page' })),
+    people.map((recipientId, i) =>
+      recordAnswer(deps, { tenantId, messageId: message, recipientId, key: i % 3 === 0 ? 'no' : 'yes', way: 'page' }),
+    ),
   );
   expect(results.every((r) => r.first)).toBe(true);
   expect(await tally(message)).toEqual({ yes: 1333, no: 667 });
@@ -44,7 +49,9 @@ test('50 answers of one person at once: one is first, its time stays, every chan
   const message = await addMessage(deps, tenantId);
   const [person = ''] = await addRecipients(deps, tenantId, 1);
   const results = await Promise.all(
-    Array.from({ length: 50 }, (_, i) => recordAnswer(deps, { tenantId, messageId: message, recipientId: person, key: i % 2 ? 'no' : 'yes', way: 'page' })),
+    Array.from({ length: 50 }, (_, i) =>
+      recordAnswer(deps, { tenantId, messageId: message, recipientId: person, key: i % 2 ? 'no' : 'yes', way: 'page' }),
+    ),
   );
   expect(results.filter((r) => r.first)).toHaveLength(1);
   const before = await answerOf(message, person);
@@ -60,7 +67,8 @@ test('50 answers of one person at once: one is first, its time stays, every chan
 test('the same answer again, and the same text again, change nothing', async () => {
   const message = await addMessage(deps, tenantId);
   const [person = ''] = await addRecipients(deps, tenantId, 1);
-  const answer = (key: string, dedupKey?: string) => recordAnswer(deps, { tenantId, messageId: message, recipientId: person, key, way: 'sms', dedupKey });
+  const answer = (key: string, dedupKey?: string) =>
+    recordAnswer(deps, { tenantId, messageId: message, recipientId: person, key, way: 'sms', dedupKey });
   expect(await answer('yes', 'SM1')).toMatchObject({ first: true, key: 'yes', previousKey: null });
   expect(await answer('yes')).toMatchObject({ first: false, key: 'yes', previousKey: 'yes' });
   expect(await answer('no', 'SM2')).toMatchObject({ first: false, key: 'no', previousKey: 'yes' });
@@ -87,7 +95,9 @@ test('refused: unknown answer, draft, over, erased, another tenant; and the othe
   const late = await addMessage(deps, tenantId, { state: 'expired', expiresInHours: -71 });
   const silent = await addMessage(deps, tenantId, { answers: [] });
   const [one = '', two = ''] = await addRecipients(deps, tenantId, 2);
-  await within((tx) => tx.updateTable('recipients').set({ erased_at: new Date(), name: null, phone: null, email: null }).where('id', '=', two).execute());
+  await within((tx) =>
+    tx.updateTable('recipients').set({ erased_at: new Date(), name: null, phone: null, email: null }).where('id', '=', two).execute(),
+  );
   const other = await deps.tenant();
   const cases: [string, string, string, number, string][] = [
     [message, one, 'perhaps', tenantId, 'unknown_answer'],
@@ -102,7 +112,9 @@ test('refused: unknown answer, draft, over, erased, another tenant; and the othe
     [silent, one, 'seen', tenantId, ''],
   ];
   const got = await Promise.allSettled(
-    cases.map(([messageId, recipientId, key, tenant]) => recordAnswer(deps, { tenantId: tenant, messageId, recipientId, key, way: 'page' })),
+    cases.map(([messageId, recipientId, key, tenant]) =>
+      recordAnswer(deps, { tenantId: tenant, messageId, recipientId, key, way: 'page' }),
+    ),
   );
   expect(got.map((r) => (r.status === 'rejected' ? (r.reason as { code: string }).code : ''))).toEqual(cases.map((c) => c[4]));
 });

@@ -74,7 +74,14 @@ export async function* streamAnswers(ctx: Context, publicMessageId: string, key?
   }
 }
 
-async function readRows(tx: Tx, ctx: Context, messageId: string, key: string | undefined, after: TimePosition | undefined, limit: number): Promise<Row[]> {
+async function readRows(
+  tx: Tx,
+  ctx: Context,
+  messageId: string,
+  key: string | undefined,
+  after: TimePosition | undefined,
+  limit: number,
+): Promise<Row[]> {
   const ofTenant = tx.selectFrom('messages').select('id').where('tenant_id', '=', ctx.tenantId);
   if (!(await ofTenant.where('id', '=', messageId).executeTakeFirst())) throw notFound('message');
   const { rows } = await sql<Row>`

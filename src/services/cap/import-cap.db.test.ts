@@ -24,7 +24,9 @@ afterAll(() => deps.close());
 
 let numbers = 0;
 const at = (seconds: number): string => `${new Date(deps.clock.now() + seconds * 1000).toISOString().slice(0, 19)}+00:00`;
-function alertXml(change: { identifier?: string; sent?: string; msgType?: string; references?: string; expires?: string; status?: string } = {}): string {
+function alertXml(
+  change: { identifier?: string; sent?: string; msgType?: string; references?: string; expires?: string; status?: string } = {},
+): string {
   const { identifier = `A-${++numbers}`, sent = at(0), msgType = 'Alert', references, expires = at(3600), status = 'Actual' } = change;
   return `<?xml version="1.0" encoding="UTF-8"?><alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"><identifier>${identifier}</identifier><sender>met@example.test</sender><sent>${sent}</sent>
 <status>${status}</status><msgType>${msgType}</msgType><scope>Public</scope>${references ? `<references>${references}</references>` : ''}
@@ -83,17 +85,27 @@ describe('importCap', () => {
     const early = await take(alertXml({ msgType: 'Update', references }));
     expect(early.message).toMatchObject({ followsId: first.message.id, kind: 'original' });
     await launchMessage(ctx, first.message.id);
-    expect((await take(alertXml({ msgType: 'Update', references }))).message).toMatchObject({ followsId: first.message.id, kind: 'correction' });
+    expect((await take(alertXml({ msgType: 'Update', references }))).message).toMatchObject({
+      followsId: first.message.id,
+      kind: 'correction',
+    });
     const cancel = await take(alertXml({ msgType: 'Cancel', references }));
     expect(cancel.message).toMatchObject({ followsId: first.message.id, kind: 'all_clear' });
-    expect((await take(alertXml({ msgType: 'Cancel', references: 'met@example.test,never,2026-01-01T00:00:00+00:00' }))).message.followsId).toBeNull();
+    expect(
+      (await take(alertXml({ msgType: 'Cancel', references: 'met@example.test,never,2026-01-01T00:00:00+00:00' }))).message.followsId,
+    ).toBeNull();
     const original = await exported(first.message);
-    expect(await exported(cancel.message)).toMatchObject({ msgType: 'Cancel', references: `muster.example,${original.identifier},${original.sent}` });
+    expect(await exported(cancel.message)).toMatchObject({
+      msgType: 'Cancel',
+      references: `muster.example,${original.identifier},${original.sent}`,
+    });
   });
 
   it('writes nothing where the alert is refused', async () => {
     const count = () =>
-      inTenant(ctx, (tx) => tx.selectFrom('messages').select('id').where('tenant_id', '=', ctx.tenantId).execute()).then((rows) => rows.length);
+      inTenant(ctx, (tx) => tx.selectFrom('messages').select('id').where('tenant_id', '=', ctx.tenantId).execute()).then(
+        (rows) => rows.length,
+      );
     const before = await count();
     await expect(take(alertXml().replace('1,2 3', '1,2'))).rejects.toMatchObject({
       status: 422,
@@ -101,7 +113,9 @@ describe('importCap', () => {
       errors: [{ field: 'info[0].area[0].circle[0]' }],
     });
     await expect(take(alertXml().replace('Severe', 'Bad'))).rejects.toMatchObject({ status: 400, code: 'cap_schema' });
-    await expect(take(alertXml(), { ...ctx, actor: { ...systemActor, scopes: new Set(['read'] as const) } })).rejects.toMatchObject({ status: 403 });
+    await expect(take(alertXml(), { ...ctx, actor: { ...systemActor, scopes: new Set(['read'] as const) } })).rejects.toMatchObject({
+      status: 403,
+    });
     expect(await count()).toBe(before);
   });
 });
@@ -152,7 +166,11 @@ describe.skipIf(!hasData)('real alerts', () => {
 
   it('exports whatever a person wrote as valid CAP', async () => {
     for (const text of ['<&> "ünï" 😀 {{first_name}}', '{{link}}', 'a\n\nb'])
-      for (const audience of [{ all: true as const }, { not: { near: { lat: 1, lon: 2, km: 3 } } }, { near: { lat: -0.00000001, lon: 2, km: 3 } }]) {
+      for (const audience of [
+        { all: true as const },
+        { not: { near: { lat: 1, lon: 2, km: 3 } } },
+        { near: { lat: -0.00000001, lon: 2, km: 3 } },
+      ]) {
         const message = await createMessage(ctx, {
           class: 'ops',
           drill: true,

@@ -108,7 +108,12 @@ describe('receipts', () => {
     expect((await getMessage(ctx, message.id)).deliveries).toMatchObject({ delivered: 1, accepted: 5 });
     const [a, b] = carrier.calls.slice(1);
     if (!a || !b) throw new Error('calls expected');
-    const receipt = (call: CarrierCall, state: 'accepted' | 'delivered' | 'failed') => ({ ref: refOf(call), state, providerId: null, code: null });
+    const receipt = (call: CarrierCall, state: 'accepted' | 'delivered' | 'failed') => ({
+      ref: refOf(call),
+      state,
+      providerId: null,
+      code: null,
+    });
     await recordReceipts(deps, ctx.tenantId, [receipt(a, 'failed'), receipt(b, 'delivered'), receipt(a, 'delivered')]);
     await recordReceipts(deps, ctx.tenantId, [receipt(a, 'failed'), receipt(b, 'accepted'), receipt(b, 'failed')]);
     const view = await getMessage(ctx, message.id);
@@ -195,11 +200,15 @@ describe('what is refused', () => {
       code: 'invalid_message',
       errors: [{ field: 'expiresAt', code: 'expired' }],
     });
-    await expect(bench.launch('life', { expiresAt: undefined })).rejects.toMatchObject({ errors: [{ field: 'expiresAt', code: 'expiry_required' }] });
+    await expect(bench.launch('life', { expiresAt: undefined })).rejects.toMatchObject({
+      errors: [{ field: 'expiresAt', code: 'expiry_required' }],
+    });
     await expect(bench.launch('ops', { audienceHash: '1' })).rejects.toMatchObject({ status: 409, code: 'audience_changed' });
     await expect(bench.launch('life')).rejects.toMatchObject({ status: 409, code: 'approval_required' });
     await bench.launch('ops');
-    const { rows } = await deps.db.withTenant(ctx.tenantId, (tx) => sql<{ n: string }>`SELECT count(*) AS n FROM messages WHERE state <> 'draft'`.execute(tx));
+    const { rows } = await deps.db.withTenant(ctx.tenantId, (tx) =>
+      sql<{ n: string }>`SELECT count(*) AS n FROM messages WHERE state <> 'draft'`.execute(tx),
+    );
     expect(rows[0]?.n).toBe('1');
   });
 });

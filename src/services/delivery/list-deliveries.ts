@@ -57,7 +57,14 @@ export async function* streamDeliveries(ctx: Context, publicId: string, input: F
   }
 }
 
-async function readRows(tx: Tx, ctx: Context, messageId: string, input: ListDeliveries, after: Position | undefined, limit: number): Promise<Row[]> {
+async function readRows(
+  tx: Tx,
+  ctx: Context,
+  messageId: string,
+  input: ListDeliveries,
+  after: Position | undefined,
+  limit: number,
+): Promise<Row[]> {
   const states = input.state === undefined ? null : typeof input.state === 'string' ? [input.state] : [...input.state];
   const { rows } = await sql<Row>`
     SELECT d.recipient_id, p.name, d.channel, d.wave, d.state, d.attempts, d.code, d.marked_at, d.settled_at, d.provider_id

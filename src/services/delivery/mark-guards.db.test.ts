@@ -35,7 +35,12 @@ describe('a launched message that is changed is stopped for good, on record', ()
       {},
       `approval_needed = true, approved_at = now(), changed_by = ARRAY['key:' || (SELECT id FROM api_keys)], approved_by = 'user:' || (SELECT id FROM users)`,
     ],
-    ['more people are planned than were approved', 'audience', {}, `approval_needed = true, approved_at = now(), approved_by = 'user:9', audience_count = 4`],
+    [
+      'more people are planned than were approved',
+      'audience',
+      {},
+      `approval_needed = true, approved_at = now(), approved_by = 'user:9', audience_count = 4`,
+    ],
     ['its drill says that it is none', 'drill_text', { drill: true }, `text = '{"en": "This is not a drill"}'`],
     ['its drill says so in German', 'drill_text', { drill: true }, `text = '{"en": "Go", "de": "Dies ist KEINE ÜBUNG"}'`],
     ['its drill says so in French', 'drill_text', { drill: true }, `text = '{"fr": "Ceci n’est pas un exercice"}'`],
@@ -50,7 +55,11 @@ describe('a launched message that is changed is stopped for good, on record', ()
     await bench.work(carrier, 'ops');
     await bench.plan();
     expect(carrier.calls).toEqual([]);
-    expect(await getMessage(bench.ctx, message.id)).toMatchObject({ state: 'stopped', stoppedBy: `guard:${guard}`, deliveries: { cancelled: 5, pending: 0 } });
+    expect(await getMessage(bench.ctx, message.id)).toMatchObject({
+      state: 'stopped',
+      stoppedBy: `guard:${guard}`,
+      deliveries: { cancelled: 5, pending: 0 },
+    });
     const rows = await bench.run(sql`SELECT detail FROM audit_log WHERE action = 'message.guard'`);
     expect(rows).toEqual([{ detail: { guard: `guard:${guard}` } }]);
   });
@@ -134,7 +143,9 @@ test('nobody is sent more messages within an hour than the tenant allows; life i
 test('a correction of a message that nobody had is refused, and the message is stopped', async () => {
   const bench = await opened();
   const message = await bench.launch('ops', { channels: ['sms'] });
-  await expect(correctMessage(bench.ctx, message.id, { kind: 'correction', text: { en: 'No' } })).rejects.toMatchObject({ code: 'nobody_had_it' });
+  await expect(correctMessage(bench.ctx, message.id, { kind: 'correction', text: { en: 'No' } })).rejects.toMatchObject({
+    code: 'nobody_had_it',
+  });
   expect((await getMessage(bench.ctx, message.id)).state).toBe('stopped');
 });
 
@@ -154,7 +165,9 @@ test('a correction calls nobody who cannot have had the first, whoever came into
   const correction = await correctMessage(bench.ctx, first.id, { kind: 'correction', text: { en: 'It is off' } });
   await bench.plan();
   const id = deps.ids.decode('msg', correction.id);
-  await bench.run(sql`UPDATE batches SET ids = ids || (SELECT max(id) FROM recipients), to_id = (SELECT max(id) FROM recipients) WHERE message_id = ${id}`);
+  await bench.run(
+    sql`UPDATE batches SET ids = ids || (SELECT max(id) FROM recipients), to_id = (SELECT max(id) FROM recipients) WHERE message_id = ${id}`,
+  );
   const carrier = carriers();
   await bench.work(carrier, 'ops');
   expect(carrier.calls).toHaveLength(5);

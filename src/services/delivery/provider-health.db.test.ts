@@ -68,7 +68,8 @@ describe('a provider that fails', () => {
     expect(ward.calls, 'nobody is called until a probe is due').toHaveLength(asked);
     const waiting = await inTenant(
       bench,
-      (tenantId) => sql<{ n: number }>`SELECT count(*)::int AS n FROM batches WHERE tenant_id = ${tenantId} AND state = 'planned' AND due_at <= now()`,
+      (tenantId) =>
+        sql<{ n: number }>`SELECT count(*)::int AS n FROM batches WHERE tenant_id = ${tenantId} AND state = 'planned' AND due_at <= now()`,
     );
     expect(waiting[0]?.n, 'and no batch is claimed again and again meanwhile').toBe(0);
 
@@ -79,7 +80,11 @@ describe('a provider that fails', () => {
     ward.says[1] = ACCEPTED;
     await bench.makeDue();
     await bench.work(ward.carriers, 'bulk');
-    expect(await statesOf(bench, message.id), 'the rest follows at once').toMatchObject({ accepted: 2_000 - asked - 3, unresolved: asked + 3, pending: 0 });
+    expect(await statesOf(bench, message.id), 'the rest follows at once').toMatchObject({
+      accepted: 2_000 - asked - 3,
+      unresolved: asked + 3,
+      pending: 0,
+    });
   });
 
   test('refusing a probe costs nobody an attempt', async () => {
@@ -119,11 +124,15 @@ describe('a provider that fails', () => {
     const probes = (): Promise<{ s: number }[]> =>
       inTenant(
         bench,
-        (tenantId) => sql<{ s: number }>`SELECT extract(epoch FROM breaker_probe_at - now())::float8 AS s FROM senders WHERE tenant_id = ${tenantId}`,
+        (tenantId) =>
+          sql<{ s: number }>`SELECT extract(epoch FROM breaker_probe_at - now())::float8 AS s FROM senders WHERE tenant_id = ${tenantId}`,
       );
     const worker = bench.worker({
       ...ward.carriers,
-      channels: { ...ward.carriers.channels, sms: { ...ward.carriers.channels.sms, prepare: () => ({ send: () => new Promise(() => undefined) }) } },
+      channels: {
+        ...ward.carriers.channels,
+        sms: { ...ward.carriers.channels.sms, prepare: () => ({ send: () => new Promise(() => undefined) }) },
+      },
     });
     const leased = () => expect.poll(async () => (await probes())[0]?.s ?? 0, { timeout: 10_000 }).toBeGreaterThan(6);
     // The oldest may hold those in doubt alone, of whom a campaign calls nobody: then it gives the probe back.
@@ -224,7 +233,10 @@ describe('a sender that works again', () => {
       const failed = ward.by(1);
       // Nothing waits for the first; it is due to be asked, for life since long.
       const due = (ago: string) =>
-        inTenant(bench, (tenantId) => sql`UPDATE senders SET breaker_probe_at = now() - ${ago}::interval WHERE tenant_id = ${tenantId} AND account = 1`);
+        inTenant(
+          bench,
+          (tenantId) => sql`UPDATE senders SET breaker_probe_at = now() - ${ago}::interval WHERE tenant_id = ${tenantId} AND account = 1`,
+        );
       await due('1 second');
       const early = await bench.launch(messageClass, sms);
       await bench.work(ward.carriers, messageClass);
@@ -270,7 +282,10 @@ describe('opt-outs', () => {
     await optOut(bench, 'First', 2);
     await bench.work(ward.carriers, 'bulk');
     expect(await statesOf(bench, planned.id)).toMatchObject({ accepted: 18, failed: 2 });
-    const codes = await inTenant(bench, (tenantId) => sql<{ code: string }>`SELECT code FROM deliveries WHERE tenant_id = ${tenantId} AND state = 'failed'`);
+    const codes = await inTenant(
+      bench,
+      (tenantId) => sql<{ code: string }>`SELECT code FROM deliveries WHERE tenant_id = ${tenantId} AND state = 'failed'`,
+    );
     expect(codes.map((row) => row.code)).toEqual(['suppressed', 'suppressed']);
   });
 
@@ -313,7 +328,10 @@ describe('refused credentials', () => {
     const campaign = await bench.launch('bulk', sms);
     await bench.work(ward.carriers, 'bulk');
     expect(await statesOf(bench, campaign.id)).toMatchObject({ pending: 400, failed: 0 });
-    expect((await senderNames(bench)).get('First')).toMatchObject({ stoppedAt: expect.any(String), stoppedReason: expect.stringContaining('20003') });
+    expect((await senderNames(bench)).get('First')).toMatchObject({
+      stoppedAt: expect.any(String),
+      stoppedReason: expect.stringContaining('20003'),
+    });
     const [facts] = await inTenant(
       bench,
       (tenantId) => sql<{ audits: number; suppressions: number }>`
@@ -331,7 +349,9 @@ describe('refused credentials', () => {
     await releaseSender(bench.ctx, id);
     await bench.makeDue();
     await bench.work(ward.carriers, 'bulk');
-    expect(await statesOf(bench, campaign.id), 'released, what waited goes out by the sender it was planned for').toMatchObject({ accepted: 400 });
+    expect(await statesOf(bench, campaign.id), 'released, what waited goes out by the sender it was planned for').toMatchObject({
+      accepted: 400,
+    });
     expect((await senderNames(bench)).get('First')).toMatchObject({ stoppedAt: null, stoppedReason: null });
   });
 });

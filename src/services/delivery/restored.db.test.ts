@@ -32,7 +32,10 @@ function processOn(url: string, memory: Incarnation): Database {
   return openDatabase({ url, role: 'muster_api', max: 3, name: 'process', log, admit: memory.admit });
 }
 const stopOf = async (db: Database) => {
-  const { rows } = await sql<{ by: string | null; why: string | null }>`SELECT stopped_by AS by, stopped_reason AS why FROM installation`.execute(db.across);
+  const { rows } = await sql<{
+    by: string | null;
+    why: string | null;
+  }>`SELECT stopped_by AS by, stopped_reason AS why FROM installation`.execute(db.across);
   return rows[0];
 };
 const RUNNING = { by: null, why: null };
@@ -199,5 +202,6 @@ describe('one server', () => {
   });
 
   /** As a person does. */
-  const release = () => withClient(server.url, (client) => client.query('UPDATE installation SET stopped_at = NULL, stopped_by = NULL, stopped_reason = NULL'));
+  const release = () =>
+    withClient(server.url, (client) => client.query('UPDATE installation SET stopped_at = NULL, stopped_by = NULL, stopped_reason = NULL'));
 });

@@ -95,7 +95,12 @@ function busiest(times: readonly number[]): number {
   return most;
 }
 
-async function calls(rate: number, make: (time: SlowTime) => Worker[], seconds: number, slots = new ConnectionSlots(1_000)): Promise<number[]> {
+async function calls(
+  rate: number,
+  make: (time: SlowTime) => Worker[],
+  seconds: number,
+  slots = new ConnectionSlots(1_000),
+): Promise<number[]> {
   const time = new SlowTime();
   const row = new Row(time, rate);
   const called: number[] = [];
@@ -114,7 +119,8 @@ function chance(seed: number): () => number {
   };
 }
 
-const share = (called: readonly number[], rate: number, seconds: number): number => called.filter((at) => at >= 2_000).length / (rate * (seconds - 2));
+const share = (called: readonly number[], rate: number, seconds: number): number =>
+  called.filter((at) => at >= 2_000).length / (rate * (seconds - 2));
 
 describe('several workers of one sender', () => {
   test('timers of a few milliseconds cost nothing', async () => {

@@ -23,7 +23,9 @@ test('who was called three times by workers that died is called while nobody els
   await deps.db.withTenant(tenantId, async (tx) => {
     await sql`INSERT INTO deliveries (message_id, recipient_id, channel, wave, tenant_id, sender_id, batch_id, state, attempts, fence, marked_at, code, next_at)
       SELECT b.message_id, u.id, b.channel, b.wave, b.tenant_id, b.sender_id, b.id, 'unknown', 3, 0, now(), 'lease_passed', now()
-      FROM batches b CROSS JOIN LATERAL unnest(b.ids[:${SUSPECTS}::int]) u(id) WHERE b.tenant_id = ${tenantId} AND b.message_id = ${messageId}`.execute(tx);
+      FROM batches b CROSS JOIN LATERAL unnest(b.ids[:${SUSPECTS}::int]) u(id) WHERE b.tenant_id = ${tenantId} AND b.message_id = ${messageId}`.execute(
+      tx,
+    );
     await sql`UPDATE batches SET marked = ${SUSPECTS} WHERE tenant_id = ${tenantId} AND message_id = ${messageId}`.execute(tx);
   });
   const suspected = new Set(

@@ -103,7 +103,8 @@ async function ratesOf(tx: Tx, tenantId: number, chosen: ChosenSenders): Promise
   );
 }
 
-export const channelsOf = (plan: readonly PlanStep[]): Channel[] => CHANNELS.filter((channel) => plan.some((step) => step.channels.includes(channel)));
+export const channelsOf = (plan: readonly PlanStep[]): Channel[] =>
+  CHANNELS.filter((channel) => plan.some((step) => step.channels.includes(channel)));
 
 const sumOf = <T>(items: readonly T[], of: (item: T) => number): number => items.reduce((sum, item) => sum + of(item), 0);
 

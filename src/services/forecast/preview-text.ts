@@ -75,10 +75,15 @@ interface Sized {
   readonly worst: SegmentCount;
 }
 
-const longer = (a: SegmentCount, b: SegmentCount): SegmentCount => (b.segments > a.segments || (b.segments === a.segments && b.units > a.units) ? b : a);
+const longer = (a: SegmentCount, b: SegmentCount): SegmentCount =>
+  b.segments > a.segments || (b.segments === a.segments && b.units > a.units) ? b : a;
 
 /** The sizes of a message on one channel over its people. @param of.locale what people read who have no language of their own */
-function sizesOf(ctx: Pick<Context, 'config'>, message: RenderInput, of: { channel: SegmentChannel; groups: readonly PreviewGroup[]; locale: string }): Sized {
+function sizesOf(
+  ctx: Pick<Context, 'config'>,
+  message: RenderInput,
+  of: { channel: SegmentChannel; groups: readonly PreviewGroup[]; locale: string },
+): Sized {
   const { channel, groups } = of;
   const bodies = new Map(Object.keys(message.text).map((locale) => [locale, renderMessage(message, locale, channel).body]));
   const size = (locale: string, name: string, firstName: string): SegmentCount =>

@@ -17,7 +17,11 @@ const FOLLOW_UP: PlanStep[] = [{ channels: [...CHANNELS], mode: 'parallel', afte
  * frozen, and not the launch: looking at the names and languages of a million people takes a second, and the first calls must
  * not wait for it. What waits at the senders is counted without the message itself.
  */
-export async function storeForecast(deps: Pick<Deps, 'db' | 'ids' | 'config' | 'clock'>, tenantId: number, messageId: string): Promise<void> {
+export async function storeForecast(
+  deps: Pick<Deps, 'db' | 'ids' | 'config' | 'clock'>,
+  tenantId: number,
+  messageId: string,
+): Promise<void> {
   await deps.db.withTenant(tenantId, async (tx) => {
     const row = await tx
       .selectFrom('messages')

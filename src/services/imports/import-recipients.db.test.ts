@@ -21,7 +21,9 @@ async function* bytes(data: string | Uint8Array, piece = 7): AsyncGenerator<Uint
 const newTenant = async (): Promise<Context> => deps.as((await deps.tenant()).tenantId);
 const csv = (ctx: Context, text: string | Uint8Array): Promise<ImportResult> => importRecipients(ctx, bytes(text), { format: 'csv' });
 const people = (ctx: Context) =>
-  ctx.db.withTenant(ctx.tenantId, (tx) => tx.selectFrom('recipients').selectAll().where('tenant_id', '=', ctx.tenantId).orderBy('id').execute());
+  ctx.db.withTenant(ctx.tenantId, (tx) =>
+    tx.selectFrom('recipients').selectAll().where('tenant_id', '=', ctx.tenantId).orderBy('id').execute(),
+  );
 const zero = { rows: 0, created: 0, updated: 0, unchanged: 0, merged: 0, rejected: 0 };
 const errorsOf = (result: ImportResult) => result.errors.map(({ line, field, code }) => [line, field, code]);
 
@@ -107,7 +109,11 @@ describe('reading', () => {
     ['a column twice', 'phone,Phone\n', 'repeated_column', ['phone']],
     ['no column that names a person', 'name,tags\n', 'missing_column', ['external_id', 'phone', 'email']],
   ])('a file with %s is refused, naming what', async (_, text, code, fields) => {
-    await expect(csv(await newTenant(), text)).rejects.toMatchObject({ status: 422, code, errors: fields.map((field) => expect.objectContaining({ field })) });
+    await expect(csv(await newTenant(), text)).rejects.toMatchObject({
+      status: 422,
+      code,
+      errors: fields.map((field) => expect.objectContaining({ field })),
+    });
   });
 
   test('semicolons and tabs between fields, as spreadsheets write them in many countries', async () => {
@@ -178,7 +184,11 @@ describe('merging', () => {
     expect((await people(ctx)).map((p) => [p.external_id, p.name, p.phone, p.email, p.tags])).toEqual([
       ['1', 'Ann', '+14155550100', 'ann@example.org', ['a', 'b', 'c', 'd', 'zone-2']],
     ]);
-    expect(await csv(ctx, '2,x\n'.replace('2,x', 'external_id,phone,tags\n2,+14155550100,zone-2'))).toMatchObject({ ...zero, rows: 1, merged: 1 });
+    expect(await csv(ctx, '2,x\n'.replace('2,x', 'external_id,phone,tags\n2,+14155550100,zone-2'))).toMatchObject({
+      ...zero,
+      rows: 1,
+      merged: 1,
+    });
   });
 
   test('a row whose phone and e-mail belong to two people is rejected, naming both', async () => {
@@ -203,7 +213,12 @@ describe('merging', () => {
         .where('tenant_id', '=', ctx.tenantId)
         .execute(),
     );
-    expect(await csv(ctx, 'external_id,phone\n1,+14155550102\n2,+14155550100\n3,+14155550101\n')).toMatchObject({ ...zero, rows: 3, updated: 2, created: 1 });
+    expect(await csv(ctx, 'external_id,phone\n1,+14155550102\n2,+14155550100\n3,+14155550101\n')).toMatchObject({
+      ...zero,
+      rows: 3,
+      updated: 2,
+      created: 1,
+    });
     expect((await people(ctx)).map((p) => [p.external_id, p.phone, p.phone_invalid_at])).toEqual([
       ['1', '+14155550102', null],
       ['2', '+14155550100', null],
@@ -224,7 +239,10 @@ describe('merging', () => {
     const ctx = await newTenant();
     const { id } = await createRecipient(ctx, { externalId: '9', phone: '+14155550100', email: 'Gone@example.org' });
     await eraseRecipient(ctx, id);
-    const result = await csv(ctx, 'external_id,phone,email\n,+14155550100,\n,,gone@EXAMPLE.org\n9,+14155550108,\n10,+14155550109,new@example.org\n');
+    const result = await csv(
+      ctx,
+      'external_id,phone,email\n,+14155550100,\n,,gone@EXAMPLE.org\n9,+14155550108,\n10,+14155550109,new@example.org\n',
+    );
     expect(result).toMatchObject({ ...zero, rows: 4, created: 1, rejected: 3 });
     expect(errorsOf(result)).toEqual([
       [2, 'phone', 'erased'],

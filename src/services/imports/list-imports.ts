@@ -7,7 +7,10 @@ import { type ImportView, viewImport } from './import-view.ts';
  * The imports of the last 90 days, the newest first; `limit` 1 to 500, default 100.
  * @throws Problem 422 `invalid_cursor`
  */
-export async function listImports(ctx: Context, input: { cursor?: string | undefined; limit?: number | undefined } = {}): Promise<Page<ImportView>> {
+export async function listImports(
+  ctx: Context,
+  input: { cursor?: string | undefined; limit?: number | undefined } = {},
+): Promise<Page<ImportView>> {
   const limit = Math.min(Math.max(input.limit ?? 100, 1), 500);
   const before = readIdCursor(ctx, 'imp', input.cursor);
   const rows = await inTenant(ctx, (tx) => {

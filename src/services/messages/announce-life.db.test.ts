@@ -38,7 +38,10 @@ test('workers hear of a life message before anybody of it is counted, and of no 
 
 test('who may not send life moves nobody', async () => {
   const { tenantId } = await deps.tenant();
-  const bench = new LaneByHand(deps, deps.as(tenantId, { label: 'key:1', userId: null, scopes: new Set(['write', 'send:ops']), mode: 'live' }));
+  const bench = new LaneByHand(
+    deps,
+    deps.as(tenantId, { label: 'key:1', userId: null, scopes: new Set(['write', 'send:ops']), mode: 'live' }),
+  );
   await bench.people(1);
   deps.nudges.splice(0);
   await expect(bench.launch('life')).rejects.toMatchObject({ code: 'scope_missing' });

@@ -21,7 +21,8 @@ export async function approveMessage(ctx: Context, publicId: string, input: Laun
   return inTenant(ctx, async (tx) => {
     const row = await loadMessage(tx, ctx, publicId, true);
     requireScope(ctx, `send:${row.class}`);
-    if (row.state !== 'draft') throw conflict('not_a_draft', `The message is ${row.state}; only a draft can be approved.`, { state: row.state });
+    if (row.state !== 'draft')
+      throw conflict('not_a_draft', `The message is ${row.state}; only a draft can be approved.`, { state: row.state });
     if (ctx.actor.userId === null || (await isAuthor(tx, ctx, [row.created_by, ...row.changed_by])))
       throw new Problem(403, 'author_cannot_approve', 'Who wrote or changed a message cannot approve it; another person must.');
     const said = await launchWording(tx, row);

@@ -71,7 +71,8 @@ async function askRepeated(tx: Tx, ctx: Context, row: MessageRow, { condition, s
   if (!repeated) return;
   throw conflict(
     'repeated_text',
-    'The same text went, or goes, to some of these people within ten minutes. ' + 'If it is meant, launch it again and acknowledge "repeated_text".',
+    'The same text went, or goes, to some of these people within ten minutes. ' +
+      'If it is meant, launch it again and acknowledge "repeated_text".',
     {
       messageId: ctx.ids.encode('msg', repeated.id),
       at: repeated.at.toISOString(),

@@ -23,6 +23,11 @@ export async function audienceWords(ctx: Context): Promise<{ tags: string[]; ski
       LIMIT 300`.execute(tx);
     const tenant = await tx.selectFrom('tenants').select('default_locale').where('tenant_id', '=', ctx.tenantId).executeTakeFirstOrThrow();
     const of = (kind: string): string[] => rows.filter((row) => row.kind === kind).map((row) => row.word);
-    return { tags: of('tag').slice(0, 60), skills: of('skill').slice(0, 60), locales: of('locale').slice(0, 20), defaultLocale: tenant.default_locale };
+    return {
+      tags: of('tag').slice(0, 60),
+      skills: of('skill').slice(0, 60),
+      locales: of('locale').slice(0, 20),
+      defaultLocale: tenant.default_locale,
+    };
   });
 }

@@ -26,7 +26,8 @@ export async function changeMessage(ctx: Context, publicId: string, change: Mess
   requireScope(ctx, 'write');
   return inTenant(ctx, async (tx) => {
     const row = await loadMessage(tx, ctx, publicId, true);
-    if (row.state !== 'draft') throw conflict('not_a_draft', `The message is ${row.state}; only a draft can be changed.`, { state: row.state });
+    if (row.state !== 'draft')
+      throw conflict('not_a_draft', `The message is ${row.state}; only a draft can be changed.`, { state: row.state });
     if (ifMatch !== undefined) for (const now of await viewMessages(tx, ctx, [row])) requireTag(now, ifMatch);
     const fields = Object.keys(change).sort();
     if (fields.length > 0) {

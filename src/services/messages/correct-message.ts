@@ -50,7 +50,8 @@ export async function correctMessage(ctx: Context, publicId: string, input: Corr
     await lockForStop(tx);
     const first = await loadMessage(tx, ctx, publicId, true);
     requireScope(ctx, `send:${first.class}`);
-    if (first.launched_at === null) throw conflict('not_launched', 'Nobody has had this message; change the draft instead.', { state: first.state });
+    if (first.launched_at === null)
+      throw conflict('not_launched', 'Nobody has had this message; change the draft instead.', { state: first.state });
     const said = followingWords(first, input);
     refuse(drillProblems({ drill: first.drill, title: input.title, text: input.text, said, answers: first.answers }));
     if (input.kind === 'correction') await boundCorrections(tx, ctx.tenantId, first.id);
@@ -62,7 +63,12 @@ export async function correctMessage(ctx: Context, publicId: string, input: Corr
     if (count === 0) return { view: undefined, wave: undefined, stopped: first.id };
     const { id, wave } = await insertCorrection(tx, ctx, first, { ...input, said }, count);
     await appendAudit(tx, ctx, `message.${input.kind}`, id, { follows: first.id, count });
-    const correction = await tx.selectFrom('messages').selectAll().where('tenant_id', '=', ctx.tenantId).where('id', '=', id).executeTakeFirstOrThrow();
+    const correction = await tx
+      .selectFrom('messages')
+      .selectAll()
+      .where('tenant_id', '=', ctx.tenantId)
+      .where('id', '=', id)
+      .executeTakeFirstOrThrow();
     const [made] = await viewMessages(tx, ctx, [correction]);
     if (!made) throw notFound('message');
     await ctx.idempotency?.complete(tx, 201, made);
@@ -97,9 +103,14 @@ async function boundCorrections(tx: Tx, tenantId: number, messageId: string): Pr
     WHERE m.kind = 'correction' AND m.launched_at > now() - ${WITHIN_SECONDS} * interval '1 second'`.execute(tx);
   const { n = 0, seconds = 0 } = rows[0] ?? {};
   if (n < CORRECTIONS_MAX) return;
-  throw new Problem(429, 'too_many_corrections', `${n} corrections of this message went out within ten minutes. Wait, or give the all-clear.`, {
-    extra: { retryAfterSeconds: Math.max(1, Math.ceil(WITHIN_SECONDS - seconds)) },
-  });
+  throw new Problem(
+    429,
+    'too_many_corrections',
+    `${n} corrections of this message went out within ten minutes. Wait, or give the all-clear.`,
+    {
+      extra: { retryAfterSeconds: Math.max(1, Math.ceil(WITHIN_SECONDS - seconds)) },
+    },
+  );
 }
 
 function refuse(problems: readonly FieldError[]): void {

@@ -5,7 +5,19 @@ import type { MessageView } from '#schemas/views.ts';
 /** The entity tag (RFC 9110, 8.8.3) of what a change can change in a draft: equal words, equal tag, whoever wrote them. */
 export function draftTag(message: MessageView): string {
   const { class: kind, title, text, says, fallbackLocale, answerOptions, share, plan, audience, times } = message;
-  const content = [kind, title, text, says, fallbackLocale, answerOptions, share, plan, audience.expression, times.startAt, times.expiresAt];
+  const content = [
+    kind,
+    title,
+    text,
+    says,
+    fallbackLocale,
+    answerOptions,
+    share,
+    plan,
+    audience.expression,
+    times.startAt,
+    times.expiresAt,
+  ];
   return `"${createHash('sha256').update(JSON.stringify(content)).digest('base64url').slice(0, 22)}"`;
 }
 
@@ -19,5 +31,7 @@ export function requireTag(message: MessageView, wanted: string): void {
   const etag = draftTag(message);
   const tags = wanted.split(',').map((tag) => tag.trim());
   if (tags.includes('*') || tags.includes(etag)) return;
-  throw new Problem(412, 'draft_changed', 'Somebody changed this draft since you read it: read it again, then change it.', { extra: { etag } });
+  throw new Problem(412, 'draft_changed', 'Somebody changed this draft since you read it: read it again, then change it.', {
+    extra: { etag },
+  });
 }

@@ -67,10 +67,17 @@ export const acknowledgedIn = ({ acknowledge = [] }: Pick<LaunchInput, 'acknowle
  * @returns the waves that have begun, for `announceWaves` after the commit
  * @throws Problem as `launchMessage` says
  */
-export async function launchDraft(tx: Tx, ctx: Context, launching: Launching, input: LaunchInput, before: Before = {}): Promise<BegunWave[]> {
+export async function launchDraft(
+  tx: Tx,
+  ctx: Context,
+  launching: Launching,
+  input: LaunchInput,
+  before: Before = {},
+): Promise<BegunWave[]> {
   const { row, facts } = launching;
   requireScope(ctx, `send:${row.class}`);
-  if (row.state !== 'draft') throw conflict('not_a_draft', `The message is ${row.state}; only a draft can be launched.`, { state: row.state });
+  if (row.state !== 'draft')
+    throw conflict('not_a_draft', `The message is ${row.state}; only a draft can be launched.`, { state: row.state });
   checkTenant(ctx, row, facts);
   // The organisation may have been renamed since the draft was written.
   const denied = drillProblems({ drill: row.drill, text: {}, tenantName: facts.name });
@@ -118,7 +125,12 @@ interface Beginning {
 }
 
 /** Writes the message's new state and its waves, and plans the first page of those that are due. */
-async function begin(tx: Tx, ctx: Context, { row, facts }: Launching, { resolved, approvalNeeded, scheduled, now }: Beginning): Promise<BegunWave[]> {
+async function begin(
+  tx: Tx,
+  ctx: Context,
+  { row, facts }: Launching,
+  { resolved, approvalNeeded, scheduled, now }: Beginning,
+): Promise<BegunWave[]> {
   const { counted, wording, expiresAt } = resolved;
   const launched = {
     state: scheduled ? ('scheduled' as const) : ('live' as const),
@@ -153,14 +165,24 @@ const isBoundByCeiling = (row: Pick<MessageRow, 'class'>, { policy }: Pick<Launc
 function checkTenant(ctx: Context, row: MessageRow, facts: LaunchFacts): void {
   if (facts.suspendedAt) throw conflict('tenant_suspended', 'This organisation is suspended; nothing can be sent.');
   if (facts.installationStoppedBy === 'restore')
-    throw conflict('stopped', 'This installation was restored from a backup. Nothing is sent until an operator has looked at it and releases it.');
+    throw conflict(
+      'stopped',
+      'This installation was restored from a backup. Nothing is sent until an operator has looked at it and releases it.',
+    );
   if (facts.stoppedAt || facts.installationStoppedAt) throw conflict('stopped', 'Sending is stopped. Release the stop first, then launch.');
   const steps = planOf(row.class, row.channels as MessageInput['channels']);
   const channels = [...new Set(steps.flatMap((step) => step.channels))];
-  const used = facts.senders.filter(({ drill, channel, classes }) => drill === row.drill && channels.includes(channel) && classes.includes(row.class));
+  const used = facts.senders.filter(
+    ({ drill, channel, classes }) => drill === row.drill && channels.includes(channel) && classes.includes(row.class),
+  );
   if (ctx.actor.mode === 'test' && used.some((sender) => !sender.simulated))
-    throw new Problem(403, 'test_key', 'A test key reaches simulated senders alone; this message would leave by a real one. Use a live key.');
-  if (used.length === 0) throw invalidField('channels', 'no_sender', `No ${row.drill ? 'drill ' : ''}sender is set up for ${channels.join(', ')}.`);
+    throw new Problem(
+      403,
+      'test_key',
+      'A test key reaches simulated senders alone; this message would leave by a real one. Use a live key.',
+    );
+  if (used.length === 0)
+    throw invalidField('channels', 'no_sender', `No ${row.drill ? 'drill ' : ''}sender is set up for ${channels.join(', ')}.`);
 }
 
 function checkAudience(counted: AudienceCount, { audienceHash }: LaunchInput): void {
@@ -179,10 +201,16 @@ async function checkApproval(tx: Tx, ctx: Context, { row, facts }: Launching, co
   if (row.approved_at === null) {
     const more = `${rule.limit} people are twice the largest message so far, and these are more`;
     const many = rule.rule === 'doubling' ? more : `More than ${rule.limit} people`;
-    throw conflict('approval_required', `${many}: a second person must approve this ${row.class} message first.`, { count: counted.count, ...rule });
+    throw conflict('approval_required', `${many}: a second person must approve this ${row.class} message first.`, {
+      count: counted.count,
+      ...rule,
+    });
   }
   if (row.audience_hash !== counted.hash)
-    throw conflict('audience_changed', 'The audience changed after the approval; it must be approved again.', { count: counted.count, hash: counted.hash });
+    throw conflict('audience_changed', 'The audience changed after the approval; it must be approved again.', {
+      count: counted.count,
+      hash: counted.hash,
+    });
   return true;
 }
 

@@ -175,7 +175,10 @@ function factOf(row: MessageRow, counts: readonly WaveCounts[]): Fact | null {
   const perChannel = CHANNELS.flatMap((channel) => {
     // People who join later are called later, and no forecast speaks of them.
     const waves = counts.filter((wave) => wave.channel === channel && wave.wave < JOIN_WAVE);
-    const last = waves.reduce<Date | null>((latest, { settled_at: at }) => (latest === null || (at !== null && at > latest) ? at : latest), null);
+    const last = waves.reduce<Date | null>(
+      (latest, { settled_at: at }) => (latest === null || (at !== null && at > latest) ? at : latest),
+      null,
+    );
     const people = waves.reduce((sum, wave) => sum + wave.accepted + wave.delivered + wave.unknown + wave.unresolved, 0);
     return waves.length === 0 ? [] : [{ channel, people, units: waves.reduce((sum, wave) => sum + wave.units, 0), seconds: seconds(last) }];
   });

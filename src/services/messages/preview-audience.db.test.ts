@@ -28,7 +28,12 @@ const withPush = (ctx: Context, publicId: string) =>
 
 /** All three; SMS and mail, said stop to SMS; mail only, agreed to bulk; SMS with a dead number; nothing. */
 async function five(ctx: Context): Promise<void> {
-  const all = await createRecipient(ctx, { name: 'Ann Lee', phone: '+14155550100', email: 'ann@example.org', consent: ['life', 'ops', 'bulk'] });
+  const all = await createRecipient(ctx, {
+    name: 'Ann Lee',
+    phone: '+14155550100',
+    email: 'ann@example.org',
+    consent: ['life', 'ops', 'bulk'],
+  });
   await withPush(ctx, all.id);
   await createRecipient(ctx, { name: 'Bob', phone: '+14155550101', email: 'bob@example.org' });
   await addSuppression(ctx, { address: '+1 415 555 0101' });
@@ -47,14 +52,28 @@ async function five(ctx: Context): Promise<void> {
 test('ops takes the first channel that reaches each person, and everybody is counted once', async () => {
   const ctx = await newTenant();
   await five(ctx);
-  expect(await preview(ctx, { class: 'ops' })).toMatchObject({ count: 5, channels: { push: 1, sms: 0, email: 1 }, unreachable: 2, suppressed: 1 });
-  expect(await preview(ctx, { class: 'ops', channels: ['sms'] })).toMatchObject({ channels: { push: 0, sms: 1, email: 0 }, unreachable: 3, suppressed: 1 });
+  expect(await preview(ctx, { class: 'ops' })).toMatchObject({
+    count: 5,
+    channels: { push: 1, sms: 0, email: 1 },
+    unreachable: 2,
+    suppressed: 1,
+  });
+  expect(await preview(ctx, { class: 'ops', channels: ['sms'] })).toMatchObject({
+    channels: { push: 0, sms: 1, email: 0 },
+    unreachable: 3,
+    suppressed: 1,
+  });
 });
 
 test('life goes by every channel, asks no consent, and still obeys a stop', async () => {
   const ctx = await newTenant();
   await five(ctx);
-  expect(await preview(ctx, { class: 'life' })).toMatchObject({ count: 5, channels: { push: 1, sms: 1, email: 3 }, unreachable: 2, suppressed: 0 });
+  expect(await preview(ctx, { class: 'life' })).toMatchObject({
+    count: 5,
+    channels: { push: 1, sms: 1, email: 3 },
+    unreachable: 2,
+    suppressed: 0,
+  });
   expect(await preview(ctx, { class: 'life', channels: ['sms'] })).toMatchObject({ channels: { sms: 1 }, unreachable: 3, suppressed: 1 });
 });
 
@@ -72,13 +91,19 @@ test('a plan counts on each channel whoever any of its waves could call', async 
   const ctx = await newTenant();
   await five(ctx);
   const plan = { plan: [{ channels: ['push', 'email'] }, { channels: ['sms'], afterSeconds: 60 }] };
-  expect(await preview(ctx, { class: 'ops', channels: plan })).toMatchObject({ channels: { push: 1, sms: 1, email: 1 }, unreachable: 2, suppressed: 1 });
+  expect(await preview(ctx, { class: 'ops', channels: plan })).toMatchObject({
+    channels: { push: 1, sms: 1, email: 1 },
+    unreachable: 2,
+    suppressed: 1,
+  });
 });
 
 test('a suppression stops one sender alone: the drill sender still reaches the person', async () => {
   const ctx = await newTenant();
   await createRecipient(ctx, { phone: '+14155550101' });
-  const senders = await ctx.db.withTenant(ctx.tenantId, (tx) => tx.selectFrom('senders').select(['id', 'drill']).where('channel', '=', 'sms').execute());
+  const senders = await ctx.db.withTenant(ctx.tenantId, (tx) =>
+    tx.selectFrom('senders').select(['id', 'drill']).where('channel', '=', 'sms').execute(),
+  );
   const live = senders.find((sender) => !sender.drill);
   await addSuppression(ctx, { address: '+14155550101', senderId: ctx.ids.encode('snd', live?.id ?? 0) });
   expect(await preview(ctx, {})).toMatchObject({ channels: { sms: 0 }, suppressed: 1 });

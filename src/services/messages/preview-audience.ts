@@ -35,7 +35,8 @@ export async function previewAudience(ctx: Context, input: PreviewInput): Promis
   });
   const said = wordingOf(Object.keys(input.text ?? {}), input.says ?? {}, input.class === 'life' ? standingWording(facts.tenant) : {});
   const text = previewText(ctx, { ...input, said, endsAt: times.endsAt }, facts.tenant, facts.groups);
-  const sum = (key: 'people' | 'unreachable' | 'suppressed' | Channel): number => facts.groups.reduce((total, group) => total + group[key], 0);
+  const sum = (key: 'people' | 'unreachable' | 'suppressed' | Channel): number =>
+    facts.groups.reduce((total, group) => total + group[key], 0);
   const expected = forecastOf(facts, { class: input.class, plan }, text, times.startsAt, times.endsAt);
   return {
     count: sum('people'),
@@ -49,7 +50,11 @@ export async function previewAudience(ctx: Context, input: PreviewInput): Promis
     encoding: text.encoding,
     culprits: text.culprits,
     forecast: expected,
-    warnings: [...warningsOf(channelsOf(plan), facts, sum('people'), text), ...ceilingWarnings(atCeiling, facts.ceiling), ...timeWarnings(expected, facts)],
+    warnings: [
+      ...warningsOf(channelsOf(plan), facts, sum('people'), text),
+      ...ceilingWarnings(atCeiling, facts.ceiling),
+      ...timeWarnings(expected, facts),
+    ],
   };
 }
 
@@ -66,7 +71,8 @@ function warningsOf(used: readonly Channel[], { senders }: ForecastFacts, people
   if (people === 0) warnings.push({ code: 'empty_audience', detail: 'Nobody matches this audience.' });
   for (const channel of used) {
     const { inText } = factsOf(channel).names;
-    if (!senders[channel]) warnings.push({ code: 'no_sender', detail: `No sender for ${inText} serves this kind of message, so it reaches nobody that way.` });
+    if (!senders[channel])
+      warnings.push({ code: 'no_sender', detail: `No sender for ${inText} serves this kind of message, so it reaches nobody that way.` });
     else if (senders[channel].stopped)
       warnings.push({ code: 'sender_stopped', detail: `The sender for ${inText} is stopped: messages wait until it is released.` });
     else if (senders[channel].failing)

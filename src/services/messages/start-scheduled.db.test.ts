@@ -17,13 +17,16 @@ beforeAll(async () => {
 });
 afterAll(() => deps.close());
 
-const numbers = async (bench: LaneByHand, statement: ReturnType<typeof sql>) => (await bench.run(statement)).map((row) => Number((row as { n: string }).n));
+const numbers = async (bench: LaneByHand, statement: ReturnType<typeof sql>) =>
+  (await bench.run(statement)).map((row) => Number((row as { n: string }).n));
 const inMinutes = (minutes: number) => new Date(deps.clock.now() + minutes * 60_000).toISOString();
 const soon = () => ({ startAt: inMinutes(10), expiresAt: inMinutes(120), channels: ['sms'] });
 
 /** Their time has come. */
-const due = (bench: LaneByHand, back = '1 second') => bench.run(sql`UPDATE messages SET start_at = now() - ${back}::interval WHERE state = 'scheduled'`);
-const scheduled = (bench: LaneByHand, extra: Record<string, unknown> = {}): Promise<MessageView> => bench.launch('ops', { ...soon(), ...extra });
+const due = (bench: LaneByHand, back = '1 second') =>
+  bench.run(sql`UPDATE messages SET start_at = now() - ${back}::interval WHERE state = 'scheduled'`);
+const scheduled = (bench: LaneByHand, extra: Record<string, unknown> = {}): Promise<MessageView> =>
+  bench.launch('ops', { ...soon(), ...extra });
 
 test('350 starts of one moment, five that sweep: each begins once, is planned once, calls everybody once, and the record is whole', async () => {
   const bench = await LaneByHand.open(deps);
@@ -42,8 +45,12 @@ test('350 starts of one moment, five that sweep: each begins once, is planned on
   await bench.work(carrier, 'ops');
   expect(carrier.calls).toHaveLength(700);
   expect(new Set(carrier.calls.map((call) => call.ref)).size).toBe(700);
-  expect(await numbers(bench, sql`SELECT count(*) AS n FROM messages WHERE state = 'completed' AND launched_at >= start_at`)).toEqual([350]);
-  expect(await numbers(bench, sql`SELECT count(*) AS n FROM audit_log WHERE action = 'message.launch' AND (detail ->> 'scheduled')::boolean`)).toEqual([350]);
+  expect(await numbers(bench, sql`SELECT count(*) AS n FROM messages WHERE state = 'completed' AND launched_at >= start_at`)).toEqual([
+    350,
+  ]);
+  expect(
+    await numbers(bench, sql`SELECT count(*) AS n FROM audit_log WHERE action = 'message.launch' AND (detail ->> 'scheduled')::boolean`),
+  ).toEqual([350]);
   expect(
     await numbers(
       bench,
@@ -59,7 +66,11 @@ describe('a scheduled start goes back to a person', () => {
     const message = await scheduled(bench);
     await due(bench, '1 hour');
     expect(await startScheduled(deps, bench.ctx.tenantId)).toEqual([]);
-    expect(await getMessage(bench.ctx, message.id)).toMatchObject({ state: 'draft', returned: 'missed_start', times: { launchedAt: null } });
+    expect(await getMessage(bench.ctx, message.id)).toMatchObject({
+      state: 'draft',
+      returned: 'missed_start',
+      times: { launchedAt: null },
+    });
     expect(await launchMessage(bench.ctx, message.id)).toMatchObject({ state: 'live', returned: null });
   });
 
@@ -91,7 +102,9 @@ describe('a scheduled start goes back to a person', () => {
     await sweep(deps);
     expect(await getMessage(ctx, same.id)).toMatchObject({ state: 'live', audience: { count: 5 } });
     // As many as before, and not the same.
-    await bench.run(sql`UPDATE recipients SET tags = CASE WHEN name = 'Person 1' THEN '{}'::text[] WHEN name = 'Person 6' THEN '{crew}' ELSE tags END`);
+    await bench.run(
+      sql`UPDATE recipients SET tags = CASE WHEN name = 'Person 1' THEN '{}'::text[] WHEN name = 'Person 6' THEN '{crew}' ELSE tags END`,
+    );
     await due(bench);
     await sweep(deps);
     expect(await getMessage(ctx, changed.id)).toMatchObject({ state: 'draft', returned: 'audience_changed' });
@@ -114,7 +127,10 @@ test('people who are fewer at the start, or a few more, need no new decision whe
   const bench = await LaneByHand.open(deps, { approvalAbove: { ops: 8 }, doubling: false });
   await bench.people(6, { phone: true });
   await bench.run(sql`UPDATE recipients SET tags = '{crew}' WHERE name > 'Person 3'`);
-  const [more, fewer] = [await scheduled(bench, { audience: { tags: ['crew'] } }), await scheduled(bench, { audience: { not: { tags: ['crew'] } } })];
+  const [more, fewer] = [
+    await scheduled(bench, { audience: { tags: ['crew'] } }),
+    await scheduled(bench, { audience: { not: { tags: ['crew'] } } }),
+  ];
   await bench.run(sql`UPDATE recipients SET tags = '{crew}' WHERE name <> 'Person 1'`);
   // Who was written afterwards belongs to no message that was decided before.
   await bench.people(3, { phone: true }, 100);

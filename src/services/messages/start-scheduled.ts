@@ -64,7 +64,11 @@ async function startSome(tx: Tx, ctx: Context): Promise<{ taken: number; waves: 
   if (returned.length > 0) await giveBack(tx, ctx, returned);
   if (started.length > 0) await start(tx, ctx, started);
   await appendAudits(tx, ctx, [
-    ...started.map(({ row, people }) => ({ action: 'message.launch', object: row.id, detail: { scheduled: true, count: people.count, hash: people.hash } })),
+    ...started.map(({ row, people }) => ({
+      action: 'message.launch',
+      object: row.id,
+      detail: { scheduled: true, count: people.count, hash: people.hash },
+    })),
     ...returned.map(({ row, reason }) => ({ action: `message.${reason}`, object: row.id })),
   ]);
   await notifyProgressOf(
@@ -109,7 +113,8 @@ async function whyNot(tx: Tx, ctx: Context, row: Scheduled, people: AudienceCoun
 }
 
 async function giveBack(tx: Tx, ctx: Context, returned: readonly { row: Scheduled; reason: ReturnReason }[]): Promise<void> {
-  for (const { row, reason } of returned) ctx.log.warn({ messageId: row.id, reason }, 'scheduled start not made: back to a draft, a human decides');
+  for (const { row, reason } of returned)
+    ctx.log.warn({ messageId: row.id, reason }, 'scheduled start not made: back to a draft, a human decides');
   const ids = returned.map(({ row }) => row.id);
   const reasons = returned.map(({ reason }) => reason);
   await sql`

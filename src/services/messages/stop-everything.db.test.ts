@@ -50,7 +50,12 @@ test('what is in flight is told for what was stopped: the channel, the organisat
       expect(await of(one, { scope: 'installation' })).toEqual({ inFlight: 8 });
     });
   });
-  for (const input of [{ scope: 'installation' }, { scope: 'tenant' }, { scope: 'channel', channel: 'sms' }, { scope: 'channel', channel: 'email' }] as const)
+  for (const input of [
+    { scope: 'installation' },
+    { scope: 'tenant' },
+    { scope: 'channel', channel: 'sms' },
+    { scope: 'channel', channel: 'email' },
+  ] as const)
     expect(await of(one, { ...input, release: true })).toEqual({ inFlight: 0 });
 });
 
@@ -113,7 +118,9 @@ describe('the whole installation is its operators’ alone', () => {
     expect(await answer()).toBe(401);
     await person({ disabled_at: null });
     expect(await answer()).toBe(200);
-    await deps.db.withTenant(tenantId, (tx) => tx.updateTable('api_keys').set({ user_id: null }).where('tenant_id', '=', tenantId).execute());
+    await deps.db.withTenant(tenantId, (tx) =>
+      tx.updateTable('api_keys').set({ user_id: null }).where('tenant_id', '=', tenantId).execute(),
+    );
     expect(await answer()).toBe(403);
   });
 

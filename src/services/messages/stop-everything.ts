@@ -18,7 +18,8 @@ export interface StopEverything {
 export async function stopEverything(ctx: Context, input: StopEverything): Promise<{ inFlight: number }> {
   if (input.scope === 'installation') requireOperator(ctx);
   else requireScope(ctx, 'write');
-  if (input.scope === 'channel' && input.channel === undefined) throw invalidField('channel', 'required', 'name the channel: push, sms or email');
+  if (input.scope === 'channel' && input.channel === undefined)
+    throw invalidField('channel', 'required', 'name the channel: push, sms or email');
   return inTenant(ctx, async (tx) => {
     await lockForStop(tx);
     const release = input.release === true;
@@ -48,7 +49,10 @@ export async function stopEverything(ctx: Context, input: StopEverything): Promi
     }
     await appendAudit(tx, ctx, release ? 'stop.release' : 'stop', input.scope, input.channel ? { channel: input.channel } : {});
     if (!release)
-      await notifyStop(tx, input.scope === 'installation' ? {} : { tenantId: ctx.tenantId, ...(input.scope === 'channel' && { channel: input.channel }) });
+      await notifyStop(
+        tx,
+        input.scope === 'installation' ? {} : { tenantId: ctx.tenantId, ...(input.scope === 'channel' && { channel: input.channel }) },
+      );
     const answer = { inFlight: await inFlight(tx, ctx.tenantId, input) };
     await ctx.idempotency?.complete(tx, 200, answer);
     return answer;

@@ -29,12 +29,18 @@ export async function stopMessage(ctx: Context, publicId: string): Promise<StopR
   const { result, messageId } = await inTenant(ctx, async (tx) => {
     await lockForStop(tx);
     const row = await loadMessage(tx, ctx, publicId, true);
-    if (row.state === 'draft') throw conflict('not_launched', 'The message was never launched; there is nothing to stop.', { state: row.state });
-    if (row.state === 'expired') throw conflict('already_over', 'The message has expired; nothing of it is sent any more.', { state: row.state });
+    if (row.state === 'draft')
+      throw conflict('not_launched', 'The message was never launched; there is nothing to stop.', { state: row.state });
+    if (row.state === 'expired')
+      throw conflict('already_over', 'The message has expired; nothing of it is sent any more.', { state: row.state });
     if (row.state !== 'stopped') await stopRow(tx, ctx, row.id);
     const [message] = await viewMessages(tx, ctx, [await loadMessage(tx, ctx, publicId)]);
     if (!message) throw notFound('message');
-    const answer: StopResult = { message, inFlight: message.deliveries.attempting, cancelled: message.deliveries.pending + message.deliveries.cancelled };
+    const answer: StopResult = {
+      message,
+      inFlight: message.deliveries.attempting,
+      cancelled: message.deliveries.pending + message.deliveries.cancelled,
+    };
     await ctx.idempotency?.complete(tx, 200, answer);
     return { result: answer, messageId: row.id };
   });

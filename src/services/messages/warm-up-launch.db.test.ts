@@ -12,7 +12,9 @@ afterAll(() => deps.close());
 /** By name, on the two connections that a pool keeps. */
 async function known(): Promise<string[][]> {
   const clients = await Promise.all([deps.db.connect(), deps.db.connect()]);
-  const found = await Promise.all(clients.map((one) => one.query<{ name: string }>('SELECT name FROM pg_prepared_statements ORDER BY name')));
+  const found = await Promise.all(
+    clients.map((one) => one.query<{ name: string }>('SELECT name FROM pg_prepared_statements ORDER BY name')),
+  );
   for (const client of clients) client.release();
   return found.map(({ rows }) => rows.map(({ name }) => name));
 }

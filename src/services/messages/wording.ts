@@ -44,7 +44,11 @@ export const standingWording = (tenant: Speaker): WordingInput => ({
  */
 export async function launchWording(tx: Tx, row: MessageRow, known?: Speaker): Promise<Wording | null> {
   if (row.class !== 'life' || row.says_all) return row.said;
-  const said = wordingBy(known ?? (await tenantOf(tx, row.tenant_id)), { class: row.class, text: row.text, says: wordingAsGiven(row.said) });
+  const said = wordingBy(known ?? (await tenantOf(tx, row.tenant_id)), {
+    class: row.class,
+    text: row.text,
+    says: wordingAsGiven(row.said),
+  });
   const errors = missingWording(Object.keys(row.text), said);
   if (errors.length > 0) throw invalidFields('invalid_message', errors);
   return said;

@@ -13,7 +13,10 @@ type SenderContext = Pick<Context, 'db' | 'tenantId' | 'actor' | 'ids'>;
 export interface SenderInput {
   readonly channel: Channel;
   readonly name: string;
-  /** By the kind of address that people have there: E.164, a short code or the name of a provider's pool of numbers; a mail address, with a name or without; none. */
+  /**
+   * It depends on the kind of address that people have there: E.164, a short code or the name of a provider's pool of numbers;
+   * a mail address, with a name or without; or nothing.
+   */
   readonly address: string;
   readonly classes: readonly MessageClass[];
   readonly drill: boolean;
@@ -54,10 +57,16 @@ export async function addSender(ctx: SenderContext, input: SenderInput): Promise
     if (sameAddress.some((one) => one.drill === input.drill && one.account === input.account))
       throw refused([{ field: 'address', code: 'address_taken', detail: 'this organisation has this sender already' }]);
     if (factsOf(input.channel).inbound) {
-      const { rows } = await sql<{ tenant_id: number }>`SELECT tenant_id FROM sender_tenant(${input.channel}::channel, ${address})`.execute(tx);
+      const { rows } = await sql<{ tenant_id: number }>`SELECT tenant_id FROM sender_tenant(${input.channel}::channel, ${address})`.execute(
+        tx,
+      );
       if (rows.some((row) => row.tenant_id !== ctx.tenantId))
         throw refused([
-          { field: 'address', code: 'address_taken', detail: 'another organisation has this number, and a number serves one: texts to it would go astray' },
+          {
+            field: 'address',
+            code: 'address_taken',
+            detail: 'another organisation has this number, and a number serves one: texts to it would go astray',
+          },
         ]);
     }
     const id = await insertSender(tx, ctx.tenantId, { ...input, name, address, classes: [...input.classes] });
@@ -115,7 +124,9 @@ const ACCOUNT_MAX = 99;
 function accountProblem(channel: Channel, account: number): string | undefined {
   const { accounts, names } = factsOf(channel);
   if (accounts === 'one' && account !== 1) return `${names.inText} has one account alone`;
-  return Number.isInteger(account) && account >= 1 && account <= ACCOUNT_MAX ? undefined : `must be a whole number from 1 to ${ACCOUNT_MAX}`;
+  return Number.isInteger(account) && account >= 1 && account <= ACCOUNT_MAX
+    ? undefined
+    : `must be a whole number from 1 to ${ACCOUNT_MAX}`;
 }
 
 /** `Name <local@domain>`; without a line break or angle bracket that would end it early. */
@@ -127,10 +138,14 @@ function addressOf(channel: Channel, given: string): string | { problem: string 
   if (sender === 'none') return text === '' ? '' : { problem: `${factsOf(channel).names.inText} has no address: leave it out` };
   if (sender === 'mailbox') {
     const { email } = readRecipient({ email: WITH_NAME.exec(text)?.[2] ?? text }, 'US').fields;
-    return email === undefined || text.length > 320 ? { problem: 'must be an address such as alerts@example.org or Alerts <alerts@example.org>' } : text;
+    return email === undefined || text.length > 320
+      ? { problem: 'must be an address such as alerts@example.org or Alerts <alerts@example.org>' }
+      : text;
   }
   // Short codes have 3 to 8 digits.
   if (/^\d{3,8}$/.test(text) || factsOf(channel).senderPool?.test(text)) return text;
-  const reading = text.startsWith('+') ? readPhone(text, 'US') : { problem: 'must be a number in international writing such as +12025550100, or a short code' };
+  const reading = text.startsWith('+')
+    ? readPhone(text, 'US')
+    : { problem: 'must be a number in international writing such as +12025550100, or a short code' };
   return 'problem' in reading ? { problem: reading.problem } : reading.e164;
 }

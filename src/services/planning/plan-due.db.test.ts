@@ -46,6 +46,8 @@ test('a launch plans a small audience to its end', async () => {
   const { tenantId } = bench.ctx;
   await bench.people(1_000);
   await bench.launch('bulk', { channels: ['sms'] });
-  const waves = await deps.db.withTenant(tenantId, (tx) => tx.selectFrom('waves').select(['state', 'planned']).where('tenant_id', '=', tenantId).execute());
+  const waves = await deps.db.withTenant(tenantId, (tx) =>
+    tx.selectFrom('waves').select(['state', 'planned']).where('tenant_id', '=', tenantId).execute(),
+  );
   expect(waves.map(({ state, planned }) => [state, Number(planned)])).toEqual([['planned', 1_000]]);
 });

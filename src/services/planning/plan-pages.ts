@@ -52,9 +52,15 @@ export async function planPages(tx: Tx, deps: Deps, waves: readonly WaveRow[], p
     else open.push({ wave, message });
   }
   const ended = open.flatMap(({ message }) => (message.state === 'completed' ? [message.id] : []));
-  if (over.length > 0) await tx.updateTable('waves').set({ state: 'cancelled' }).where('tenant_id', '=', tenantId).where('id', 'in', over).execute();
+  if (over.length > 0)
+    await tx.updateTable('waves').set({ state: 'cancelled' }).where('tenant_id', '=', tenantId).where('id', 'in', over).execute();
   if (ended.length > 0)
-    await tx.updateTable('messages').set({ state: 'live', completed_at: null }).where('tenant_id', '=', tenantId).where('id', 'in', ended).execute();
+    await tx
+      .updateTable('messages')
+      .set({ state: 'live', completed_at: null })
+      .where('tenant_id', '=', tenantId)
+      .where('id', 'in', ended)
+      .execute();
   const senders = known ? () => known.senders : sendersOnce(tx, tenantId);
   // The pages are sent one behind the other without waiting in between; the connection answers them in their order.
   const pages = open.map(async ({ wave, message }) => planOne(tx, deps, { ...planning, wave, message, senders: await senders(message) }));

@@ -36,7 +36,12 @@ export interface PlanOptions {
  * Plans a wave page by page, each in its own transaction, nudging workers after each, so that sending starts while
  * planning goes on. Resumable: the wave's row holds the position, and its lock keeps two planners apart.
  */
-export async function planWave(deps: Deps, tenantId: number, waveId: string, { stopping = () => false, beforePage }: PlanOptions = {}): Promise<void> {
+export async function planWave(
+  deps: Deps,
+  tenantId: number,
+  waveId: string,
+  { stopping = () => false, beforePage }: PlanOptions = {},
+): Promise<void> {
   const memory: ZoneMemory = {};
   while (!stopping()) {
     const [step] = await deps.db.withTenant(tenantId, async (tx) => {

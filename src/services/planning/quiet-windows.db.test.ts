@@ -68,7 +68,9 @@ test('what is due when the evening comes is marked for nobody and goes on in the
   expect([(before?.due_in ?? 1) <= 0, Math.round((before?.open_in ?? 0) / HOUR) === 0]).toEqual([true, true]);
   // The evening comes.
   await changeSettings(bench.ctx, { quietHours: QUIET_NOW() });
-  await deps.db.withTenant(bench.ctx.tenantId, (tx) => sql`UPDATE batches SET open_until = now() WHERE tenant_id = ${bench.ctx.tenantId}`.execute(tx));
+  await deps.db.withTenant(bench.ctx.tenantId, (tx) =>
+    sql`UPDATE batches SET open_until = now() WHERE tenant_id = ${bench.ctx.tenantId}`.execute(tx),
+  );
   await bench.work(carrier, 'bulk');
   expect(carrier.calls).toHaveLength(0);
   expect((await getMessage(bench.ctx, message.id)).deliveries).toMatchObject({ pending: 5, attempting: 0 });
@@ -88,7 +90,9 @@ test('quiet hours that were taken back hold nobody any longer', async () => {
   const message = await bench.launch('bulk', { channels: ['sms'], expiresAt: undefined });
   await bench.plan();
   await changeSettings(bench.ctx, { quietHours: null });
-  await deps.db.withTenant(bench.ctx.tenantId, (tx) => sql`UPDATE batches SET open_until = now() WHERE tenant_id = ${bench.ctx.tenantId}`.execute(tx));
+  await deps.db.withTenant(bench.ctx.tenantId, (tx) =>
+    sql`UPDATE batches SET open_until = now() WHERE tenant_id = ${bench.ctx.tenantId}`.execute(tx),
+  );
   const carrier = carriers();
   await bench.work(carrier, 'bulk');
   await bench.work(carrier, 'bulk');
@@ -116,5 +120,8 @@ test('life and operations know no quiet hours, and who joins by himself is awake
   expect(carrier.calls.slice(8).map((call) => call.address)).toEqual(['+14155550199']);
   // Who joins later is no part of the forecast, nor of the fact beside it.
   const view = await getMessage(bench.ctx, message.id);
-  expect([view.forecast?.perChannel[0]?.people, view.fact?.perChannel]).toEqual([4, [expect.objectContaining({ people: 0, seconds: null })]]);
+  expect([view.forecast?.perChannel[0]?.people, view.fact?.perChannel]).toEqual([
+    4,
+    [expect.objectContaining({ people: 0, seconds: null })],
+  ]);
 });

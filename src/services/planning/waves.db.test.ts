@@ -16,7 +16,9 @@ beforeAll(async () => {
 afterAll(() => deps.close());
 
 const idsOf = async (bench: LaneByHand): Promise<string[]> =>
-  (await deps.db.withTenant(bench.ctx.tenantId, (tx) => tx.selectFrom('recipients').select('id').orderBy('id').execute())).map((row) => row.id);
+  (await deps.db.withTenant(bench.ctx.tenantId, (tx) => tx.selectFrom('recipients').select('id').orderBy('id').execute())).map(
+    (row) => row.id,
+  );
 const messageIdOf = (publicId: string): string => deps.ids.decode('msg', publicId) ?? '';
 
 test('an escalation goes by the next channel to those who have not answered, not to who answered in between', async () => {
@@ -51,9 +53,13 @@ test('an escalation goes by the next channel to those who have not answered, not
 test('who was not reached gets the next channel; who changed since the launch is neither added nor lost', async () => {
   const bench = await LaneByHand.open(deps);
   await bench.people(6);
-  const message = await bench.launch('ops', { channels: { plan: [{ channels: ['sms'] }, { channels: ['email'], afterSeconds: 30, to: 'not_reached' }] } });
+  const message = await bench.launch('ops', {
+    channels: { plan: [{ channels: ['sms'] }, { channels: ['email'], afterSeconds: 30, to: 'not_reached' }] },
+  });
   const carrier = carriers((call, n) =>
-    call.channel === 'sms' && n <= 2 ? { kind: 'rejected', code: '21614', addressInvalid: true } : { kind: 'accepted', providerId: 'p', units: 1 },
+    call.channel === 'sms' && n <= 2
+      ? { kind: 'rejected', code: '21614', addressInvalid: true }
+      : { kind: 'accepted', providerId: 'p', units: 1 },
   );
   await bench.work(carrier, 'ops');
   await bench.people(5, { phone: true, email: true }, 100);
@@ -67,11 +73,16 @@ test('a scheduled message starts once, however many sweep; one missed by long go
   const bench = await LaneByHand.open(deps);
   await bench.people(3, { phone: true });
   const startAt = new Date(deps.clock.now() + 60_000).toISOString();
-  const [soon, late] = [await bench.launch('ops', { startAt, expiresAt: undefined }), await bench.launch('ops', { startAt, expiresAt: undefined })];
+  const [soon, late] = [
+    await bench.launch('ops', { startAt, expiresAt: undefined }),
+    await bench.launch('ops', { startAt, expiresAt: undefined }),
+  ];
   expect(soon.state).toBe('scheduled');
   const move = (id: string, back: string) =>
     deps.db.withTenant(bench.ctx.tenantId, (tx) =>
-      sql`UPDATE messages SET start_at = now() - ${back}::interval WHERE tenant_id = ${bench.ctx.tenantId} AND id = ${messageIdOf(id)}`.execute(tx),
+      sql`UPDATE messages SET start_at = now() - ${back}::interval WHERE tenant_id = ${bench.ctx.tenantId} AND id = ${messageIdOf(id)}`.execute(
+        tx,
+      ),
     );
   await move(soon.id, '1 second');
   await move(late.id, '1 hour');
@@ -110,14 +121,18 @@ test('an expired message ends what it had queued, and a stopped one its later wa
   const expired = await bench.launch('ops');
   await bench.plan();
   await deps.db.withTenant(bench.ctx.tenantId, (tx) =>
-    sql`UPDATE messages SET expires_at = now() - interval '1 second' WHERE tenant_id = ${bench.ctx.tenantId} AND id = ${messageIdOf(expired.id)}`.execute(tx),
+    sql`UPDATE messages SET expires_at = now() - interval '1 second' WHERE tenant_id = ${bench.ctx.tenantId} AND id = ${messageIdOf(expired.id)}`.execute(
+      tx,
+    ),
   );
   const carrier = carriers();
   await bench.work(carrier, 'ops');
   expect(carrier.calls).toHaveLength(0);
   expect(await getMessage(bench.ctx, expired.id)).toMatchObject({ state: 'expired', deliveries: { expired: 5, pending: 0 } });
 
-  const stopped = await bench.launch('ops', { channels: { plan: [{ channels: ['sms'] }, { channels: ['sms'], afterSeconds: 5, to: 'not_answered' }] } });
+  const stopped = await bench.launch('ops', {
+    channels: { plan: [{ channels: ['sms'] }, { channels: ['sms'], afterSeconds: 5, to: 'not_answered' }] },
+  });
   await bench.work(carrier, 'ops');
   await stopMessage(bench.ctx, stopped.id);
   await bench.makeDue();

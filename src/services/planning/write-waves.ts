@@ -9,7 +9,12 @@ import type { WaveRow } from './plan-pages.ts';
  * @param now milliseconds; the delays of the plan count from it
  * @returns the waves that are due at once
  */
-export async function writeWaves(tx: Tx, tenantId: number, rows: readonly Pick<MessageRow, 'id' | 'class' | 'channels'>[], now: number): Promise<WaveRow[]> {
+export async function writeWaves(
+  tx: Tx,
+  tenantId: number,
+  rows: readonly Pick<MessageRow, 'id' | 'class' | 'channels'>[],
+  now: number,
+): Promise<WaveRow[]> {
   const values = rows.flatMap((row) =>
     planOf(row.class, row.channels as MessageInput['channels']).map((step, ordinal) => ({
       tenant_id: tenantId,

@@ -9,7 +9,10 @@ import { readCursor } from '#services/cursor.ts';
  * The addresses that a sender may not use, in the order of sender and address; `limit` 1 to 1,000, default 100.
  * @throws Problem 422 `invalid_cursor`
  */
-export async function listSuppressions(ctx: Context, input: { cursor?: string | undefined; limit?: number | undefined } = {}): Promise<Page<SuppressionView>> {
+export async function listSuppressions(
+  ctx: Context,
+  input: { cursor?: string | undefined; limit?: number | undefined } = {},
+): Promise<Page<SuppressionView>> {
   const limit = Math.min(Math.max(input.limit ?? 100, 1), 1_000);
   const after = readCursor(input.cursor, positionOf);
   const rows = await inTenant(ctx, (tx) => {

@@ -71,7 +71,15 @@ describe('one person', () => {
 
   test('a change sets what is given, clears what is null, leaves the rest, and forgets that the old number was dead', async () => {
     const ctx = await newTenant();
-    const { id } = await createRecipient(ctx, { name: 'Ann', phone: '+14155550100', email: 'ann@example.org', lat: 1, lon: 2, tags: ['a'], consent: ['bulk'] });
+    const { id } = await createRecipient(ctx, {
+      name: 'Ann',
+      phone: '+14155550100',
+      email: 'ann@example.org',
+      lat: 1,
+      lon: 2,
+      tags: ['a'],
+      consent: ['bulk'],
+    });
     await inTenant(ctx.tenantId, (tx) =>
       tx
         .updateTable('recipients')
@@ -120,7 +128,8 @@ describe('searching', () => {
         }),
       );
     await eraseRecipient(ctx, made[6]?.id ?? '');
-    const found = async (input: Parameters<typeof listRecipients>[1]) => (await listRecipients(ctx, input)).items.map((person) => person.externalId);
+    const found = async (input: Parameters<typeof listRecipients>[1]) =>
+      (await listRecipients(ctx, input)).items.map((person) => person.externalId);
     expect(await found({})).toEqual(['E5', 'E4', 'E3', 'E2', 'E1', 'E0']);
     expect(await found({ q: '% ann_3' })).toEqual(['E3']);
     expect(await found({ q: '415-555-0102' })).toEqual(['E2']);
@@ -172,7 +181,11 @@ test('erasing takes every address and word away, keeps the row, and cannot be un
     row: { external_id: null, name: null, phone: null, email: null, lat: null, tags: [], push_count: 0 },
   });
   expect(JSON.stringify(left)).not.toMatch(/ann|4155550100/i);
-  await expect(createRecipient(ctx, { phone: '+1 415 555 0100' })).rejects.toMatchObject({ status: 422, code: 'erased', errors: [{ field: 'phone' }] });
+  await expect(createRecipient(ctx, { phone: '+1 415 555 0100' })).rejects.toMatchObject({
+    status: 422,
+    code: 'erased',
+    errors: [{ field: 'phone' }],
+  });
   await expect(createRecipient(await newTenant(), { phone: '+1 415 555 0100' })).resolves.toBeDefined();
 });
 
@@ -186,7 +199,12 @@ test('an erasure takes what the person wrote beside an answer, out of the histor
       await recordAnswer(deps, { tenantId, messageId, recipientId, key: note === 'still here' ? 'no' : 'yes', way: 'page', note });
   const notes = () =>
     inTenant(tenantId, async (tx) => {
-      const history = await tx.selectFrom('answer_events').select(['recipient_id', 'key', 'note']).where('message_id', '=', messageId).orderBy('id').execute();
+      const history = await tx
+        .selectFrom('answer_events')
+        .select(['recipient_id', 'key', 'note'])
+        .where('message_id', '=', messageId)
+        .orderBy('id')
+        .execute();
       const inForce = await tx.selectFrom('answers').select(['recipient_id', 'note']).where('message_id', '=', messageId).execute();
       const of = (id: string) => [...history, ...inForce].filter((row) => row.recipient_id === id).map((row) => row.note);
       return { ann: of(ann), bob: of(bob), keys: history.map((row) => row.key) };
@@ -228,12 +246,19 @@ describe('push subscriptions', () => {
     const { id } = await createRecipient(ctx, { externalId: 'a' });
     const good = subscription();
     for (const endpoint of ['http://push.example.test/x', 'https://10.0.0.1/x', 'https://push.example.test.evil.test/x', 'x'])
-      await expect(addPushSubscription(ctx, id, { ...good, endpoint })).rejects.toMatchObject({ status: 422, errors: [{ field: 'endpoint' }] });
+      await expect(addPushSubscription(ctx, id, { ...good, endpoint })).rejects.toMatchObject({
+        status: 422,
+        errors: [{ field: 'endpoint' }],
+      });
     const offCurve = Buffer.alloc(65, 7);
     offCurve[0] = 4;
     for (const p256dh of ['', offCurve.toString('base64url'), good.keys.auth])
-      await expect(addPushSubscription(ctx, id, { ...good, keys: { ...good.keys, p256dh } })).rejects.toMatchObject({ errors: [{ field: 'keys.p256dh' }] });
-    await expect(addPushSubscription(ctx, id, { ...good, keys: { ...good.keys, auth: 'AA' } })).rejects.toMatchObject({ errors: [{ field: 'keys.auth' }] });
+      await expect(addPushSubscription(ctx, id, { ...good, keys: { ...good.keys, p256dh } })).rejects.toMatchObject({
+        errors: [{ field: 'keys.p256dh' }],
+      });
+    await expect(addPushSubscription(ctx, id, { ...good, keys: { ...good.keys, auth: 'AA' } })).rejects.toMatchObject({
+      errors: [{ field: 'keys.auth' }],
+    });
   });
 });
 

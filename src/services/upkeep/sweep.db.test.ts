@@ -11,7 +11,9 @@ beforeAll(async () => {
 afterAll(() => deps.close());
 
 test('there is a handler for exactly the kinds of work that the database names', async () => {
-  const { rows } = await sql<{ text: string }>`SELECT pg_get_functiondef('due_work(integer)'::regprocedure) AS text`.execute(deps.db.across);
+  const { rows } = await sql<{ text: string }>`SELECT pg_get_functiondef('due_work(integer)'::regprocedure) AS text`.execute(
+    deps.db.across,
+  );
   const named = [...(rows[0]?.text ?? '').matchAll(/\(SELECT '(\w+)'/g)].map(([, kind]) => kind);
   expect(new Set(named)).toEqual(new Set(Object.keys(HANDLERS)));
 });
