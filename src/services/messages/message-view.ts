@@ -148,6 +148,7 @@ function view(ctx: Context, row: MessageRow, minutes: number | null, counts: Wav
       joins: sum('join'),
       generations: joins.reduce((deepest, t) => Math.max(deepest, Number(t.key) || 0), 0),
     },
+    unreadBounces: sum('unread_bounce'),
     times: {
       createdAt: row.created_at.toISOString(),
       startAt: iso(row.start_at),

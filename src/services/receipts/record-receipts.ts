@@ -36,13 +36,21 @@ function highestOf(receipts: readonly Receipt[]): Receipt[] {
 }
 
 async function applyEffect(tx: Tx, tenantId: number, receipt: Receipt): Promise<void> {
-  const { messageId, recipientId, channel, wave } = receipt.ref;
+  const { recipientId, channel } = receipt.ref;
+  if (channel === 'push') return;
+  if (receipt.effect === 'address_invalid') await markAddressInvalid(tx, tenantId, channel, [recipientId]);
+  else if (receipt.effect) await suppressFor(tx, tenantId, receipt.ref, receipt.effect);
+}
+
+/** Stops the sender of a delivery from using the address again that it went to. */
+export async function suppressFor(
+  tx: Tx,
+  tenantId: number,
+  { messageId, recipientId, channel, wave }: ReceiptRow['ref'],
+  reason: 'opted_out' | 'no_mailbox' | 'complaint',
+): Promise<void> {
   if (channel === 'push') return;
   const column = channel === 'sms' ? 'phone' : 'email';
-  if (receipt.effect === 'address_invalid') {
-    await markAddressInvalid(tx, tenantId, channel, [recipientId]);
-    return;
-  }
   const facts = await tx
     .selectFrom('deliveries')
     .innerJoin('recipients', (join) => join.onRef('recipients.id', '=', 'deliveries.recipient_id').onRef('recipients.tenant_id', '=', 'deliveries.tenant_id'))
@@ -53,6 +61,5 @@ async function applyEffect(tx: Tx, tenantId: number, receipt: Receipt): Promise<
     .where('deliveries.wave', '=', wave)
     .executeTakeFirst();
   if (!facts?.address || facts.sender_id === null) return;
-  const reason = receipt.effect === 'opted_out' ? 'opted_out' : 'no_mailbox';
   await suppress(tx, tenantId, [{ senderId: facts.sender_id, address: facts.address, reason, source: 'receipt' }]);
 }
