@@ -116,7 +116,7 @@ export type DeliveryCountsTable = {
 
 export interface TalliesTable {
   message_id: Id;
-  kind: 'answer' | 'share' | 'visit' | 'join';
+  kind: 'answer' | 'share' | 'visit' | 'join' | 'unread_bounce';
   key: string;
   slot: number;
   tenant_id: number;

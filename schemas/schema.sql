@@ -429,7 +429,7 @@ CREATE TABLE tallies (
   slot smallint NOT NULL,
   tenant_id integer NOT NULL,
   n bigint NOT NULL DEFAULT 0,
-  CONSTRAINT tallies_kind_check CHECK ((kind = ANY (ARRAY['answer'::text, 'share'::text, 'visit'::text, 'join'::text]))),
+  CONSTRAINT tallies_kind_check CHECK ((kind = ANY (ARRAY['answer'::text, 'share'::text, 'visit'::text, 'join'::text, 'unread_bounce'::text]))),
   CONSTRAINT tallies_pkey PRIMARY KEY (message_id, kind, key, slot)
 ) WITH (fillfactor=50);
 

@@ -30,6 +30,8 @@ export interface MessageView {
   /** Number of people per answer key in force now; `none`: asked and silent. */
   answers: Record<string, number>;
   spread: { shares: number; visits: number; joins: number; generations: number };
+  /** Mails of other mail servers about mails of this message that could not be read; nothing of them is kept. */
+  unreadBounces: number;
   times: {
     createdAt: string;
     startAt: string | null;

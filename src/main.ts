@@ -27,7 +27,7 @@ await runProcess('api', async (env) => {
   const intakes = await listen(
     runtime.channels,
     { log },
-    { accepts: (ref) => isOurReturnPath(deps, ref), receive: (ref, evidence) => receiveBounce(deps, ref, evidence) },
+    { accepts: (ref) => isOurReturnPath(deps, ref), receive: (ref, returned) => receiveBounce(deps, ref, returned) },
   );
   log.info({ url: server.url, queue: runtime.queues.backend }, 'api started');
   return {

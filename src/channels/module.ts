@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { ChannelAdapter, Content, ContentOf } from '#domain/delivery/channel.ts';
-import type { Evidence } from '#domain/delivery/evidence.ts';
+import type { Returned } from '#domain/delivery/evidence.ts';
 import type { Hook } from '#domain/delivery/hook.ts';
 import type { Clock } from '#platform/clock.ts';
 import type { Config } from '#platform/config.ts';
@@ -29,7 +29,7 @@ export interface EvidenceIntake {
   /** Whether we ever gave out this reference. */
   accepts(ref: string): boolean;
   /** Rejects while it cannot be recorded: whoever brought the evidence should come again. */
-  receive(ref: string, evidence: Evidence): Promise<void>;
+  receive(ref: string, returned: Returned): Promise<void>;
 }
 
 export interface Listening {

@@ -71,6 +71,7 @@ export const messageViewSchema = z
     waves: z.array(stateCounts.extend({ wave: count, channel: z.enum(CHANNELS), planned: count, units: count })),
     answers: z.record(z.string(), count).openapi({ description: 'People per answer key in force now; `none`: asked and silent.' }),
     spread: z.object({ shares: count, visits: count, joins: count, generations: count }),
+    unreadBounces: count.openapi({ description: 'Mails of other mail servers about mails of this message that could not be read; nothing of them is kept.' }),
     times: z.object({
       createdAt: time,
       startAt: maybeTime,

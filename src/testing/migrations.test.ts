@@ -10,6 +10,8 @@ const FROZEN: Readonly<Record<string, string>> = {
   '0003_drill_words.sql': '51f5c7272859e280155a011e951467db9b4016d7ca708d3782f96da542602e18',
   '0004_ways_and_accounts.sql': 'bcf7a9b11c9a9c50a0a66ac4f41a53061d60c8d1eeab7fbafbddd36e216fdf6a',
   '0005_ways_and_accounts_hold.sql': 'e31d080ce4934256180cf43945ae825f4a3832f5fd60b3d75102b64e9624cce7',
+  '0006_unread_bounces.sql': '07623b70e0d55ebce7e5c560011ea30155dc5fe9607454c337801ab79e9ad590',
+  '0007_unread_bounces_hold.sql': '5393c8a8f81d0d3af960034ccb17da4b92d5319221c59e3931cd103840f4d9d6',
 };
 
 const files = await readMigrations(MIGRATIONS);

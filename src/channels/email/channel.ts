@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { type ChannelModule, provider } from '#channels/module.ts';
 import { createEmailAdapter } from './adapter.ts';
 import { startBounceIntake } from './bounce-intake.ts';
-import { evidenceOf } from './dsn.ts';
 import { parseSender } from './mime.ts';
+import { type Report, returnedOf } from './report.ts';
 
 const domainOf = (mailFrom: string): string => parseSender(mailFrom)?.address.split('@')[1] ?? 'localhost.localdomain';
 
@@ -20,9 +20,9 @@ export default {
   /** Bounces come as mail to the return path. */
   async listen({ config: { bounceSmtpPort: port, host }, log }, { accepts, receive }) {
     if (port === undefined) return undefined;
-    const onBounce = async (ref: string, bounce: Parameters<typeof evidenceOf>[0]): Promise<void> => {
-      const evidence = evidenceOf(bounce);
-      if (evidence) await receive(ref, evidence);
+    const onBounce = async (ref: string, report: Report): Promise<void> => {
+      const returned = returnedOf(report);
+      if (returned) await receive(ref, returned);
     };
     return startBounceIntake({ port, host, accepts, onBounce, log });
   },

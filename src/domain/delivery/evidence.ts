@@ -9,6 +9,12 @@ export interface Evidence {
 }
 
 /**
+ * What came back on the way that a channel has for that: evidence about the delivery, a complaint of the person who had it, or
+ * something that nobody here can read.
+ */
+export type Returned = { readonly kind: 'evidence'; readonly evidence: Evidence } | { readonly kind: 'complaint' | 'unread' };
+
+/**
  * `opted_out`: the person wants nothing more of this sender. `no_mailbox`: nobody is there, so that this sender is not to use it
  * again. `address_invalid`: no carrier of this kind can reach it.
  */

@@ -148,16 +148,8 @@ function view(ctx: Context, row: MessageRow, minutes: number | null, counts: Wav
       joins: sum('join'),
       generations: joins.reduce((deepest, t) => Math.max(deepest, Number(t.key) || 0), 0),
     },
-    times: {
-      createdAt: row.created_at.toISOString(),
-      startAt: iso(row.start_at),
-      expiresAt: iso(row.expires_at),
-      launchedAt: iso(row.launched_at),
-      firstCallAt: iso(row.first_call_at),
-      lastCallAt: iso(row.last_call_at),
-      completedAt: iso(row.completed_at),
-      stoppedAt: iso(row.stopped_at),
-    },
+    unreadBounces: sum('unread_bounce'),
+    times: timesOf(row),
     createdBy: row.created_by,
     minutesToCorrection: minutes,
     stoppedBy: row.stopped_by,
@@ -166,6 +158,17 @@ function view(ctx: Context, row: MessageRow, minutes: number | null, counts: Wav
     fact: factOf(row, counts),
   };
 }
+
+const timesOf = (row: MessageRow): MessageView['times'] => ({
+  createdAt: row.created_at.toISOString(),
+  startAt: iso(row.start_at),
+  expiresAt: iso(row.expires_at),
+  launchedAt: iso(row.launched_at),
+  firstCallAt: iso(row.first_call_at),
+  lastCallAt: iso(row.last_call_at),
+  completedAt: iso(row.completed_at),
+  stoppedAt: iso(row.stopped_at),
+});
 
 /** Calls that were made, per channel over all waves, with times from launch. */
 function factOf(row: MessageRow, counts: readonly WaveCounts[]): Fact | null {

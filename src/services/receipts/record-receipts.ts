@@ -38,13 +38,20 @@ function highestOf(receipts: readonly Receipt[]): Receipt[] {
 }
 
 async function applyEffect(tx: Tx, tenantId: number, receipt: Receipt): Promise<void> {
-  const { messageId, recipientId, channel, wave } = receipt.ref;
+  const { recipientId, channel } = receipt.ref;
+  if (receipt.effect === 'address_invalid') await markAddressInvalid(tx, tenantId, channel, [recipientId]);
+  else if (receipt.effect) await suppressFor(tx, tenantId, receipt.ref, receipt.effect);
+}
+
+/** Stops the sender of a delivery from using the address again that it went to. */
+export async function suppressFor(
+  tx: Tx,
+  tenantId: number,
+  { messageId, recipientId, channel, wave }: Receipt['ref'],
+  reason: 'opted_out' | 'no_mailbox' | 'complaint',
+): Promise<void> {
   const { column } = addressFacts(channel);
   if (column === null) return;
-  if (receipt.effect === 'address_invalid') {
-    await markAddressInvalid(tx, tenantId, channel, [recipientId]);
-    return;
-  }
   const facts = await tx
     .selectFrom('deliveries as d')
     .innerJoin('recipients as r', (join) => join.onRef('r.id', '=', 'd.recipient_id').onRef('r.tenant_id', '=', 'd.tenant_id'))
@@ -55,6 +62,5 @@ async function applyEffect(tx: Tx, tenantId: number, receipt: Receipt): Promise<
     .where('d.wave', '=', wave)
     .executeTakeFirst();
   if (!facts?.address || facts.sender_id === null) return;
-  const reason = receipt.effect === 'opted_out' ? 'opted_out' : 'no_mailbox';
   await suppress(tx, tenantId, [{ senderId: facts.sender_id, address: facts.address, reason, source: 'receipt' }]);
 }

@@ -7,6 +7,7 @@ import { paceCard } from './forecast-view.ts';
 import { CHANNEL_NAMES, codeName, DELIVERY_STATE_NAMES, isAboutRecipient, number, people, percent, plural } from '#web/console/shell/format.ts';
 import { inboundList } from './inbound-view.ts';
 import { spreadCard } from './spread-view.ts';
+import { unreadCard } from './unread-view.ts';
 import { bar, barKey, deliveryTag, doubtLine, type Html, type Part, type Segment, time } from '#web/console/shell/parts.ts';
 
 const GROUPS: readonly { label: string; fill: string; states: readonly DeliveryState[]; always: boolean }[] = [
@@ -163,5 +164,5 @@ export function liveRegion(data: BoardData, csrfToken: string, now: number): Htm
   const { message } = data;
   return html`<div id="tick" hidden data-at="${now}" data-sent="${handedOver(message.deliveries)}" data-answered="${answered(message)}"></div>
     ${inboundList(data.inbound, csrfToken, `/messages/${message.id}`)}
-    ${figures(message, data.waits)} ${answersCard(data)} ${deliveriesCard(message, 'doubt', data.doubt)} ${paceCard(message)} ${deliveriesCard(message, 'failed', data.failed)} ${spreadCard(message, data.spread)}`;
+    ${figures(message, data.waits)} ${answersCard(data)} ${deliveriesCard(message, 'doubt', data.doubt)} ${paceCard(message)} ${deliveriesCard(message, 'failed', data.failed)} ${unreadCard(message)} ${spreadCard(message, data.spread)}`;
 }
