@@ -81,14 +81,17 @@ test.each([
   [1_000, 10, 0],
   [1_000, 1, 3],
   [1_000, 10, 3],
-])('of %i calls, with %i answers a connection and its end %i ms later, hardly any is in doubt, as with undici', async (calls, most, lateMs) => {
+])('of %i calls, with %i answers a connection and its end %i ms later, hardly any is in doubt', async (calls, most, lateMs) => {
   const { port, seen } = await closing({ most, lateMs });
   const pool = poolFor(port);
   const ours = await many(calls, () => pool.send(request));
   expect(ours).toMatchObject({ answered: seen.taken, notSent: 0 });
   // Each connection of the first ones may find out for itself; then all know.
   expect(ours.inDoubt).toBeLessThanOrEqual(CONNECTIONS);
-  expect(ours.inDoubt).toBeLessThanOrEqual((await undiciLeaves(calls, { most, lateMs })) + 20);
+  // Where the end comes with the answer undici leaves about as few; where it comes later it never learns.
+  const theirs = await undiciLeaves(calls, { most, lateMs });
+  if (lateMs > 0) expect(ours.inDoubt).toBeLessThan(theirs);
+  else expect(theirs).toBeLessThan(calls / 10);
 });
 
 test('an end that comes with an answer is read before anything else is written', async () => {
