@@ -629,7 +629,7 @@ CREATE OR REPLACE FUNCTION public.admit(p_system text, p_database oid, p_timelin
  RETURNS TABLE(system text, database oid, timeline integer, beat bigint, restored text)
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'public'
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
 #variable_conflict use_column
 DECLARE
@@ -681,7 +681,7 @@ CREATE OR REPLACE FUNCTION public.calls_in_flight()
  RETURNS double precision
  LANGUAGE sql
  STABLE SECURITY DEFINER
- SET search_path TO 'public'
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
   SELECT COALESCE(sum(c.attempting), 0)::float8 FROM messages m JOIN delivery_counts c ON c.message_id = m.id
   WHERE m.state = 'live' OR (m.state IN ('stopped', 'expired') AND m.completed_at IS NULL) $function$;
@@ -690,7 +690,7 @@ CREATE OR REPLACE FUNCTION public.claim_batch(p_lane message_class, p_worker tex
  RETURNS TABLE(tenant_id integer, id bigint, message_id bigint, wave smallint, channel channel, sender_id integer, from_id bigint, to_id bigint, ids bigint[], marked integer, fence integer, crashes smallint, health text)
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'public'
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
 #variable_conflict use_column
 DECLARE
@@ -744,7 +744,7 @@ CREATE OR REPLACE FUNCTION public.create_tenant(p_name text, p_locale text, p_co
  RETURNS integer
  LANGUAGE sql
  SECURITY DEFINER
- SET search_path TO 'public'
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
   INSERT INTO tenants (name, default_locale, default_country) VALUES (p_name, p_locale, p_country) RETURNING tenant_id $function$;
 
@@ -776,7 +776,7 @@ CREATE OR REPLACE FUNCTION public.due_work(p_limit integer)
  RETURNS TABLE(kind text, tenant_id integer, id bigint, lane message_class)
  LANGUAGE sql
  STABLE SECURITY DEFINER
- SET search_path TO 'public'
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
   (SELECT 'lease', b.tenant_id, b.id, b.lane FROM batches b WHERE b.state = 'claimed' AND b.lease_until < now() ORDER BY b.lease_until LIMIT p_limit)
   UNION ALL
@@ -795,7 +795,7 @@ CREATE OR REPLACE FUNCTION public.ensure_delivery_partition(p_message_id bigint)
  RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'public'
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
 DECLARE
   lo bigint := (p_message_id / 4096) * 4096;
@@ -816,7 +816,7 @@ CREATE OR REPLACE FUNCTION public.find_api_key(p_hash bytea)
  RETURNS TABLE(tenant_id integer, id bigint, mode text, scopes text[], user_id bigint)
  LANGUAGE sql
  SECURITY DEFINER
- SET search_path TO 'public'
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
   UPDATE api_keys k SET last_used_at = CASE WHEN k.last_used_at > now() - interval '1 minute' THEN k.last_used_at ELSE now() END
   WHERE k.key_hash = p_hash AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
@@ -829,7 +829,7 @@ CREATE OR REPLACE FUNCTION public.find_person(p_email text)
  RETURNS TABLE(tenant_id integer, id bigint)
  LANGUAGE sql
  STABLE SECURITY DEFINER
- SET search_path TO 'public'
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
   SELECT u.tenant_id, u.id FROM users u WHERE lower(u.email) = lower(p_email) $function$;
 
@@ -837,7 +837,7 @@ CREATE OR REPLACE FUNCTION public.find_session(p_id_hash bytea)
  RETURNS TABLE(tenant_id integer, user_id bigint)
  LANGUAGE sql
  STABLE SECURITY DEFINER
- SET search_path TO 'public'
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
   SELECT s.tenant_id, s.user_id FROM sessions s WHERE s.id_hash = p_id_hash AND s.expires_at > now() AND s.last_seen_at > now() - interval '30 minutes' $function$;
 
@@ -845,7 +845,7 @@ CREATE OR REPLACE FUNCTION public.find_user(p_email text)
  RETURNS TABLE(tenant_id integer, id bigint, password_hash text)
  LANGUAGE sql
  STABLE SECURITY DEFINER
- SET search_path TO 'public'
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
   SELECT u.tenant_id, u.id, u.password_hash FROM users u WHERE lower(u.email) = lower(p_email) AND u.disabled_at IS NULL $function$;
 
@@ -866,7 +866,7 @@ CREATE OR REPLACE FUNCTION public.forget_notes(p_recipient_id bigint)
  RETURNS void
  LANGUAGE sql
  SECURITY DEFINER
- SET search_path TO 'public'
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
   UPDATE answer_events e SET note = NULL FROM recipients r
   WHERE r.tenant_id = app_tenant() AND r.id = p_recipient_id AND r.erased_at IS NOT NULL
@@ -876,7 +876,7 @@ CREATE OR REPLACE FUNCTION public.forget_old()
  RETURNS void
  LANGUAGE sql
  SECURITY DEFINER
- SET search_path TO 'public'
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
   DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours';
   DELETE FROM share_visits WHERE day < current_date - 1;
@@ -888,7 +888,7 @@ CREATE OR REPLACE FUNCTION public.message_tenant(p_message_id bigint)
  RETURNS integer
  LANGUAGE sql
  STABLE SECURITY DEFINER
- SET search_path TO 'public'
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
   SELECT m.tenant_id FROM messages m WHERE m.id = p_message_id $function$;
 
@@ -896,7 +896,7 @@ CREATE OR REPLACE FUNCTION public.operation_facts()
  RETURNS TABLE(name text, lane message_class, label text, value double precision)
  LANGUAGE sql
  STABLE SECURITY DEFINER
- SET search_path TO 'public'
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
   (SELECT 'delivery_state', m.class, s.state, sum(s.n)::float8 FROM messages m JOIN delivery_counts c ON c.message_id = m.id
     CROSS JOIN LATERAL (VALUES ('pending', c.pending), ('attempting', c.attempting), ('accepted', c.accepted), ('unknown', c.unknown), ('delivered', c.delivered),
@@ -936,14 +936,14 @@ CREATE OR REPLACE FUNCTION public.sender_tenant(p_channel channel, p_address tex
  RETURNS TABLE(tenant_id integer, sender_id integer)
  LANGUAGE sql
  STABLE SECURITY DEFINER
- SET search_path TO 'public'
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
   SELECT s.tenant_id, s.id FROM senders s WHERE s.channel = p_channel AND s.address = p_address ORDER BY s.drill, s.id $function$;
 
 CREATE OR REPLACE FUNCTION public.stop_restored(p_reason text)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO 'public'
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
 BEGIN
   UPDATE installation SET stopped_at = now(), stopped_by = 'restore', stopped_reason = p_reason;
@@ -966,7 +966,7 @@ CREATE OR REPLACE FUNCTION public.stopped_claims(p_tenants integer[], p_messages
  RETURNS SETOF bigint
  LANGUAGE sql
  STABLE SECURITY DEFINER
- SET search_path TO 'public'
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
   SELECT c.n FROM unnest(p_tenants, p_messages, p_channels) WITH ORDINALITY c(tenant_id, message_id, channel, n)
   JOIN messages m ON m.tenant_id = c.tenant_id AND m.id = c.message_id JOIN tenants t ON t.tenant_id = c.tenant_id CROSS JOIN installation i
@@ -976,7 +976,7 @@ CREATE OR REPLACE FUNCTION public.tenant_ids()
  RETURNS SETOF integer
  LANGUAGE sql
  STABLE SECURITY DEFINER
- SET search_path TO 'public'
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
   SELECT t.tenant_id FROM tenants t ORDER BY t.tenant_id $function$;
 

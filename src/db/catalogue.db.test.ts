@@ -185,8 +185,26 @@ test('functions that cross tenants pin their search path and are not open to eve
     ORDER BY 1`);
   expect(functions.length).toBeGreaterThan(5);
   for (const f of functions) {
-    expect(f.config, f.name).toContainEqual(expect.stringMatching(/^search_path=/));
+    expect(f.config, f.name).toContain('search_path=public, pg_temp');
     expect(f.open, f.name).toBe(false);
     expect(f.owner, f.name).toBe(f.name === 'ensure_delivery_partition' ? 'owner' : 'muster_cross');
   }
+});
+
+test('no function takes a temporary table for one of ours', async () => {
+  const without = await rows<{ name: string }>(`
+    SELECT p.proname AS name
+    FROM pg_proc p
+    CROSS JOIN LATERAL unnest(p.proconfig) AS c(setting)
+    WHERE p.pronamespace = 'public'::regnamespace
+      AND c.setting LIKE 'search_path=%'
+      AND c.setting !~ ', pg_temp$'`);
+  expect(without).toEqual([]);
+  await undone(async () => {
+    await owner.query('SET LOCAL ROLE muster_api');
+    await owner.query('CREATE TEMP TABLE sessions (id_hash bytea, tenant_id integer, user_id bigint, expires_at timestamptz, last_seen_at timestamptz)');
+    await owner.query('GRANT ALL ON sessions TO muster_cross');
+    await owner.query(`INSERT INTO sessions VALUES ('\\x01', 7, 7, now() + interval '1 hour', now())`);
+    expect((await owner.query(`SELECT * FROM find_session('\\x01')`)).rows).toEqual([]);
+  });
 });

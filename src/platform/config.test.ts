@@ -42,6 +42,11 @@ test.each([
   ['REDIS_URL', 'redis://a:6379,http://b:6379'],
   ['PUBLIC_URL', 'muster.example.org'],
   ['PUBLIC_URL', 'ftp://muster.example.org'],
+  ['PUBLIC_URL', 'https://example.org/muster'],
+  ['PUBLIC_URL', 'https://example.org/muster/'],
+  ['PUBLIC_URL', 'https://example.org?tenant=1'],
+  ['PUBLIC_URL', 'https://example.org/#a'],
+  ['PUBLIC_URL', 'https://name:secret@example.org'],
   ['SECRET_KEYS', 'not a ring'],
   ['SECRET_KEYS', 'a:c2hvcnQ='],
   ['SECRET_KEYS', ':AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8='],
@@ -62,6 +67,10 @@ test.each([
   const found = problems({ [name]: value });
   expect(found).toContainEqual(expect.stringMatching(new RegExp(`^${name}: .{8,}`)));
   expect(found.every((line) => /^[A-Z_\d]+: [^\n]+$/.test(line))).toBe(true);
+});
+
+test.each(['eighty', '70000', '80.5', '-1'])('PORT=%s: the error says what would be right', (value) => {
+  expect(problems({ PORT: value })).toEqual(['PORT: must be a whole number from 0 to 65535']);
 });
 
 test('all bad variables are named at once', () => {

@@ -11,11 +11,17 @@ interface Variable {
   readonly about: string;
 }
 
-const port = z.coerce.number().int().min(0).max(65_535);
+const aboutPort = { error: 'must be a whole number from 0 to 65535' };
+const port = z.coerce.number(aboutPort).int(aboutPort).min(0, aboutPort).max(65_535, aboutPort);
 const url = (...protocols: string[]) =>
   z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
     message: `must be a URL starting with ${protocols.map((p) => `${p}//`).join(' or ')}`,
   });
+
+/** Links, webhooks and the service worker stand at the root of a host; below a path their signatures and scopes would not fit. */
+const publicUrl = url('http:', 'https:').refine((text) => !URL.canParse(text) || /^https?:\/\/[^/?#@]+\/*$/i.test(text), {
+  message: 'must be a scheme and a host alone, without a path, a query or a name (https://muster.example.org): give Muster a host name of its own',
+});
 
 const redisUrl = z.string().refine((text) => text.split(',').every((one) => URL.canParse(one.trim()) && /^rediss?:$/.test(new URL(one.trim()).protocol)), {
   message: 'must be redis://host:port or rediss://host:port, or a comma list of them for Redis Cluster',
@@ -51,7 +57,7 @@ const schema = z.object({
   MUSTER_DATA: z.string().min(1).default('./.muster'),
   DATABASE_URL: url('postgres:', 'postgresql:').optional(),
   REDIS_URL: redisUrl.optional(),
-  PUBLIC_URL: url('http:', 'https:').optional(),
+  PUBLIC_URL: publicUrl.optional(),
   SECRET_KEYS: keyRing.optional(),
   SIMULATOR_SMTP_2_PORT: port.default(0),
   TWILIO_ACCOUNT_SID: accountSid.optional(),

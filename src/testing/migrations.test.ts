@@ -12,6 +12,7 @@ const FROZEN: Readonly<Record<string, string>> = {
   '0005_ways_and_accounts_hold.sql': 'e31d080ce4934256180cf43945ae825f4a3832f5fd60b3d75102b64e9624cce7',
   '0006_unread_bounces.sql': '07623b70e0d55ebce7e5c560011ea30155dc5fe9607454c337801ab79e9ad590',
   '0007_unread_bounces_hold.sql': '5393c8a8f81d0d3af960034ccb17da4b92d5319221c59e3931cd103840f4d9d6',
+  '0008_temp_schema_last.sql': 'f38051c57c2b58ac703f772930fcb75e944963b54459d8e3dbae3328719f172d',
 };
 
 const files = await readMigrations(MIGRATIONS);

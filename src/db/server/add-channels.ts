@@ -11,7 +11,10 @@ import { CHANNELS } from '#schemas/channel-facts.ts';
  * @returns the channels that were new
  */
 export async function addChannels(client: pg.Client): Promise<string[]> {
-  const { rows } = await client.query<{ name: string }>(`SELECT e.enumlabel AS name FROM pg_enum e WHERE e.enumtypid = to_regtype('channel')`);
+  const { rows } = await client.query<{ name: string }>(`
+    SELECT e.enumlabel AS name
+    FROM pg_enum e
+    WHERE e.enumtypid = to_regtype('channel')`);
   // Without the type there is nothing to extend: a folder of migrations that does not make it, as tests of the runner have.
   if (rows.length === 0) return [];
   const known = new Set(rows.map((row) => row.name));
