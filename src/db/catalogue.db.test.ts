@@ -202,7 +202,9 @@ test('no function takes a temporary table for one of ours', async () => {
   expect(without).toEqual([]);
   await undone(async () => {
     await owner.query('SET LOCAL ROLE muster_api');
-    await owner.query('CREATE TEMP TABLE sessions (id_hash bytea, tenant_id integer, user_id bigint, expires_at timestamptz, last_seen_at timestamptz)');
+    await owner.query(
+      'CREATE TEMP TABLE sessions (id_hash bytea, tenant_id integer, user_id bigint, expires_at timestamptz, last_seen_at timestamptz)',
+    );
     await owner.query('GRANT ALL ON sessions TO muster_cross');
     await owner.query(`INSERT INTO sessions VALUES ('\\x01', 7, 7, now() + interval '1 hour', now())`);
     expect((await owner.query(`SELECT * FROM find_session('\\x01')`)).rows).toEqual([]);
