@@ -1,5 +1,7 @@
 import { type BounceSample, OURS, plain } from './sample.ts';
 
+// Over 300 lines, since it is a list: one entry a server, which is read one at a time.
+
 const DAEMON = 'Mail Delivery System <MAILER-DAEMON@relay.example.org>';
 const QMAIL = [
   'Hi. This is the qmail-send program at relay.example.org.',
