@@ -200,13 +200,21 @@ test('no function takes a temporary table for one of ours', async () => {
       AND c.setting LIKE 'search_path=%'
       AND c.setting !~ ', pg_temp$'`);
   expect(without).toEqual([]);
-  await undone(async () => {
-    await owner.query('SET LOCAL ROLE muster_api');
-    await owner.query(
-      'CREATE TEMP TABLE sessions (id_hash bytea, tenant_id integer, user_id bigint, expires_at timestamptz, last_seen_at timestamptz)',
-    );
-    await owner.query('GRANT ALL ON sessions TO muster_cross');
-    await owner.query(`INSERT INTO sessions VALUES ('\\x01', 7, 7, now() + interval '1 hour', now())`);
-    expect((await owner.query(`SELECT * FROM find_session('\\x01')`)).rows).toEqual([]);
-  });
+  // The way in: a table of the attacker's own, called like ours. The setting that was there before lets it through.
+  const foundWith = async (setting: string): Promise<number | null> => {
+    let found: number | null = null;
+    await undone(async () => {
+      await owner.query(`ALTER FUNCTION find_session(bytea) SET search_path = ${setting}`);
+      await owner.query('SET LOCAL ROLE muster_api');
+      await owner.query('CREATE TEMP TABLE sessions AS SELECT * FROM public.sessions WITH NO DATA');
+      await owner.query('GRANT ALL ON sessions TO muster_cross');
+      await owner.query(`
+        INSERT INTO sessions (id_hash, tenant_id, user_id, expires_at, last_seen_at)
+        VALUES ('\\x01', 7, 7, now() + interval '1 hour', now())`);
+      found = (await owner.query(`SELECT * FROM find_session('\\x01')`)).rowCount;
+    });
+    return found;
+  };
+  expect(await foundWith('public')).toBe(1);
+  expect(await foundWith('public, pg_temp')).toBe(0);
 });

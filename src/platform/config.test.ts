@@ -44,6 +44,8 @@ test.each([
   ['PUBLIC_URL', 'ftp://muster.example.org'],
   ['PUBLIC_URL', 'https://example.org/muster'],
   ['PUBLIC_URL', 'https://example.org/muster/'],
+  ['PUBLIC_URL', 'https://example.org\\muster'],
+  ['PUBLIC_URL', 'https://example.org?'],
   ['PUBLIC_URL', 'https://example.org?tenant=1'],
   ['PUBLIC_URL', 'https://example.org/#a'],
   ['PUBLIC_URL', 'https://name:secret@example.org'],

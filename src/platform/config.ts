@@ -19,7 +19,7 @@ const url = (...protocols: string[]) =>
   });
 
 /** Links, webhooks and the service worker stand at the root of a host; below a path their signatures and scopes would not fit. */
-const publicUrl = url('http:', 'https:').refine((text) => !URL.canParse(text) || /^https?:\/\/[^/?#@]+\/*$/i.test(text), {
+const publicUrl = url('http:', 'https:').refine((text) => !URL.canParse(text) || /^https?:\/\/[^/\\?#@]+\/*$/i.test(text), {
   message: 'must be a scheme and a host alone, without a path, a query or a name (https://muster.example.org): give Muster a host name of its own',
 });
 
